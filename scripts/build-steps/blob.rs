@@ -1,0 +1,135 @@
+//! The bundle: the standard library, our own Python files, time zones and
+//! certificate authorities as one blob. `src/python/bundle.rs` reads it and
+//! describes its shape.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// A file of the bundle.
+#[derive(Default)]
+pub struct File {
+    pub data: Vec<u8>,
+    /// Marshalled code; empty when it is not a Python file.
+    pub code: Vec<u8>,
+}
+
+/// All files by path.
+pub type Files = BTreeMap<String, File>;
+
+/// Write `bundle.blob` into `out`.
+pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
+    let stream = out.join("bundle.stream");
+    let mut command = Command::new(cpython.join("python"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PYTHONHOME", cpython)
+        .args(["-S", "-B", "scripts/cpython/bundle.py"])
+        .arg(cpython.join("lib").join(format!("python{version}")))
+        .args(["stdlib-bundle", version])
+        .arg(&stream);
+    crate::run(&mut command, "compiling the standard library")?;
+    let mut files = read(&fs::read(&stream)?)?;
+    crate::fallback::add(&mut files);
+    fs::write(out.join("bundle.blob"), pack(&files)?)?;
+    fs::remove_file(&stream)?;
+    Ok(())
+}
+
+fn read(mut stream: &[u8]) -> Result<Files> {
+    let mut part = || -> Option<Vec<u8>> {
+        let (length, rest) = stream.split_first_chunk()?;
+        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        stream = rest;
+        Some(part.to_vec())
+    };
+    let mut files = Files::new();
+    while let Some(path) = part() {
+        let (data, code) = part().zip(part()).context("a cut stream of files")?;
+        files.insert(String::from_utf8(path)?, File { data, code });
+    }
+    Ok(files)
+}
+
+/// How hard zstd tries: unpacking takes as long whatever the level.
+const LEVEL: i32 = 19;
+
+/// What packs parts of one kind: files are small and alike, so each is packed
+/// against a dictionary of what they have in common.
+struct Packer {
+    dictionary: Vec<u8>,
+    /// One for all parts: preparing it is most of the work.
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl Packer {
+    /// For parts like these.
+    fn of(parts: &[&[u8]]) -> Result<Self> {
+        const SIZE: usize = 256 << 10;
+        let dictionary = zstd::dict::from_samples(parts, SIZE)?;
+        let compressor = zstd::bulk::Compressor::with_dictionary(LEVEL, &dictionary)?;
+        Ok(Self {
+            dictionary,
+            compressor,
+        })
+    }
+
+    fn pack(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.compressor.compress(bytes)?)
+    }
+}
+
+fn pack(files: &Files) -> Result<Vec<u8>> {
+    const RECORD: usize = 8 * 4;
+    let mut payload = Vec::new();
+    let sources: Vec<&[u8]> = files.values().map(|file| &file.data[..]).collect();
+    let codes: Vec<&[u8]> = files.values().map(|file| &file.code[..]).collect();
+    let (mut sources, mut codes) = (Packer::of(&sources)?, Packer::of(&codes)?);
+    let mut header = Vec::new();
+    let mut dictionaries = Vec::new();
+    for packer in [&sources, &codes] {
+        let packed = zstd::bulk::compress(&packer.dictionary, LEVEL)?;
+        header.extend_from_slice(&u32::try_from(packed.len())?.to_le_bytes());
+        header.extend_from_slice(&u32::try_from(packer.dictionary.len())?.to_le_bytes());
+        dictionaries.extend_from_slice(&packed);
+    }
+    header.extend_from_slice(&u32::try_from(files.len())?.to_le_bytes());
+    let base = header.len() + files.len() * RECORD;
+    let mut index = header;
+    payload.extend_from_slice(&dictionaries);
+    for (path, file) in files {
+        // What runs before the interpreter is up is used where it lies.
+        let boot = path.starts_with("boot/");
+        let mut place = |bytes: &[u8], packer: Option<&mut Packer>| -> Result<[usize; 2]> {
+            let at = base + payload.len();
+            let squeezed = packer.map(|packer| packer.pack(bytes)).transpose()?;
+            let smaller = squeezed
+                .as_deref()
+                .filter(|packed| packed.len() < bytes.len());
+            let kept = smaller.unwrap_or(bytes);
+            payload.extend_from_slice(kept);
+            Ok([at, kept.len()])
+        };
+        let [path_at, path_length] = place(path.as_bytes(), None)?;
+        let [data_at, data_length] = place(&file.data, Some(&mut sources))?;
+        let [code_at, code_length] = place(&file.code, (!boot).then_some(&mut codes))?;
+        for number in [
+            path_at,
+            path_length,
+            data_at,
+            data_length,
+            file.data.len(),
+            code_at,
+            code_length,
+            file.code.len(),
+        ] {
+            index.extend_from_slice(&u32::try_from(number)?.to_le_bytes());
+        }
+    }
+    index.extend_from_slice(&payload);
+    Ok(index)
+}

@@ -1,0 +1,86 @@
+"""Gather the files of the bundle, compiled, into one stream.
+
+    python bundle.py LIB OURS VERSION OUT
+
+LIB is CPython's standard library and OURS is stdlib-bundle/. For each file of
+the bundle OUT has its path, its bytes and (for Python) its marshalled code,
+each with its length before it as four little-endian bytes. scripts/build-steps/blob.rs
+packs it.
+"""
+
+import fnmatch
+import marshal
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# Runs before anything else can be imported: kept under a folder of its own,
+# where no import looks for it.
+BOOT = {
+    "encodings_boot.py": "boot/encodings.py",
+    "importer.py": "boot/importer.py",
+    "zipped.py": "boot/zipped.py",
+}
+
+
+def main(lib, ours, version, out):
+    stdlib = f"lib/python{version}"
+    with tempfile.TemporaryDirectory() as scratch, open(out, "wb") as stream:
+        chosen = Path(scratch, "Lib")
+        choose(Path(lib), patterns(Path(ours, "left-out.txt")), chosen)
+        apply_patches(Path(ours, "patches"), chosen)
+        for name, file in files(chosen):
+            write(stream, f"{stdlib}/{name}", name, file.read_bytes())
+        for name, file in files(Path(ours, "rgunicorn")):
+            place = BOOT.get(name, f"{stdlib}/_rgunicorn/{name}")
+            write(stream, place, f"_rgunicorn/{name}", file.read_bytes())
+        for name, file in files(Path(ours, "gunicorn")):
+            write(stream, f"{stdlib}/gunicorn/{name}", f"gunicorn/{name}", file.read_bytes())
+
+
+def patterns(file):
+    lines = file.read_text().split("\n")
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def choose(lib, left_out, chosen):
+    """Copy what is not left out."""
+    for name, file in files(lib):
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in left_out):
+            Path(chosen, name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, Path(chosen, name))
+
+
+def apply_patches(folder, chosen):
+    for patch in sorted(folder.glob("*.patch")):
+        done = subprocess.run(
+            ["patch", "-p2", "--no-backup-if-mismatch", "-d", chosen, "-i", patch.resolve()],
+            capture_output=True, text=True,
+        )
+        if done.returncode:
+            sys.exit(f"{patch} does not apply to this CPython:\n{done.stdout}{done.stderr}")
+
+
+def files(folder):
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield file.relative_to(folder).as_posix(), file
+
+
+def write(stream, place, name, data):
+    for part in (place.encode(), data, code(name, data)):
+        stream.write(struct.pack("<I", len(part)))
+        stream.write(part)
+
+
+def code(name, data):
+    """Marshalled code; the file name in it is made whole when it is loaded."""
+    if not name.endswith(".py"):
+        return b""
+    return marshal.dumps(compile(data, name, "exec", dont_inherit=True, optimize=0))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,240 @@
+"""What the compiler watches CPython do before it optimises it (PGO).
+
+A quarter of a minute of what a web site's process does: text, dictionaries,
+JSON, regular expressions, classes, generators, exceptions, coroutines, dates,
+hashes, a database. It is not what scripts/cpython/bench.py measures.
+"""
+
+import asyncio
+import base64
+import collections
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import email.message
+import email.parser
+import functools
+import hashlib
+import hmac
+import html
+import io
+import itertools
+import json
+import logging
+import pickle
+import random
+import re
+import sqlite3
+import string
+import struct
+import textwrap
+import threading
+import time
+import urllib.parse
+import uuid
+from http.cookies import SimpleCookie
+from xml.etree import ElementTree
+
+SECONDS_EACH = 0.6
+DICE = random.Random(1)
+WORDS = ["".join(DICE.choices(string.ascii_letters + "äöü<&>", k=DICE.randint(2, 12))) for _ in range(500)]
+
+
+@dataclasses.dataclass
+class Item:
+    name: str
+    price: float
+    tags: list = dataclasses.field(default_factory=list)
+
+    @property
+    def label(self):
+        return f"{self.name:>12} {self.price:.2f}"
+
+    def __lt__(self, other):
+        return (self.price, self.name) < (other.price, other.name)
+
+
+ITEMS = [Item(word, len(word) * 1.1, WORDS[:3]) for word in WORDS[:120]]
+
+
+def text():
+    lines = "\r\n".join(f"{word}: {word.title()}; q={i}" for i, word in enumerate(WORDS[:80]))
+    out = io.StringIO()
+    for line in lines.splitlines():
+        name, _, value = line.partition(": ")
+        out.write(html.escape(name.upper().replace("-", "_")) + "=%s\n" % value.split(";")[0].strip())
+    data = out.getvalue().encode("utf-8", "surrogateescape")
+    return data.decode("latin-1").startswith("x"), textwrap.shorten(lines, 200)
+
+
+def regular_expressions():
+    route = re.compile(r"^/(?P<kind>[a-z]+)/(?P<id>\d+)(?:/(?P<rest>.*))?$")
+    tag = re.compile(r"{{\s*(\w+)(?:\|(\w+))?\s*}}|{%\s*(\w+)[^%]*%}")
+    for i in range(60):
+        match = route.match(f"/shop/{i}/a/b")
+        match.groupdict()
+    return tag.sub(lambda found: str(found.groups()), "<p>{{ a|b }} {% if x %} text {{ c }}</p>" * 20)
+
+
+def containers():
+    counts = collections.Counter(word[0] for word in WORDS)
+    groups = collections.defaultdict(list)
+    for word in WORDS:
+        groups[len(word)].append(word)
+    chained = collections.ChainMap({"a": 1}, dict(zip(WORDS, itertools.count())))
+    total = sum(chained[word] for word in WORDS[:100])
+    unique = {word.lower() for word in WORDS} - set(WORDS[:50])
+    recent = collections.deque(sorted(unique, key=len, reverse=True), maxlen=20)
+    return counts.most_common(3), total, [*recent], {**chained, "b": [w for w in WORDS if "a" in w]}
+
+
+def documents():
+    document = {"items": [dataclasses.asdict(item) for item in ITEMS[:40]], "n": None, "t": True}
+    written = json.dumps(document, indent=1, sort_keys=True)
+    read = json.loads(json.dumps(json.loads(written), ensure_ascii=False))
+    return pickle.loads(pickle.dumps(read)), ElementTree.fromstring("<a><b c='d'>e</b></a>").find("b")
+
+
+class Base:
+    registry = {}
+
+    def __init_subclass__(cls, **options):
+        Base.registry[cls.__name__] = cls
+
+    def __getattr__(self, name):
+        if name.startswith("get_"):
+            return functools.partial(getattr, self, name[4:])
+        raise AttributeError(name)
+
+
+class View(Base):
+    methods = ("get", "post")
+
+    def __init__(self, **options):
+        self.__dict__.update(options)
+
+    def __call__(self, *args, method="get", **options):
+        handler = getattr(self, method, None)
+        if handler is None:
+            raise LookupError(method)
+        return handler(*args, **options)
+
+    def get(self, *args, **options):
+        return len(args) + len(options)
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*args, **options):
+        with contextlib.suppress(KeyError):
+            return function(*args, **options)
+
+    return wrapper
+
+
+@decorated
+def objects():
+    view = View(title="x", a=1)
+    total = 0
+    for i in range(150):
+        total += view(i, i, key=i)
+        total += view.get_a()
+        try:
+            view(method="delete")
+        except LookupError as error:
+            total += len(error.args)
+    return sorted(ITEMS)[0].label, isinstance(view, Base), total
+
+
+def generators():
+    def numbers(n):
+        for i in range(n):
+            yield i, i * i
+
+    def flat(nested):
+        for part in nested:
+            if isinstance(part, (list, tuple)):
+                yield from flat(part)
+            else:
+                yield part
+
+    pairs = list(flat([list(numbers(40)), [[1, [2, (3, 4)]]] * 10]))
+    return list(map(str, filter(None, pairs))), max(b for a, b in numbers(100) if a % 3)
+
+
+def coroutines():
+    async def step(i):
+        await asyncio.sleep(0)
+        return i
+
+    async def main():
+        async with asyncio.timeout(5):
+            return sum(await asyncio.gather(*(step(i) for i in range(30))))
+
+    return asyncio.run(main())
+
+
+def web():
+    query = urllib.parse.urlencode({word: i for i, word in enumerate(WORDS[:20])})
+    parsed = urllib.parse.parse_qs(query)
+    cookie = SimpleCookie("session=abc; theme=dark")
+    cookie["session"]["httponly"] = True
+    message = email.parser.Parser().parsestr("Host: a\nAccept: text/html\n\nbody")
+    token = hmac.new(b"key", query.encode(), hashlib.sha256).hexdigest()
+    return parsed, cookie.output(), message["host"], token, base64.urlsafe_b64encode(query.encode())
+
+
+def numbers():
+    moment = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc)
+    days = [(moment + datetime.timedelta(days=i)).isoformat() for i in range(30)]
+    money = sum(decimal.Decimal(i) / 7 for i in range(30)).quantize(decimal.Decimal("0.01"))
+    packed = struct.pack("<IhQ", 1, 2, 3)
+    floats = [round(i / 3.7, 3) ** 0.5 for i in range(200)]
+    return days, money, struct.unpack("<IhQ", packed), sum(floats), uuid.uuid5(uuid.NAMESPACE_DNS, "a")
+
+
+@functools.cache
+def database():
+    made = sqlite3.connect(":memory:", check_same_thread=False)
+    made.execute("create table item (name text, price real)")
+    made.executemany("insert into item values (?, ?)", [(i.name, i.price) for i in ITEMS])
+    return made
+
+
+def queries():
+    found = database().execute("select name, price from item where price > ? order by name", (3,))
+    return [{"name": name, "price": price} for name, price in found]
+
+
+def logs():
+    log = logging.getLogger("profile")
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler(io.StringIO()))
+    for i in range(20):
+        log.info("request %s took %.3f", i, i / 7)
+        log.debug("unseen %s", i)
+
+
+def threads():
+    done = []
+    lock = threading.Lock()
+
+    def work(n):
+        with lock:
+            done.append(sum(range(n)))
+
+    started = [threading.Thread(target=work, args=(100,)) for _ in range(4)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+
+
+for work in (text, regular_expressions, containers, documents, objects, generators,
+             coroutines, web, numbers, queries, logs, threads):
+    until = time.monotonic() + SECONDS_EACH * 2
+    while time.monotonic() < until:
+        work()

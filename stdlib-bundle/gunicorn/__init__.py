@@ -1,0 +1,11 @@
+"""What programs import that were written for Gunicorn.
+
+The server is rgunicorn. These names are here for config files, apps and
+monitoring agents; the server itself uses none of them.
+"""
+
+# The Gunicorn whose settings, hooks and objects these are.
+version_info = (27, 0, 1)
+__version__ = ".".join(map(str, version_info))
+SERVER = "gunicorn"
+SERVER_SOFTWARE = f"{SERVER}/{__version__}"

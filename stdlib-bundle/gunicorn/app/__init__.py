@@ -1,0 +1,1 @@
+"""Applications: what the server loads."""

@@ -1,0 +1,18 @@
+"""What Gunicorn's parts raise."""
+
+
+class HaltServer(BaseException):
+    def __init__(self, reason, exit_status=1):
+        self.reason = reason
+        self.exit_status = exit_status
+
+    def __str__(self):
+        return f"<HaltServer {self.reason!r} {self.exit_status}>"
+
+
+class ConfigError(Exception):
+    """A setting is wrong."""
+
+
+class AppImportError(Exception):
+    """The app cannot be loaded."""

@@ -1,0 +1,5 @@
+"""The logger."""
+
+from _rgunicorn.logger import Logger
+
+__all__ = ["Logger"]

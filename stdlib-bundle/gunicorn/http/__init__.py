@@ -1,0 +1,1 @@
+"""HTTP. The server's parser is not Python's to call."""

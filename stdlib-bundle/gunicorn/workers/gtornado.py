@@ -1,0 +1,7 @@
+"""Tornado's loop."""
+
+from gunicorn.workers.base import Worker
+
+
+class TornadoWorker(Worker):
+    """Tornado's loop."""

@@ -1,0 +1,1 @@
+"""The Python half of rgunicorn; it travels in the bundle."""

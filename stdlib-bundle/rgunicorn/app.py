@@ -1,0 +1,196 @@
+"""Loading the app that APP_MODULE names, or that the conventions lead to."""
+
+import ast
+import functools
+import gc
+import importlib
+import inspect
+import os
+import sys
+
+from _rgunicorn import current
+
+NAMES = ("application", "app")
+FACTORIES = ("create_app", "make_app")
+
+
+class AppImportError(Exception):
+    """The module is there, but the app in it is not."""
+
+
+def _collecting_seldom(load):
+    """Nearly all that an import makes stays, and the collector would look at it
+    again and again. So until the app is there it looks less often."""
+
+    @functools.wraps(load)
+    def wrapped(*args):
+        usual = gc.get_threshold()
+        seldom = (max(usual[0], 50_000), *usual[1:]) if usual[0] else usual
+        gc.set_threshold(*seldom)
+        try:
+            return load(*args)
+        finally:
+            # What the app has set itself is kept.
+            if gc.get_threshold() == seldom:
+                gc.set_threshold(*usual)
+
+    return wrapped
+
+
+@_collecting_seldom
+def load(uri):
+    """The app of `module`, `module:name`, `module:name.attribute` or
+    `module:factory(...)` with literal arguments."""
+    module_name, _, expression = uri.partition(":")
+    expression = expression or "application"
+    target, call = _parse(expression)
+    app = _import(module_name, expression)
+    for name in target.split("."):
+        try:
+            app = getattr(app, name)
+        except AttributeError:
+            raise AppImportError(
+                f"Failed to find attribute {name!r} in {module_name!r}."
+            ) from None
+    if call is not None:
+        app = _call(app, *call)
+    return _checked(app, uri)
+
+
+@_collecting_seldom
+def find(modules, django_settings, asgi):
+    """The app under a conventional name in one of `modules`; else that of the
+    Django project with these settings, which `asgi` asks to speak ASGI. Each
+    may be missing."""
+    for module_name in modules:
+        module = importlib.import_module(module_name)
+        for name in NAMES:
+            app = getattr(module, name, None)
+            # A module of that name, `from . import app`, is no app.
+            if app is not None and not inspect.ismodule(app):
+                return _checked(app, f"{module_name}:{name}")
+        for name in FACTORIES:
+            factory = getattr(module, name, None)
+            if callable(factory):
+                return _checked(_call(factory, (), {}), f"{module_name}:{name}()")
+    if django_settings is not None:
+        return _checked(_django(django_settings, asgi), "manage.py")
+    looked_for = ", ".join([*NAMES, *(f"{name}()" for name in FACTORIES)])
+    places = " or ".join(map(repr, modules))
+    raise AppImportError(
+        f"Failed to find an application in {places}: looked for {looked_for}. "
+        "Name it as APP_MODULE, such as 'module:name'."
+    )
+
+
+def _parse(expression):
+    """The dotted name in `expression` and, of a call, its arguments."""
+    failure = AppImportError(
+        f"Failed to parse {expression!r} as an attribute name or function call."
+    )
+    try:
+        node = ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise failure from None
+    call = None
+    if isinstance(node, ast.Call):
+        try:
+            args = [ast.literal_eval(value) for value in node.args]
+            kwargs = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
+        except ValueError:
+            raise AppImportError(
+                f"Failed to parse the arguments in {expression!r}: "
+                "only literal values can be given."
+            ) from None
+        if None in kwargs:  # **mapping
+            raise failure
+        call = args, kwargs
+        node = node.func
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise failure
+    return ".".join([node.id, *reversed(names)]), call
+
+
+def _import(module_name, expression):
+    try:
+        return importlib.import_module(module_name)
+    except ImportError:
+        if module_name.endswith(".py") and os.path.exists(module_name):
+            raise ImportError(
+                "Failed to find application, did you mean "
+                f"'{module_name.removesuffix('.py')}:{expression}'?"
+            ) from None
+        raise
+
+
+def _call(factory, args, kwargs):
+    if not callable(factory):
+        raise AppImportError("Application factory must be callable.")
+    try:
+        return factory(*args, **kwargs)
+    except TypeError as error:
+        # Raised by the call itself, not within: the arguments do not fit.
+        if error.__traceback__.tb_next is None:
+            raise AppImportError(f"TypeError: {error}") from None
+        raise
+
+
+def _django(settings, asgi):
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
+    from django.conf import settings
+
+    wsgi = settings.WSGI_APPLICATION
+    # Channels' setting; Django itself knows none.
+    named = getattr(settings, "ASGI_APPLICATION", None) if asgi or not wsgi else wsgi
+    if named:
+        module_name, _, name = named.rpartition(".")
+        return getattr(importlib.import_module(module_name), name)
+    if asgi:
+        from django.core.asgi import get_asgi_application
+
+        return get_asgi_application()
+    from django.core.wsgi import get_wsgi_application
+
+    return get_wsgi_application()
+
+
+def _checked(app, uri):
+    if app is None:
+        raise AppImportError(f"Failed to find application object: {uri!r}")
+    if not callable(app):
+        raise AppImportError("Application object must be callable.")
+    if inspect.isclass(app) and _required(app) == ["scope"]:
+        raise AppImportError(
+            f"{uri!r} is an ASGI 2 application, and ASGI 3 is spoken here: wrap it "
+            "with asgiref.compatibility.guarantee_single_callable."
+        )
+    return app
+
+
+def protocol(app):
+    """How it is called: "asgi", "wsgi" or "tornado"."""
+    # Of a class it is the instance that would be called, once made.
+    if inspect.isclass(app):
+        return "wsgi"
+    call = getattr(app, "__call__", None)
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call):
+        return "asgi"
+    if _required(app) == ["scope", "receive", "send"]:
+        return "asgi"
+    tornado = sys.modules.get("tornado.httputil")
+    if tornado and isinstance(app, tornado.HTTPServerConnectionDelegate):
+        return "tornado"
+    return "wsgi"
+
+
+def _required(function):
+    """The names of the arguments that it must be called with."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [it.name for it in parameters if it.default is it.empty]

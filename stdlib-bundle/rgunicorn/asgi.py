@@ -1,0 +1,154 @@
+"""The asyncio half of the asgi worker: its loop, and the app's lifespan.
+
+What the loop has to do with the network is one descriptor to watch and one
+timer; what happens there is the worker's business, in Rust.
+"""
+
+import asyncio
+import traceback
+
+
+class BootError(Exception):
+    """The app does not start; the message says why."""
+
+
+def run(worker, app, settings, factory=None):
+    """Serves until the worker is to stop."""
+    factory = factory or loop_factory(settings["loop"])
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_serve(worker, app, settings))
+
+
+def loop_factory(name):
+    """What makes the loop that the setting `asgi_loop` names."""
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop
+    except ImportError:
+        if name == "auto":
+            return asyncio.new_event_loop
+        raise BootError(
+            "asgi_loop is 'uvloop', but the app has no uvloop: add it to the "
+            "app's packages, or take 'auto'."
+        ) from None
+    return uvloop.new_event_loop
+
+
+async def _serve(worker, app, settings):
+    loop = asyncio.get_running_loop()
+    lifespan = Lifespan(app, settings["lifespan"], worker.log)
+    state = await lifespan.start()
+    stopping = asyncio.Event()
+    loop.add_reader(worker.stop_descriptor(), stopping.set)
+    worker.start(app, loop, state)
+    loop.add_reader(worker.descriptor(), worker.turn)
+    # Not within this task: those of requests go on within these calls.
+    loop.call_soon(worker.turn)
+    pulses = [
+        loop.create_task(_beat(worker, stopping, settings["pulse"]), name="heartbeat"),
+        loop.create_task(_ping(worker, settings["ping_interval"]), name="pings"),
+    ]
+    await stopping.wait()
+    loop.remove_reader(worker.stop_descriptor())
+
+    deadline = loop.time() + settings["graceful_timeout"]
+    loop.call_soon(worker.stop)
+    await asyncio.sleep(0)
+    while worker.is_busy() and loop.time() < deadline:
+        await asyncio.sleep(0.02)
+    # The last second is for the app's own end, if nothing else is left.
+    await lifespan.stop(max(deadline - loop.time(), 1.0))
+    for pulse in pulses:
+        pulse.cancel()
+    loop.remove_reader(worker.descriptor())
+
+
+async def _beat(worker, stopping, pause):
+    while True:
+        if worker.beat():
+            stopping.set()
+        await asyncio.sleep(pause)
+
+
+async def _ping(worker, interval):
+    while interval:
+        await asyncio.sleep(interval)
+        worker.ping()
+
+
+class Lifespan:
+    """The lifespan protocol, version 2.0. With the mode `auto` an app that
+    does not know it is served without; with `on` that is an error."""
+
+    def __init__(self, app, mode, log):
+        self._app = app
+        self._mode = mode
+        self._log = log
+        self._messages = asyncio.Queue()
+        self._answer = None
+        self._task = None
+        self._state = {}
+
+    async def start(self):
+        """What the app wants its requests to have; None without lifespan."""
+        if self._mode == "off":
+            return None
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._call(), name="lifespan")
+        kind, detail = await self._ask("startup")
+        if kind == "complete":
+            return self._state
+        self._task = None
+        if kind == "failed":
+            raise BootError(f"Application startup failed. {detail}".rstrip())
+        if self._mode == "on":
+            raise BootError(f"The app does not support lifespan.\n{detail}".rstrip())
+        self._log("debug", f"The app does not support lifespan.\n{detail}".rstrip())
+        return None
+
+    async def stop(self, longest):
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(longest):
+                kind, detail = await self._ask("shutdown")
+                if kind == "complete":
+                    await asyncio.wait([self._task])
+        except TimeoutError:
+            kind, detail = "failed", f"It takes more than {longest:.0f} s."
+        if kind != "complete":
+            self._log("error", f"Application shutdown failed. {detail}".rstrip())
+
+    async def _ask(self, what):
+        self._answer = asyncio.get_running_loop().create_future()
+        self._messages.put_nowait({"type": f"lifespan.{what}"})
+        if self._task.done():
+            self._ended("")
+        return await self._answer
+
+    async def _call(self):
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self._state,
+        }
+        try:
+            await self._app(scope, self._messages.get, self._send)
+        except Exception:
+            self._ended(traceback.format_exc())
+        else:
+            self._ended("")
+
+    def _ended(self, detail):
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(("raised", detail))
+        elif detail:
+            self._log("error", f"Exception in the app's lifespan\n{detail}".rstrip())
+
+    async def _send(self, message):
+        _, _, kind = message["type"].partition(".")
+        _, _, outcome = kind.partition(".")
+        if outcome not in ("complete", "failed") or self._answer.done():
+            raise RuntimeError(f"Unexpected ASGI message {message['type']!r}")
+        self._answer.set_result((outcome, message.get("message", "")))

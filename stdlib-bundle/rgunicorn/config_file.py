@@ -1,0 +1,115 @@
+"""Running a config file, and judging what it holds."""
+
+import importlib
+import inspect
+import os
+import sys
+import types
+
+MODULE = "__config__"
+
+
+def run(path):
+    """The names in the Python file at `path` after it has run.
+
+    As in Gunicorn it runs as the module `__config__`, so that what it defines
+    can be pickled and found.
+    """
+    with open(path, "rb") as file:
+        return run_text(file.read(), path)
+
+
+def run_text(text, path):
+    """As `run`, of a file whose content is `text`."""
+    module = types.ModuleType(MODULE)
+    module.__file__ = path
+    sys.modules[MODULE] = module
+    exec(compile(text, path, "exec", dont_inherit=True), vars(module))
+    return vars(module)
+
+
+def run_module(name):
+    """The names in a module, which is imported anew."""
+    sys.modules.pop(name, None)
+    return vars(importlib.import_module(name))
+
+
+def resolved(value):
+    """A class, also of a function that gives it; anything else as it is."""
+    if inspect.isfunction(value) or inspect.ismethod(value):
+        value = value()
+    # No method of the server's own Logger has these names.
+    for method in ("access", "atoms"):
+        if inspect.isclass(value) and hasattr(value, method):
+            raise TypeError(
+                f"{value.__qualname__} overrides {method}(), which is never called, as the "
+                "server writes the access log itself; set access_log_format instead"
+            )
+    return value
+
+
+def hook(value, arguments):
+    """The function that `value` is or names, if it takes `arguments`."""
+    if isinstance(value, str):
+        value = _imported(value)
+    if not callable(value):
+        raise TypeError(f"{value!r} is not a function")
+    count = _arity(value)
+    if arguments[-1:] == ["resp"]:
+        return _post_request(value, count)
+    if count is not None and count != len(arguments):
+        raise TypeError(
+            f"{name_of(value)} takes {count} arguments and would be given "
+            f"{len(arguments)}: {', '.join(arguments)}"
+        )
+    return value
+
+
+def name_of(value):
+    """How a function or class is shown."""
+    name = getattr(value, "__qualname__", None) or repr(value)
+    if inspect.isclass(value):
+        return f"{value.__module__}.{name}"
+    return f"{name}()" if callable(value) else str(value)
+
+
+def is_helper(name, value):
+    """Whether a name that is no setting is plainly not meant to be one."""
+    return (
+        name.startswith("_")
+        or name != name.lower()
+        or callable(value)
+        or inspect.ismodule(value)
+    )
+
+
+def _imported(dotted):
+    module, dot, name = dotted.rpartition(".")
+    if not dot:
+        raise TypeError(f"{dotted!r} is not of the form module.function")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise TypeError(f"{dotted!r} cannot be imported: {error}") from None
+
+
+def _post_request(value, count):
+    if count in (None, 4):
+        return value
+    if count == 3:
+        return lambda worker, req, environ, resp: value(worker, req, environ)
+    if count == 2:
+        return lambda worker, req, environ, resp: value(worker, req)
+    raise TypeError(f"{name_of(value)} takes {count} arguments and would be given 4, 3 or 2")
+
+
+def _arity(function):
+    """How many arguments a call must give; None when it takes any number."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(one.kind == one.VAR_POSITIONAL for one in parameters):
+        return None
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in by_place for one in parameters)

@@ -1,0 +1,22 @@
+"""The server that this process is part of, as far as Python code may know."""
+
+import sys
+
+server = None
+
+# Whether this process serves; Python's logger `gunicorn.error` is ours then.
+serving = False
+
+
+def serve():
+    """From now on this process serves."""
+    global serving
+    serving = True
+    if "logging" in sys.modules:
+        attach_log()
+
+
+def attach_log():
+    from _rgunicorn import logger
+
+    logger.attach()

@@ -1,0 +1,80 @@
+"""The gevent half of the gevent worker: a greenlet for each request, while the
+hub watches the descriptor of the worker's reactor."""
+
+import time
+
+
+class BootError(Exception):
+    """The worker cannot start; the message says why."""
+
+
+def patch():
+    """Makes the standard library cooperate, before the app is imported."""
+    try:
+        from gevent import monkey
+    except ImportError:
+        raise BootError(
+            "The worker class 'gevent' needs gevent: add it to the app's packages."
+        ) from None
+    monkey.patch_all()
+
+
+def wait(descriptor, writing, longest):
+    """Lets other greenlets run until the socket may be ready."""
+    import gevent
+
+    hub = gevent.get_hub()
+    watcher = hub.loop.io(descriptor, 2 if writing else 1)
+    try:
+        with gevent.Timeout(longest, False):
+            hub.wait(watcher)
+    finally:
+        watcher.close()
+
+
+def run(worker, pulse, graceful_timeout):
+    """Serves until the worker is to stop."""
+    import gevent
+    from gevent.event import Event
+    from gevent.pool import Group
+
+    loop = gevent.get_hub().loop
+    requests = Group()
+    stopping = Event()
+    timer = None
+
+    def spawn(jobs):
+        for job in jobs:
+            requests.spawn(job)
+
+    def turn():
+        nonlocal timer
+        jobs, delay = worker.turn()
+        spawn(jobs)
+        if timer is not None:
+            timer.close()
+            timer = None
+        if delay is not None:
+            timer = loop.timer(delay)
+            timer.start(turn)
+
+    network = loop.io(worker.descriptor(), 1)
+    network.start(turn)
+    stop = loop.io(worker.stop_descriptor(), 1)
+    stop.start(stopping.set)
+    worker.ready()
+    while not stopping.is_set():
+        if worker.beat():
+            break
+        stopping.wait(pulse)
+    stop.close()
+
+    deadline = time.monotonic() + graceful_timeout
+    spawn(worker.stop())
+    while (worker.connections() or len(requests)) and time.monotonic() < deadline:
+        worker.beat()
+        gevent.sleep(0.02)
+    network.close()
+    if timer is not None:
+        timer.close()
+    requests.kill(block=True, timeout=1)

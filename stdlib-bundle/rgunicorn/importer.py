@@ -1,0 +1,116 @@
+"""Imports from the bundle: a hook for `sys.path` entries under the executable.
+
+The bundle's files seem to lie in folders under the executable file, where
+nothing can be on a disk: `/opt/rgunicorn/lib/python3.13/json/__init__.py`. All
+else is left to Python's own PathFinder, so that modules, packages, resources
+and tracebacks look like those of an ordinary installation.
+"""
+
+import _imp
+import sys
+
+import _frozen_importlib as _bootstrap
+import _frozen_importlib_external as _external
+import _rgunicorn_bundle as _bundle
+import _rgunicorn_zipped as _zipped
+import zipimport
+
+_ROOT = sys._stdlib_dir.rsplit("/lib/", 1)[0] + "/"
+
+
+def install():
+    """Claim the paths under the executable, before zipimport's better half
+    looks at them."""
+    sys.path_hooks.remove(zipimport.zipimporter)
+    sys.path_hooks[:0] = BundleFinder, _zipped.ZipFinder
+
+
+def replace(name):
+    """Import `name` from `sys.path` in place of the module being imported."""
+    spec = _external.PathFinder.find_spec(name)
+    module = _bootstrap.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def inside(path):
+    """`path` as the bundle names it, or None when it is not under the file."""
+    return path[len(_ROOT):] if path.startswith(_ROOT) else None
+
+
+class BundleFinder:
+    """Finds modules in one folder of the bundle."""
+
+    def __init__(self, path):
+        folder = inside(path)
+        if folder is None or not _bundle.is_folder(folder):
+            raise ImportError("not a folder of the bundle", path=path)
+        self.path = path
+        self._folder = folder
+
+    def find_spec(self, fullname, target=None):
+        tail = fullname.rpartition(".")[2]
+        found = _bundle.find(f"{self._folder}/{tail}")
+        if found is None:
+            return None
+        path, is_package = found
+        origin = _ROOT + path
+        spec = _bootstrap.ModuleSpec(
+            fullname, BundleLoader(fullname, origin), origin=origin, is_package=is_package
+        )
+        spec.has_location = True
+        if is_package:
+            spec.submodule_search_locations.append(f"{self.path}/{tail}")
+        return spec
+
+    def iter_modules(self, prefix=""):
+        """What pkgutil asks of a finder."""
+        for name in _bundle.names(self._folder):
+            module, dot, ending = name.partition(".")
+            if ending == "py" and module != "__init__":
+                yield prefix + module, False
+            elif not dot and _bundle.find(f"{self._folder}/{name}"):
+                yield prefix + name, True
+
+    def invalidate_caches(self):
+        """There are none: the bundle does not change."""
+
+    def __repr__(self):
+        return f"BundleFinder({self.path!r})"
+
+
+class BundleLoader(_external.SourceLoader):
+    """Loads one module; its code was compiled when the executable was built."""
+
+    def __init__(self, fullname, path):
+        self.name = fullname
+        self.path = path
+
+    def get_filename(self, fullname):
+        return self.path
+
+    def get_data(self, path):
+        data = _bundle.data(inside(path) or "")
+        if data is None:
+            raise FileNotFoundError(2, "not in the bundle", path)
+        return data
+
+    def get_code(self, fullname):
+        code = None if sys.flags.optimize else _bundle.code(inside(self.path))
+        if code is None:
+            return self.source_to_code(self.get_data(self.path), self.path)
+        _imp._fix_co_filename(code, self.path)
+        return code
+
+    def exec_module(self, module):
+        super().exec_module(module)
+        if self.name == "logging":
+            from _rgunicorn import current
+
+            if current.serving:
+                current.attach_log()
+
+    def get_resource_reader(self, fullname):
+        from _rgunicorn.resources import Reader
+
+        return Reader(inside(self.path).rpartition("/")[0])

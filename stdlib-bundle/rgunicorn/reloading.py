@@ -1,0 +1,42 @@
+"""What `reload` needs of the interpreter: which files the running code comes
+from, and an app to serve while the real one cannot be loaded."""
+
+import glob
+import sys
+
+
+def files(patterns):
+    """The files of all modules outside of the standard library; and those that
+    fit the patterns."""
+    modules = set()
+    for module in list(sys.modules.values()):
+        try:
+            file = module.__file__
+        except Exception:  # a lazy module may raise anything
+            continue
+        if isinstance(file, str) and not file.startswith(sys.base_prefix + "/"):
+            modules.add(file[:-1] if file.endswith(".pyc") else file)
+    fitting = {file for pattern in patterns for file in glob.glob(pattern, recursive=True)}
+    return sorted(modules), sorted(fitting)
+
+
+def failing_app(traceback):
+    """An app, WSGI and ASGI alike, that answers with the traceback."""
+    body = traceback.encode("utf-8", "replace") + b"\n"
+    fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+
+    async def answer(scope, receive, send):
+        if scope["type"] != "http":
+            raise RuntimeError(traceback)
+        headers = [(name.lower().encode(), value.encode()) for name, value in fields]
+        await send({"type": "http.response.start", "status": 500, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def app(*arguments):
+        if len(arguments) == 3:
+            return answer(*arguments)
+        _, start_response = arguments
+        start_response("500 Internal Server Error", fields)
+        return [body]
+
+    return app

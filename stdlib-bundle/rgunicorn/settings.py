@@ -1,0 +1,135 @@
+"""The settings as Python code sees them: what Gunicorn calls `cfg`."""
+
+import os
+
+
+class Setting:
+    """One setting with its value."""
+
+    def __init__(self, name, value, section):
+        self.name = name
+        self.value = value
+        self.section = section
+        self.is_set = False
+
+    def get(self):
+        return self.value
+
+    def __repr__(self):
+        return f"<setting {self.name} = {self.value!r}>"
+
+
+class Config:
+    """Every setting as an attribute, in the type that Gunicorn gives it."""
+
+    def __init__(self, values, sections):
+        settings = {
+            name: Setting(name, value, sections.get(name)) for name, value in values.items()
+        }
+        super().__setattr__("settings", settings)
+        self.env_orig = os.environ.copy()
+        self.prog = "rgunicorn"
+        self.usage = None
+
+    def __getattr__(self, name):
+        settings = self.__dict__.get("settings", {})
+        if name not in settings:
+            raise AttributeError(f"No configuration setting for: {name}")
+        value = settings[name].get()
+        convert = _TYPES.get(name)
+        return convert(value) if convert else value
+
+    def __setattr__(self, name, value):
+        if name in self.settings:
+            raise AttributeError("Invalid access!")
+        super().__setattr__(name, value)
+
+    def set(self, name, value):
+        """Changes what this object says. The server itself has read its
+        settings already, unless it is about to start."""
+        if name not in self.settings:
+            raise AttributeError(f"No configuration setting for: {name}")
+        self.settings[name].value = value
+        self.settings[name].is_set = True
+
+    def __str__(self):
+        width = max(map(len, self.settings))
+        lines = []
+        for name in sorted(self.settings):
+            value = self.settings[name].value
+            if callable(value):
+                value = f"<{value.__qualname__}()>"
+            lines.append(f"{name:{width}} = {value}")
+        return "\n".join(lines)
+
+    @property
+    def address(self):
+        from gunicorn import util
+
+        return [util.parse_address(bind) for bind in self.bind]
+
+    @property
+    def uid(self):
+        return self.user
+
+    @property
+    def gid(self):
+        return self.group
+
+    @property
+    def proc_name(self):
+        return self.settings["proc_name"].get() or self.default_proc_name
+
+    @property
+    def env(self):
+        return dict(item.split("=", 1) for item in self.raw_env)
+
+    @property
+    def is_ssl(self):
+        return self.certfile or self.keyfile
+
+    @property
+    def ssl_options(self):
+        settings = self.settings.values()
+        return {one.name: one.get() for one in settings if one.section == "SSL"}
+
+    @property
+    def worker_class_str(self):
+        return str(self.settings["worker_class"].get())
+
+    @property
+    def worker_class(self):
+        from gunicorn import workers
+
+        return workers.named(self.worker_class_str)
+
+    @property
+    def logger_class(self):
+        from gunicorn import util
+
+        return util.load_class(self.settings["logger_class"].get())
+
+
+def _list(text):
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _statsd(text):
+    if text is None or text.startswith("unix://"):
+        return text and text.removeprefix("unix://")
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+# Gunicorn's types where they are not those of the table.
+_TYPES = {
+    "chdir": lambda folder: folder or os.getcwd(),
+    "user": lambda uid: os.geteuid() if uid is None else uid,
+    "group": lambda gid: os.getegid() if gid is None else gid,
+    "forwarded_allow_ips": _list,
+    "proxy_allow_ips": _list,
+    "uwsgi_allow_ips": _list,
+    "forwarder_headers": _list,
+    "http_protocols": _list,
+    "statsd_host": _statsd,
+}

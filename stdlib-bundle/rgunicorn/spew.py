@@ -1,0 +1,30 @@
+"""The setting `spew`: prints every line of Python that is run, in all threads."""
+
+import linecache
+import sys
+
+# linecache imports it when it reads its first file, and that must not be in the
+# middle of this very import.
+import tokenize  # noqa: F401
+
+TOOL = 4  # sys.monitoring's tools 0 to 5; 3 and 4 are nobody's
+
+# Where nobody looks for a mistake: the standard library, and what imports it.
+OURS = (sys.base_prefix + "/", "<frozen ", "_rgunicorn/")
+
+
+def start():
+    monitoring = sys.monitoring
+    monitoring.use_tool_id(TOOL, "spew")
+    monitoring.register_callback(TOOL, monitoring.events.LINE, spew)
+    monitoring.set_events(TOOL, monitoring.events.LINE)
+
+
+def spew(code, number):
+    if code.co_filename.startswith(OURS):
+        return sys.monitoring.DISABLE
+    line = linecache.getline(code.co_filename, number).rstrip()
+    # In one piece, and at once: the next line may be the one that hangs.
+    sys.stdout.write(f"{code.co_filename}:{number}: {line}\n")
+    sys.stdout.flush()
+    return None

@@ -1,0 +1,33 @@
+"""What every thread and every asyncio task is doing, as text."""
+
+import io
+import sys
+import threading
+import traceback
+
+
+def text():
+    out = io.StringIO()
+    this = threading.get_ident()
+    # Without the lock of `threading.enumerate`, which may be held for ever.
+    names = {ident: thread.name for ident, thread in list(threading._active.items())}
+    for ident, frame in sys._current_frames().items():
+        if ident == this and frame.f_code is text.__code__ and frame.f_back is None:
+            continue  # who asks
+        print(f"Thread 0x{ident:x} ({names.get(ident, 'not of threading')}), most recent call last:", file=out)
+        traceback.print_stack(frame, file=out)
+    if "asyncio" in sys.modules:
+        tasks(out)
+    return out.getvalue()
+
+
+def tasks(out):
+    """The stack of a task ends where it awaits something."""
+    asyncio = sys.modules["asyncio"]
+    try:
+        found = list(asyncio.tasks._scheduled_tasks)
+    except (AttributeError, RuntimeError):  # another Python's, or being changed
+        return
+    for task in found:
+        if not task.done():
+            task.print_stack(file=out)
