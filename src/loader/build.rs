@@ -1,0 +1,238 @@
+//! Gathers the shared libraries that the executable carries, makes the two
+//! changes to ld.so that the first stage relies on, and packs all of it into
+//! one file that `carried.rs` embeds.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The carried libraries that lie ready: what the program itself needs, and the
+/// small ones of glibc. ld.so must be first.
+const READY: [&str; 9] = [
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "libutil.so.1",
+    "libresolv.so.2",
+    "libgcc_s.so.1",
+];
+
+/// Those that only wheels need; the manylinux policy (PEP 600) lets a wheel
+/// expect them of its host. They are carried as zstd frames.
+const PACKED: [&str; 4] = [
+    "libmvec.so.1",
+    "libstdc++.so.6",
+    "libz.so.1",
+    "libexpat.so.1",
+];
+
+/// `__open64_nocancel` in ld.so: `mov $SYS_openat,%eax; mov %rdi,%rsi;
+/// mov $AT_FDCWD,%edi; syscall`. The one place where ld.so opens a file.
+const OPEN_SITE: [u8; 15] = [
+    0xb8, 0x01, 0x01, 0x00, 0x00, 0x48, 0x89, 0xfe, 0xbf, 0x9c, 0xff, 0xff, 0xff, 0x0f, 0x05,
+];
+
+/// The jump that the first stage writes there is one byte shorter.
+const JUMP_LENGTH: usize = 14;
+
+/// ld.so's built-in search path on Debian and Ubuntu (glibc's
+/// `system_dirs`, elf/dl-load.c), as it lies in the file.
+const SEARCH_PATH: &[u8] =
+    b"/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0";
+
+/// Every carried library appears to ld.so in folders below this one.
+const VIRTUAL_FOLDER: &[u8] = b"/.rg/";
+
+/// Carried libraries start at a multiple of this in the packed file, so that
+/// nothing of one shares a page with another.
+const ALIGNMENT: usize = 4096;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    if let Err(sentence) = build() {
+        println!("cargo::error={sentence}");
+    }
+}
+
+fn build() -> Result<(), String> {
+    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64")
+        || env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux")
+        || env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("gnu")
+    {
+        return Err("rgunicorn's loader is written for x86_64-unknown-linux-gnu only; build for that target".into());
+    }
+    let mut packed = Vec::new();
+    let mut table = String::new();
+    let mut open_site = 0;
+    let mut changes = String::new();
+    let mut paths = Vec::new();
+    for name in READY.into_iter().chain(PACKED) {
+        let path = find(name)?;
+        println!("cargo:rerun-if-changed={}", path.display());
+        let mut bytes =
+            fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        if name == READY[0] {
+            open_site = find_open_site(&bytes, &path)?;
+            let search_paths = rename_search_path(&mut bytes, &path)?;
+            changes = told(open_site, &search_paths);
+        }
+        packed.resize(packed.len().next_multiple_of(ALIGNMENT), 0);
+        let size = bytes.len();
+        if PACKED.contains(&name) {
+            bytes = zstd::bulk::compress(&bytes, 19)
+                .map_err(|error| format!("cannot pack {}: {error}", path.display()))?;
+        }
+        writeln!(
+            table,
+            "    Library {{ name: *b\"{}\", offset: {}, length: {}, size: {size} }},",
+            padded(name),
+            packed.len(),
+            bytes.len()
+        )
+        .unwrap();
+        packed.extend(bytes);
+        paths.push(path.display().to_string());
+    }
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    let packed_file = out.join("carried.bin");
+    let source = format!(
+        "/// Offset of ld.so's open call in its file, bytes.\n\
+         pub const OPEN_SITE: usize = {open_site};\n\
+         const LIBRARIES_COUNT: usize = {};\n\
+         static LIBRARIES: [Library; LIBRARIES_COUNT] = [\n{table}];\n\
+         core::arch::global_asm!(\n\
+             \".pushsection .rodata.rgunicorn_carried,\\\"a\\\",@progbits\",\n\
+             \".balign {ALIGNMENT}\",\n\
+             \".hidden rgunicorn_carried\",\n\
+             \".globl rgunicorn_carried\",\n\
+             \"rgunicorn_carried:\",\n\
+             \".incbin \\\"{}\\\"\",\n\
+             \".popsection\",\n\
+         );\n",
+        READY.len() + PACKED.len(),
+        packed_file.display(),
+    );
+    fs::write(&packed_file, packed)
+        .map_err(|error| format!("cannot write {}: {error}", packed_file.display()))?;
+    fs::write(out.join("carried.rs"), source)
+        .map_err(|error| format!("cannot write carried.rs: {error}"))?;
+    let changes_file = out.join("changes.txt");
+    fs::write(&changes_file, changes)
+        .map_err(|error| format!("cannot write {}: {error}", changes_file.display()))?;
+    // For the program's build script, which lists what is carried.
+    println!("cargo:libraries={}", paths.join(":"));
+    println!("cargo:changes={}", changes_file.display());
+    // The carried ld.so knows packed relocations (glibc 2.36 and newer); they
+    // save a megabyte.
+    println!("cargo:link_args=-Wl,--no-dynamic-linker,-e,rgunicorn_entry,-z,pack-relative-relocs");
+    Ok(())
+}
+
+/// Where the compiler would link the library from.
+fn find(name: &str) -> Result<PathBuf, String> {
+    let compiler = env::var("CC").unwrap_or_else(|_| "gcc".into());
+    let output = Command::new(&compiler)
+        .arg(format!("-print-file-name={name}"))
+        .output()
+        .map_err(|error| format!("cannot run {compiler} to find {name}: {error}; install gcc"))?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    // The compiler answers with the bare name when it does not know the file.
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(format!(
+            "the library {name}, which rgunicorn carries, is not on this machine; run scripts/setup"
+        ))
+    }
+}
+
+fn find_open_site(bytes: &[u8], path: &Path) -> Result<usize, String> {
+    let sites = occurrences(bytes, &OPEN_SITE);
+    match sites[..] {
+        [site] => Ok(site),
+        _ => Err(format!(
+            "{} has {} places that look like its open call and rgunicorn's loader needs exactly one: \
+             this glibc is not one it knows (2.36 and 2.41 were tried)",
+            path.display(),
+            sites.len()
+        )),
+    }
+}
+
+/// Makes the search path virtual, each folder keeping its length, so that no
+/// library of the host is found by accident. The answer is where it lies.
+fn rename_search_path(bytes: &mut [u8], path: &Path) -> Result<Vec<usize>, String> {
+    let places = occurrences(bytes, SEARCH_PATH);
+    if places.is_empty() {
+        return Err(format!(
+            "{} does not search the folders of Debian's glibc, and rgunicorn's loader knows no other; \
+             build on Debian or Ubuntu",
+            path.display()
+        ));
+    }
+    for &place in &places {
+        let run = &mut bytes[place..place + SEARCH_PATH.len()];
+        for folder in run
+            .split_mut(|byte| *byte == 0)
+            .filter(|folder| !folder.is_empty())
+        {
+            let last = folder.len() - 1;
+            folder.fill(b'l');
+            folder[last] = b'/';
+            folder[..VIRTUAL_FOLDER.len()].copy_from_slice(VIRTUAL_FOLDER);
+        }
+    }
+    Ok(places)
+}
+
+/// The changes in words, for whoever replaces the library (LGPL 2.1, section 6).
+fn told(open_site: usize, search_paths: &[usize]) -> String {
+    let hex = |bytes: &[u8]| -> String {
+        let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(" ")
+    };
+    let places: Vec<_> = search_paths.iter().map(|at| format!("{at:#x}")).collect();
+    format!(
+        "Of glibc, one file is changed, {}, in two places. All other carried files are\n\
+         as their packages have them.\n\
+         \n  At offset {}, {} bytes: the folders that are searched by default\n  \
+           ({}),\n  \
+           renamed at build time to folders below {} that exist nowhere, so that the\n  \
+           host's libraries are not mixed with the carried ones.\n\
+         \n  At offset {open_site:#x}, {JUMP_LENGTH} bytes: the system call in __open64_nocancel\n  \
+           ({}),\n  \
+           replaced in memory at every start by a jump (ff 25 00 00 00 00 and an\n  \
+           address) to the function that opens the carried libraries.\n\
+         \nglibc can be replaced: with RGUNICORN_LOADER=/path/to/ld-linux-x86-64.so.2 in\n\
+         the environment, the program starts with that loader, unchanged, and with\n\
+         the libraries that it finds.\n",
+        READY[0],
+        places.join(" and "),
+        SEARCH_PATH.len(),
+        String::from_utf8_lossy(SEARCH_PATH)
+            .trim_end_matches('\0')
+            .replace('\0', " "),
+        String::from_utf8_lossy(VIRTUAL_FOLDER),
+        hex(&OPEN_SITE),
+    )
+}
+
+fn occurrences(bytes: &[u8], pattern: &[u8]) -> Vec<usize> {
+    (0..bytes.len().saturating_sub(pattern.len()))
+        .filter(|&start| bytes[start..].starts_with(pattern))
+        .collect()
+}
+
+/// A name as the table keeps it: in place and of one length, because a pointer
+/// would need the relocation that has not happened when the table is read.
+fn padded(name: &str) -> String {
+    format!("{name}{}", "\\0".repeat(24 - name.len()))
+}

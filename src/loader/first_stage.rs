@@ -1,0 +1,309 @@
+//! Maps ld.so and makes it believe that the kernel did.
+
+use core::{
+    arch::asm,
+    mem::{MaybeUninit, size_of},
+    sync::atomic::Ordering,
+};
+
+use crate::{
+    carried::{OPEN_SITE, libraries},
+    memory_file, open_hook,
+    program_headers::{self, PT_LOAD, ProgramHeader},
+    stack::{AT_BASE, AT_ENTRY, AT_PHDR, AT_PHNUM, AT_SECURE, Stack},
+    syscall::{self, Errno, fail},
+};
+
+/// Names a loader of the user's own instead of the carried one; it then finds
+/// its libraries as it always does, and nothing of ours stands in its way.
+/// This is how the LGPL's right to replace the library is kept.
+const OWN_LOADER: &[u8] = b"RGUNICORN_LOADER=";
+
+/// Lets host libraries be found, from the start (see `allow_host_libraries`).
+const HOST_LIBRARIES: &[u8] = b"RGUNICORN_HOST_LIBRARIES=1";
+
+/// `jmp *0(%rip)` and the 8 bytes of the target behind it.
+const JUMP: [u8; 6] = [0xff, 0x25, 0, 0, 0, 0];
+const JUMP_LENGTH: usize = JUMP.len() + size_of::<usize>();
+/// The bytes of the call that the jump stands in for (build.rs).
+const OPEN_SITE_LENGTH: usize = 15;
+
+// mmap(2), asm-generic/mman.h.
+const PROT_NONE: usize = 0;
+const MAP_PRIVATE: usize = 2;
+const MAP_FIXED: usize = 0x10;
+const MAP_ANONYMOUS: usize = 0x20;
+
+const PAGE: usize = 4096;
+
+/// Offsets into an ELF64 file header.
+const E_ENTRY: usize = 24;
+const E_PHOFF: usize = 32;
+const E_PHNUM: usize = 56;
+/// A loader's file header and program headers lie within this many bytes.
+const HEADERS: usize = 1024;
+
+/// Prepares everything and answers with ld.so's entry, to be jumped to with
+/// the kernel's stack.
+///
+/// # Safety
+/// Called by the ELF entry only, with the stack pointer that the kernel gave.
+pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
+    // SAFETY: see above.
+    let stack = unsafe { Stack::new(lowest) };
+    // Privileges above those of the person who started us (a set-user-ID file,
+    // file capabilities): their variables are not to be followed. ld.so knows
+    // that too, and removes the dangerous ones for good, so they stay visible.
+    let secure = stack.auxiliary(AT_SECURE).is_some_and(|value| value != 0);
+    if secure {
+        return start(stack, carried_loader());
+    }
+    if stack
+        .variable(HOST_LIBRARIES)
+        .is_some_and(|rest| unsafe { *rest } == 0)
+    {
+        open_hook::allow_host_libraries();
+    }
+    match stack.variable(OWN_LOADER) {
+        Some(path) => start(stack, own_loader(path)),
+        None => {
+            stack.hide_loader_variables();
+            start(stack, carried_loader())
+        }
+    }
+}
+
+/// A loader in memory.
+struct Loader {
+    base: usize,
+    entry: usize,
+}
+
+/// Edits the auxiliary vector so that `loader` finds the executable mapped and
+/// itself started as if by the kernel.
+fn start(stack: Stack, loader: Loader) -> usize {
+    let (Some(headers), Some(count)) = (stack.auxiliary(AT_PHDR), stack.auxiliary(AT_PHNUM)) else {
+        fail(c"the kernel did not say where the program headers are");
+    };
+    // SAFETY: the kernel's own values; nobody else runs yet.
+    let shown = unsafe {
+        program_headers::with_interpreter(headers as *const ProgramHeader, count, executable_base())
+    };
+    let Some((headers, count)) = shown else {
+        fail(c"the executable has more program headers than its loader expects");
+    };
+    let told = stack.set_auxiliary(AT_PHDR, headers)
+        && stack.set_auxiliary(AT_PHNUM, count)
+        && stack.set_auxiliary(AT_BASE, loader.base)
+        && stack.set_auxiliary(AT_ENTRY, second_entry());
+    if !told {
+        fail(c"the kernel's auxiliary vector lacks AT_BASE or AT_ENTRY");
+    }
+    loader.entry
+}
+
+/// The carried ld.so, with its open call turned into a jump to our hook.
+fn carried_loader() -> Loader {
+    // SAFETY: the table is never empty.
+    let bytes = unsafe { libraries().get_unchecked(0) }.bytes();
+    let target = open_hook_address();
+    // SAFETY: the build script found the site, whole, inside the file.
+    let (before, after) = unsafe {
+        (
+            bytes.get_unchecked(..OPEN_SITE),
+            bytes.get_unchecked(OPEN_SITE + JUMP_LENGTH..),
+        )
+    };
+    let Ok(file) = memory_file::create() else {
+        fail(c"no memory file can be made: memfd_create is refused, and none of /dev/shm, /tmp, /run and . can be written and lets files be run");
+    };
+    let filled = memory_file::write(file, before)
+        .and_then(|()| memory_file::write(file, &JUMP))
+        .and_then(|()| memory_file::write(file, &target.to_ne_bytes()))
+        .and_then(|()| memory_file::write(file, after));
+    if filled.is_err() {
+        fail(c"the carried ld.so cannot be written to memory: there is no memory left, or a limit forbids it");
+    }
+    memory_file::seal(file);
+    let Ok(loader) = map(file, bytes.as_ptr()) else {
+        fail(c"the carried ld.so cannot be mapped: a security policy forbids executable mappings, or there is no memory left");
+    };
+    syscall::close(file);
+    open_hook::RESUME.store(
+        loader.base + OPEN_SITE + OPEN_SITE_LENGTH,
+        Ordering::Relaxed,
+    );
+    loader
+}
+
+/// The loader that the user named.
+fn own_loader(path: *const u8) -> Loader {
+    const O_CLOEXEC: usize = 0o2000000;
+    // SAFETY: the environment's strings are C strings.
+    let Ok(file) = (unsafe { syscall::open(path, O_CLOEXEC, 0) }) else {
+        fail(c"the file that RGUNICORN_LOADER names cannot be opened; unset it to use the carried loader");
+    };
+    // Not `[0; HEADERS]`, which would be a call of memset.
+    let mut headers = MaybeUninit::<[u8; HEADERS]>::uninit();
+    let headers = headers.as_mut_ptr().cast::<u8>();
+    // SAFETY: reads into the array.
+    let read =
+        unsafe { syscall::syscall(syscall::PREAD64, [file, headers as usize, HEADERS, 0, 0, 0]) };
+    if read != Ok(HEADERS) || !crate::stack::starts_with(headers, b"\x7fELF") {
+        fail(c"the file that RGUNICORN_LOADER names is not a loader; unset it to use the carried one");
+    }
+    let Ok(loader) = map(file, headers) else {
+        fail(c"the loader that RGUNICORN_LOADER names cannot be mapped; unset it to use the carried one");
+    };
+    syscall::close(file);
+    loader
+}
+
+/// Maps a shared object's segments from `file` as the kernel maps a program
+/// interpreter; `headers` holds the file's first bytes, program headers included.
+fn map(file: usize, headers: *const u8) -> Result<Loader, Errno> {
+    // SAFETY: the header lies at the start, which the callers vouch for.
+    let (entry, table, count) = unsafe {
+        (
+            headers.add(E_ENTRY).cast::<usize>().read_unaligned(),
+            headers
+                .add(headers.add(E_PHOFF).cast::<usize>().read_unaligned())
+                .cast::<ProgramHeader>(),
+            headers.add(E_PHNUM).cast::<u16>().read_unaligned() as usize,
+        )
+    };
+
+    let mut end = 0;
+    each_segment(table, count, |segment| {
+        end = up(segment.virtual_address + segment.memory_size);
+        Ok(())
+    })?;
+    // One reservation first, so that the segments keep their distances.
+    let base = mmap(
+        0,
+        end,
+        PROT_NONE,
+        MAP_PRIVATE | MAP_ANONYMOUS,
+        usize::MAX,
+        0,
+    )?;
+    each_segment(table, count, |segment| {
+        let start = down(segment.virtual_address);
+        let protection = protection(segment.flags);
+        let file_end = segment.virtual_address + segment.file_size;
+        let memory_end = segment.virtual_address + segment.memory_size;
+        mmap(
+            base + start,
+            file_end - start,
+            protection,
+            MAP_PRIVATE | MAP_FIXED,
+            file,
+            down(segment.offset),
+        )?;
+        if memory_end > file_end {
+            // The rest of the last page of the file is zero by right ...
+            let mut byte = base + file_end;
+            while byte < base + up(file_end) {
+                // SAFETY: inside the page just mapped, which is writable: only
+                // a writable segment is longer in memory than in the file.
+                unsafe { (byte as *mut u8).write_volatile(0) };
+                byte += 1;
+            }
+            // ... and the pages behind it are fresh ones.
+            if up(memory_end) > up(file_end) {
+                let fixed = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS;
+                mmap(
+                    base + up(file_end),
+                    up(memory_end) - up(file_end),
+                    protection,
+                    fixed,
+                    usize::MAX,
+                    0,
+                )?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Loader {
+        base,
+        entry: base + entry,
+    })
+}
+
+/// Visits the segments to be mapped. Generic and no `dyn`: a vtable holds pointers.
+fn each_segment(
+    table: *const ProgramHeader,
+    count: usize,
+    mut visit: impl FnMut(ProgramHeader) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut index = 0;
+    while index < count {
+        // SAFETY: `index` is below the table's length.
+        let header = unsafe { table.add(index).read_unaligned() };
+        if header.kind == PT_LOAD {
+            visit(header)?;
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+fn mmap(
+    address: usize,
+    length: usize,
+    protection: usize,
+    flags: usize,
+    file: usize,
+    offset: usize,
+) -> Result<usize, Errno> {
+    // SAFETY: with MAP_FIXED only inside a reservation of our own.
+    unsafe {
+        syscall::syscall(
+            syscall::MMAP,
+            [address, length, protection, flags, file, offset],
+        )
+    }
+}
+
+/// mmap's protection bits from a segment's flags, whose order is reversed.
+fn protection(flags: u32) -> usize {
+    let flags = flags as usize;
+    (flags & 1) << 2 | (flags & 2) | (flags & 4) >> 2
+}
+
+fn down(address: usize) -> usize {
+    address & !(PAGE - 1)
+}
+
+fn up(address: usize) -> usize {
+    down(address + PAGE - 1)
+}
+
+/// How far above its linked addresses the executable lies: where its file
+/// header is, since a position-independent executable is linked at 0.
+fn executable_base() -> usize {
+    let address;
+    // SAFETY: computes an address; touches nothing.
+    unsafe {
+        asm!("lea {}, [rip + __ehdr_start]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+    };
+    address
+}
+
+fn second_entry() -> usize {
+    let address;
+    // SAFETY: as above.
+    unsafe {
+        asm!("lea {}, [rip + rgunicorn_second_entry]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+    };
+    address
+}
+
+fn open_hook_address() -> usize {
+    let address;
+    // SAFETY: as above.
+    unsafe {
+        asm!("lea {}, [rip + rgunicorn_open_hook]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+    };
+    address
+}

@@ -1,0 +1,139 @@
+//! Files that live in memory only.
+
+use core::ffi::{CStr, c_int};
+
+use crate::syscall::{self, EINVAL, Errno, MMAP, MUNMAP};
+
+// memfd_create(2), linux/memfd.h.
+const MFD_CLOEXEC: usize = 1;
+const MFD_ALLOW_SEALING: usize = 2;
+/// The file can never be executed by `execve`; mapping it executable stays
+/// allowed. Kernels since 6.3 know the flag, and refuse a memory file without
+/// it where `vm.memfd_noexec` is 2.
+const MFD_NOEXEC_SEAL: usize = 8;
+
+// fcntl(2), linux/fcntl.h: no more seals, no shrinking, growing or writing.
+const F_ADD_SEALS: usize = 1033;
+const ALL_SEALS: usize = 1 | 2 | 4 | 8;
+
+// openat(2), asm-generic/fcntl.h.
+const O_RDWR: usize = 2;
+const O_CLOEXEC: usize = 0o2000000;
+const O_TMPFILE: usize = 0o20000000 | 0o200000;
+
+// mmap(2), asm-generic/mman-common.h.
+const PROT_READ: usize = 1;
+const PROT_EXEC: usize = 4;
+const MAP_PRIVATE: usize = 2;
+
+/// A new empty file without a name. Where the kernel or a seccomp filter
+/// refuses memory files, an unnamed file in the first folder that takes one and lets it be run.
+pub fn create() -> Result<usize, Errno> {
+    let flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    let refused = match memfd(flags | MFD_NOEXEC_SEAL) {
+        Err(EINVAL) => memfd(flags),
+        answer => answer,
+    };
+    refused
+        .or_else(|_| unnamed(c"/dev/shm"))
+        .or_else(|_| unnamed(c"/tmp"))
+        .or_else(|_| unnamed(c"/run"))
+        .or_else(|_| unnamed(c"."))
+}
+
+/// Writes all the bytes at the file's position.
+pub fn write(file: usize, bytes: &[u8]) -> Result<(), Errno> {
+    let mut written = 0;
+    while written < bytes.len() {
+        // SAFETY: the range stays inside `bytes`.
+        written += unsafe {
+            syscall::syscall(
+                syscall::WRITE,
+                [
+                    file,
+                    bytes.as_ptr().add(written) as usize,
+                    bytes.len() - written,
+                    0,
+                    0,
+                    0,
+                ],
+            )
+        }?;
+    }
+    Ok(())
+}
+
+/// Lets nobody change the file any more. Unnamed files on disk know no seals;
+/// nobody else can open those, so the refusal loses nothing.
+pub fn seal(file: usize) {
+    // SAFETY: changes the file's seals and nothing else.
+    let _ = unsafe { syscall::syscall(syscall::FCNTL, [file, F_ADD_SEALS, ALL_SEALS, 0, 0, 0]) };
+}
+
+/// A sealed file in memory with these bytes, its position at 0, for a program
+/// that serves opens: a descriptor that is the caller's to close, or nothing
+/// when the system gives no memory file.
+pub fn memory_file_holding(bytes: &[u8]) -> Option<c_int> {
+    holding(bytes).ok().map(|file| file as c_int)
+}
+
+/// A sealed file with these bytes, its position at 0, as ld.so wants it.
+pub fn holding(bytes: &[u8]) -> Result<usize, Errno> {
+    const LSEEK: usize = 8;
+    let file = create()?;
+    let filled = write(file, bytes).and_then(|()| {
+        // SAFETY: moves the position of our own file to its start.
+        unsafe { syscall::syscall(LSEEK, [file, 0, 0, 0, 0, 0]) }
+    });
+    match filled {
+        Ok(_) => {
+            seal(file);
+            Ok(file)
+        }
+        Err(error) => {
+            syscall::close(file);
+            Err(error)
+        }
+    }
+}
+
+fn memfd(flags: usize) -> Result<usize, Errno> {
+    // The name shows in /proc/PID/maps.
+    // SAFETY: reads the name.
+    unsafe {
+        syscall::syscall(
+            syscall::MEMFD_CREATE,
+            [c"rgunicorn".as_ptr() as usize, flags, 0, 0, 0, 0],
+        )
+    }
+}
+
+/// An unnamed file in this folder, if it may be mapped executable: containers
+/// mount their writable folders `noexec`.
+fn unnamed(folder: &CStr) -> Result<usize, Errno> {
+    // SAFETY: `folder` is a C string.
+    let file = unsafe {
+        syscall::open(
+            folder.as_ptr().cast(),
+            O_TMPFILE | O_RDWR | O_CLOEXEC,
+            0o600,
+        )
+    }?;
+    match try_mapping(file) {
+        Ok(()) => Ok(file),
+        Err(errno) => {
+            syscall::close(file);
+            Err(errno)
+        }
+    }
+}
+
+/// Maps a page of the file as code, and takes it away again.
+fn try_mapping(file: usize) -> Result<(), Errno> {
+    const PAGE: usize = 4096;
+    // SAFETY: a mapping at a place of the kernel's choice, which nobody uses.
+    unsafe {
+        let page = syscall::syscall(MMAP, [0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0])?;
+        syscall::syscall(MUNMAP, [page, PAGE, 0, 0, 0, 0]).map(drop)
+    }
+}

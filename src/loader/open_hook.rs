@@ -1,0 +1,193 @@
+//! Every open of ld.so, at start and in any later `dlopen`, in any thread.
+
+use core::{
+    ffi::{c_char, c_int},
+    mem::MaybeUninit,
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
+};
+
+use crate::{
+    carried::libraries,
+    memory_file,
+    stack::starts_with,
+    syscall::{self, ENOENT},
+};
+
+/// Answers an open of a path (a C string): a descriptor to read from, its
+/// position at 0, or -1 when the path is none of its own. It is called inside
+/// ld.so, with ld.so's lock held: it must not call `dlopen` or `dlsym`.
+pub type OpenCallback = extern "C" fn(path: *const c_char) -> c_int;
+
+/// Lets the program answer for files of its own, such as shared objects inside
+/// the app's zip, and for carried libraries that are packed. It is asked before
+/// everybody else.
+pub fn serve_opens_with(callback: OpenCallback) {
+    CALLBACK.store(callback as *mut (), Ordering::Release);
+}
+
+/// Lets libraries that are not carried be found in the host's usual folders.
+/// Off at the start: a host library may need another C library than ours.
+pub fn allow_host_libraries() {
+    HOST_LIBRARIES.store(true, Ordering::Release);
+}
+
+static CALLBACK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+static HOST_LIBRARIES: AtomicBool = AtomicBool::new(false);
+
+/// Where ld.so goes on behind its open call; set by the first stage.
+pub(crate) static RESUME: AtomicUsize = AtomicUsize::new(0);
+
+/// The folders that ld.so's search path was renamed to lie below (build.rs).
+/// They exist nowhere; carried libraries seem to lie in them.
+pub const VIRTUAL_FOLDER: &str = "/.rg/";
+
+/// Room for a host library's path.
+const LONGEST: usize = 256;
+
+/// Does ld.so's `openat(AT_FDCWD, path, flags, mode)`: a descriptor or `-errno`.
+///
+/// # Safety
+/// `path` must be a C string, as ld.so's always is.
+pub(crate) unsafe extern "C" fn open(path: *const u8, flags: u32, mode: u32) -> isize {
+    // SAFETY: see above; the string outlives the call.
+    let name = unsafe { bytes(path) };
+    let answer = if let Some(descriptor) = ask_program(path) {
+        Ok(descriptor)
+    } else if starts_with(path, VIRTUAL_FOLDER.as_bytes()) {
+        carried_library(last_part(name))
+            .unwrap_or_else(|| host_library(last_part(name), flags as usize))
+    } else if is_hosts_own(name) {
+        Err(ENOENT)
+    } else {
+        // SAFETY: `path` is a C string.
+        unsafe { syscall::open(path, flags as usize, mode as usize) }
+    };
+    match answer {
+        Ok(descriptor) => descriptor as isize,
+        Err(errno) => -errno,
+    }
+}
+
+fn ask_program(path: *const u8) -> Option<usize> {
+    let callback = CALLBACK.load(Ordering::Acquire);
+    if callback.is_null() {
+        return None;
+    }
+    // SAFETY: only `serve_opens_with` stores here, a function of this type.
+    let callback = unsafe { core::mem::transmute::<*mut (), OpenCallback>(callback) };
+    usize::try_from(callback(path.cast())).ok()
+}
+
+/// A carried library as a fresh file, made only when asked for. Packed ones are
+/// the program's to serve.
+fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
+    let table = libraries();
+    let mut index = 0;
+    while index < table.len() {
+        // SAFETY: `index` is below the length.
+        let library = unsafe { table.get_unchecked(index) };
+        if same(library.name(), name) && library.unpacked_size().is_none() {
+            return Some(memory_file::holding(library.bytes()));
+        }
+        index += 1;
+    }
+    None
+}
+
+/// A library of the host's, where the user allowed that.
+fn host_library(name: &[u8], flags: usize) -> Result<usize, isize> {
+    if !HOST_LIBRARIES.load(Ordering::Acquire) {
+        return Err(ENOENT);
+    }
+    let try_in = |folder: &[u8]| {
+        // Not `[0; 256]`, which would be a call of memset.
+        let mut path = MaybeUninit::<[u8; LONGEST]>::uninit();
+        let start = path.as_mut_ptr().cast::<u8>();
+        if folder.len() + name.len() >= LONGEST {
+            return Err(ENOENT);
+        }
+        // SAFETY: both parts and the NUL fit, as was just checked.
+        unsafe {
+            copy(folder, start);
+            copy(name, start.add(folder.len()));
+            start.add(folder.len() + name.len()).write(0);
+            syscall::open(start, flags, 0)
+        }
+    };
+    try_in(b"/lib/x86_64-linux-gnu/")
+        .or_else(|_| try_in(b"/usr/lib/x86_64-linux-gnu/"))
+        .or_else(|_| try_in(b"/lib64/"))
+        .or_else(|_| try_in(b"/usr/lib64/"))
+        .or_else(|_| try_in(b"/usr/local/lib/"))
+        .or_else(|_| try_in(b"/usr/lib/"))
+}
+
+/// Files that belong to the host's loader and C library and would lead ours to
+/// the host's libraries: its cache, its preloads, its character converters.
+fn is_hosts_own(name: &[u8]) -> bool {
+    same(last_part(name), b"ld.so.cache")
+        || same(last_part(name), b"ld.so.preload")
+        || contains(name, b"/gconv/")
+}
+
+/// The path behind its last slash.
+fn last_part(name: &[u8]) -> &[u8] {
+    let mut start = name.len();
+    // SAFETY: 0 < start <= the length; likewise below.
+    unsafe {
+        while start > 0 && *name.get_unchecked(start - 1) != b'/' {
+            start -= 1;
+        }
+        name.get_unchecked(start..)
+    }
+}
+
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && contains(left, right)
+}
+
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    let mut start = 0;
+    while start + needle.len() <= hay.len() {
+        let mut matched = 0;
+        // SAFETY: start + matched < start + needle.len() <= hay.len().
+        unsafe {
+            while matched < needle.len()
+                && *hay.get_unchecked(start + matched) == *needle.get_unchecked(matched)
+            {
+                matched += 1;
+            }
+        }
+        if matched == needle.len() {
+            return true;
+        }
+        start += 1;
+    }
+    false
+}
+
+/// The bytes of a C string, without its NUL.
+///
+/// # Safety
+/// As `CStr::from_ptr`, which would be a call of the C library's strlen.
+unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
+    let mut length = 0;
+    // SAFETY: the string ends in NUL.
+    unsafe {
+        while *string.add(length) != 0 {
+            length += 1;
+        }
+        core::slice::from_raw_parts(string, length)
+    }
+}
+
+/// # Safety
+/// `target` must have room for the bytes.
+unsafe fn copy(bytes: &[u8], target: *mut u8) {
+    let mut index = 0;
+    while index < bytes.len() {
+        // SAFETY: inside both.
+        unsafe { target.add(index).write(*bytes.get_unchecked(index)) };
+        index += 1;
+    }
+}

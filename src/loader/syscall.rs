@@ -1,0 +1,100 @@
+//! System calls without a C library, and the one way to fail.
+
+use core::{arch::asm, ffi::CStr};
+
+/// What a system call answers with on failure: `-errno`.
+pub type Errno = isize;
+
+pub const ENOENT: Errno = 2;
+pub const EINVAL: Errno = 22;
+
+/// "Relative to the working directory", `openat(2)`.
+pub const AT_FDCWD: isize = -100;
+
+// Numbers of x86_64, from the kernel's arch/x86/entry/syscalls/syscall_64.tbl.
+pub const WRITE: usize = 1;
+pub const CLOSE: usize = 3;
+pub const MMAP: usize = 9;
+pub const MUNMAP: usize = 11;
+pub const PREAD64: usize = 17;
+pub const FCNTL: usize = 72;
+pub const EXIT_GROUP: usize = 231;
+pub const OPENAT: usize = 257;
+pub const MEMFD_CREATE: usize = 319;
+
+/// Calls the kernel; `Err` holds the positive errno.
+///
+/// # Safety
+/// The caller answers for what the call does with the arguments.
+pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
+    let answer: isize;
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the kernel changes rax, rcx and r11 only; the rest is the caller's.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => answer,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    // The kernel's last page of the address space means an error number.
+    if (-4095..0).contains(&answer) {
+        Err(-answer)
+    } else {
+        Ok(answer as usize)
+    }
+}
+
+/// Opens a file.
+///
+/// # Safety
+/// `path` must be a C string.
+pub unsafe fn open(path: *const u8, flags: usize, mode: usize) -> Result<usize, Errno> {
+    // SAFETY: openat reads the path, which the caller vouches for.
+    unsafe {
+        syscall(
+            OPENAT,
+            [AT_FDCWD as usize, path as usize, flags, mode, 0, 0],
+        )
+    }
+}
+
+/// Closes a descriptor that this crate opened.
+pub fn close(descriptor: usize) {
+    // SAFETY: descriptors reach this only from `open` and `memfd_create`. A
+    // failed close of a memory file loses nothing.
+    let _ = unsafe { syscall(CLOSE, [descriptor, 0, 0, 0, 0, 0]) };
+}
+
+/// Says one sentence on standard error and ends the process with 127, as a
+/// shell does for a program that cannot be started.
+pub fn fail(sentence: &CStr) -> ! {
+    const STANDARD_ERROR: usize = 2;
+    let say = |part: &CStr| {
+        // SAFETY: writes from a live string; there is nobody to tell if it fails.
+        let _ = unsafe {
+            syscall(
+                WRITE,
+                [
+                    STANDARD_ERROR,
+                    part.as_ptr() as usize,
+                    part.count_bytes(),
+                    0,
+                    0,
+                    0,
+                ],
+            )
+        };
+    };
+    // Three calls and no loop over a table: a table of strings holds pointers.
+    say(c"rgunicorn cannot start: ");
+    say(sentence);
+    say(c"\n");
+    // SAFETY: ends the process.
+    let _ = unsafe { syscall(EXIT_GROUP, [127, 0, 0, 0, 0, 0]) };
+    loop {
+        core::hint::spin_loop();
+    }
+}
