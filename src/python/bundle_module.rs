@@ -1,0 +1,189 @@
+//! The built-in module `_rgunicorn_bundle`: the bundle, as Python sees it.
+//!
+//! It is written against CPython's own interface, as pyo3's modules cannot be
+//! imported in subinterpreters, and every interpreter imports from the bundle.
+//!
+//! - `find(path)`: the file of the module that would be at `path` (without its
+//!   ending), and whether it is a package; or `None`
+//! - `code(path)`, `data(path)`: of the file at `path`, or `None`
+//! - `names(folder)`: what is in it; empty when there is no such folder
+//! - `is_folder(path)`
+//! - `serve_zip(path)`: from now on, native modules can be loaded out of this
+//!   zip; of an absolute path, the bytes
+//! - `site_dirs()`: the `site-packages` folders that were chosen for this process
+//!
+//! Paths are relative to the executable, as in `lib/python3.13/os.py`.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use pyo3_ffi::*;
+
+use super::bundle::{self, File};
+use super::definition::{self, Static, method};
+use super::{native_modules, site_dirs};
+
+/// The module's name.
+pub const NAME: &CStr = c"_rgunicorn_bundle";
+
+/// The module's init function, for `PyImport_AppendInittab`.
+pub extern "C" fn init() -> *mut PyObject {
+    // SAFETY: the import system calls this with the GIL held, and the
+    // definition is static.
+    unsafe { PyModuleDef_Init(DEFINITION.get().cast()) }
+}
+
+static DEFINITION: Static<PyModuleDef> =
+    definition::module(NAME, c"The files inside the executable.", &METHODS);
+
+static METHODS: Static<[PyMethodDef; 8]> = Static::new([
+    method(c"find", find, METH_O),
+    method(c"code", code, METH_O),
+    method(c"data", data, METH_O),
+    method(c"names", names, METH_O),
+    method(c"is_folder", is_folder, METH_O),
+    method(c"serve_zip", serve_zip, METH_O),
+    method(c"site_dirs", site_dirs, METH_NOARGS),
+    PyMethodDef::zeroed(),
+]);
+
+unsafe extern "C" fn find(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as CPython calls its methods: GIL held, a live argument.
+    unsafe {
+        let Some(path) = text(path) else {
+            return ptr::null_mut();
+        };
+        for (ending, package) in [("/__init__.py", 1), (".py", 0)] {
+            if let Some(file) = File::find(&format!("{path}{ending}")) {
+                let path = string(file.path());
+                let pair = PyTuple_Pack(2, path, PyBool_FromLong(package));
+                Py_DecRef(path);
+                return pair;
+            }
+        }
+        Py_NewRef(Py_None())
+    }
+}
+
+unsafe extern "C" fn code(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above; the code was marshalled by this very CPython.
+    unsafe {
+        of_file(path, |file| {
+            let code = file.code();
+            if code.is_empty() {
+                return Py_NewRef(Py_None());
+            }
+            PyMarshal_ReadObjectFromString(code.as_ptr().cast(), code.len() as Py_ssize_t)
+        })
+    }
+}
+
+unsafe extern "C" fn data(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        of_file(path, |file| {
+            let data = file.data();
+            PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t)
+        })
+    }
+}
+
+unsafe extern "C" fn names(_: *mut PyObject, folder: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let Some(folder) = text(folder) else {
+            return ptr::null_mut();
+        };
+        list(bundle::names(folder).into_iter().map(|name| string(name)))
+    }
+}
+
+unsafe extern "C" fn is_folder(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let Some(path) = text(path) else {
+            return ptr::null_mut();
+        };
+        PyBool_FromLong(bundle::is_folder(path).into())
+    }
+}
+
+unsafe extern "C" fn serve_zip(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    let mut start = ptr::null_mut();
+    let mut length = 0;
+    // SAFETY: as above; the bytes are copied before the object can go.
+    unsafe {
+        if PyBytes_AsStringAndSize(path, &mut start, &mut length) < 0 {
+            return ptr::null_mut();
+        }
+        let path = std::slice::from_raw_parts(start.cast(), length as usize);
+        native_modules::serve_zip(Path::new(OsStr::from_bytes(path)));
+        Py_NewRef(Py_None())
+    }
+}
+
+unsafe extern "C" fn site_dirs(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above; pointer and length are of one path.
+    unsafe {
+        list(site_dirs::chosen().iter().map(|folder| {
+            let bytes = folder.as_os_str().as_bytes();
+            PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t)
+        }))
+    }
+}
+
+/// A list that owns the items.
+///
+/// SAFETY: call with the GIL held.
+unsafe fn list(items: impl Iterator<Item = *mut PyObject>) -> *mut PyObject {
+    // SAFETY: the caller's promise; PyList_Append takes a reference of its own.
+    unsafe {
+        let list = PyList_New(0);
+        for item in items {
+            if item.is_null() || PyList_Append(list, item) < 0 {
+                Py_DecRef(list);
+                return ptr::null_mut();
+            }
+            Py_DecRef(item);
+        }
+        list
+    }
+}
+
+/// SAFETY: call with the GIL held and a live `path`.
+unsafe fn of_file(path: *mut PyObject, make: impl FnOnce(File) -> *mut PyObject) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(path) = text(path) else {
+            return ptr::null_mut();
+        };
+        match File::find(path) {
+            Some(file) => make(file),
+            None => Py_NewRef(Py_None()),
+        }
+    }
+}
+
+/// A Python string's text; `None` with an exception set when it is not one.
+///
+/// SAFETY: call with the GIL held; the text lives as long as the object.
+unsafe fn text<'a>(object: *mut PyObject) -> Option<&'a str> {
+    let mut length = 0;
+    // SAFETY: the caller's promise; the pointer is checked before it is read,
+    // and CPython gives valid UTF-8.
+    unsafe {
+        let start = PyUnicode_AsUTF8AndSize(object, &mut length);
+        (!start.is_null()).then(|| {
+            let bytes = std::slice::from_raw_parts(start.cast(), length as usize);
+            std::str::from_utf8_unchecked(bytes)
+        })
+    }
+}
+
+/// SAFETY: call with the GIL held.
+unsafe fn string(text: &str) -> *mut PyObject {
+    // SAFETY: the caller's promise; pointer and length are of one string.
+    unsafe { PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
+}

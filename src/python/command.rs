@@ -1,0 +1,41 @@
+//! `rgunicorn python ...`: the interpreter as a person knows it.
+
+use std::ffi::OsString;
+
+use super::Environment;
+use super::config::{Config, check};
+use pyo3_ffi::{Py_RunMain, PyConfig_Read, PyStatus_IsExit};
+
+/// Run Python's own command line: `-c`, `-m`, a script, `-`, the prompt, and
+/// its options. `args` are the words after `python`. Returns the exit code.
+pub fn run(args: &[OsString], environment: Environment) -> i32 {
+    match prepare(args, &environment) {
+        // SAFETY: the interpreter has just been started by this thread.
+        Ok(None) => unsafe { Py_RunMain() },
+        Ok(Some(code)) => code,
+        Err(error) => {
+            eprintln!("rgunicorn: {error:#}");
+            1
+        }
+    }
+}
+
+/// Start the interpreter; or the exit code, when the command line is done
+/// already (`--version`, an unknown option).
+fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Option<i32>> {
+    let mut config = Config::new(environment)?;
+    config.0.parse_argv = 1;
+    config.0.install_signal_handlers = environment.install_signal_handlers.into();
+    let mut words = vec![OsString::from("python")];
+    words.extend_from_slice(args);
+    config.arguments(&words)?;
+    // SAFETY: a filled-in configuration.
+    let status = unsafe { PyConfig_Read(&mut *config.0) };
+    // SAFETY: a status as CPython gave it.
+    if unsafe { PyStatus_IsExit(status) } != 0 {
+        return Ok(Some(status.exitcode));
+    }
+    check(status)?;
+    config.initialize()?;
+    Ok(None)
+}

@@ -1,0 +1,295 @@
+//! Starting CPython: its configuration, with nothing left to be guessed from
+//! the files beside the executable or from the environment.
+
+use std::env;
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use pyo3_ffi::*;
+
+use super::bundle::File;
+use super::{Environment, bundle_module, executable, log_module, native_modules, renew, site_dirs};
+
+/// Start the interpreter of this process; `pyo3::Python::attach` works from
+/// then on. The GIL is free when this returns. One that runs already, because
+/// a config file was read, is given what of this environment it lacks.
+///
+/// # Errors
+/// CPython's own word on what is wrong; the process should end then.
+pub fn start(environment: &Environment) -> Result<()> {
+    if is_started() {
+        return renew::renew(environment);
+    }
+    let mut config = Config::new(environment)?;
+    config.0.install_signal_handlers = environment.install_signal_handlers.into();
+    config.0.isolated = 1;
+    config.0.safe_path = 1;
+    config.arguments(&environment.program_args)?;
+    config.initialize()?;
+    // SAFETY: the interpreter has just been started by this thread.
+    unsafe { PyEval_SaveThread() };
+    Ok(())
+}
+
+/// Whether this process has an interpreter.
+pub fn is_started() -> bool {
+    // SAFETY: asks, no more.
+    unsafe { Py_IsInitialized() != 0 }
+}
+
+/// A `PyConfig`, cleared when it goes.
+pub(super) struct Config(pub(super) Box<PyConfig>);
+
+impl Config {
+    /// With the paths of `environment` and nothing from anywhere else.
+    pub(super) fn new(environment: &Environment) -> Result<Config> {
+        // SAFETY: asked before the interpreter's own state is touched.
+        ensure!(
+            unsafe { Py_IsInitialized() } == 0,
+            "Python has been started already"
+        );
+        preinitialize()?;
+        register_boot_modules()?;
+        native_modules::serve();
+        // SAFETY: PyConfig is made of integers and pointers, for which zero is
+        // a value, and the next call fills it in.
+        let mut config = Config(Box::new(unsafe { std::mem::zeroed() }));
+        // SAFETY: a valid pointer; Python is preinitialised.
+        unsafe { PyConfig_InitPythonConfig(&mut *config.0) };
+        config.0.use_environment = 0;
+        config.0.user_site_directory = 0;
+        config.0.pathconfig_warnings = 0;
+        config.0.use_frozen_modules = 0;
+        config.0.parse_argv = 0;
+        config.0.configure_c_stdio = 1;
+        config.0.buffered_stdio = env::var_os("PYTHONUNBUFFERED")
+            .is_none_or(|v| v.is_empty())
+            .into();
+        config.0.write_bytecode = env::var_os("PYTHONDONTWRITEBYTECODE")
+            .is_none_or(|v| v.is_empty())
+            .into();
+        config.paths(environment)?;
+        Ok(config)
+    }
+
+    /// Every path is set, so that CPython looks for none.
+    fn paths(&mut self, environment: &Environment) -> Result<()> {
+        let root = executable::path();
+        let name = environment.executable.as_deref().unwrap_or(root);
+        let prefix = environment.venv.as_deref().unwrap_or(root);
+        let stdlib = root
+            .join("lib")
+            .join(concat!("python", env!("RGUNICORN_PYTHON_MINOR")));
+        let config = &mut *self.0 as *mut PyConfig;
+        // SAFETY: field addresses of a live PyConfig.
+        unsafe {
+            for (field, value) in [
+                (&raw mut (*config).program_name, name),
+                (&raw mut (*config).executable, name),
+                (&raw mut (*config).base_executable, root),
+                // CPython derives the prefix from it, and asks no file.
+                (&raw mut (*config).home, prefix),
+                (&raw mut (*config).prefix, prefix),
+                (&raw mut (*config).exec_prefix, prefix),
+                (&raw mut (*config).base_prefix, root),
+                (&raw mut (*config).base_exec_prefix, root),
+                (&raw mut (*config).platlibdir, Path::new("lib")),
+                (&raw mut (*config).stdlib_dir, &stdlib),
+            ] {
+                let value = c_string(value.as_os_str())?;
+                check(PyConfig_SetBytesString(config, field, value.as_ptr()))?;
+            }
+        }
+        self.0.module_search_paths_set = 1;
+        for folder in &environment.import_path {
+            self.search(folder)?;
+        }
+        self.search(&stdlib)?;
+        self.search(&root.join("lib/fallback"))?;
+        site_dirs::choose(&environment.site_dirs);
+        Ok(())
+    }
+
+    fn search(&mut self, folder: &Path) -> Result<()> {
+        let folder = wide(folder.as_os_str())?;
+        // SAFETY: a list of a live PyConfig, a zero-terminated string.
+        check(unsafe { PyWideStringList_Append(&mut self.0.module_search_paths, folder.as_ptr()) })
+    }
+
+    /// `sys.argv`, or what the command line parser reads.
+    pub(super) fn arguments(&mut self, arguments: &[OsString]) -> Result<()> {
+        let strings = arguments
+            .iter()
+            .map(|word| c_string(word))
+            .collect::<Result<Vec<CString>>>()?;
+        let pointers: Vec<*const c_char> = strings.iter().map(|word| word.as_ptr()).collect();
+        // SAFETY: as many zero-terminated strings as said; CPython copies.
+        check(unsafe {
+            PyConfig_SetBytesArgv(
+                &mut *self.0,
+                pointers.len() as Py_ssize_t,
+                pointers.as_ptr() as _,
+            )
+        })?;
+        for word in env::args_os() {
+            let word = wide(&word)?;
+            // SAFETY: as in `search`.
+            check(unsafe { PyWideStringList_Append(&mut self.0.orig_argv, word.as_ptr()) })?;
+        }
+        Ok(())
+    }
+
+    /// Start the interpreter with this configuration.
+    pub(super) fn initialize(self) -> Result<()> {
+        // SAFETY: a filled-in configuration; it is the first initialisation.
+        check(unsafe { Py_InitializeFromConfig(&*self.0) })
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: it was initialised in `new`.
+        unsafe { PyConfig_Clear(&mut *self.0) };
+    }
+}
+
+/// UTF-8 everywhere, whatever the locale says; most servers have none.
+fn preinitialize() -> Result<()> {
+    // SAFETY: zeroed integers, filled in by the next call.
+    unsafe {
+        let mut before: PyPreConfig = std::mem::zeroed();
+        PyPreConfig_InitPythonConfig(&mut before);
+        before.use_environment = 0;
+        before.parse_argv = 0;
+        before.utf8_mode = 1;
+        // Not by putting LC_CTYPE into the environment of our children (PEP 538).
+        before.coerce_c_locale = 0;
+        check(Py_PreInitialize(&before))
+    }
+}
+
+/// What has to be there before the first import from the bundle: the module
+/// that reads it, and the frozen ones that put our importers in place.
+fn register_boot_modules() -> Result<()> {
+    let frozen = |name: &'static CStr, path: &str| {
+        let code = File::find(path).expect("the build puts it there").code();
+        _frozen {
+            name: name.as_ptr(),
+            code: code.as_ptr(),
+            size: code.len() as c_int,
+            is_package: 0,
+        }
+    };
+    let end = _frozen {
+        name: std::ptr::null(),
+        code: std::ptr::null(),
+        size: 0,
+        is_package: 0,
+    };
+    let table = Box::leak(Box::new([
+        frozen(c"encodings", "boot/encodings.py"),
+        frozen(c"_rgunicorn_importer", "boot/importer.py"),
+        frozen(c"_rgunicorn_zipped", "boot/zipped.py"),
+        end,
+    ]));
+    // SAFETY: before initialisation, when nobody else reads these tables; ours
+    // lives for ever, and so does the code in the bundle that it points at.
+    unsafe {
+        PyImport_FrozenModules = table.as_ptr();
+        let added = PyImport_AppendInittab(bundle_module::NAME.as_ptr(), Some(bundle_module::init));
+        ensure!(added == 0, "no memory for Python's table of modules");
+        let added = PyImport_AppendInittab(log_module::NAME.as_ptr(), Some(log_module::init));
+        ensure!(added == 0, "no memory for Python's table of modules");
+    }
+    Ok(())
+}
+
+/// A `PyStatus` as an error. (CPython's wish to exit, as for `--help`, is
+/// answered where a command line is parsed.)
+pub(super) fn check(status: PyStatus) -> Result<()> {
+    // SAFETY: the messages of a PyStatus are static strings.
+    unsafe {
+        if PyStatus_Exception(status) == 0 {
+            return Ok(());
+        }
+        let message =
+            |text: *const c_char| (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy());
+        match (message(status.func), message(status.err_msg)) {
+            (Some(function), Some(text)) => bail!("Python does not start: {function}: {text}"),
+            (None, Some(text)) => bail!("Python does not start: {text}"),
+            _ => bail!("Python does not start"),
+        }
+    }
+}
+
+fn c_string(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes()).with_context(|| format!("{} has a zero byte", text.display()))
+}
+
+/// As Python wants its strings in lists; bytes that are no UTF-8 become the
+/// lone surrogates that `os.fsencode` turns back.
+fn wide(text: &OsStr) -> Result<Vec<libc::wchar_t>> {
+    let bytes = c_string(text)?;
+    // SAFETY: Python is preinitialised; what it allocates is copied and freed.
+    unsafe {
+        let mut length = 0;
+        let decoded = Py_DecodeLocale(bytes.as_ptr(), &mut length);
+        ensure!(!decoded.is_null(), "{} cannot be decoded", text.display());
+        let mut copy = std::slice::from_raw_parts(decoded, length as usize).to_vec();
+        PyMem_RawFree(decoded.cast());
+        copy.push(0);
+        Ok(copy)
+    }
+}
+
+/// For unit tests, which share one process: the interpreter, started once.
+#[cfg(test)]
+pub fn start_once() {
+    static STARTED: std::sync::Once = std::sync::Once::new();
+    STARTED.call_once(|| {
+        let environment = Environment {
+            program_args: vec!["app".into(), "x".into()],
+            import_path: vec!["/first".into()],
+            ..Default::default()
+        };
+        start(&environment).expect("a start");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use pyo3::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_starts_once_and_pyo3_attaches() {
+        start_once();
+        Python::attach(|py| {
+            let sys = py.import("sys").expect("sys");
+            let argv: Vec<String> = sys.getattr("argv").unwrap().extract().unwrap();
+            assert_eq!(argv, ["app", "x"]);
+            let path: Vec<String> = sys.getattr("path").unwrap().extract().unwrap();
+            assert_eq!(path[0], "/first");
+            let json = py.import("json").expect("json");
+            let text: String = json.call_method1("dumps", (1,)).unwrap().extract().unwrap();
+            assert_eq!(text, "1");
+        });
+        let more = Environment {
+            program_args: vec!["other".into()],
+            import_path: vec!["/second".into(), "/first".into()],
+            ..Environment::default()
+        };
+        start(&more).expect("a renewal");
+        Python::attach(|py| {
+            let sys = py.import("sys").expect("sys");
+            let argv: Vec<String> = sys.getattr("argv").unwrap().extract().unwrap();
+            assert_eq!(argv, ["other"]);
+            let path: Vec<String> = sys.getattr("path").unwrap().extract().unwrap();
+            assert_eq!(path[..2], ["/second", "/first"]);
+            assert!(!path[2..].contains(&"/first".to_owned()));
+        });
+    }
+}

@@ -1,0 +1,94 @@
+//! Running a config file. The Python half is `_rgunicorn.config_file`.
+
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{discover, traceback};
+
+/// Where a config file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file of Python, whatever its name.
+    File(PathBuf),
+    /// A file in a zip that is not unpacked: what it would be called, and its
+    /// text.
+    Text(PathBuf, String),
+    /// A module to import.
+    Module(String),
+}
+
+/// Why there are no values.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("The config file '{}' cannot be read: {reason}.", .path.display())]
+    Missing { path: PathBuf, reason: String },
+    /// What is in it raised; with the traceback.
+    #[error("Failed to read config file: {place}\n{traceback}")]
+    Raised { place: String, traceback: String },
+}
+
+impl Place {
+    /// Reads `PATH`, `file:PATH` or `python:MODULE`; a path is meant from
+    /// `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Self {
+        match text.strip_prefix("python:") {
+            Some(module) => Self::Module(module.to_owned()),
+            None => Self::File(folder.join(text.strip_prefix("file:").unwrap_or(text))),
+        }
+    }
+
+    /// The `gunicorn.conf.py` in a folder or a zip, if there is one.
+    pub fn usual(root: &Path) -> Option<Self> {
+        const NAME: &str = "gunicorn.conf.py";
+        let path = root.join(NAME);
+        if path.exists() {
+            return Some(Self::File(path));
+        }
+        let text = root.is_file().then(|| discover::read(root, NAME))?;
+        text.map(|text| Self::Text(path, text))
+    }
+
+    /// How messages name it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) | Self::Text(path, _) => path.display().to_string(),
+            Self::Module(name) => format!("python:{name}"),
+        }
+    }
+}
+
+/// Runs the file and gives the names in it. The interpreter must have been
+/// started.
+///
+/// # Errors
+/// The file is not there, or raises.
+pub fn run<'py>(py: Python<'py>, place: &Place) -> Result<Bound<'py, PyDict>, Error> {
+    if let Place::File(path) = place
+        && let Err(error) = std::fs::File::open(path)
+    {
+        return Err(Error::Missing {
+            path: path.clone(),
+            reason: match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                _ => error.to_string(),
+            },
+        });
+    }
+    let names = || -> PyResult<Bound<'py, PyDict>> {
+        let module = py.import("_rgunicorn.config_file")?;
+        let names = match place {
+            Place::File(path) => module.call_method1("run", (path.display().to_string(),)),
+            Place::Text(path, text) => {
+                module.call_method1("run_text", (text, path.display().to_string()))
+            }
+            Place::Module(name) => module.call_method1("run_module", (name,)),
+        };
+        Ok(names?.cast_into()?)
+    };
+    names().map_err(|error| Error::Raised {
+        place: place.name(),
+        traceback: traceback::format(py, &error),
+    })
+}

@@ -1,0 +1,24 @@
+//! What the interpreter of one process shall be able to see.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the interpreter of one process shall be able to see.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `sys.argv`; for the `python` command, Python makes its own.
+    pub program_args: Vec<OsString>,
+    /// Put first on `sys.path`, in this order.
+    pub import_path: Vec<PathBuf>,
+    /// `site-packages` folders: put after the standard library, their `.pth`
+    /// files obeyed.
+    pub site_dirs: Vec<PathBuf>,
+    /// The virtual environment that is `sys.prefix`, if there is one.
+    pub venv: Option<PathBuf>,
+    /// `sys.executable`, when the interpreter is known by another name than
+    /// the executable's own: a virtual environment's `bin/python`.
+    pub executable: Option<PathBuf>,
+    /// Let Python turn SIGINT into `KeyboardInterrupt`: the `python` command
+    /// wants it, workers have their own handlers.
+    pub install_signal_handlers: bool,
+}

@@ -1,0 +1,306 @@
+//! The hooks of a config file: one method for each, which costs nothing where
+//! the file has no such function. The Python half is `_rgunicorn.hooks`, which
+//! keeps the objects that the functions are given.
+
+use std::collections::HashSet;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::traceback;
+
+/// The functions of a config file that are called as things happen.
+///
+/// Those in which an error ends the master or the worker, as in Gunicorn, give
+/// it; of the others it is logged. All may be called with or without the GIL.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks(Option<Arc<Given>>);
+
+#[derive(Debug)]
+struct Given {
+    names: HashSet<&'static str>,
+    python: Py<PyAny>,
+}
+
+/// The text of what a hook has raised: its name and the traceback.
+#[derive(Debug, thiserror::Error)]
+#[error("Exception in {hook} hook\n{traceback}")]
+pub struct HookError {
+    hook: &'static str,
+    traceback: String,
+}
+
+/// What a hook can see of the master.
+#[derive(Clone, Debug, Default)]
+pub struct Master {
+    /// Its process.
+    pub pid: i32,
+    /// How many workers it means to have.
+    pub workers: usize,
+    /// The sockets it listens at: their descriptors and how the log names them.
+    pub listeners: Vec<(RawFd, String)>,
+}
+
+/// What a hook can see of a request.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFacts<'a> {
+    pub method: &'a str,
+    /// The target of the request line.
+    pub uri: &'a str,
+    /// The path in it, as it was sent.
+    pub path: &'a str,
+    /// The query in it, without the question mark.
+    pub query: &'a str,
+    pub version: (u8, u8),
+    /// Names in upper case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The peer's address; none over a unix socket.
+    pub peer: Option<(String, u16)>,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Whether the connection ends with this request.
+    pub close: bool,
+}
+
+/// What a hook can see of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseFacts<'a> {
+    /// The code and the reason.
+    pub status: &'a str,
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body that were sent.
+    pub sent: u64,
+    pub headers_sent: bool,
+    /// Whether the connection ends with this answer.
+    pub close: bool,
+}
+
+impl Hooks {
+    /// The functions that `cfg` has under these names. `cfg` holds the value of
+    /// every setting, `sections` its section.
+    ///
+    /// # Errors
+    /// The logger class cannot be used.
+    pub fn new(
+        names: HashSet<&'static str>,
+        cfg: Bound<'_, PyDict>,
+        sections: Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        if names.is_empty() {
+            return Ok(Self::default());
+        }
+        let module = cfg.py().import("_rgunicorn.hooks")?;
+        let python = module.call_method1("Hooks", (cfg, sections))?.unbind();
+        Ok(Self(Some(Arc::new(Given { names, python }))))
+    }
+
+    /// In the master, before it listens.
+    pub fn on_starting(&self, master: &Master) -> Result<Option<usize>, HookError> {
+        self.of_master("on_starting", master, None)
+    }
+
+    /// In the master, once it listens and before the first worker. Like the
+    /// others that can: gives the number of workers that the hook has set.
+    pub fn when_ready(&self, master: &Master) -> Result<Option<usize>, HookError> {
+        self.of_master("when_ready", master, None)
+    }
+
+    /// In the master at HUP, with the new settings' hooks.
+    pub fn on_reload(&self, master: &Master) {
+        logged(self.of_master("on_reload", master, None));
+    }
+
+    /// In the master when the number of workers is another; there was no old
+    /// one at the start.
+    pub fn nworkers_changed(&self, master: &Master, new: usize, old: Option<usize>) {
+        logged(self.of_master("nworkers_changed", master, Some((new, old))));
+    }
+
+    /// In the process that becomes the new master at USR2.
+    pub fn pre_exec(&self, master: &Master) -> Result<Option<usize>, HookError> {
+        self.of_master("pre_exec", master, None)
+    }
+
+    /// In the master before it ends.
+    pub fn on_exit(&self, master: &Master) {
+        logged(self.of_master("on_exit", master, None));
+    }
+
+    /// In the master before a worker is made. `age` counts the workers.
+    pub fn pre_fork(&self, master: &Master, age: u64) -> Result<(), HookError> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        self.call("pre_fork", |python| {
+            python.call_method1("pre_fork", (facts(master), age))
+        })
+        .map(drop)
+    }
+
+    /// In the master, after a worker was made: its process.
+    pub fn forked(&self, pid: i32) {
+        if self.0.is_some() {
+            logged(self.call("pre_fork", |python| python.call_method1("forked", (pid,))));
+        }
+    }
+
+    /// In the master, after a worker has ended.
+    pub fn child_exit(&self, master: &Master, pid: i32) {
+        if self.0.is_some() {
+            logged(self.call("child_exit", |python| {
+                python.call_method1("child_exit", (facts(master), pid))
+            }));
+        }
+    }
+
+    /// In the worker, before the app is loaded; the interpreter runs.
+    pub fn post_fork(&self, master: &Master, age: u64) -> Result<(), HookError> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        self.call("post_fork", |python| {
+            python.call_method1("post_fork", (facts(master), age))
+        })
+        .map(drop)
+    }
+
+    /// In the worker, with the app loaded.
+    pub fn post_worker_init(&self, application: &Py<PyAny>) -> Result<(), HookError> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        self.call("post_worker_init", |python| {
+            python.call_method1("loaded", (application,))
+        })?;
+        self.of_worker("post_worker_init")
+    }
+
+    /// In the worker at INT or QUIT.
+    pub fn worker_int(&self) {
+        logged(self.of_worker("worker_int"));
+    }
+
+    /// In the worker at ABRT.
+    pub fn worker_abort(&self) {
+        logged(self.of_worker("worker_abort"));
+    }
+
+    /// In the worker before it ends.
+    pub fn worker_exit(&self) {
+        if self.has("worker_exit") {
+            logged(self.call("worker_exit", |python| python.call_method0("worker_exit")));
+        }
+    }
+
+    /// Whether requests are to be shown to hooks.
+    pub fn watch_requests(&self) -> bool {
+        self.has("pre_request") || self.has("post_request")
+    }
+
+    /// Before the app is called; only where [`Self::watch_requests`] says so.
+    /// Gives the object that `post_request` needs.
+    ///
+    /// # Errors
+    /// The hook has raised: the request is answered 500.
+    pub fn pre_request(&self, request: &RequestFacts<'_>) -> Result<Py<PyAny>, HookError> {
+        self.call("pre_request", |python| {
+            let peer = match &request.peer {
+                Some(peer) => peer.into_pyobject(python.py())?.into_any(),
+                None => "".into_pyobject(python.py())?.into_any(),
+            };
+            let facts = PyDict::new(python.py());
+            facts.set_item("method", request.method)?;
+            facts.set_item("uri", request.uri)?;
+            facts.set_item("path", request.path)?;
+            facts.set_item("query", request.query)?;
+            facts.set_item("version", request.version)?;
+            facts.set_item("headers", &request.headers)?;
+            facts.set_item("peer_addr", &peer)?;
+            facts.set_item("remote_addr", &peer)?;
+            facts.set_item("scheme", request.scheme)?;
+            facts.set_item("_close", request.close)?;
+            python.call_method("pre_request", (), Some(&facts))
+        })
+        .map(|request| request.expect("there are hooks"))
+    }
+
+    /// After the answer. The worker ends after a hook that says so, by
+    /// `worker.alive = False`.
+    pub fn post_request(
+        &self,
+        request: &Py<PyAny>,
+        environ: Option<&Py<PyAny>>,
+        response: &ResponseFacts<'_>,
+    ) {
+        logged(self.call("post_request", |python| {
+            let facts = PyDict::new(python.py());
+            facts.set_item("status", response.status)?;
+            facts.set_item("headers", &response.headers)?;
+            facts.set_item("sent", response.sent)?;
+            facts.set_item("headers_sent", response.headers_sent)?;
+            facts.set_item("close", response.close)?;
+            python.call_method("post_request", (request, environ), Some(&facts))
+        }));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|given| given.names.contains(name))
+    }
+
+    fn of_master(
+        &self,
+        name: &'static str,
+        master: &Master,
+        change: Option<(usize, Option<usize>)>,
+    ) -> Result<Option<usize>, HookError> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        let set = self.call(name, |python| match change {
+            None => python.call_method1("of_server", (name, facts(master))),
+            Some((new, old)) => python.call_method1("of_server", (name, facts(master), new, old)),
+        })?;
+        Ok(set.and_then(|set| Python::attach(|py| set.extract(py).ok())))
+    }
+
+    fn of_worker(&self, name: &'static str) -> Result<(), HookError> {
+        if !self.has(name) {
+            return Ok(());
+        }
+        self.call(name, |python| python.call_method1("of_worker", (name,)))
+            .map(drop)
+    }
+
+    fn call(
+        &self,
+        hook: &'static str,
+        call: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+    ) -> Result<Option<Py<PyAny>>, HookError> {
+        let Some(given) = &self.0 else {
+            return Ok(None);
+        };
+        Python::attach(|py| {
+            call(given.python.bind(py))
+                .map(|result| Some(result.unbind()))
+                .map_err(|error| HookError {
+                    hook,
+                    traceback: traceback::format(py, &error),
+                })
+        })
+    }
+}
+
+type Facts<'a> = (i32, usize, &'a [(RawFd, String)]);
+
+fn facts(master: &Master) -> Facts<'_> {
+    (master.pid, master.workers, &master.listeners)
+}
+
+/// Logs the error, if it is one.
+fn logged<T>(result: Result<T, HookError>) -> Option<T> {
+    result.inspect_err(|error| ::log::error!("{error}")).ok()
+}

@@ -1,0 +1,207 @@
+//! Is this process asked to be `python`?
+//!
+//! Programs start their own interpreter again, as `sys.executable`, with words
+//! that CPython understands: `multiprocessing` does, and every reloader. They
+//! are told from the server's by their shape alone, never by a mark in the
+//! environment, which would outlive what it was meant for.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Environment, VenvError, executable, venv_site_packages};
+
+/// A command line that asks for the interpreter.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The words that CPython's own command line takes.
+    pub arguments: Vec<OsString>,
+    /// The virtual environment that we were called from, if any.
+    pub environment: Environment,
+}
+
+impl Invocation {
+    /// From the whole command line, the program's name included; `None` when
+    /// it is the server's.
+    ///
+    /// # Errors
+    /// When it was called as the `python` of a virtual environment that is for
+    /// another version.
+    pub fn from_command_line(line: &[OsString]) -> Result<Option<Invocation>, VenvError> {
+        let Some((name, words)) = line.split_first() else {
+            return Ok(None);
+        };
+        let mut environment = Environment {
+            install_signal_handlers: true,
+            ..Default::default()
+        };
+        let arguments = if is_python_name(name) {
+            called_by_name(&mut environment)?;
+            words
+        } else if is_python_shape(words) {
+            words
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Invocation {
+            arguments: arguments.to_vec(),
+            environment,
+        }))
+    }
+}
+
+fn is_python_name(name: &OsStr) -> bool {
+    let base = Path::new(name).file_name().unwrap_or_default();
+    base.as_encoded_bytes().starts_with(b"python")
+}
+
+/// `bin/python` of a virtual environment is a link to us: that it was called
+/// is the asking for that environment. The link has to lead here.
+fn called_by_name(environment: &mut Environment) -> Result<(), VenvError> {
+    let Some(called) = executable::called_as().filter(|path| leads_here(path)) else {
+        return Ok(());
+    };
+    if let Some(dir) = called.parent().and_then(Path::parent)
+        && dir.join("pyvenv.cfg").is_file()
+    {
+        environment.site_dirs = venv_site_packages(dir)?;
+        environment.venv = Some(dir.to_owned());
+    }
+    environment.executable = Some(called);
+    Ok(())
+}
+
+fn leads_here(path: &Path) -> bool {
+    let real = |path: &Path| -> Option<PathBuf> { fs::canonicalize(path).ok() };
+    real(path).is_some_and(|found| Some(found) == real(executable::path()))
+}
+
+/// Words that can only be Python's.
+fn is_python_shape(words: &[OsString]) -> bool {
+    let Some((first, rest)) = words.split_first() else {
+        return false;
+    };
+    let next = rest.first().and_then(|word| word.to_str());
+    match first.to_str() {
+        Some("-") => true,
+        // -c is the server's configuration file, -m its umask.
+        Some("-c") => next.is_some_and(is_code),
+        Some("-m") => next.is_some_and(is_module),
+        // -u, -b and -v are both's: what follows decides.
+        Some("-u" | "-b" | "-bb" | "-v") => is_python_shape(rest),
+        Some(option) if option.starts_with('-') => is_python_option(option),
+        Some(script) => script.ends_with(".py") && Path::new(script).is_file(),
+        None => false,
+    }
+}
+
+/// Is it source text, and not the name of a configuration file?
+fn is_code(text: &str) -> bool {
+    let named = text.starts_with("file:") || text.starts_with("python:");
+    let code = text == "pass"
+        || text.contains(|c: char| c.is_whitespace() || matches!(c, ';' | '(' | '='));
+    code && !named && !Path::new(text).exists()
+}
+
+/// Is it a module's name, and not a number?
+fn is_module(text: &str) -> bool {
+    text.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// One of Python's options that the server does not have; the first letter
+/// tells, what follows in the same word may be any of Python's.
+fn is_python_option(option: &str) -> bool {
+    const ONLY_PYTHON: &str = "BEIOPSVdiqsx";
+    const ANY_PYTHON: &str = "BEIOPSVbcdimqsuvx";
+    let letters = &option[1..];
+    match letters.chars().next() {
+        Some('W' | 'X') => true,
+        Some(first) => {
+            ONLY_PYTHON.contains(first) && letters.chars().all(|c| ANY_PYTHON.contains(c))
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(line: &[&str]) -> bool {
+        let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+        is_python_shape(&words)
+    }
+
+    #[test]
+    fn what_multiprocessing_says_is_python() {
+        let spawn = "from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=7)";
+        assert!(shape(&["-E", "-s", "-c", spawn, "--multiprocessing-fork"]));
+        assert!(shape(&["-c", spawn, "--multiprocessing-fork"]));
+        assert!(shape(&["-b", "-I", "-c", spawn]));
+        assert!(shape(&[
+            "-c",
+            "from multiprocessing.resource_tracker import main;main(5)"
+        ]));
+    }
+
+    #[test]
+    fn habits_of_people_and_reloaders_are_python() {
+        assert!(shape(&["-c", "pass"]));
+        assert!(shape(&["-c", "x=1"]));
+        assert!(shape(&["-u", "-m", "flask", "run"]));
+        assert!(shape(&["-m", "json.tool"]));
+        assert!(shape(&["-Im", "ensurepip"]));
+        assert!(shape(&["-OO"]));
+        assert!(shape(&["-Wignore", "x.py"]));
+        assert!(shape(&["-X", "dev"]));
+        assert!(shape(&["-"]));
+    }
+
+    #[test]
+    fn a_script_that_is_there_is_python() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let script = dir.path().join("manage.py");
+        let script = script.to_str().expect("a plain path");
+        assert!(!shape(&[script]));
+        fs::write(script, "").expect("a script");
+        assert!(shape(&[script, "migrate"]));
+    }
+
+    #[test]
+    fn the_servers_options_are_the_servers() {
+        assert!(!shape(&[]));
+        assert!(!shape(&["app:app"]));
+        assert!(!shape(&["-c", "gunicorn.conf.py", "app:app"]));
+        assert!(!shape(&["-c", "python:config.gunicorn"]));
+        assert!(!shape(&["-c", "file:my conf.py"]));
+        assert!(!shape(&["-m", "0o022"]));
+        assert!(!shape(&["-m", "18"]));
+        assert!(!shape(&["-u", "www-data", "app:app"]));
+        assert!(!shape(&["-b", "127.0.0.1:8000"]));
+        assert!(!shape(&["-v"]));
+        assert!(!shape(&["-w", "4"]));
+        assert!(!shape(&["-D"]));
+        assert!(!shape(&["--version"]));
+        assert!(!shape(&["-h"]));
+        assert!(!shape(&["app.py"]));
+    }
+
+    #[test]
+    fn a_configuration_file_with_a_strange_name_is_not_code() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("my conf (1).py");
+        fs::write(&file, "").expect("a file");
+        assert!(!shape(&["-c", file.to_str().expect("a plain path")]));
+    }
+
+    #[test]
+    fn names_that_start_with_python_are_python() {
+        for name in ["python", "/usr/bin/python3", "env/bin/python3.13"] {
+            assert!(is_python_name(OsStr::new(name)));
+        }
+        assert!(!is_python_name(OsStr::new("/opt/python/rgunicorn")));
+    }
+}

@@ -1,0 +1,49 @@
+//! The interpreter: its start, the bundled standard library, and the command
+//! that is `python`.
+//!
+//! Everything that is unsafe about embedding CPython stays in this room; the
+//! others meet it through [`start`] and pyo3.
+
+mod bundle;
+mod bundle_module;
+mod command;
+mod config;
+mod definition;
+mod environment;
+mod executable;
+mod finish;
+mod fork;
+mod immortal;
+mod log_module;
+mod native_modules;
+mod renew;
+mod site_dirs;
+mod stacks;
+mod venv;
+
+pub mod app;
+pub mod config_file;
+pub mod discover;
+pub mod hooks;
+pub mod invocation;
+pub mod log_config;
+pub mod reloading;
+pub mod spew;
+pub mod traceback;
+
+pub use command::run;
+#[cfg(test)]
+pub use config::start_once;
+pub use config::{is_started, start};
+pub use environment::Environment;
+pub use executable::path as executable;
+pub use finish::finish;
+pub use fork::{fork, load_to_share};
+pub use hooks::Hooks;
+pub use stacks::stacks;
+pub use venv::{VenvError, venv_site_packages};
+
+/// The version of the CPython inside, as in `3.13.5`.
+pub fn version() -> &'static str {
+    env!("RGUNICORN_PYTHON_VERSION")
+}

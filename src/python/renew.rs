@@ -1,0 +1,36 @@
+//! A running interpreter and another environment than it was started with.
+
+use std::collections::HashMap;
+use std::env;
+use std::os::unix::ffi::OsStringExt;
+
+use anyhow::{Result, anyhow};
+use pyo3::prelude::*;
+
+use super::{Environment, traceback};
+
+/// Gives the interpreter what it lacks of this environment: the arguments, the
+/// import path, the `site-packages` folders, and the variables of the process,
+/// of which Python keeps a copy.
+pub(super) fn renew(environment: &Environment) -> Result<()> {
+    let variables: HashMap<Vec<u8>, Vec<u8>> = env::vars_os()
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .collect();
+    Python::attach(|py| {
+        let renewed = py.import("_rgunicorn.site_dirs").and_then(|module| {
+            module.call_method1(
+                "renew",
+                (
+                    &environment.program_args,
+                    &environment.import_path,
+                    &environment.site_dirs,
+                    &environment.venv,
+                    variables,
+                ),
+            )
+        });
+        renewed
+            .map(drop)
+            .map_err(|error| anyhow!(traceback::format(py, &error)))
+    })
+}

@@ -1,0 +1,21 @@
+//! Exceptions as text.
+
+use pyo3::prelude::*;
+
+/// An exception as Python prints it: with its traceback and its causes,
+/// without the newline at the end.
+pub fn format(py: Python<'_>, error: &PyErr) -> String {
+    let lines = || -> PyResult<String> {
+        let lines = py
+            .import("traceback")?
+            .call_method1("format_exception", (error.value(py),))?;
+        let lines: Vec<String> = lines.extract()?;
+        Ok(lines.concat())
+    };
+    // A __str__ that raises is handled by `traceback`; what is left is an
+    // interpreter at its end.
+    lines()
+        .unwrap_or_else(|_| error.to_string())
+        .trim_end()
+        .to_owned()
+}
