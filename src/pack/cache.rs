@@ -1,0 +1,329 @@
+//! The cache of unpacked apps: a private folder that concurrent starts share.
+//!
+//! ```text
+//! <place>/                 0700, ours; locked while somebody unpacks or prunes
+//!   <hash>/                locked (shared) by whoever uses it
+//!     site/                the app, as it was in the zip
+//!     unpacked             written last; its ctime divides what we wrote from
+//!                          what the app wrote since
+//!     origin               which file on the disk this came from
+//!   .unpacking/            half done; the next start removes it
+//! ```
+//! The locks are `flock`s on the folders themselves, so a killed process leaves
+//! none behind, and a process's children keep what it keeps.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::unistd::{geteuid, syncfs};
+
+use super::error::Failure;
+
+const HALF_DONE: &str = ".unpacking";
+const SITE: &str = "site";
+const UNPACKED: &str = "unpacked";
+const ORIGIN: &str = "origin";
+
+/// The places tried when the user named none, best first: the user's cache
+/// (XDG Base Directory Specification), then what survives a reboot, then what
+/// does not.
+pub(super) fn usual_places() -> Vec<PathBuf> {
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let user_cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let shared = format!("rgunicorn-{}", geteuid());
+    user_cache
+        .map(|cache| cache.join("rgunicorn/apps"))
+        .into_iter()
+        .chain(["/var/tmp", "/dev/shm", "/tmp"].map(|tmp| Path::new(tmp).join(&shared)))
+        .collect()
+}
+
+/// An unpacked app, protected from being pruned while this value lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Holds the shared lock.
+    _in_use: File,
+}
+
+impl Folder {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `None` when there is no such folder, or it is just being pruned.
+    fn hold(entry: &Path) -> Option<Self> {
+        let in_use = File::open(entry).ok()?;
+        in_use.try_lock_shared().ok()?;
+        // It may have been pruned between the two lines above.
+        let held = in_use.metadata().ok()?;
+        let there = fs::symlink_metadata(entry).ok()?;
+        let path = entry.join(SITE);
+        (held.ino() == there.ino() && path.is_dir()).then_some(Self {
+            path,
+            _in_use: in_use,
+        })
+    }
+}
+
+/// Which file on the disk an unpacked app came from.
+#[derive(Debug)]
+pub(super) struct Origin {
+    zip: PathBuf,
+    /// Device, inode, size, and mtime and ctime in nanoseconds, as text: the
+    /// same as long as the file is not touched.
+    stamp: String,
+    /// Whether the file was old enough for a later change to show in its
+    /// stamp. A younger one might change within a tick of the file system's
+    /// clock.
+    settled: bool,
+}
+
+impl Origin {
+    /// `zip` is `file`'s canonical path.
+    pub(super) fn of(zip: &Path, file: &File) -> io::Result<Self> {
+        const SETTLED: Duration = Duration::from_secs(1);
+        let meta = file.metadata()?;
+        let stamp = format!(
+            "{} {} {} {}.{:09} {}.{:09}",
+            meta.dev(),
+            meta.ino(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        );
+        let age = SystemTime::now().duration_since(changed(&meta));
+        Ok(Self {
+            zip: zip.to_path_buf(),
+            stamp,
+            settled: age.is_ok_and(|age| age > SETTLED),
+        })
+    }
+
+    /// Whether the file's content can be told from its stamp alone.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        self.zip == other.zip && self.stamp == other.stamp
+    }
+
+    /// Whether the archive is no longer what was unpacked.
+    fn is_gone(&self) -> bool {
+        File::open(&self.zip)
+            .and_then(|file| Self::of(&self.zip, &file))
+            .map_or(true, |now| !now.is_same_file(self))
+    }
+
+    fn read(entry: &Path) -> Option<Self> {
+        let text = fs::read(entry.join(ORIGIN)).ok()?;
+        // The path comes last: it may hold any byte but NUL.
+        let mut parts = text.splitn(3, |byte| *byte == b'\n');
+        let stamp = String::from_utf8(parts.next()?.to_vec()).ok()?;
+        let settled = parts.next()? == b"settled";
+        let zip = PathBuf::from(OsString::from_vec(parts.next()?.to_vec()));
+        Some(Self {
+            zip,
+            stamp,
+            settled,
+        })
+    }
+
+    fn write(&self, entry: &Path) -> io::Result<()> {
+        let settled: &[u8] = if self.settled { b"settled" } else { b"young" };
+        let parts = [
+            self.stamp.as_bytes(),
+            settled,
+            self.zip.as_os_str().as_bytes(),
+        ];
+        let new = entry.join(".origin");
+        fs::write(&new, parts.join(&b'\n'))?;
+        fs::rename(new, entry.join(ORIGIN))
+    }
+}
+
+fn changed(meta: &fs::Metadata) -> SystemTime {
+    let seconds = Duration::from_secs(meta.ctime().try_into().unwrap_or(0));
+    let nanos = Duration::from_nanos(meta.ctime_nsec().try_into().unwrap_or(0));
+    SystemTime::UNIX_EPOCH + seconds + nanos
+}
+
+/// A cache folder that is ours alone.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+}
+
+impl Place {
+    /// The place, if it is there already and fit for use.
+    pub(super) fn existing(path: &Path) -> Option<Self> {
+        check_private(path).ok()?;
+        Some(Self {
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Makes the place where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made, or belongs to or may be written by others: who
+    /// can write there can run code as us.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        check_private(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// What was unpacked from exactly this file, without reading the file.
+    pub(super) fn find(&self, origin: &Origin) -> Option<Folder> {
+        let recorded = |entry: &PathBuf| {
+            Origin::read(entry).is_some_and(|old| old.is_settled() && old.is_same_file(origin))
+        };
+        self.entries()
+            .find(recorded)
+            .and_then(|entry| Folder::hold(&entry))
+    }
+
+    /// The folder of the app with this content hash, which `unpack` fills when
+    /// nobody has yet.
+    pub(super) fn obtain(
+        &self,
+        hash: &str,
+        origin: &Origin,
+        unpack: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) -> Result<Folder, Failure> {
+        let lock = File::open(&self.path)?;
+        lock.lock()?;
+        let entry = self.path.join(hash);
+        if !entry.is_dir() {
+            self.fill(&entry, unpack)?;
+        }
+        let folder = Folder::hold(&entry)
+            .ok_or_else(|| io::Error::other(format!("{} cannot be locked", entry.display())))?;
+        origin.write(&entry)?;
+        self.prune();
+        Ok(folder)
+    }
+
+    /// All or nothing: `entry` appears complete, or not at all.
+    fn fill(
+        &self,
+        entry: &Path,
+        unpack: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let half_done = self.path.join(HALF_DONE);
+        let attempt = || {
+            remove(&half_done)?;
+            let site = half_done.join(SITE);
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&site)?;
+            unpack(&site)?;
+            let unpacked = File::create(half_done.join(UNPACKED))?;
+            // After a power cut the folder must not be found complete with
+            // its files still empty.
+            syncfs(&unpacked).map_err(io::Error::from)?;
+            Ok(fs::rename(&half_done, entry)?)
+        };
+        attempt().inspect_err(|_: &Failure| {
+            // The next start tries again where this fails.
+            let _ = remove(&half_done);
+        })
+    }
+
+    /// Removes what came from archives that were replaced or deleted since,
+    /// except what is in use and what the app wrote its own files into.
+    fn prune(&self) {
+        for entry in self.entries() {
+            if !Origin::read(&entry).is_some_and(|origin| origin.is_gone()) {
+                continue;
+            }
+            let Ok(lock) = File::open(&entry) else {
+                continue;
+            };
+            if lock.try_lock().is_err() {
+                continue;
+            }
+            match written_since(&entry) {
+                Ok(None) => {
+                    if let Err(error) = remove(&entry) {
+                        ::log::warn!("Cannot remove {} ({error})", entry.display());
+                    }
+                }
+                Ok(Some(file)) => ::log::warn!(
+                    "Kept {}: the app wrote {} there; move its data out of the app's own folder",
+                    entry.display(),
+                    file.display()
+                ),
+                Err(error) => ::log::warn!("Cannot look into {} ({error})", entry.display()),
+            }
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = PathBuf> {
+        fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| !entry.file_name().as_bytes().starts_with(b"."))
+            .map(|entry| entry.path())
+    }
+}
+
+fn check_private(path: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if !meta.is_dir() {
+        return refuse("not a folder");
+    }
+    if meta.uid() != geteuid().as_raw() {
+        return refuse("it belongs to another user");
+    }
+    if meta.mode() & 0o022 != 0 {
+        return refuse("others may write there");
+    }
+    Ok(())
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// A file below `entry` that was made or changed after unpacking, compiled
+/// modules aside.
+fn written_since(entry: &Path) -> io::Result<Option<PathBuf>> {
+    let unpacked = changed(&fs::metadata(entry.join(UNPACKED))?);
+    let mut folders = vec![entry.join(SITE)];
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder)? {
+            let file = file?;
+            if !file.file_type()?.is_dir() {
+                if changed(&file.metadata()?) > unpacked {
+                    return Ok(Some(file.path()));
+                }
+            } else if file.file_name() != OsStr::new("__pycache__") {
+                folders.push(file.path());
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,93 @@
+//! Compiled modules in an archive stay valid.
+//!
+//! A `.pyc` file knows the time and size of its source (PEP 552, after PEP 3147
+//! in `__pycache__`), and Python compiles the module anew when they differ. Most
+//! archives keep the time in MS-DOS form: the local one, and every other second
+//! only. So the source is given the time that its compiled module knows, if
+//! that is the archive's but for what the form loses.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Does so for the file at `path`, if it is a compiled module.
+pub(super) fn keep_valid(path: &Path) -> io::Result<()> {
+    let Some(source) = source_of(path) else {
+        return Ok(());
+    };
+    let mut header = [0; 16];
+    let read = File::open(path)?.read(&mut header)?;
+    let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
+    let [flags, time, size] = [4, 8, 12].map(number);
+    // Flags say that a hash of the source counts, or nothing.
+    if read < header.len() || flags != 0 {
+        return Ok(());
+    }
+    let Ok(source) = File::open(source) else {
+        return Ok(());
+    };
+    let meta = source.metadata()?;
+    if meta.len() == u64::from(size) && is_form_of(meta.mtime(), time.into()) {
+        source.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(time.into()))?;
+    }
+    Ok(())
+}
+
+/// `package/__pycache__/module.cpython-313.pyc` is made of `package/module.py`.
+fn source_of(path: &Path) -> Option<PathBuf> {
+    let (module, _) = path
+        .file_name()?
+        .to_str()?
+        .strip_suffix(".pyc")?
+        .split_once('.')?;
+    let folder = path.parent()?;
+    let is_cache = folder.file_name()? == "__pycache__";
+    is_cache.then(|| folder.with_file_name(format!("{module}.py")))
+}
+
+/// Whether the archive's time, read as if it were UTC, may be this one. Time
+/// zones differ from it by quarters of an hour, up to fourteen.
+fn is_form_of(archived: i64, time: i64) -> bool {
+    const QUARTER: i64 = 15 * 60;
+    const FARTHEST: i64 = 14 * 60 * 60;
+    let lost = time - archived;
+    lost.abs() <= FARTHEST + 1 && lost.rem_euclid(QUARTER) <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_the_form_loses_is_given_back() {
+        assert!(is_form_of(1000, 1001));
+        assert!(is_form_of(8200, 1001));
+        assert!(is_form_of(1000, 8200));
+        assert!(!is_form_of(1000, 1002));
+        assert!(!is_form_of(1000, 999));
+        assert!(!is_form_of(1000, 1000 + 15 * 60 * 60));
+    }
+
+    #[test]
+    fn only_the_source_that_was_compiled_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.py");
+        let compiled = folder.path().join("__pycache__/a.cpython-313.pyc");
+        fs::create_dir(compiled.parent().unwrap()).unwrap();
+        for (flags, size, kept) in [(0u32, 5u32, 1001), (0, 4, 1000), (1, 5, 1000)] {
+            fs::write(&source, "a = 1").unwrap();
+            let file = File::options().write(true).open(&source).unwrap();
+            let archived = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+            file.set_modified(archived).unwrap();
+            let header = [0, flags, 1001, size].map(u32::to_le_bytes).concat();
+            fs::write(&compiled, header).unwrap();
+            keep_valid(&compiled).unwrap();
+            assert_eq!(fs::metadata(&source).unwrap().mtime(), kept);
+        }
+        keep_valid(&folder.path().join("other.pyc")).unwrap();
+    }
+}

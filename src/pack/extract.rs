@@ -1,0 +1,91 @@
+//! Writing a checked archive's entries into a folder.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::check::{Archive, Entry};
+use super::compiled;
+use super::error::{Failure, Fault, Problem};
+
+/// Writes everything below `folder`, which exists and is empty.
+///
+/// Files keep their times and executable bits. Sizes and checksums are held
+/// against what the archive declared.
+pub(super) fn all(archive: &mut Archive<'_>, folder: &Path) -> Result<(), Failure> {
+    let Archive { zip, entries } = archive;
+    let mut buffer = vec![0; 128 << 10];
+    for entry in entries.iter() {
+        let path = folder.join(&entry.path);
+        if entry.is_dir {
+            make_dirs(&path)?;
+            continue;
+        }
+        let mut packed = zip
+            .by_index(entry.index)
+            .map_err(|error| damaged(entry, &error.to_string()))?;
+        let mut file = create(&path, entry.executable)?;
+        copy(entry, &mut packed, &mut file, &mut buffer)?;
+        if let Some(modified) = entry.modified {
+            file.set_modified(modified)?;
+        }
+    }
+    for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        compiled::keep_valid(&folder.join(&entry.path))?;
+    }
+    Ok(())
+}
+
+fn copy(
+    entry: &Entry,
+    packed: &mut impl Read,
+    file: &mut File,
+    buffer: &mut [u8],
+) -> Result<(), Failure> {
+    let mut left = entry.size;
+    loop {
+        let count = match packed.read(buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.raw_os_error().is_some() => {
+                return Err(Failure::Archive(Problem::Unreadable(error)));
+            }
+            Err(error) => return Err(damaged(entry, &error.to_string())),
+        };
+        // Stop a bomb before its bytes reach the disk.
+        left = left
+            .checked_sub(count as u64)
+            .ok_or_else(|| Failure::Archive(Fault::Size.of(&entry.path)))?;
+        file.write_all(&buffer[..count])?;
+    }
+    if left != 0 {
+        return Err(Failure::Archive(Fault::Size.of(&entry.path)));
+    }
+    Ok(())
+}
+
+fn damaged(entry: &Entry, why: &str) -> Failure {
+    Failure::Archive(Fault::Damaged(why.to_lowercase()).of(&entry.path))
+}
+
+fn create(path: &Path, executable: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(true)
+        .mode(if executable { 0o755 } else { 0o644 });
+    match options.open(path) {
+        // Archives need not list the folders that their files are in.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_dirs(path.parent().unwrap_or(path))?;
+            options.open(path)
+        }
+        opened => opened,
+    }
+}
+
+fn make_dirs(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path)
+}

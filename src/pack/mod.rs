@@ -1,0 +1,215 @@
+//! From a zip to a folder: an app's archive is checked, then unpacked once, by
+//! content hash, into a private cache folder that workers and restarts share.
+//!
+//! Real sites look for templates, translations and data as files, so a folder
+//! is what makes a zip behave like one. Where nothing can be written the app
+//! is imported from the archive itself ([`Unpacked::InMemory`]).
+
+mod cache;
+mod check;
+mod compiled;
+mod error;
+mod extract;
+
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+use sha2::{Digest, Sha256};
+
+pub use cache::Folder;
+use cache::{Origin, Place};
+use check::Archive;
+pub use error::Error;
+use error::{Failure, Problem};
+
+/// Where in an app's archive (or folder) its dependencies may live.
+const SITE_PACKAGES: &str = "site-packages";
+
+/// An app's archive, ready to be imported from.
+#[derive(Debug)]
+pub enum Unpacked {
+    /// Unpacked; the folder stays in the cache for as long as this value (or a
+    /// process forked while it lived) does.
+    Folder(Folder),
+    /// No place could be written: `sys.path` entries are the zip itself.
+    InMemory {
+        zip: PathBuf,
+        /// Whether dependencies lie under `site-packages/`.
+        site_packages: bool,
+        /// Whole sentences for the log: why, and what that costs.
+        reason: String,
+    },
+}
+
+impl Unpacked {
+    /// What goes first on `sys.path`: the folder, or the zip.
+    pub fn root(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder.path(),
+            Self::InMemory { zip, .. } => zip,
+        }
+    }
+
+    /// The `site-packages` inside, if there is one.
+    pub fn site_dirs(&self) -> Vec<PathBuf> {
+        let inside = self.root().join(SITE_PACKAGES);
+        let there = match self {
+            Self::Folder(_) => inside.is_dir(),
+            Self::InMemory { site_packages, .. } => *site_packages,
+        };
+        if there { vec![inside] } else { Vec::new() }
+    }
+}
+
+/// Checks `zip` and unpacks it, unless an earlier start already has.
+///
+/// The places tried are `cache_dir`, then those of [`cache::usual_places`]; a
+/// place that cannot be used is passed over. Several processes may call this
+/// for the same archive at once: one unpacks, the others wait for it.
+///
+/// # Errors
+/// One sentence that names the archive, the entry and the mend, when the file
+/// cannot be read, is not a whole zip, or holds something that a site's archive
+/// has no business to hold. Nothing of it is left on the disk then.
+pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
+    let mut places = cache::usual_places();
+    if let Some(given) = cache_dir {
+        // Its own symbolic links are the user's choice; absolute, because
+        // modules keep their paths when the app changes folders.
+        let given = given
+            .canonicalize()
+            .or_else(|_| std::path::absolute(given))
+            .unwrap_or_else(|_| given.to_path_buf());
+        places.insert(0, given);
+    }
+    unpack_into(zip, &places, cache_dir.is_some()).map_err(|problem| Error {
+        zip: zip.to_path_buf(),
+        problem,
+    })
+}
+
+/// `given`: the first place is the user's own choice, and passing over it is
+/// worth a warning.
+fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, Problem> {
+    let zip = zip.canonicalize().map_err(Problem::Unreadable)?;
+    if !zip.metadata().map_err(Problem::Unreadable)?.is_file() {
+        // Opening a pipe might wait for ever.
+        return Err(Problem::NotAZip("it is not a file".to_owned()));
+    }
+    let file = File::open(&zip).map_err(Problem::Unreadable)?;
+    let origin = Origin::of(&zip, &file).map_err(Problem::Unreadable)?;
+
+    // The usual start: this very file was unpacked before. No hashing then.
+    // Where the user chose the place, what lies elsewhere does not count.
+    let known = if given { &places[..1] } else { places };
+    for path in known {
+        if let Some(folder) = Place::existing(path).and_then(|place| place.find(&origin)) {
+            return Ok(Unpacked::Folder(folder));
+        }
+    }
+
+    let mut archive = Archive::open(&file)?;
+    let hash = content_hash(&file).map_err(Problem::Unreadable)?;
+    let mut passed_over = Vec::new();
+    for (nth, path) in best_first(places, archive.has_native_code()) {
+        let folder = Place::open(path).map_err(Failure::Place).and_then(|place| {
+            place.obtain(&hash, &origin, |folder| {
+                extract::all(&mut archive, folder)?;
+                check_unchanged(&zip, &file, &origin, &hash).map_err(Failure::Archive)
+            })
+        });
+        match folder {
+            Ok(folder) => return Ok(Unpacked::Folder(folder)),
+            Err(Failure::Archive(problem)) => return Err(problem),
+            Err(Failure::Place(error)) => {
+                if given && nth == 0 {
+                    ::log::warn!(
+                        "Cannot unpack into {} ({error}); trying elsewhere",
+                        path.display()
+                    );
+                }
+                passed_over.push(format!("{} ({error})", path.display()));
+            }
+        }
+    }
+    Ok(Unpacked::InMemory {
+        site_packages: archive.has_folder(SITE_PACKAGES),
+        reason: in_memory_reason(&zip, &passed_over, archive.has_native_code()),
+        zip,
+    })
+}
+
+/// What was hashed must be what was unpacked. A new stamp alone says nothing of
+/// the content, because a link or a change of permissions makes one too; and a
+/// young file may have changed within a tick, without one. Then it is read again.
+fn check_unchanged(zip: &Path, file: &File, before: &Origin, hash: &str) -> Result<(), Problem> {
+    let now = Origin::of(zip, file).map_err(Problem::Unreadable)?;
+    if before.is_settled() && now.is_same_file(before) {
+        return Ok(());
+    }
+    if content_hash(file).map_err(Problem::Unreadable)? == hash {
+        return Ok(());
+    }
+    Err(Problem::Changing)
+}
+
+/// The places in order, each with its number; when the archive holds native
+/// modules, those that they cannot be mapped from, but cost memory, come last.
+fn best_first(places: &[PathBuf], native: bool) -> Vec<(usize, &Path)> {
+    let mut order: Vec<_> = places.iter().map(PathBuf::as_path).enumerate().collect();
+    if native {
+        order.sort_by_key(|(_, path)| is_noexec(path));
+    }
+    order
+}
+
+fn is_noexec(path: &Path) -> bool {
+    path.ancestors()
+        .find_map(|existing| statvfs(existing).ok())
+        .is_some_and(|fs| fs.flags().contains(FsFlags::ST_NOEXEC))
+}
+
+fn in_memory_reason(zip: &Path, passed_over: &[String], native: bool) -> String {
+    let native = if native {
+        ", its native modules (.so) are held in memory by each worker"
+    } else {
+        ""
+    };
+    format!(
+        "Importing from {} in memory, because no place to unpack it can be written: {}. \
+         Files beside its modules cannot be opened by their path{native}, and every worker \
+         compiles the modules anew; set app_cache_dir to a writable folder to mend this.",
+        zip.display(),
+        passed_over.join(", "),
+    )
+}
+
+/// SHA-256 of the whole file, as 32 hexadecimal digits: half of it is plenty
+/// for a name among a handful of folders that only we write.
+fn content_hash(mut file: &File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    file.rewind()?;
+    io::copy(&mut file, &mut HashWriter(&mut hasher))?;
+    Ok(hasher.finalize()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! Where the app's code and its dependencies are.
+//!
+//! The settings say it in several ways: a zip, a folder, a virtual
+//! environment, more folders. [`Site::find`] settles them once, for serving
+//! and for the `python` command alike.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::config::Settings;
+use crate::pack::{self, Unpacked};
+use crate::python::{Environment, VenvError, venv_site_packages};
+
+/// A site: an app's code with its dependencies.
+#[derive(Debug)]
+pub struct Site {
+    /// The folder that the app starts in, for relative paths.
+    pub folder: PathBuf,
+    /// Where its modules are: a folder, or the zip that they are imported
+    /// from in memory.
+    pub root: PathBuf,
+    /// Further folders of modules, which come before the root.
+    python_path: Vec<PathBuf>,
+    /// `site-packages` folders.
+    site_dirs: Vec<PathBuf>,
+    venv: Option<PathBuf>,
+    /// Keeps the unpacked folder in the cache as long as this value lives.
+    unpacked: Option<Unpacked>,
+}
+
+/// Why the site cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Zip(#[from] pack::Error),
+    #[error("{0}.")]
+    Venv(#[from] VenvError),
+}
+
+impl Site {
+    /// Finds the site that the settings describe, and unpacks it when it is a
+    /// zip.
+    ///
+    /// The app starts in the folder that `chdir` names, else in that of the
+    /// unpacked zip, so that relative paths mean the same as before it was
+    /// packed, else in the current folder.
+    ///
+    /// # Errors
+    /// The zip cannot be used, or `venv` names no virtual environment for our
+    /// Python; one sentence that names it.
+    pub fn find(settings: &Settings) -> Result<Self, Error> {
+        let base = settings.folder();
+        let python_path = python_path(settings, &base);
+        let mut site = Self {
+            folder: base.clone(),
+            root: base,
+            python_path,
+            site_dirs: Vec::new(),
+            venv: None,
+            unpacked: None,
+        };
+        if let Some(zip) = &settings.app_zip {
+            site.unpack(zip, settings)?;
+        }
+        site.take_venv(settings)?;
+        Ok(site)
+    }
+
+    /// What the interpreter of a worker sees; `args` is the app's `sys.argv`.
+    pub fn serving(&self, args: Vec<OsString>) -> Environment {
+        let mut environment = self.environment();
+        environment.program_args = args;
+        for folder in [&self.root, &self.folder] {
+            if !environment.import_path.contains(folder) {
+                environment.import_path.push(folder.clone());
+            }
+        }
+        environment
+    }
+
+    /// What the interpreter of the `python` command sees. It adds the current
+    /// folder or the script's by itself.
+    pub fn python(&self) -> Environment {
+        let mut environment = self.environment();
+        environment.install_signal_handlers = true;
+        if self.unpacked.is_some() {
+            environment.import_path.push(self.root.clone());
+        }
+        environment
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            import_path: self.python_path.clone(),
+            site_dirs: self.site_dirs.clone(),
+            venv: self.venv.clone(),
+            ..Environment::default()
+        }
+    }
+
+    fn unpack(&mut self, zip: &Path, settings: &Settings) -> Result<(), Error> {
+        let unpacked = pack::unpack(zip, settings.app_cache_dir.as_deref())?;
+        self.root = unpacked.root().to_owned();
+        self.site_dirs = unpacked.site_dirs();
+        match &unpacked {
+            Unpacked::Folder(_) if settings.chdir.is_none() => self.folder = self.root.clone(),
+            Unpacked::Folder(_) => {}
+            Unpacked::InMemory { reason, .. } => ::log::warn!("{reason}"),
+        }
+        self.unpacked = Some(unpacked);
+        Ok(())
+    }
+
+    /// Takes the virtual environment that the settings name. Without one, a
+    /// folder's is taken that is active or stands beside the app, if it fits;
+    /// a zip brings its dependencies with it.
+    fn take_venv(&mut self, settings: &Settings) -> Result<(), Error> {
+        if let Some(dir) = &settings.venv {
+            self.site_dirs.extend(venv_site_packages(dir)?);
+            self.venv = Some(dir.clone());
+            return Ok(());
+        }
+        if self.unpacked.is_some() {
+            return Ok(());
+        }
+        let active = env::var_os("VIRTUAL_ENV").filter(|dir| !dir.is_empty());
+        let dir = active.map_or_else(|| self.root.join(".venv"), PathBuf::from);
+        if !dir.is_dir() {
+            return Ok(());
+        }
+        match venv_site_packages(&dir) {
+            Ok(site_dirs) => {
+                self.site_dirs.extend(site_dirs);
+                self.venv = Some(dir);
+            }
+            Err(error) => ::log::warn!("Going without a virtual environment: {error}."),
+        }
+        Ok(())
+    }
+}
+
+/// The folders of the `pythonpath` setting. Gunicorn puts each before the one
+/// it has put there already, so the last comes first.
+fn python_path(settings: &Settings, base: &Path) -> Vec<PathBuf> {
+    let folders = settings.pythonpath.as_deref().unwrap_or_default();
+    let folders = folders.split(',').map(str::trim);
+    let folders = folders.filter(|folder| !folder.is_empty());
+    folders.rev().map(|folder| base.join(folder)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_imported_from_after_pythonpath() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            chdir: Some(folder.path().to_owned()),
+            pythonpath: Some("lib, /opt/more".to_owned()),
+            ..Settings::default()
+        };
+        let site = Site::find(&settings).unwrap();
+        assert_eq!(site.folder, folder.path());
+        let lib = folder.path().join("lib");
+        let paths = [Path::new("/opt/more"), &lib, folder.path()];
+        assert_eq!(site.serving(Vec::new()).import_path, paths);
+        assert_eq!(site.python().import_path, paths[..2]);
+    }
+
+    #[test]
+    fn a_zip_is_the_folder_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.zip");
+        let mut zip = ZipWriter::new(File::create(&path).unwrap());
+        for name in ["app.py", "site-packages/dependency.py"] {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"x = 1\n").unwrap();
+        }
+        zip.finish().unwrap();
+        let mut settings = Settings {
+            app_zip: Some(path),
+            app_cache_dir: Some(folder.path().join("cache")),
+            ..Settings::default()
+        };
+        let site = Site::find(&settings).unwrap();
+        assert_eq!(site.folder, site.root);
+        assert!(site.root.join("app.py").is_file());
+        assert_eq!(site.python().import_path, [site.root.as_path()]);
+        assert_eq!(site.python().site_dirs, [site.root.join("site-packages")]);
+
+        settings.chdir = Some(folder.path().to_owned());
+        let site = Site::find(&settings).unwrap();
+        assert_eq!(site.folder, folder.path());
+        let paths = [site.root.clone(), site.folder.clone()];
+        assert_eq!(site.serving(Vec::new()).import_path, paths);
+    }
+
+    #[test]
+    fn a_virtual_environment_that_was_asked_for_must_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            venv: Some(folder.path().to_owned()),
+            ..Settings::default()
+        };
+        let error = Site::find(&settings).unwrap_err().to_string();
+        assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
+
+        fs::write(folder.path().join("pyvenv.cfg"), "version = 2.7.18\n").unwrap();
+        let error = Site::find(&settings).unwrap_err().to_string();
+        assert!(error.contains("2.7.18"), "{error}");
+    }
+}
