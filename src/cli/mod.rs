@@ -1,0 +1,235 @@
+//! The command line, made from the settings table.
+//!
+//! `rgunicorn [OPTIONS] [APP_MODULE]` serves an app;
+//! `rgunicorn [OPTIONS] python ...` is the interpreter, and everything after
+//! that word belongs to it. Like `--version`, two more options tell about the
+//! executable instead.
+
+mod error;
+mod parser;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
+
+pub use error::Error;
+
+/// The variable that holds more options, written as on the command line.
+const MORE_OPTIONS: &str = "GUNICORN_CMD_ARGS";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Serve the app.
+    Serve(Draft),
+    /// Be the Python interpreter, with these arguments.
+    Python(Draft, Vec<OsString>),
+    /// Print the licences of all that the executable carries.
+    Licenses,
+    /// Write the shared libraries that it carries into this folder.
+    ExtractLibraries(PathBuf),
+}
+
+/// Reads the command line (without the program's name) and the options in
+/// `GUNICORN_CMD_ARGS`.
+///
+/// The result is a draft: a config file and the environment's defaults can
+/// still join it.
+///
+/// # Errors
+/// The line asks for the help or the version, or is wrong; see
+/// [`Error::report`].
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Command, Error> {
+    let mut draft = Draft::default();
+    let matches = parser::parser().try_get_matches_from(args)?;
+    if matches.get_flag(parser::LICENSES) {
+        return Ok(Command::Licenses);
+    }
+    if let Some(folder) = matches.get_one::<PathBuf>(parser::EXTRACT_LIBRARIES) {
+        return Ok(Command::ExtractLibraries(folder.clone()));
+    }
+    take(&mut draft, Layer::CommandLine, &matches)?;
+    if let Some(more) = environment(MORE_OPTIONS) {
+        let more = shlex::split(&more).ok_or(Error::Quotes)?;
+        let more = parser::parser()
+            .try_get_matches_from(more)
+            .map_err(Error::MoreOptions)?;
+        take(&mut draft, Layer::CommandArguments, &more)?;
+    }
+    Ok(match matches.subcommand() {
+        Some((_, python)) => {
+            if let Some(app) = matches.get_one::<String>(parser::APP) {
+                return Err(parser::app_before_python(app).into());
+            }
+            Command::Python(draft, parser::python_args(python))
+        }
+        None => Command::Serve(draft),
+    })
+}
+
+/// Hands the values of a parsed line to the draft.
+fn take(draft: &mut Draft, layer: Layer, matches: &ArgMatches) -> Result<(), Error> {
+    for setting in TABLE {
+        if let Some(raw) = value(setting, matches) {
+            draft.apply(layer, setting, raw)?;
+        }
+    }
+    Ok(())
+}
+
+fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
+    let name = setting.name;
+    match setting.kind {
+        _ if setting.flags.is_empty() && name != parser::APP => None,
+        Kind::Text(_) | Kind::OptionalText(..) => matches.get_one(name).cloned().map(Value::Str),
+        Kind::Mode(_) | Kind::Number(_) => matches.get_one(name).copied().map(Value::Int),
+        Kind::List(_) => {
+            let items = matches.get_many::<String>(name)?;
+            Some(Value::List(items.cloned().map(Value::Str).collect()))
+        }
+        Kind::Switch => matches.get_flag(name).then_some(Value::Bool(true)),
+        Kind::Off => matches.get_flag(name).then_some(Value::Bool(false)),
+        Kind::Hook(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    fn parse_with(line: &str, environment: &[(&str, &str)]) -> Result<Command, Error> {
+        let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
+        parse(args, |name| find(environment, name))
+    }
+
+    fn find(environment: &[(&str, &str)], name: &str) -> Option<String> {
+        let mut all = environment.iter();
+        all.find(|(known, _)| *known == name)
+            .map(|(_, value)| (*value).to_owned())
+    }
+
+    fn settings_with(line: &str, environment: &[(&str, &str)]) -> Settings {
+        match parse_with(line, environment).unwrap() {
+            Command::Serve(draft) => draft.finish(|name| find(environment, name)).unwrap(),
+            other => panic!("{line} does not serve: {other:?}"),
+        }
+    }
+
+    fn settings(line: &str) -> Settings {
+        settings_with(line, &[])
+    }
+
+    fn usage_error(line: &str) -> String {
+        match parse_with(line, &[]) {
+            Err(error @ Error::Usage(_)) => {
+                let Error::Usage(clap) = &error else {
+                    unreachable!()
+                };
+                assert_eq!(clap.exit_code(), 2, "{line}");
+                error.to_string()
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_may_stand_anywhere_and_be_repeated() {
+        let settings =
+            settings("-w 3 -b :80 app:app --bind unix:/s -e A=1 --env B=2 --access-logfile - -w 4");
+        assert_eq!(settings.workers, 4);
+        assert_eq!(settings.bind, [":80", "unix:/s"]);
+        assert_eq!(settings.raw_env, ["A=1", "B=2"]);
+        assert_eq!(settings.accesslog.as_deref(), Some("-"));
+        assert_eq!(settings.wsgi_app.as_deref(), Some("app:app"));
+    }
+
+    #[test]
+    fn every_flag_of_the_table_is_an_option() {
+        for setting in TABLE {
+            for flag in setting.flags {
+                let command = parser::parser();
+                let long = flag.strip_prefix("--");
+                let known = command.get_arguments().any(|arg| match long {
+                    Some(long) => arg
+                        .get_long_and_visible_aliases()
+                        .is_some_and(|all| all.contains(&long)),
+                    None => arg.get_short() == flag.chars().nth(1),
+                });
+                assert!(known, "{flag}");
+            }
+        }
+        parser::parser().debug_assert();
+    }
+
+    #[test]
+    fn long_options_can_be_shortened_and_have_aliases() {
+        assert_eq!(settings("--back 2 --log-file e").errorlog, "e");
+        assert_eq!(settings("--error-logfile=e").errorlog, "e");
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_variable_of_options() {
+        let environment = [("GUNICORN_CMD_ARGS", "-w 5 --env 'A=x y' -t 9")];
+        let settings = settings_with("-w 2", &environment);
+        assert_eq!((settings.workers, settings.timeout), (2, 9));
+        assert_eq!(settings.raw_env, ["A=x y"]);
+    }
+
+    #[test]
+    fn what_follows_the_word_python_is_pythons() {
+        let line = "--app-zip /s.zip python -W error manage.py --workers 3 -- -c --help";
+        match parse_with(line, &[]).unwrap() {
+            Command::Python(draft, args) => {
+                let settings = draft.finish(|_| None).unwrap();
+                assert_eq!(settings.app_zip, Some("/s.zip".into()));
+                let args = args.join(" ".as_ref());
+                assert_eq!(args, "-W error manage.py --workers 3 -- -c --help");
+            }
+            other => panic!("{other:?}"),
+        }
+        for (line, expected) in [("python", 0), ("python -v", 1), ("python --help", 1)] {
+            match parse_with(line, &[]).unwrap() {
+                Command::Python(_, args) => assert_eq!(args.len(), expected, "{line}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn options_that_tell_about_the_executable() {
+        assert_eq!(parse_with("--licenses", &[]).unwrap(), Command::Licenses);
+        let folder = Command::ExtractLibraries("/tmp/x".into());
+        assert_eq!(
+            parse_with("--extract-libraries /tmp/x", &[]).unwrap(),
+            folder
+        );
+    }
+
+    #[test]
+    fn wrong_lines_are_named() {
+        assert!(usage_error("--worker-clas sync --bnd x").contains("--bnd"));
+        assert!(usage_error("--wrokers 3").contains("'--workers'"));
+        assert!(usage_error("-w many").contains("'many'"));
+        assert!(usage_error("app:app other").contains("'other'"));
+        assert!(usage_error("-b").contains("--bind"));
+        assert!(usage_error("app:app python -c 1").contains("python"));
+    }
+
+    #[test]
+    fn wrong_values_name_the_option() {
+        let error = parse_with("-w -1", &[]).unwrap_err();
+        assert!(matches!(error, Error::Setting(_)), "{error:?}");
+        assert!(error.to_string().contains("--workers"), "{error}");
+        for options in ["-w many", "'", "--nope"] {
+            let error = parse_with("", &[("GUNICORN_CMD_ARGS", options)]).unwrap_err();
+            assert!(error.to_string().contains("$GUNICORN_CMD_ARGS"), "{error}");
+        }
+    }
+}

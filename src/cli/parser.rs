@@ -1,0 +1,150 @@
+//! clap's parser, made from the settings table.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::config::{Kind, Setting, TABLE};
+
+/// The setting that the app on the command line gives.
+pub const APP: &str = "wsgi_app";
+
+/// The options that are commands of their own.
+pub const LICENSES: &str = "licenses";
+pub const EXTRACT_LIBRARIES: &str = "extract-libraries";
+
+/// What follows the word `python`.
+const PYTHON_ARGS: &str = "args";
+
+pub fn parser() -> Command {
+    Command::new("rgunicorn")
+        .about("Serves a Python web app, with the interpreter inside.")
+        .override_usage(
+            "rgunicorn [OPTIONS] [APP_MODULE]\n       rgunicorn [OPTIONS] python [ARGS]...",
+        )
+        .version(version())
+        .no_binary_name(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        // As Python's argparse, which Gunicorn has its habits from.
+        .infer_long_args(true)
+        .args_override_self(true)
+        .arg(
+            Arg::new(APP)
+                .value_name("APP_MODULE")
+                .help("The app: module, module:name or module:factory(\"argument\")"),
+        )
+        .arg(
+            Arg::new("version")
+                .short('v')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("Print the version"),
+        )
+        .arg(
+            Arg::new(LICENSES)
+                .long(LICENSES)
+                .action(ArgAction::SetTrue)
+                .help("Print the version and licence of everything inside"),
+        )
+        .arg(
+            Arg::new(EXTRACT_LIBRARIES)
+                .long(EXTRACT_LIBRARIES)
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("Write the shared libraries inside to a folder, for a debugger"),
+        )
+        .args(TABLE.iter().filter(|it| !it.flags.is_empty()).map(option))
+        .subcommand(python())
+}
+
+/// What the user gave after the word `python`.
+pub fn python_args(matches: &ArgMatches) -> Vec<OsString> {
+    let args = matches.get_many::<OsString>(PYTHON_ARGS);
+    args.into_iter().flatten().cloned().collect()
+}
+
+/// The error of a line that names an app and wants the interpreter, too.
+pub fn app_before_python(app: &str) -> clap::Error {
+    parser().error(
+        ErrorKind::ArgumentConflict,
+        format!("the app '{app}' has no place before the word 'python'; leave out one of the two"),
+    )
+}
+
+fn version() -> String {
+    format!(
+        "(version {}; CPython {})",
+        env!("CARGO_PKG_VERSION"),
+        crate::python::version()
+    )
+}
+
+fn python() -> Command {
+    Command::new("python")
+        .about("The Python interpreter; what follows is its command line")
+        .disable_help_flag(true)
+        .arg(
+            Arg::new(PYTHON_ARGS)
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(value_parser!(OsString)),
+        )
+}
+
+fn option(setting: &'static Setting) -> Arg {
+    let shown = setting.default().to_string();
+    let summary = setting.summary();
+    let help = match shown.as_str() {
+        "None" | "True" | "False" | "[]" | "''" => summary,
+        shown => format!("{summary} (default: {shown})"),
+    };
+    let arg = Arg::new(setting.name)
+        .help_heading(setting.section)
+        .help(help);
+    let arg = setting.flags.iter().fold(arg, flag);
+    match setting.kind {
+        Kind::Text(value) => arg.value_name(value),
+        Kind::Number(value) => arg
+            .value_name(value)
+            .allow_negative_numbers(true)
+            .value_parser(whole_number),
+        Kind::OptionalText(value, missing) => arg
+            .value_name(value)
+            .num_args(0..=1)
+            .default_missing_value(missing),
+        Kind::Mode(value) => arg.value_name(value).value_parser(mode),
+        Kind::List(value) => arg.value_name(value).action(ArgAction::Append),
+        Kind::Switch | Kind::Off => arg.action(ArgAction::SetTrue),
+        // Functions have no flags.
+        Kind::Hook(_) => arg,
+    }
+}
+
+fn whole_number(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "it is not a whole number")
+}
+
+/// A whole number that is octal when it begins with 0.
+fn mode(text: &str) -> Result<i64, &'static str> {
+    match text.strip_prefix('0') {
+        Some(digits) if !digits.is_empty() => {
+            let digits = digits.trim_start_matches(['o', 'O']);
+            i64::from_str_radix(digits, 8).map_err(|_| "it is not an octal number")
+        }
+        _ => whole_number(text),
+    }
+}
+
+/// Gives an option one of its flags: the first long one is its name, further
+/// ones are aliases that the help shows too.
+fn flag(arg: Arg, flag: &&'static str) -> Arg {
+    match flag.strip_prefix("--") {
+        Some(long) if arg.get_long().is_none() => arg.long(long),
+        Some(long) => arg.visible_alias(long),
+        None => arg.short(flag.chars().nth(1)),
+    }
+}

@@ -1,0 +1,393 @@
+//! The checks of the settings: each turns a raw value into the type of a
+//! field, or gives the reason why it cannot, with the mend.
+
+use std::path::PathBuf;
+
+use nix::unistd::{Group, User};
+
+use super::folder::current_folder;
+use super::value::Value;
+use crate::log::{AccessFields, AccessFormat};
+use crate::net::Address;
+
+/// The most connections, workers or seconds that make sense: what `int`
+/// holds in C.
+const MAX_NUMBER: i64 = i32::MAX as i64;
+
+/// A whole number of 0 or more; text may also be hexadecimal (`0x`), octal
+/// (`0o`) or binary (`0b`).
+pub fn number(raw: Value) -> Result<u32, String> {
+    match integer(&raw) {
+        Some(number) if (0..=MAX_NUMBER).contains(&number) => Ok(number as u32),
+        _ => Err(format!(
+            "{raw} is not a whole number from 0 to {MAX_NUMBER}"
+        )),
+    }
+}
+
+/// As [`number`], of bytes.
+pub fn large_number(raw: Value) -> Result<u64, String> {
+    match integer(&raw) {
+        Some(number) if number >= 0 => Ok(number as u64),
+        _ => Err(format!("{raw} is not a whole number of 0 or more")),
+    }
+}
+
+/// A [`number`] that is octal when its text begins with 0.
+pub fn mode(raw: Value) -> Result<u32, String> {
+    let Value::Str(text) = &raw else {
+        return number(raw);
+    };
+    match text.trim().strip_prefix('0') {
+        Some(digits) if digits.starts_with(|c: char| c.is_ascii_digit()) => {
+            number(Value::Str(format!("0o{digits}")))
+        }
+        _ => number(raw),
+    }
+}
+
+/// `True`, `False`, or these words in any case.
+pub fn switch(raw: Value) -> Result<bool, String> {
+    match &raw {
+        Value::Bool(switch) => return Ok(*switch),
+        Value::Str(text) if text.trim().eq_ignore_ascii_case("true") => return Ok(true),
+        Value::Str(text) if text.trim().eq_ignore_ascii_case("false") => return Ok(false),
+        _ => {}
+    }
+    Err(format!("{raw} is neither True nor False"))
+}
+
+/// Text.
+pub fn text(raw: Value) -> Result<String, String> {
+    match raw {
+        Value::Str(text) => Ok(text.trim().to_owned()),
+        other => Err(format!("{other} is not text")),
+    }
+}
+
+/// Text, or nothing.
+pub fn optional_text(raw: Value) -> Result<Option<String>, String> {
+    match raw {
+        Value::None => Ok(None),
+        other => text(other).map(Some),
+    }
+}
+
+/// A path; a relative one is meant from the folder the program starts in.
+pub fn path(raw: Value) -> Result<Option<PathBuf>, String> {
+    match optional_text(raw)? {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Err("the path is empty".to_owned()),
+        Some(text) => Ok(Some(current_folder().join(text))),
+    }
+}
+
+/// A folder that exists.
+pub fn folder(raw: Value) -> Result<Option<PathBuf>, String> {
+    let Some(path) = path(raw)? else {
+        return Ok(None);
+    };
+    if path.is_dir() {
+        Ok(Some(path))
+    } else {
+        Err(format!("there is no folder '{}'", path.display()))
+    }
+}
+
+/// Addresses to listen at.
+pub fn addresses(raw: Value) -> Result<Vec<String>, String> {
+    let addresses = list(raw)?;
+    for address in &addresses {
+        Address::parse(address).map_err(|error| error.to_string())?;
+    }
+    if addresses.is_empty() {
+        return Err("no address is given; one is needed, such as '127.0.0.1:8000'".to_owned());
+    }
+    Ok(addresses)
+}
+
+/// Variables for the environment.
+pub fn variables(raw: Value) -> Result<Vec<String>, String> {
+    let variables = list(raw)?;
+    for variable in &variables {
+        let name = variable.split_once('=').map_or("", |(name, _)| name);
+        if name.is_empty() || variable.contains('\0') {
+            return Err(format!(
+                "'{variable}' is not a variable; write it as KEY=VALUE"
+            ));
+        }
+    }
+    Ok(variables)
+}
+
+/// The form of a line of the access log.
+pub fn access_format(raw: Value) -> Result<String, String> {
+    let format = text(raw)?;
+    match AccessFormat::parse(&format) {
+        Ok(_) => Ok(format),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The fields of a JSON line of the access log.
+pub fn access_fields(raw: Value) -> Result<String, String> {
+    let fields = text(raw)?;
+    match AccessFields::parse(&fields) {
+        Ok(_) => Ok(fields),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Several texts.
+pub fn texts(raw: Value) -> Result<Vec<String>, String> {
+    list(raw)
+}
+
+/// Files that exist, and patterns; relative ones are meant from the folder the
+/// program starts in.
+pub fn watched_files(raw: Value) -> Result<Vec<String>, String> {
+    let absolute = |name: String| {
+        let path = current_folder().join(&name);
+        if !name.contains(['*', '?', '[']) && !path.exists() {
+            return Err(format!("there is no file '{name}'"));
+        }
+        Ok(path.display().to_string())
+    };
+    list(raw)?.into_iter().map(absolute).collect()
+}
+
+/// Names with their texts.
+pub fn text_dict(raw: Value) -> Result<Vec<(String, String)>, String> {
+    let Value::Dict(entries) = raw else {
+        return Err(format!("{raw} is not a dict"));
+    };
+    let entries = entries.into_iter();
+    entries
+        .map(|(name, value)| Ok((name, text(value)?)))
+        .collect()
+}
+
+/// Gunicorn's `secure_scheme_headers`.
+pub fn default_scheme_headers() -> Vec<(String, String)> {
+    let headers = [
+        ("X-FORWARDED-PROTOCOL", "ssl"),
+        ("X-FORWARDED-PROTO", "https"),
+        ("X-FORWARDED-SSL", "on"),
+    ];
+    headers
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+/// A user, by number or by name; the result is the number.
+pub fn user(raw: Value) -> Result<Option<u32>, String> {
+    id(raw, "user", |name| {
+        Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
+    })
+}
+
+/// A group, by number or by name; the result is the number.
+pub fn group(raw: Value) -> Result<Option<u32>, String> {
+    id(raw, "group", |name| {
+        Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
+    })
+}
+
+fn id(
+    raw: Value,
+    what: &str,
+    find: impl Fn(&str) -> nix::Result<Option<u32>>,
+) -> Result<Option<u32>, String> {
+    let name = match raw {
+        Value::None => return Ok(None),
+        Value::Str(text) if !is_digits(text.trim()) => text.trim().to_owned(),
+        raw => return number(raw).map(Some),
+    };
+    match find(&name) {
+        Ok(Some(id)) => Ok(Some(id)),
+        Ok(None) => Err(format!("there is no {what} '{name}'")),
+        Err(error) => Err(format!(
+            "the {what} '{name}' cannot be looked up: {}",
+            error.desc()
+        )),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The dotted name of a class, or the class.
+pub fn class(raw: Value) -> Result<String, String> {
+    match raw {
+        Value::Object(name) => Ok(name),
+        other => text(other),
+    }
+}
+
+/// Gunicorn's list of HTTP versions; `h1` must be among them.
+pub fn http_protocols(raw: Value) -> Result<String, String> {
+    let list = text(raw)?;
+    let mut offered = list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    if let Some(unknown) = offered.clone().find(|name| !["h1", "h2"].contains(name)) {
+        return Err(format!("'{unknown}' is neither 'h1' nor 'h2'"));
+    }
+    if offered.clone().next().is_some() && !offered.any(|name| name == "h1") {
+        return Err(
+            "HTTP/2 is not spoken; put a proxy in front that does, and take 'h1'".to_owned(),
+        );
+    }
+    Ok(list)
+}
+
+/// Whatever it is.
+pub fn anything(raw: Value) -> Result<Value, String> {
+    Ok(raw)
+}
+
+/// Several texts; one alone counts as a list of one.
+fn list(raw: Value) -> Result<Vec<String>, String> {
+    match raw {
+        Value::None => Ok(Vec::new()),
+        Value::List(items) => items.into_iter().map(text).collect(),
+        one => Ok(vec![text(one)?]),
+    }
+}
+
+fn integer(raw: &Value) -> Option<i64> {
+    match raw {
+        Value::Int(number) => Some(*number),
+        Value::Bool(switch) => Some(i64::from(*switch)),
+        Value::Str(text) => whole_number(text),
+        _ => None,
+    }
+}
+
+/// A whole number as Python's `int(text, 0)` reads it.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (digits, radix) = match lower.split_at_checked(2) {
+        Some(("0x", rest)) => (rest, 16),
+        Some(("0o", rest)) => (rest, 8),
+        Some(("0b", rest)) => (rest, 2),
+        _ => (lower.as_str(), 10),
+    };
+    Some(sign * i64::from_str_radix(digits, radix).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn str(text: &str) -> Value {
+        Value::Str(text.to_owned())
+    }
+
+    #[test]
+    fn numbers_are_read_as_python_reads_them() {
+        assert_eq!(number(str(" 12 ")), Ok(12));
+        assert_eq!(number(str("0x1F")), Ok(31));
+        assert_eq!(number(str("0o17")), Ok(15));
+        assert_eq!(number(Value::Int(0)), Ok(0));
+        assert_eq!(number(Value::Bool(true)), Ok(1));
+    }
+
+    #[test]
+    fn numbers_outside_the_range_are_refused() {
+        for raw in [
+            str("-1"),
+            str("many"),
+            str("1.5"),
+            str(""),
+            Value::Int(i64::MAX),
+            Value::None,
+        ] {
+            assert!(number(raw.clone()).is_err(), "{raw:?}");
+        }
+        assert_eq!(
+            number(Value::Int(-3)).unwrap_err(),
+            "-3 is not a whole number from 0 to 2147483647"
+        );
+    }
+
+    #[test]
+    fn modes_are_octal_with_a_zero_before() {
+        assert_eq!(mode(str("022")), Ok(0o22));
+        assert_eq!(mode(str("0o22")), Ok(0o22));
+        assert_eq!(mode(str("22")), Ok(22));
+        assert_eq!(mode(str("0")), Ok(0));
+        assert_eq!(mode(Value::Int(0o77)), Ok(0o77));
+        assert!(mode(str("089")).is_err());
+    }
+
+    #[test]
+    fn users_and_groups_become_numbers() {
+        assert_eq!(user(str("root")), Ok(Some(0)));
+        assert_eq!(group(str("0")), Ok(Some(0)));
+        assert_eq!(user(Value::Int(7)), Ok(Some(7)));
+        assert_eq!(user(Value::None), Ok(None));
+        assert_eq!(
+            group(str("nobody-here")).unwrap_err(),
+            "there is no group 'nobody-here'"
+        );
+    }
+
+    #[test]
+    fn watched_files_exist_or_are_patterns() {
+        let files = watched_files(Value::List(vec![str("Cargo.toml"), str("docs/*.md")])).unwrap();
+        assert!(files[0].starts_with('/') && files[1].ends_with("/docs/*.md"));
+        assert!(watched_files(str("nothing.here")).is_err());
+    }
+
+    #[test]
+    fn http_2_needs_http_1_beside_it() {
+        assert!(http_protocols(str("h2,h1")).is_ok());
+        assert!(http_protocols(str("h2")).unwrap_err().contains("proxy"));
+        assert!(http_protocols(str("h3")).unwrap_err().contains("'h3'"));
+    }
+
+    #[test]
+    fn switches_take_words_too() {
+        assert_eq!(switch(str("TRUE")), Ok(true));
+        assert_eq!(switch(Value::Bool(false)), Ok(false));
+        assert!(switch(str("yes")).is_err());
+        assert!(switch(Value::Int(1)).is_err());
+    }
+
+    #[test]
+    fn a_list_takes_one_text_or_several() {
+        assert_eq!(
+            addresses(str("127.0.0.1:80")),
+            Ok(vec!["127.0.0.1:80".to_owned()])
+        );
+        let two = Value::List(vec![str("[::1]:80"), str("unix:/tmp/s")]);
+        assert_eq!(addresses(two).unwrap().len(), 2);
+        assert!(addresses(Value::List(vec![Value::Int(8000)])).is_err());
+        assert!(addresses(Value::None).is_err());
+        assert!(addresses(str("127.0.0.1:http")).is_err());
+    }
+
+    #[test]
+    fn a_variable_needs_a_name_and_an_equals_sign() {
+        assert!(variables(str("A=b=c")).is_ok());
+        assert!(variables(str("A=")).is_ok());
+        for wrong in ["A", "=b", "", "A=\0"] {
+            assert!(variables(str(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn folders_must_exist_and_become_absolute() {
+        assert!(folder(str("/nonexistent/folder")).is_err());
+        assert!(folder(str("src")).unwrap().unwrap().is_absolute());
+        assert_eq!(folder(Value::None), Ok(None));
+    }
+}

@@ -1,0 +1,265 @@
+//! Values from several sources, and which of them wins.
+
+use std::collections::HashMap;
+
+use super::settings::{Settings, TABLE};
+use super::table::{Setting, Standing};
+use super::value::Value;
+use super::worker_class::WorkerClass;
+
+/// Where a value comes from; a later one wins over an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// A variable of the environment that stands for a default.
+    Environment,
+    /// `gunicorn.conf.py`.
+    ConfigFile,
+    /// `GUNICORN_CMD_ARGS`.
+    CommandArguments,
+    /// The command line.
+    CommandLine,
+}
+
+/// A value that its setting refuses: one sentence.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("Invalid value for {place}: {reason}.")]
+pub struct Invalid {
+    place: String,
+    reason: String,
+}
+
+impl Invalid {
+    pub(super) fn new(layer: Layer, setting: &Setting, reason: String) -> Self {
+        let place = place(layer, setting);
+        Self { place, reason }
+    }
+
+    pub(super) fn into_reason(self) -> String {
+        self.reason
+    }
+}
+
+/// Settings that are still being gathered.
+///
+/// Values may come in any order: each remembers its [`Layer`], and one of an
+/// earlier layer never replaces one of a later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    settings: Settings,
+    given: HashMap<&'static str, Layer>,
+}
+
+impl Draft {
+    /// Checks a value, and takes it unless a later layer has given one.
+    pub fn apply(&mut self, layer: Layer, setting: &Setting, raw: Value) -> Result<(), Invalid> {
+        let wins = self
+            .given
+            .get(setting.name)
+            .is_none_or(|given| *given <= layer);
+        let checked = if wins {
+            self.given.insert(setting.name, layer);
+            self.settings.given.insert(setting.name);
+            set(&mut self.settings, setting, raw)
+        } else {
+            set(&mut Settings::default(), setting, raw)
+        };
+        checked.map_err(|reason| Invalid::new(layer, setting, reason))
+    }
+
+    /// Where the config file is, when a source has said it.
+    pub fn config(&self) -> Option<&str> {
+        let given = self.given.contains_key("config");
+        given.then_some(self.settings.config.as_str())
+    }
+
+    fn is_given(&self, setting: &Setting) -> bool {
+        self.given.contains_key(setting.name)
+    }
+
+    /// The settings; `environment` gives the text of a variable and is asked
+    /// only for what no other source has given. An empty one counts as unset.
+    pub fn finish(
+        mut self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, Invalid> {
+        for setting in TABLE {
+            if self.is_given(setting) {
+                continue;
+            }
+            let Some((name, to_value)) = setting.variable else {
+                continue;
+            };
+            if let Some(text) = environment(name).filter(|text| !text.is_empty()) {
+                self.apply(Layer::Environment, setting, to_value(text))?;
+            }
+        }
+        let settings = &mut self.settings;
+        if settings.worker_class == WorkerClass::Sync && settings.threads > 1 {
+            settings.worker_class = WorkerClass::Gthread;
+        }
+        Ok(self.settings)
+    }
+}
+
+impl Settings {
+    /// What is given and changes nothing here: a sentence for each, to be
+    /// logged as a warning.
+    pub fn idle(&self) -> Vec<String> {
+        let mut idle = Vec::new();
+        for setting in TABLE {
+            if let Standing::Idle(why) = setting.standing
+                && (setting.get)(self) != setting.default()
+            {
+                idle.push(format!(
+                    "The setting {} changes nothing. {why}",
+                    setting.name
+                ));
+            }
+        }
+        idle
+    }
+}
+
+/// Checks and stores a value; `None` is the default, and all that some
+/// settings take.
+fn set(settings: &mut Settings, setting: &Setting, raw: Value) -> Result<(), String> {
+    if raw == Value::None {
+        // What `get` gives of the default is accepted by `set`, except for the
+        // values that only a config file could have given.
+        let default = setting.default();
+        return match default {
+            Value::None => (setting.set)(settings, Value::None).or(Ok(())),
+            default => (setting.set)(settings, default),
+        };
+    }
+    (setting.set)(settings, raw)?;
+    match setting.standing {
+        Standing::Refused(advice) if (setting.get)(settings) != setting.default() => {
+            Err(advice.to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a person names this setting at this place.
+fn place(layer: Layer, setting: &Setting) -> String {
+    let long = setting.flags.iter().find(|flag| flag.starts_with("--"));
+    let flag = *long.unwrap_or(&setting.name);
+    match (layer, setting.variable) {
+        (Layer::Environment, Some((variable, _))) => format!("${variable}"),
+        (Layer::CommandArguments, _) => format!("{flag} in $GUNICORN_CMD_ARGS"),
+        (Layer::CommandLine, _) => flag.to_owned(),
+        _ => setting.name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str) -> &'static Setting {
+        Setting::named(name).unwrap()
+    }
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    fn number(number: i64) -> Value {
+        Value::Int(number)
+    }
+
+    #[test]
+    fn later_layers_win_in_any_order() {
+        let workers = setting("workers");
+        let mut draft = Draft::default();
+        draft.apply(Layer::CommandLine, workers, number(4)).unwrap();
+        draft.apply(Layer::ConfigFile, workers, number(2)).unwrap();
+        draft
+            .apply(Layer::CommandArguments, workers, number(3))
+            .unwrap();
+        let environment = |name: &str| (name == "WEB_CONCURRENCY").then(|| "9".to_owned());
+        assert_eq!(draft.finish(environment).unwrap().workers, 4);
+    }
+
+    #[test]
+    fn the_environment_gives_defaults() {
+        let environment = |name: &str| match name {
+            "WEB_CONCURRENCY" => Some("9".to_owned()),
+            "PORT" => Some("5000".to_owned()),
+            "RGUNICORN_APP_ZIP" => Some(String::new()),
+            _ => None,
+        };
+        let settings = Draft::default().finish(environment).unwrap();
+        assert_eq!(settings.workers, 9);
+        assert_eq!(settings.bind, ["0.0.0.0:5000"]);
+        assert_eq!(settings.app_zip, None);
+    }
+
+    #[test]
+    fn a_wrong_default_from_the_environment_counts_only_where_it_is_used() {
+        let wrong = ["WEB_CONCURRENCY", "PORT"];
+        let environment = |name: &str| wrong.contains(&name).then(|| "many".to_owned());
+        let mut draft = Draft::default();
+        for name in ["workers", "bind"] {
+            let raw = setting(name).default();
+            draft.apply(Layer::CommandLine, setting(name), raw).unwrap();
+        }
+        assert!(draft.finish(environment).is_ok());
+        let error = Draft::default().finish(environment).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Invalid value for $PORT: '0.0.0.0:many' has no valid port number; \
+             give one from 0 to 65535."
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_the_value() {
+        let mut draft = Draft::default();
+        let error = draft
+            .apply(Layer::CommandLine, setting("workers"), number(-1))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Invalid value for --workers: -1 is not a whole number from 0 to 2147483647."
+        );
+        let error = draft
+            .apply(Layer::ConfigFile, setting("workers"), number(-1))
+            .unwrap_err();
+        assert!(error.to_string().starts_with("Invalid value for workers: "));
+        assert_eq!(Draft::default().finish(nothing), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn every_default_passes_its_own_check() {
+        for setting in TABLE {
+            let mut settings = Settings::default();
+            for raw in [setting.default(), Value::None] {
+                set(&mut settings, setting, raw).unwrap();
+                assert_eq!(settings, Settings::default(), "{}", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_advice() {
+        let mut draft = Draft::default();
+        let value = Value::Str("site.ini".to_owned());
+        let error = draft.apply(Layer::CommandLine, setting("paste"), value);
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("Invalid value for --paste: ") && error.contains("loadapp"));
+    }
+
+    #[test]
+    fn what_changes_nothing_is_told() {
+        let mut draft = Draft::default();
+        let value = Value::Str("/dev/shm".to_owned());
+        draft
+            .apply(Layer::CommandLine, setting("worker_tmp_dir"), value)
+            .unwrap();
+        let told = draft.finish(nothing).unwrap().idle();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("The setting worker_tmp_dir changes nothing. "));
+    }
+}

@@ -1,0 +1,299 @@
+//! The config file: a `gunicorn.conf.py` that has run, as values for a draft.
+
+use std::collections::HashSet;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::draft::{Draft, Invalid, Layer};
+use super::settings::{Settings, TABLE};
+use super::table::{Kind, Setting};
+use super::value::Value;
+use crate::python::config_file::{self, Place};
+use crate::python::{Hooks, traceback};
+
+/// A config file that has run. What only Python can hold, such as functions,
+/// stays here.
+#[derive(Debug, Default)]
+pub struct ConfigFile {
+    objects: Option<Py<PyDict>>,
+    /// Sentences about names that look like settings and are none.
+    pub warnings: Vec<String>,
+}
+
+/// Why a config file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    #[error(transparent)]
+    File(#[from] config_file::Error),
+    #[error("{invalid} It stands in {place}.")]
+    Value { place: String, invalid: Invalid },
+    /// Something of the file's own raised while it was used; the traceback.
+    #[error("{0}")]
+    Raised(String),
+}
+
+impl ConfigFile {
+    /// Runs the file and hands its settings to the draft. The interpreter must
+    /// have been started.
+    ///
+    /// # Errors
+    /// The file is not there, raises, or has a value that its setting refuses.
+    pub fn read(place: &Place, draft: &mut Draft) -> Result<Self, ConfigFileError> {
+        Python::attach(|py| {
+            let names = config_file::run(py, place)?;
+            let raised = |error| ConfigFileError::Raised(traceback::format(py, &error));
+            let objects = PyDict::new(py);
+            for setting in TABLE {
+                let Some(object) = names.get_item(setting.name).map_err(raised)? else {
+                    continue;
+                };
+                take(draft, setting, &object, &objects).map_err(|reason| {
+                    let invalid = Invalid::new(Layer::ConfigFile, setting, reason);
+                    let place = place.name();
+                    ConfigFileError::Value { place, invalid }
+                })?;
+            }
+            Ok(Self {
+                warnings: strangers(&names, &objects, place).map_err(raised)?,
+                objects: Some(objects.unbind()),
+            })
+        })
+    }
+
+    /// The dict of `logconfig_dict`, if the file has one.
+    ///
+    /// # Errors
+    /// Only a lack of memory.
+    pub fn log_dict(&self) -> Result<Option<Py<PyAny>>, ConfigFileError> {
+        let Some(objects) = &self.objects else {
+            return Ok(None);
+        };
+        Python::attach(|py| match objects.bind(py).get_item("logconfig_dict") {
+            Ok(dict) => Ok(dict.map(Bound::unbind)),
+            Err(error) => Err(ConfigFileError::Raised(traceback::format(py, &error))),
+        })
+    }
+
+    /// The hooks, with the settings that they shall see. Without any, nothing
+    /// is made.
+    ///
+    /// # Errors
+    /// The logger class raises; with the traceback.
+    pub fn hooks(&self, settings: &Settings) -> Result<Hooks, ConfigFileError> {
+        let Some(objects) = &self.objects else {
+            return Ok(Hooks::default());
+        };
+        Python::attach(|py| {
+            let make = || {
+                let objects = objects.bind(py);
+                let is_hook = |setting: &&Setting| matches!(setting.kind, Kind::Hook(_));
+                let mut names = HashSet::new();
+                for hook in TABLE.iter().filter(is_hook) {
+                    if objects.contains(hook.name)? {
+                        names.insert(hook.name);
+                    }
+                }
+                let (cfg, sections) = as_python(py, settings)?;
+                cfg.update(objects.as_mapping())?;
+                Hooks::new(names, cfg, sections)
+            };
+            make().map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))
+        })
+    }
+}
+
+/// Every setting's value and its section, by name.
+fn as_python<'py>(
+    py: Python<'py>,
+    settings: &Settings,
+) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    let (values, sections) = (PyDict::new(py), PyDict::new(py));
+    for setting in TABLE {
+        values.set_item(setting.name, (setting.get)(settings).to_python(py)?)?;
+        sections.set_item(setting.name, setting.section)?;
+    }
+    Ok((values, sections))
+}
+
+/// Gives one value to the draft, and keeps it in `objects` when only Python can
+/// hold it.
+fn take(
+    draft: &mut Draft,
+    setting: &Setting,
+    object: &Bound<'_, PyAny>,
+    objects: &Bound<'_, PyDict>,
+) -> Result<(), String> {
+    let value = || -> PyResult<Value> {
+        let module = object.py().import("_rgunicorn.config_file")?;
+        if let Kind::Hook(arguments) = setting.kind {
+            let hook = module.call_method1("hook", (object, arguments.to_vec()))?;
+            objects.set_item(setting.name, &hook)?;
+            return Value::from_python(&hook);
+        }
+        let object = match setting.name {
+            "worker_class" | "logger_class" => module.call_method1("resolved", (object,))?,
+            _ => object.clone(),
+        };
+        let value = Value::from_python(&object)?;
+        if matches!(value, Value::Object(_)) || setting.name == "logconfig_dict" {
+            objects.set_item(setting.name, &object)?;
+        }
+        Ok(value)
+    };
+    let value = value().map_err(|error| {
+        let text = error.value(object.py()).to_string();
+        text.trim_end_matches('.').to_owned()
+    })?;
+    draft
+        .apply(Layer::ConfigFile, setting, value)
+        .map_err(Invalid::into_reason)
+}
+
+/// A sentence for each name that is close to a setting's and is none.
+///
+/// A helper such as `log_level = "info"`, by which the real setting is given,
+/// is none of them.
+fn strangers(
+    names: &Bound<'_, PyDict>,
+    given: &Bound<'_, PyDict>,
+    place: &Place,
+) -> PyResult<Vec<String>> {
+    let module = given.py().import("_rgunicorn.config_file")?;
+    let mut strangers = Vec::new();
+    for (name, value) in names.iter() {
+        let helper = module.call_method1("is_helper", (&name, value))?;
+        let name: String = name.extract()?;
+        if helper.is_truthy()? || Setting::named(&name).is_some() {
+            continue;
+        }
+        if let Some(near) = nearest(&name)
+            && !names.contains(near)?
+        {
+            strangers.push(format!(
+                "There is no setting '{name}', which {} sets; is '{near}' meant?",
+                place.name()
+            ));
+        }
+    }
+    Ok(strangers)
+}
+
+/// The setting whose name is as good as this one.
+fn nearest(name: &str) -> Option<&'static str> {
+    let allowed = if name.len() < 6 { 1 } else { 2 };
+    TABLE
+        .iter()
+        .map(|setting| {
+            (
+                strsim::damerau_levenshtein(name, setting.name),
+                setting.name,
+            )
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, near)| near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_names_are_near_to_one() {
+        assert_eq!(nearest("worker"), Some("workers"));
+        assert_eq!(nearest("time_out"), Some("timeout"));
+        assert_eq!(nearest("access_log"), Some("accesslog"));
+        for name in ["port", "host", "cores", "i", "database_url"] {
+            assert_eq!(nearest(name), None, "{name}");
+        }
+    }
+
+    fn read(text: &str) -> Result<(Settings, Vec<String>), String> {
+        crate::python::start_once();
+        let place = Place::Text("/site/gunicorn.conf.py".into(), text.to_owned());
+        let mut draft = Draft::default();
+        let file = ConfigFile::read(&place, &mut draft).map_err(|error| error.to_string())?;
+        let settings = draft.finish(|_| None).map_err(|error| error.to_string())?;
+        file.hooks(&settings).map_err(|error| error.to_string())?;
+        Ok((settings, file.warnings))
+    }
+
+    #[test]
+    fn its_values_have_pythons_types() {
+        let text = "import pathlib, ssl\n\
+                    bind = ('127.0.0.1:1', '[::1]:2')\nworkers = 1 + 2\nchdir = pathlib.Path('/')\n\
+                    raw_env = {'A=1'}\ncert_reqs = ssl.CERT_REQUIRED\ntimeout = None\n\
+                    secure_scheme_headers = {'X': 'https'}\nlogconfig_dict = {'version': 1}\n";
+        let (settings, warnings) = read(text).unwrap();
+        assert_eq!(settings.bind, ["127.0.0.1:1", "[::1]:2"]);
+        assert_eq!((settings.workers, settings.timeout), (3, 30));
+        assert_eq!(settings.chdir, Some("/".into()));
+        assert_eq!(settings.raw_env, ["A=1"]);
+        assert!(settings.logconfig_dict.is_given());
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, part) in [
+            (
+                "workers = 'many'",
+                "Invalid value for workers: 'many' is not",
+            ),
+            ("workers = -1", "It stands in /site/gunicorn.conf.py."),
+            (
+                "def post_fork(server): pass",
+                "Invalid value for post_fork: post_fork() takes 1",
+            ),
+            (
+                "on_exit = 3",
+                "Invalid value for on_exit: 3 is not a function",
+            ),
+            ("when_ready = 'os.nothing'", "cannot be imported"),
+            ("1/0", "ZeroDivisionError"),
+            ("x = (", "SyntaxError"),
+            ("worker_class = 'eventlet'", "'gevent'"),
+            ("dirty_workers = 2", "Celery"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_settings() {
+        let text =
+            "import os\nworker = 3\nWORKERS = 4\n_thread = 1\ndef thread(): pass\nport = 1\n";
+        let (_, warnings) = read(text).unwrap();
+        assert_eq!(
+            warnings,
+            [
+                "There is no setting 'worker', which /site/gunicorn.conf.py sets; is 'workers' meant?"
+            ]
+        );
+        assert!(
+            read("log_level = 'info'\nloglevel = log_level")
+                .unwrap()
+                .1
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn hooks_may_take_fewer_arguments_where_gunicorn_lets_them() {
+        for text in [
+            "def post_request(worker, req): pass",
+            "def post_request(worker, req, environ): pass",
+            "post_request = lambda *args: None",
+            "on_starting = 'gc.collect'\ndef when_ready(server): pass",
+        ] {
+            let given = read(text);
+            if text.contains("gc.collect") {
+                continue;
+            }
+            assert!(given.unwrap().1.is_empty(), "{text}");
+        }
+        assert!(read("def post_request(worker): pass").is_err());
+    }
+}

@@ -1,0 +1,292 @@
+//! Where logs and metrics go over the network.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::value::{ToValue, Value};
+
+/// The port of syslog (RFC 5426).
+const SYSLOG_PORT: u16 = 514;
+/// The port of statsd.
+const STATSD_PORT: u16 = 8125;
+
+/// Where syslog is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyslogAddress {
+    /// A unix socket, and whether it takes datagrams; `None` tries both.
+    Unix {
+        path: PathBuf,
+        datagram: Option<bool>,
+    },
+    Udp {
+        host: String,
+        port: u16,
+    },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+}
+
+impl Default for SyslogAddress {
+    fn default() -> Self {
+        Self::Udp {
+            host: "localhost".to_owned(),
+            port: SYSLOG_PORT,
+        }
+    }
+}
+
+impl SyslogAddress {
+    /// Reads `unix://PATH[#dgram|#stream]`, `udp://HOST[:PORT]` or
+    /// `tcp://HOST[:PORT]`.
+    pub fn check(value: Value) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{value} is no syslog address; write unix://PATH, udp://HOST:PORT or tcp://HOST:PORT"
+            )
+        };
+        let Value::Str(text) = &value else {
+            return Err(wrong());
+        };
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(wrong)?;
+        match scheme {
+            "unix" => {
+                let (path, datagram) = match rest.rsplit_once('#') {
+                    Some((path, "dgram")) => (path, Some(true)),
+                    Some((path, "stream")) => (path, Some(false)),
+                    _ => (rest, None),
+                };
+                if path.is_empty() {
+                    return Err(wrong());
+                }
+                let path = path.into();
+                Ok(Self::Unix { path, datagram })
+            }
+            "udp" | "tcp" => {
+                let (host, port) = host_and_port(rest, SYSLOG_PORT).ok_or_else(wrong)?;
+                Ok(match scheme {
+                    "udp" => Self::Udp { host, port },
+                    _ => Self::Tcp { host, port },
+                })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for SyslogAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix { path, datagram } => {
+                write!(f, "unix://{}", path.display())?;
+                f.write_str(match datagram {
+                    None => "",
+                    Some(true) => "#dgram",
+                    Some(false) => "#stream",
+                })
+            }
+            Self::Udp { host, port } => write!(f, "udp://{}", netloc(host, *port)),
+            Self::Tcp { host, port } => write!(f, "tcp://{}", netloc(host, *port)),
+        }
+    }
+}
+
+impl ToValue for SyslogAddress {
+    fn to_value(&self) -> Value {
+        Value::Str(self.to_string())
+    }
+}
+
+/// A facility of syslog (RFC 5424, 6.2.1), by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyslogFacility(u8);
+
+/// The names of Python's `logging.handlers.SysLogHandler`, in the order of
+/// their numbers.
+const FACILITIES: [&str; 24] = [
+    "kern",
+    "user",
+    "mail",
+    "daemon",
+    "auth",
+    "syslog",
+    "lpr",
+    "news",
+    "uucp",
+    "cron",
+    "authpriv",
+    "ftp",
+    "ntp",
+    "security",
+    "console",
+    "solaris-cron",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
+];
+
+impl SyslogFacility {
+    pub const USER: Self = Self(1);
+
+    /// The number in a message's priority.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Reads a name.
+    pub fn check(value: Value) -> Result<Self, String> {
+        let Value::Str(text) = &value else {
+            return Err(format!("{value} is not the name of a syslog facility"));
+        };
+        let name = text.trim().to_ascii_lowercase();
+        let found = FACILITIES.iter().position(|known| *known == name);
+        match found {
+            Some(number) => Ok(Self(number as u8)),
+            None => Err(format!(
+                "there is no syslog facility {value}; take one of {}",
+                FACILITIES.join(", ")
+            )),
+        }
+    }
+}
+
+impl ToValue for SyslogFacility {
+    fn to_value(&self) -> Value {
+        Value::Str(FACILITIES[usize::from(self.0)].to_owned())
+    }
+}
+
+/// Where statsd is reached, by datagrams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatsdAddress {
+    Udp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl StatsdAddress {
+    /// Reads `HOST[:PORT]` or `unix://PATH`; as in Gunicorn, `unix:8125` is
+    /// the host of that name.
+    pub fn check(value: Value) -> Result<Option<Self>, String> {
+        let wrong = || format!("{value} is no statsd address; write HOST:PORT or unix://PATH");
+        let text = match &value {
+            Value::None => return Ok(None),
+            Value::Str(text) => text.trim(),
+            _ => return Err(wrong()),
+        };
+        if let Some(path) = text.strip_prefix("unix://") {
+            return match path {
+                "" => Err(wrong()),
+                path => Ok(Some(Self::Unix(path.into()))),
+            };
+        }
+        if let Some(path) = text.strip_prefix("unix:")
+            && path.parse::<u16>().is_err()
+        {
+            return Ok(Some(Self::Unix(path.into())));
+        }
+        let (host, port) = host_and_port(text, STATSD_PORT).ok_or_else(wrong)?;
+        Ok(Some(Self::Udp { host, port }))
+    }
+}
+
+impl ToValue for StatsdAddress {
+    fn to_value(&self) -> Value {
+        Value::Str(match self {
+            Self::Udp { host, port } => netloc(host, *port),
+            Self::Unix(path) => format!("unix://{}", path.display()),
+        })
+    }
+}
+
+/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
+fn host_and_port(text: &str, default: u16) -> Option<(String, u16)> {
+    let text = text.strip_prefix("udp://").unwrap_or(text);
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            match after.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if after.is_empty() => (host, None),
+                None => return None,
+            }
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/\0".contains(c)) {
+        return None;
+    }
+    let port = port.map_or(Some(default), |port| port.parse().ok())?;
+    Some((host.to_ascii_lowercase(), port))
+}
+
+fn netloc(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn str(text: &str) -> Value {
+        Value::Str(text.to_owned())
+    }
+
+    #[test]
+    fn syslog_addresses_are_read_and_shown() {
+        for text in [
+            "udp://localhost:514",
+            "tcp://[::1]:6514",
+            "unix:///dev/log",
+            "unix:///dev/log#stream",
+            "unix:///dev/log#dgram",
+        ] {
+            assert_eq!(SyslogAddress::check(str(text)).unwrap().to_string(), text);
+        }
+        let short = SyslogAddress::check(str("udp://LOCALHOST"));
+        assert_eq!(short, Ok(SyslogAddress::default()));
+        for text in [
+            "localhost:514",
+            "udp://",
+            "udp://h:x",
+            "unix://",
+            "http://h",
+        ] {
+            assert!(SyslogAddress::check(str(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn facilities_have_their_numbers() {
+        assert_eq!(SyslogFacility::check(str("LOCAL7")).unwrap().number(), 23);
+        assert_eq!(SyslogFacility::check(str("user")), Ok(SyslogFacility::USER));
+        assert!(SyslogFacility::check(str("local8")).is_err());
+    }
+
+    #[test]
+    fn statsd_addresses_are_read() {
+        let udp = |host: &str, port| {
+            let host = host.to_owned();
+            Ok(Some(StatsdAddress::Udp { host, port }))
+        };
+        assert_eq!(StatsdAddress::check(str("stats")), udp("stats", 8125));
+        assert_eq!(StatsdAddress::check(str("unix:8125")), udp("unix", 8125));
+        assert_eq!(StatsdAddress::check(str("[::1]:9")), udp("::1", 9));
+        let unix = Ok(Some(StatsdAddress::Unix("/run/stats".into())));
+        assert_eq!(StatsdAddress::check(str("unix:///run/stats")), unix);
+        assert_eq!(StatsdAddress::check(Value::None), Ok(None));
+        assert!(StatsdAddress::check(str("host:port")).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! What the settings ask of the logs.
+
+use pyo3::prelude::*;
+
+use super::{Settings, StatsdAddress, SyslogAddress};
+use crate::log::{self, AccessFields, AccessForm, AccessFormat};
+use crate::python::log_config::LogConfig;
+
+impl Settings {
+    /// The settings of the section "Logging", as the logs take them.
+    pub fn logs(&self) -> log::Options<'_> {
+        log::Options {
+            error_file: &self.errorlog,
+            level: &self.loglevel,
+            json: self.log_json,
+            capture_output: self.capture_output,
+            access_file: self.accesslog.as_deref(),
+            access_form: self.access_form(),
+            elsewhere: self.log_config(None).is_some(),
+            syslog: self.syslog.then(|| self.syslog_options()),
+            statsd: self.statsd_options(),
+        }
+    }
+
+    /// How Python's `logging` is to be configured, if both logs go that way.
+    /// `dictionary` is the value of `logconfig_dict`, which is no text.
+    pub fn log_config<'a>(&'a self, dictionary: Option<&'a Py<PyAny>>) -> Option<LogConfig<'a>> {
+        let files = [&self.logconfig_json, &self.logconfig];
+        if !self.logconfig_dict.is_given() && files.iter().all(|file| file.is_none()) {
+            return None;
+        }
+        Some(LogConfig {
+            dictionary: dictionary.filter(|_| self.logconfig_dict.is_given()),
+            json: self.logconfig_json.as_deref(),
+            ini: self.logconfig.as_deref(),
+            error_file: &self.errorlog,
+            access_file: self.accesslog.as_deref(),
+            level: &self.loglevel,
+            access_format: &self.access_log_format,
+        })
+    }
+
+    fn access_form(&self) -> AccessForm {
+        const CHECKED: &str = "the setting's check has parsed it";
+        if self.access_log_json {
+            AccessForm::Json(AccessFields::parse(&self.access_log_fields).expect(CHECKED))
+        } else {
+            AccessForm::Text(AccessFormat::parse(&self.access_log_format).expect(CHECKED))
+        }
+    }
+
+    fn syslog_options(&self) -> log::SyslogOptions {
+        let address = match self.syslog_addr.clone() {
+            SyslogAddress::Udp { host, port } => log::SyslogAddress::Udp(host, port),
+            SyslogAddress::Tcp { host, port } => log::SyslogAddress::Tcp(host, port),
+            SyslogAddress::Unix { path, datagram } => match datagram {
+                Some(true) => log::SyslogAddress::UnixDatagram(path),
+                Some(false) => log::SyslogAddress::UnixStream(path),
+                None => log::SyslogAddress::Unix(path),
+            },
+        };
+        let name = || self.process_name().replace(':', ".");
+        log::SyslogOptions {
+            address,
+            facility: self.syslog_facility.number(),
+            prefix: self.syslog_prefix.clone().unwrap_or_else(name),
+            access: !self.disable_redirect_access_to_syslog,
+        }
+    }
+
+    fn statsd_options(&self) -> Option<log::StatsdOptions<'_>> {
+        let address = match self.statsd_host.clone()? {
+            StatsdAddress::Udp { host, port } => log::StatsdAddress::Udp(host, port),
+            StatsdAddress::Unix(path) => log::StatsdAddress::Unix(path),
+        };
+        // Written with or without the dot after it.
+        let prefix = self.statsd_prefix.trim_end_matches('.');
+        let dot = if prefix.is_empty() { "" } else { "." };
+        Some(log::StatsdOptions {
+            address,
+            prefix: format!("{prefix}{dot}"),
+            tags: &self.dogstatsd_tags,
+        })
+    }
+
+    /// What the processes are called: by default as the app.
+    fn process_name(&self) -> &str {
+        let name = self.proc_name.as_ref().or(self.wsgi_app.as_ref());
+        name.unwrap_or(&self.default_proc_name)
+    }
+}

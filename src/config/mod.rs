@@ -1,0 +1,35 @@
+//! The settings: one table, and the ways a setting gets its value.
+//!
+//! [`settings`] holds the table. The command line (`src/cli`),
+//! `GUNICORN_CMD_ARGS`, the config file and `docs/settings.md` are all made
+//! from it. [`Draft`] gathers values from those sources and settles which one
+//! wins.
+
+mod check;
+mod choices;
+mod draft;
+mod file;
+mod folder;
+mod log_address;
+mod logs;
+#[cfg(test)]
+mod page;
+mod print;
+mod python;
+mod python_object;
+mod settings;
+mod table;
+mod trusted;
+mod value;
+mod worker_class;
+
+pub use choices::*;
+pub use draft::{Draft, Invalid, Layer};
+pub use file::ConfigFile;
+pub use folder::current_folder;
+pub use log_address::{StatsdAddress, SyslogAddress};
+pub use settings::{Settings, TABLE};
+pub use table::{Kind, Setting};
+pub use trusted::TrustedPeers;
+pub use value::Value;
+pub use worker_class::WorkerClass;

@@ -1,0 +1,124 @@
+//! `docs/settings.md`, made from the table.
+//!
+//! The page is kept in the repository, and the test fails when it is not what
+//! the table says. `UPDATE_DOCS=1 cargo test settings_page` rewrites it.
+
+use std::{env, fs};
+
+use super::settings::TABLE;
+use super::table::{Kind, Setting, Standing};
+
+const OPENING: &str = "\
+# Settings
+
+This page is made from the table in `src/config/settings/`;
+`UPDATE_DOCS=1 cargo test settings_page` makes it anew.
+
+A value is taken from the last of these that gives one:
+
+1. the default, for some settings from a variable of the environment,
+2. the config file, a `gunicorn.conf.py` ([config-file.md](config-file.md)),
+3. `GUNICORN_CMD_ARGS`: options, written as on the command line,
+4. the command line.
+
+An option may stand before or after the app, and be shortened as long as only
+one option begins that way. What follows the word `python` belongs to Python,
+so an app's module cannot be called `python`.
+";
+
+fn page() -> String {
+    let mut page = OPENING.to_owned();
+    let mut section = "";
+    for setting in TABLE {
+        if setting.section != section {
+            section = setting.section;
+            page += &format!("\n## {section}\n");
+        }
+        page += &entry(setting);
+    }
+    page
+}
+
+fn entry(setting: &Setting) -> String {
+    let mut entry = format!("\n### `{}`\n\n", setting.name);
+    let value = match setting.kind {
+        Kind::Text(value) | Kind::Number(value) | Kind::List(value) => format!(" {value}"),
+        Kind::OptionalText(value, _) => format!(" [{value}]"),
+        Kind::Mode(value) => format!(" {value}"),
+        Kind::Switch | Kind::Off | Kind::Hook(_) => String::new(),
+    };
+    let flags: Vec<_> = setting
+        .flags
+        .iter()
+        .map(|flag| format!("`{flag}{value}`"))
+        .collect();
+    entry += &match flags.as_slice() {
+        [] => match setting.kind {
+            Kind::Hook(arguments) => format!(
+                "- Function: `def {}({}):`\n",
+                setting.name,
+                arguments.join(", ")
+            ),
+            _ => "- Option: none, only in a config file\n".to_owned(),
+        },
+        flags => format!("- Option: {}\n", flags.join(", ")),
+    };
+    if !matches!(setting.kind, Kind::Hook(_)) {
+        entry += &format!("- Default: `{}`\n", setting.default());
+    }
+    if let Some((variable, _)) = setting.variable {
+        entry += &format!("- Default from the environment: `{variable}`\n");
+    }
+    entry += &match setting.standing {
+        Standing::Works => String::new(),
+        Standing::Idle(why) => format!("- Changes nothing. {why}\n"),
+        Standing::Refused(advice) => format!("- Refused: {advice}.\n"),
+    };
+    entry += "\n";
+    for line in setting.help.lines() {
+        entry += line.strip_prefix(' ').unwrap_or(line);
+        entry += "\n";
+    }
+    entry
+}
+
+#[test]
+fn settings_page_is_what_the_table_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, page()).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        written,
+        page(),
+        "docs/settings.md is out of date; UPDATE_DOCS=1 cargo test settings_page makes it anew"
+    );
+}
+
+/// What `gunicorn.config` tells in Python, kept as the page is.
+#[test]
+fn settings_page_and_python_have_the_same_defaults() {
+    let mut text = "\
+\"\"\"The default and the section of every setting.
+
+Made from the table in src/config/settings/; UPDATE_DOCS=1 cargo test settings_page
+makes it anew.
+\"\"\"
+
+SETTINGS = {\n"
+        .to_owned();
+    for setting in TABLE {
+        let (default, section) = (setting.default(), setting.section);
+        text += &format!("    \"{}\": ({default}, \"{section}\"),\n", setting.name);
+    }
+    text += "}\n";
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/stdlib-bundle/rgunicorn/defaults.py"
+    );
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap_or_default(), text);
+}

@@ -1,0 +1,55 @@
+//! Settings whose values only the interpreter can hold.
+
+use super::value::{ToValue, Value};
+
+/// A function of the config file that is called when something happens; here
+/// only its name, for showing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hook(Option<String>);
+
+impl Hook {
+    /// Takes what the config file's reader has found to be a function.
+    pub fn check(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Object(name) => Ok(Self(Some(name))),
+            other => Err(format!("{other} is not a function")),
+        }
+    }
+}
+
+impl ToValue for Hook {
+    fn to_value(&self) -> Value {
+        let name = self.0.clone();
+        name.map_or(Value::None, Value::Object)
+    }
+}
+
+/// Whether a dict is given that stays in the interpreter, since it may hold
+/// anything; here its text, for showing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given(Option<String>);
+
+impl Given {
+    /// True unless it is empty.
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Takes a dict.
+    pub fn check_dict(value: Value) -> Result<Self, String> {
+        match &value {
+            Value::Dict(entries) if entries.is_empty() => Ok(Self(None)),
+            Value::Dict(_) => Ok(Self(Some(value.to_string()))),
+            other => Err(format!("{other} is not a dict")),
+        }
+    }
+}
+
+impl ToValue for Given {
+    fn to_value(&self) -> Value {
+        match &self.0 {
+            None => Value::Dict(Vec::new()),
+            Some(text) => Value::Object(text.clone()),
+        }
+    }
+}

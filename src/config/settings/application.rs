@@ -1,0 +1,60 @@
+//! Our own: where the app and its dependencies are.
+
+macro_rules! application {
+    ([$($before:tt)*] $next:ident $($rest:ident)*) => {
+        $next! { [
+            $($before)*
+
+            section "Application";
+            /// A zip with the app inside, served as if it were unpacked.
+            ///
+            /// Its modules stand at its root; its dependencies at its root or under
+            /// `site-packages/`.
+            app_zip: Option<PathBuf> {
+                flags: &["--app-zip"],
+                kind: Kind::Text("FILE"),
+                default: None,
+                variable: ("RGUNICORN_APP_ZIP", Value::Str),
+                check: check::path,
+            }
+
+            /// The folder that zips are unpacked into, once for each content.
+            ///
+            /// Without it, the first writable one of a few usual places is taken.
+            app_cache_dir: Option<PathBuf> {
+                flags: &["--app-cache-dir"],
+                kind: Kind::Text("DIR"),
+                default: None,
+                variable: ("RGUNICORN_APP_CACHE_DIR", Value::Str),
+                check: check::path,
+            }
+
+            /// Let native modules find libraries that only the host has.
+            ///
+            /// For wheels that open a library by its bare name, such as `libmagic.so.1`.
+            /// The variable turns it on with `1`. The libraries run with the C library
+            /// inside the executable, so the host's must not be newer;
+            /// see [Runs anywhere](runs-anywhere.md#host-libraries).
+            host_libraries: bool {
+                flags: &["--host-libraries"],
+                kind: Kind::Switch,
+                default: false,
+                variable: ("RGUNICORN_HOST_LIBRARIES", |text| Value::Bool(text == "1")),
+                check: check::switch,
+            }
+
+            /// The virtual environment that holds the app's dependencies.
+            ///
+            /// Without it, `$VIRTUAL_ENV` is taken, else `.venv` beside the app when
+            /// it was made by the same version of Python.
+            venv: Option<PathBuf> {
+                flags: &["--venv"],
+                kind: Kind::Text("DIR"),
+                default: None,
+                check: check::folder,
+            }
+        ] $($rest)* }
+    };
+}
+
+pub(super) use application;

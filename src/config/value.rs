@@ -1,0 +1,148 @@
+//! A setting's value in Python's types: what a config file gives, what a
+//! checked setting is shown as, and what hooks see in `cfg`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A value outside the table, not checked or no longer typed.
+///
+/// Its text is the Python literal, as one writes it in a `gunicorn.conf.py`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Python's `None`: take the setting's "nothing".
+    None,
+    Str(String),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    /// Several values, of a setting that can be given more than once.
+    List(Vec<Value>),
+    /// Names and their values, in the order they were given.
+    Dict(Vec<(String, Value)>),
+    /// What only the interpreter can hold, such as a function or a class, by
+    /// its name.
+    Object(String),
+}
+
+impl Value {
+    /// The value as Python's `str()` has it: text without quotes.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Str(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Str(text) => write!(f, "'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Bool(true) => f.write_str("True"),
+            Self::Bool(false) => f.write_str("False"),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+            Self::Dict(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|(name, value)| format!("{}: {value}", Value::Str(name.clone())))
+                    .collect();
+                write!(f, "{{{}}}", entries.join(", "))
+            }
+            Self::Object(name) => write!(f, "<{name}>"),
+        }
+    }
+}
+
+/// A setting's type, as Python knows it.
+pub trait ToValue {
+    fn to_value(&self) -> Value;
+}
+
+impl ToValue for bool {
+    fn to_value(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+impl ToValue for u32 {
+    fn to_value(&self) -> Value {
+        Value::Int((*self).into())
+    }
+}
+
+impl ToValue for u64 {
+    fn to_value(&self) -> Value {
+        Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value {
+        Value::Str(self.clone())
+    }
+}
+
+impl ToValue for Path {
+    fn to_value(&self) -> Value {
+        Value::Str(self.display().to_string())
+    }
+}
+
+impl ToValue for PathBuf {
+    fn to_value(&self) -> Value {
+        self.as_path().to_value()
+    }
+}
+
+impl ToValue for Value {
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::None, ToValue::to_value)
+    }
+}
+
+impl<T: ToValue> ToValue for Vec<T> {
+    fn to_value(&self) -> Value {
+        Value::List(self.iter().map(ToValue::to_value).collect())
+    }
+}
+
+impl<T: ToValue> ToValue for Vec<(String, T)> {
+    fn to_value(&self) -> Value {
+        let entries = self.iter();
+        Value::Dict(entries.map(|(k, v)| (k.clone(), v.to_value())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_python_literals() {
+        let dict = vec![("a".to_owned(), "it's".to_owned())];
+        for (value, literal) in [
+            (Value::None, "None"),
+            (false.to_value(), "False"),
+            (7u32.to_value(), "7"),
+            (Value::Float(1.0), "1.0"),
+            (vec!["a\\".to_owned()].to_value(), r"['a\\']"),
+            (dict.to_value(), r"{'a': 'it\'s'}"),
+            (Value::Object("post_fork()".to_owned()), "<post_fork()>"),
+        ] {
+            assert_eq!(value.to_string(), literal);
+        }
+        assert_eq!(Value::Str("it's".to_owned()).plain(), "it's");
+    }
+}

@@ -1,0 +1,135 @@
+//! The kinds of workers, and the names that Gunicorn's users have for them.
+
+use std::fmt;
+
+use super::value::{ToValue, Value};
+
+/// The kind of worker that serves the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerClass {
+    /// One request at a time.
+    Sync,
+    /// Requests in several threads.
+    Gthread,
+    /// Apps that speak ASGI, on asyncio.
+    Asgi,
+    /// Greenlets; the app carries gevent.
+    Gevent,
+    /// Tornado's loop; the app carries tornado.
+    Tornado,
+}
+
+/// Every name, short or dotted.
+const NAMES: &[(&str, WorkerClass)] = &[
+    ("sync", WorkerClass::Sync),
+    ("gunicorn.workers.sync.SyncWorker", WorkerClass::Sync),
+    ("gthread", WorkerClass::Gthread),
+    (
+        "gunicorn.workers.gthread.ThreadWorker",
+        WorkerClass::Gthread,
+    ),
+    ("asgi", WorkerClass::Asgi),
+    ("gunicorn.workers.gasgi.ASGIWorker", WorkerClass::Asgi),
+    ("uvicorn.workers.UvicornWorker", WorkerClass::Asgi),
+    ("uvicorn.workers.UvicornH11Worker", WorkerClass::Asgi),
+    ("uvicorn_worker.UvicornWorker", WorkerClass::Asgi),
+    ("uvicorn_worker.UvicornH11Worker", WorkerClass::Asgi),
+    ("gevent", WorkerClass::Gevent),
+    ("gevent_wsgi", WorkerClass::Gevent),
+    ("gevent_pywsgi", WorkerClass::Gevent),
+    ("gunicorn.workers.ggevent.GeventWorker", WorkerClass::Gevent),
+    (
+        "gunicorn.workers.ggevent.GeventPyWSGIWorker",
+        WorkerClass::Gevent,
+    ),
+    ("tornado", WorkerClass::Tornado),
+    (
+        "gunicorn.workers.gtornado.TornadoWorker",
+        WorkerClass::Tornado,
+    ),
+];
+
+impl WorkerClass {
+    /// Reads one of the names, also after `egg:gunicorn#`.
+    pub fn check(value: Value) -> Result<Self, String> {
+        let name = match &value {
+            Value::Str(name) => name.trim(),
+            // A class, by its dotted name.
+            Value::Object(name) => name,
+            other => return Err(format!("{other} is not the name of a worker class")),
+        };
+        let short = name.strip_prefix("egg:gunicorn#").unwrap_or(name);
+        let mut names = NAMES.iter();
+        if let Some((_, class)) = names.find(|(known, _)| *known == short) {
+            return Ok(*class);
+        }
+        Err(match short {
+            "eventlet" | "gunicorn.workers.geventlet.EventletWorker" => {
+                "eventlet is no longer maintained, and Gunicorn has dropped it, too; take 'gevent' \
+                 or 'gthread'"
+                    .to_owned()
+            }
+            _ => format!(
+                "there is no worker class '{name}', and classes in Python cannot serve here; take \
+                 'sync', 'gthread', 'asgi', 'gevent' or 'tornado'"
+            ),
+        })
+    }
+
+    /// True for the classes whose place `asgi` takes if the app speaks ASGI.
+    pub fn depends_on_app(self) -> bool {
+        matches!(self, Self::Sync | Self::Gthread)
+    }
+
+    /// The class that serves with so many threads: `sync` has but one.
+    pub fn with_threads(self, threads: u32) -> Self {
+        match self {
+            Self::Sync if threads > 1 => Self::Gthread,
+            class => class,
+        }
+    }
+}
+
+impl fmt::Display for WorkerClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sync => "sync",
+            Self::Gthread => "gthread",
+            Self::Asgi => "asgi",
+            Self::Gevent => "gevent",
+            Self::Tornado => "tornado",
+        })
+    }
+}
+
+impl ToValue for WorkerClass {
+    fn to_value(&self) -> Value {
+        Value::Str(self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str) -> Result<WorkerClass, String> {
+        WorkerClass::check(Value::Str(name.to_owned()))
+    }
+
+    #[test]
+    fn worker_classes_are_known_by_all_their_names() {
+        for (name, class) in NAMES {
+            let short = class.to_string();
+            for name in [name, format!("egg:gunicorn#{short}").as_str()] {
+                assert_eq!(check(name), Ok(*class));
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_ones_are_refused_with_advice() {
+        assert!(check("eventlet").unwrap_err().contains("'gevent'"));
+        assert!(check("mine.Worker").unwrap_err().contains("'mine.Worker'"));
+        assert!(WorkerClass::check(Value::Int(1)).is_err());
+    }
+}
