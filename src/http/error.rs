@@ -1,0 +1,83 @@
+//! What can be wrong with a request, and the status that says so.
+
+use super::status::Status;
+
+/// A request that is refused. The text is what the client and the log see.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("Invalid request line: {0}")]
+    RequestLine(String),
+    #[error("Invalid request method: {0}")]
+    Method(String),
+    #[error("Invalid HTTP version: {0}")]
+    Version(String),
+    #[error("Unsupported HTTP version: {0}")]
+    UnsupportedVersion(String),
+    #[error("Request line is longer than {0} bytes")]
+    RequestLineTooLong(usize),
+    #[error("A header field is longer than {0} bytes")]
+    FieldTooLong(usize),
+    #[error("More than {0} header fields")]
+    TooManyFields(usize),
+    #[error("Invalid header name: {0}")]
+    FieldName(String),
+    #[error("Invalid header: {0}")]
+    Field(String),
+    #[error("Obsolete line folding is not accepted")]
+    ObsoleteFolding,
+    #[error("A line ends in LF without CR")]
+    BareLineFeed,
+    #[error("Contradictory scheme headers")]
+    SchemeHeaders,
+    #[error("Unsupported transfer coding: {0}")]
+    TransferCoding(String),
+    #[error("Unsupported expectation: {0}")]
+    Expectation(String),
+    #[error("The request body is larger than {0} bytes")]
+    BodyTooLarge(u64),
+    #[error("Invalid chunk size: {0}")]
+    ChunkSize(String),
+    #[error("Invalid chunk extension: {0}")]
+    ChunkExtension(String),
+    #[error("Chunk data does not end in CRLF")]
+    ChunkEnd,
+    #[error("Field not allowed in trailers: {0}")]
+    Trailer(String),
+    #[error("The request ended before its body was complete")]
+    UnexpectedEnd,
+    #[error("Invalid PROXY line: {0}")]
+    ProxyLine(String),
+    #[error("Invalid PROXY header: {0}")]
+    ProxyHeader(&'static str),
+    #[error("The PROXY protocol is not allowed from this peer")]
+    ProxyForbidden,
+}
+
+impl Error {
+    /// The status of the answer: Gunicorn 27's, and 413 and 505, which it
+    /// does not know.
+    pub fn status(&self) -> Status {
+        match self {
+            Error::RequestLineTooLong(_) => Status::URI_TOO_LONG,
+            Error::FieldTooLong(_) | Error::TooManyFields(_) => Status::FIELDS_TOO_LARGE,
+            Error::BodyTooLarge(_) => Status::CONTENT_TOO_LARGE,
+            Error::TransferCoding(_) => Status::NOT_IMPLEMENTED,
+            Error::Expectation(_) => Status::EXPECTATION_FAILED,
+            Error::UnsupportedVersion(_) => Status::VERSION_NOT_SUPPORTED,
+            Error::ProxyForbidden => Status::FORBIDDEN,
+            _ => Status::BAD_REQUEST,
+        }
+    }
+}
+
+/// Bytes of a client as text that is safe to print: one line, and not long.
+#[cold]
+pub(super) fn printable(bytes: &[u8]) -> String {
+    const LONGEST: usize = 80;
+    let shown = bytes[..bytes.len().min(LONGEST)].escape_ascii();
+    if bytes.len() > LONGEST {
+        format!("'{shown}...'")
+    } else {
+        format!("'{shown}'")
+    }
+}

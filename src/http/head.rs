@@ -1,0 +1,114 @@
+//! The head of a request: request line and header fields (RFC 9112 sections
+//! 2 to 5), as it was accepted.
+//!
+//! [`HeadParser`](super::HeadParser) fills it in. All of it lies in one
+//! buffer, and a `Head` can be filled again and again: once its buffers have
+//! grown, reading a request allocates nothing.
+
+use super::forwarded::Scheme;
+use super::framing::Framing;
+use super::span::Span;
+
+/// The protocol versions that are spoken. A higher 1.x is answered as 1.1
+/// (RFC 9110 section 2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    Http10,
+    #[default]
+    Http11,
+}
+
+impl Version {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// A request head that was accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// The bytes as they were received, and after them values that had to be
+    /// put together.
+    pub(super) raw: Vec<u8>,
+    pub(super) line: RequestLine,
+    pub(super) fields: Vec<(Span, Span)>,
+    pub(super) framing: Framing,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
+    pub(super) scheme: Option<Scheme>,
+}
+
+/// Where the parts of the request line lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RequestLine {
+    pub method: Span,
+    pub target: Span,
+    pub path: Span,
+    pub query: Span,
+    /// The host and port of an absolute target.
+    pub authority: Option<Span>,
+    pub version: Version,
+}
+
+impl Head {
+    pub fn method(&self) -> &[u8] {
+        self.line.method.of(&self.raw)
+    }
+
+    /// The request target as it was sent.
+    pub fn target(&self) -> &[u8] {
+        self.line.target.of(&self.raw)
+    }
+
+    /// The path within the target, still percent-encoded; `*` and the
+    /// authority form give `*` and nothing.
+    pub fn path(&self) -> &[u8] {
+        self.line.path.of(&self.raw)
+    }
+
+    /// What follows the target's `?`.
+    pub fn query(&self) -> &[u8] {
+        self.line.query.of(&self.raw)
+    }
+
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// Names as they were sent, values without the white space around them,
+    /// in the order of the request.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.of(&self.raw), value.of(&self.raw)))
+    }
+
+    /// The first value of a field; `name` in any case.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// True if the client lets the connection be used again.
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive
+    }
+
+    /// True if the client waits for `100 Continue` before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// How the client reached the site, where a trusted proxy says so.
+    pub fn stated_scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+}

@@ -1,0 +1,360 @@
+//! Reads the head of a request, strictly and never twice.
+//!
+//! Lines are found while bytes arrive; the request line is checked as soon as
+//! it is there, the fields once all of the head is. So the limits hold before
+//! the end has come, and the result does not depend on how the network cut
+//! the bytes.
+
+use super::error::{Error, printable};
+use super::field::{self, Name};
+use super::forwarded::Scheme;
+use super::framing::{Framing, FramingFields};
+use super::head::{Head, RequestLine, Version};
+use super::policy::{Policy, Underscores};
+use super::span::Span;
+use super::target;
+
+/// Reads one head after the other from bytes that arrive in any pieces.
+#[derive(Debug, Default)]
+pub struct HeadParser {
+    /// Every byte before this one was looked at.
+    scanned: usize,
+    /// Start of the line that has no end yet.
+    line_start: usize,
+    request_line: Option<RequestLine>,
+    /// The field lines without CRLF.
+    lines: Vec<Span>,
+    /// Fields so far: lines that do not go on with the one before.
+    fields: usize,
+    /// Bytes of the last field so far, with its line ends.
+    field_size: usize,
+}
+
+impl HeadParser {
+    /// Goes on with `bytes`: all that was received since the request's start,
+    /// grown since the last call. Fills `head` and gives its length in bytes
+    /// once it is whole, nothing while it is not. Then, and after an error,
+    /// it is ready for another head.
+    pub fn advance(
+        &mut self,
+        bytes: &[u8],
+        policy: &Policy,
+        head: &mut Head,
+    ) -> Result<Option<usize>, Error> {
+        let result = self.scan(bytes, policy).and_then(|end| {
+            let (Some(end), Some(line)) = (end, self.request_line) else {
+                return Ok(None);
+            };
+            head.fill(&bytes[..end], line, &self.lines, policy)?;
+            Ok(Some(end))
+        });
+        if !matches!(result, Ok(None)) {
+            let mut lines = std::mem::take(&mut self.lines);
+            lines.clear();
+            *self = HeadParser {
+                lines,
+                ..HeadParser::default()
+            };
+        }
+        result
+    }
+
+    /// Finds lines until the empty one, and gives the place after it.
+    fn scan(&mut self, bytes: &[u8], policy: &Policy) -> Result<Option<usize>, Error> {
+        let from = self.scanned;
+        for distance in memchr::memchr_iter(b'\n', &bytes[from..]) {
+            let line_feed = from + distance;
+            let content = &bytes[self.line_start..line_feed];
+            let with_cr = content.ends_with(b"\r");
+            let line = Span::new(self.line_start, line_feed - usize::from(with_cr));
+            self.check(content, line.len(), policy)?;
+            if !with_cr {
+                return Err(Error::BareLineFeed);
+            }
+            self.line_start = line_feed + 1;
+            if self.request_line.is_some() {
+                if line.len() == 0 {
+                    return Ok(Some(self.line_start));
+                }
+                self.count(content[0], line.len());
+                self.lines.push(line);
+            } else if line.len() > 0 {
+                self.request_line = Some(request_line(bytes, line, policy)?);
+            } else if line.start() > 0 {
+                // One empty line before the request line is forgiven
+                // (RFC 9112 section 2.2), not a second.
+                return Err(Error::RequestLine(printable(b"")));
+            }
+        }
+        self.scanned = bytes.len();
+        let rest = &bytes[self.line_start..];
+        // The last byte may be the CR of a line that is just within its limit.
+        self.check(rest, rest.len().saturating_sub(1), policy)?;
+        Ok(None)
+    }
+
+    /// Checks what can be known of a line of `length` bytes before it ends.
+    fn check(&self, line: &[u8], length: usize, policy: &Policy) -> Result<(), Error> {
+        let limits = &policy.limits;
+        if self.request_line.is_none() {
+            // Another protocol, such as TLS, may never send a line end.
+            if let Some(first) = line.first()
+                && !matches!(first, b'\r' | b'\n' | b' '..=0x7e)
+            {
+                return Err(Error::RequestLine(printable(&[*first])));
+            }
+            if length > limits.request_line {
+                return Err(Error::RequestLineTooLong(limits.request_line));
+            }
+            return Ok(());
+        }
+        let mut size = length + 2;
+        if length > 0 {
+            if goes_on(line[0]) {
+                if !policy.obsolete_folding || self.fields == 0 {
+                    return Err(Error::ObsoleteFolding);
+                }
+                size += self.field_size;
+            } else if self.fields >= limits.fields {
+                return Err(Error::TooManyFields(limits.fields));
+            }
+        }
+        if size > limits.field_size && length > 0 {
+            return Err(Error::FieldTooLong(limits.field_size));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, first: u8, length: usize) {
+        if !goes_on(first) {
+            self.fields += 1;
+            self.field_size = 0;
+        }
+        self.field_size += length + 2;
+    }
+}
+
+/// True for the first byte of a line that belongs to the field before it.
+fn goes_on(first: u8) -> bool {
+    first == b' ' || first == b'\t'
+}
+
+fn request_line(bytes: &[u8], span: Span, policy: &Policy) -> Result<RequestLine, Error> {
+    let line = span.of(bytes);
+    let mut words = line.split(|&b| b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Error::RequestLine(printable(line)));
+    };
+    check_method(method, policy)?;
+    let version = parse_version(version, policy)?;
+    let parts = target::split(method, target)?;
+    let within = |part| Span::within(bytes, part);
+    Ok(RequestLine {
+        method: within(method),
+        target: within(target),
+        path: within(parts.path),
+        query: within(parts.query),
+        authority: parts.authority.map(within),
+        version,
+    })
+}
+
+/// Gunicorn's idea of a conventional method: a token of 3 to 20 characters
+/// without lower case letters and `#`.
+fn check_method(method: &[u8], policy: &Policy) -> Result<(), Error> {
+    let conventional = || {
+        (3..=20).contains(&method.len())
+            && !method.iter().any(|b| b.is_ascii_lowercase() || *b == b'#')
+    };
+    if field::is_token(method) && (policy.unconventional_methods || conventional()) {
+        Ok(())
+    } else {
+        Err(Error::Method(printable(method)))
+    }
+}
+
+fn parse_version(version: &[u8], policy: &Policy) -> Result<Version, Error> {
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            match major {
+                b'1' => Ok(Version::Http11),
+                b'0' if policy.unconventional_versions => Ok(Version::Http10),
+                _ if policy.unconventional_versions => Ok(Version::Http11),
+                _ => Err(Error::UnsupportedVersion(printable(version))),
+            }
+        }
+        _ => Err(Error::Version(printable(version))),
+    }
+}
+
+impl Head {
+    /// Takes a whole head, `raw`, whose request line was accepted.
+    fn fill(
+        &mut self,
+        raw: &[u8],
+        line: RequestLine,
+        lines: &[Span],
+        policy: &Policy,
+    ) -> Result<(), Error> {
+        self.raw.clear();
+        self.raw.extend_from_slice(raw);
+        self.fields.clear();
+        self.line = line;
+        if policy.casefold_methods {
+            line.method.of_mut(&mut self.raw).make_ascii_uppercase();
+        }
+        let mut facts = Facts::default();
+        let mut rest = lines;
+        while let Some((&first, after)) = rest.split_first() {
+            rest = after;
+            let content = first.of(raw);
+            let Name { length, underscore } = field::name(content, policy.strip_name_spaces)?;
+            let name = Span::new(first.start(), first.start() + length);
+            let colon = length + field::blanks_before_colon(&content[length..]);
+            let mut value = Span::within(raw, field::trim(&content[colon + 1..]));
+            if rest.first().is_some_and(|next| goes_on(raw[next.start()])) {
+                value = self.unfold(raw, value, &mut rest);
+            }
+            if !field::is_value(value.of(&self.raw)) {
+                return Err(Error::Field(printable(name.of(raw))));
+            }
+            if underscore && !keeps(name.of(raw), policy)? {
+                continue;
+            }
+            if let Some(authority) = line.authority
+                && name.of(raw).eq_ignore_ascii_case(b"host")
+            {
+                facts.host(name.of(raw), value.of(&self.raw))?;
+                // The target has the last word (RFC 9112 section 3.2.2).
+                value = authority;
+            } else {
+                facts.see(name.of(raw), value.of(&self.raw), line.version, policy)?;
+            }
+            self.fields.push((name, value));
+        }
+        facts.settle(self, policy)
+    }
+
+    /// Joins the lines of a folded value, with a blank between them.
+    #[cold]
+    fn unfold(&mut self, raw: &[u8], value: Span, rest: &mut &[Span]) -> Span {
+        let start = self.raw.len();
+        self.raw.extend_from_slice(value.of(raw));
+        while let Some((&next, after)) = rest.split_first()
+            && goes_on(raw[next.start()])
+        {
+            self.raw.push(b' ');
+            self.raw.extend_from_slice(field::trim(next.of(raw)));
+            *rest = after;
+        }
+        // The first line may have been empty.
+        let joined = field::trim(&self.raw[start..]);
+        Span::within(&self.raw, joined)
+    }
+}
+
+/// Whether a field whose name has an underscore is kept.
+fn keeps(name: &[u8], policy: &Policy) -> Result<bool, Error> {
+    let listed = policy
+        .underscore_fields
+        .iter()
+        .any(|listed| listed == "*" || name.eq_ignore_ascii_case(listed.as_bytes()));
+    match policy.underscores {
+        _ if listed => Ok(true),
+        Underscores::Keep => Ok(true),
+        Underscores::Drop => Ok(false),
+        Underscores::Refuse => Err(Error::FieldName(printable(name))),
+    }
+}
+
+/// What the fields say about the message itself.
+#[derive(Default)]
+struct Facts {
+    framing: FramingFields,
+    host: bool,
+    content_type: bool,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+    scheme: Option<Scheme>,
+}
+
+impl Facts {
+    fn see(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        version: Version,
+        policy: &Policy,
+    ) -> Result<(), Error> {
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        match name.len() {
+            4 if is(b"host") => self.host(name, value)?,
+            6 if is(b"expect") && version == Version::Http11 => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Error::Expectation(printable(value)));
+                }
+                self.expects_continue = true;
+            }
+            10 if is(b"connection") => {
+                for option in field::list(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            12 if is(b"content-type") => once(&mut self.content_type, true, name, value)?,
+            14 if is(b"content-length") => self.framing.content_length(value)?,
+            17 if is(b"transfer-encoding") => self.framing.transfer_encoding(value)?,
+            _ => {}
+        }
+        policy
+            .secure_scheme_fields
+            .see(name, value, &mut self.scheme)
+    }
+
+    fn host(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+        let valid = value.is_empty() || target::is_authority(value);
+        once(&mut self.host, valid, name, value)
+    }
+
+    /// Decides what only all fields together tell.
+    fn settle(self, head: &mut Head, policy: &Policy) -> Result<(), Error> {
+        let is_1_1 = head.line.version == Version::Http11;
+        if is_1_1 && !self.host {
+            return Err(Error::Field("'Host' is missing".into()));
+        }
+        let (framing, must_close) = self.framing.decide(is_1_1)?;
+        if matches!(framing, Framing::Length(length) if length > policy.limits.body) {
+            return Err(Error::BodyTooLarge(policy.limits.body));
+        }
+        let keep_alive = !self.close && (is_1_1 || self.keep_alive);
+        head.framing = framing;
+        // After CONNECT the bytes are a tunnel's, never a request.
+        head.keep_alive = keep_alive && !must_close && head.method() != b"CONNECT";
+        head.expects_continue = self.expects_continue;
+        head.scheme = self.scheme;
+        Ok(())
+    }
+}
+
+/// Notes a field that must be valid and alone of its name.
+fn once(seen: &mut bool, valid: bool, name: &[u8], value: &[u8]) -> Result<(), Error> {
+    if std::mem::replace(seen, true) || !valid {
+        return Err(Error::Field(format!(
+            "{} {}",
+            printable(name),
+            printable(value)
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! The answer to a request that never reached the app.
+
+use super::status::Status;
+
+/// A whole response of the server's own.
+#[derive(Clone, Debug)]
+pub struct ErrorResponse {
+    pub status: Status,
+    pub bytes: Vec<u8>,
+    /// How many of the bytes are its body.
+    pub body_length: usize,
+}
+
+/// What an answer of the server's own says, with no more than a status at
+/// first. Such an answer closes the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorPage<'a> {
+    pub status: Status,
+    /// Shown to the client.
+    pub message: &'a str,
+    /// The value of its Date field.
+    pub date: &'a str,
+    /// True for a HEAD request, whose answer has no body.
+    pub is_head: bool,
+    /// Other fields, names and values.
+    pub fields: &'a [(&'a str, &'a str)],
+}
+
+/// A response that says `status`, shows `message` to the client and closes the
+/// connection; for a HEAD request without its body. `date` is the value of its
+/// Date field.
+pub fn error_response(status: Status, message: &str, date: &str, is_head: bool) -> ErrorResponse {
+    ErrorPage {
+        status,
+        message,
+        date,
+        is_head,
+        fields: &[],
+    }
+    .render()
+}
+
+impl ErrorPage<'_> {
+    pub fn render(&self) -> ErrorResponse {
+        let Status { code, reason } = self.status;
+        let body = format!(
+            "<html><head><title>{reason}</title></head>\
+             <body><h1>{reason}</h1><p>{}</p></body></html>\n",
+            escape(self.message)
+        );
+        let fields = self.fields.iter();
+        let fields: String = fields
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let mut bytes = format!(
+            "HTTP/1.1 {code} {reason}\r\n\
+             Date: {}\r\n\
+             Connection: close\r\n\
+             Content-Type: text/html\r\n\
+             {fields}Content-Length: {}\r\n\r\n",
+            self.date,
+            body.len()
+        )
+        .into_bytes();
+        let body = if self.is_head { "" } else { &body };
+        bytes.extend_from_slice(body.as_bytes());
+        ErrorResponse {
+            status: self.status,
+            bytes,
+            body_length: body.len(),
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#x27;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_cannot_become_markup_and_the_length_is_right() {
+        let page = error_response(Status::BAD_REQUEST, "<script>'&\"", "today", false);
+        let text = String::from_utf8(page.bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body.len(), page.body_length);
+        let without = error_response(Status::BAD_REQUEST, "<script>'&\"", "today", true);
+        assert_eq!(without.bytes.len(), head.len() + 4);
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nDate: today\r\nConnection: close"));
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+        assert!(body.contains("&lt;script&gt;&#x27;&amp;&quot;"));
+    }
+
+    #[test]
+    fn a_client_can_be_told_when_to_come_back() {
+        let page = ErrorPage {
+            status: Status::SERVICE_UNAVAILABLE,
+            message: "",
+            date: "today",
+            is_head: false,
+            fields: &[("Retry-After", "5")],
+        };
+        let text = String::from_utf8(page.render().bytes).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        assert!(text.contains("\r\nRetry-After: 5\r\n"));
+    }
+}

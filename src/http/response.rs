@@ -1,0 +1,302 @@
+//! The head of a response, and how its body will be framed (RFC 9112 section 6).
+
+use super::field::{is_token, is_value};
+use super::framing::parse_length;
+use super::head::{Head, Version};
+use super::reason::reason;
+use super::response_body::{BodyFraming, ResponseBody};
+use super::status::Status;
+use std::borrow::Cow;
+
+/// What the app may not answer with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    #[error("Invalid response status: {0:?}")]
+    Status(String),
+    #[error("Invalid header name: {0:?}")]
+    FieldName(String),
+    #[error("Invalid value of header {0:?}")]
+    FieldValue(String),
+}
+
+impl ResponseError {
+    pub(super) fn name(name: &[u8]) -> ResponseError {
+        ResponseError::FieldName(lossy(name))
+    }
+
+    pub(super) fn value(name: &[u8]) -> ResponseError {
+        ResponseError::FieldValue(lossy(name))
+    }
+}
+
+/// What of the request decides how its response is framed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResponseRules {
+    pub version: Version,
+    pub is_head: bool,
+    /// True if the connection may be used again as far as the request and the
+    /// worker are concerned.
+    pub keep_alive: bool,
+}
+
+impl ResponseRules {
+    pub fn of(request: &Head) -> ResponseRules {
+        ResponseRules {
+            version: request.version(),
+            is_head: request.method() == b"HEAD",
+            keep_alive: request.keep_alive(),
+        }
+    }
+}
+
+/// The head as the app gave it, checked, not yet sent.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    code: u16,
+    /// The status, and after it the app's field lines, ready to be sent.
+    bytes: Vec<u8>,
+    status_length: usize,
+    content_length: Option<u64>,
+    upgrade: bool,
+}
+
+impl ResponseHead {
+    /// `status` is the code and reason, such as `200 OK`; the reason may be
+    /// missing.
+    pub fn new(status: &[u8]) -> Result<ResponseHead, ResponseError> {
+        let valid = match status {
+            [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] => true,
+            [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', reason @ ..] => is_value(reason),
+            _ => false,
+        };
+        if !valid {
+            return Err(ResponseError::Status(lossy(status)));
+        }
+        let code = status[..3]
+            .iter()
+            .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        Ok(ResponseHead::begun(code, &[status]))
+    }
+
+    /// With the usual reason of this code, which has three digits.
+    pub fn with_code(code: u16) -> ResponseHead {
+        let reason = reason(code).as_bytes();
+        let blank: &[u8] = if reason.is_empty() { b"" } else { b" " };
+        ResponseHead::begun(code, &[code.to_string().as_bytes(), blank, reason])
+    }
+
+    fn begun(code: u16, status: &[&[u8]]) -> ResponseHead {
+        let mut bytes = Vec::with_capacity(256);
+        for part in status {
+            bytes.extend_from_slice(part);
+        }
+        ResponseHead {
+            code,
+            status_length: bytes.len(),
+            bytes,
+            content_length: None,
+            upgrade: false,
+        }
+    }
+
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The code and the reason.
+    pub fn status(&self) -> &[u8] {
+        &self.bytes[..self.status_length]
+    }
+
+    fn lines(&self) -> &[u8] {
+        &self.bytes[self.status_length..]
+    }
+
+    /// The fields the app gave, but for the length and those that were dropped.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let lines = self.lines().split(|&b| b == b'\n');
+        lines.filter_map(|line| {
+            let line = line.strip_suffix(b"\r")?;
+            let colon = line.iter().position(|&b| b == b':')?;
+            Some((&line[..colon], &line[colon + 2..]))
+        })
+    }
+
+    /// The value of a field the app gave; `name` in any case. Of a repeated
+    /// field the first.
+    pub fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        if name.eq_ignore_ascii_case("content-length") {
+            return Some(self.content_length?.to_string().into_bytes().into());
+        }
+        self.lines().split(|&b| b == b'\n').find_map(|line| {
+            let (field, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b": ")?.strip_suffix(b"\r")?;
+            field
+                .eq_ignore_ascii_case(name.as_bytes())
+                .then_some(value.into())
+        })
+    }
+
+    /// Adds a field. Those that belong to the connection or to the server are
+    /// dropped, as Gunicorn does (`Server`, `Date`, hop-by-hop fields).
+    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
+        if !is_token(name) {
+            return Err(ResponseError::name(name));
+        }
+        if !is_value(value) {
+            return Err(ResponseError::value(name));
+        }
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        if is(b"content-length") {
+            let length = parse_length(value);
+            if length.is_none()
+                || self
+                    .content_length
+                    .is_some_and(|first| Some(first) != length)
+            {
+                return Err(ResponseError::value(name));
+            }
+            self.content_length = length;
+            return Ok(());
+        }
+        if is(b"connection") {
+            self.upgrade |= value.eq_ignore_ascii_case(b"upgrade");
+            return Ok(());
+        }
+        let kept_upgrade = is(b"upgrade") && value.eq_ignore_ascii_case(b"websocket");
+        if !kept_upgrade && DROPPED.iter().any(|dropped| is(dropped)) {
+            return Ok(());
+        }
+        for part in [name, b": ", value, b"\r\n"] {
+            self.bytes.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// Adds a field of the server's, unless the app has given one of this name.
+    pub fn add_unless_given(&mut self, name: &str, value: &str) {
+        if self.field(name).is_none() {
+            // A name that cannot be sent is left out.
+            let _ = self.add(name.as_bytes(), value.as_bytes());
+        }
+    }
+
+    /// States the length of a body that is known before it is sent, where the
+    /// app did not and a body may be sent at all.
+    pub fn set_known_length(&mut self, length: u64) {
+        if self.content_length.is_none() && !Status::forbids_body(self.code) {
+            self.content_length = Some(length);
+        }
+    }
+
+    /// Writes the whole head to `out` and begins the body. `server` and `date`
+    /// are the values of these fields; an empty `server` leaves its field out.
+    pub fn begin(
+        &self,
+        rules: ResponseRules,
+        server: &str,
+        date: &str,
+        out: &mut Vec<u8>,
+    ) -> ResponseBody {
+        let forbids_body = Status::forbids_body(self.code);
+        let framing = if forbids_body || rules.is_head {
+            BodyFraming::Nothing
+        } else if let Some(length) = self.content_length {
+            BodyFraming::Length(length)
+        } else if rules.version >= Version::Http11 {
+            BodyFraming::Chunked
+        } else {
+            BodyFraming::UntilClose
+        };
+        let keep_alive = rules.keep_alive && !self.upgrade && framing != BodyFraming::UntilClose;
+        let connection = match (self.upgrade, keep_alive) {
+            (true, _) => "upgrade",
+            (false, true) => "keep-alive",
+            (false, false) => "close",
+        };
+        for part in [
+            rules.version.as_str().as_bytes(),
+            b" ",
+            self.status(),
+            // The blank before an absent reason belongs to the grammar.
+            if self.status_length == 3 { b" " } else { b"" },
+            if server.is_empty() {
+                b""
+            } else {
+                b"\r\nServer: "
+            },
+            server.as_bytes(),
+            b"\r\nDate: ",
+            date.as_bytes(),
+            b"\r\nConnection: ",
+            connection.as_bytes(),
+            b"\r\n",
+        ] {
+            out.extend_from_slice(part);
+        }
+        if framing == BodyFraming::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        out.extend_from_slice(self.lines());
+        // 1xx and 204 must not state a length (RFC 9110 section 8.6).
+        if let Some(length) = self
+            .content_length
+            .filter(|_| !forbids_body || self.code == 304)
+        {
+            out.extend_from_slice(b"Content-Length: ");
+            push_decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        ResponseBody::new(framing, keep_alive)
+    }
+}
+
+/// Appends a field's line to `out`, as it is.
+pub fn field_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), ResponseError> {
+    if !is_token(name) {
+        return Err(ResponseError::FieldName(lossy(name)));
+    }
+    if !is_value(value) {
+        return Err(ResponseError::FieldValue(lossy(name)));
+    }
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+    Ok(())
+}
+
+/// Fields that are the server's own or that only concern one connection.
+const DROPPED: [&[u8]; 9] = [
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"te",
+    b"trailers",
+    b"transfer-encoding",
+    b"upgrade",
+    b"server",
+    b"date",
+];
+
+/// As `format!` would, but on the way of every response.
+fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break out.extend_from_slice(&digits[start..]);
+        }
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+//! What is put around the bytes of a response's body (RFC 9112 sections 6 and
+//! 7).
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyFraming {
+    /// HEAD, 1xx, 204, 304: whatever the app gives is not sent.
+    Nothing,
+    /// Bytes that are still owed.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// A response whose head was made.
+#[derive(Debug)]
+pub struct ResponseBody {
+    framing: BodyFraming,
+    keep_alive: bool,
+    sent: u64,
+    dropped: bool,
+}
+
+/// How a block of the body goes out: `prefix`, the first `length` bytes of the
+/// block, `suffix`. With a `length` of 0 nothing at all is sent.
+#[derive(Debug)]
+pub struct Frame {
+    pub prefix: ChunkPrefix,
+    pub length: usize,
+    pub suffix: &'static [u8],
+}
+
+/// A chunk-size line, or nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChunkPrefix {
+    bytes: [u8; 18],
+    length: u8,
+}
+
+impl ChunkPrefix {
+    fn of(size: usize) -> ChunkPrefix {
+        let mut prefix = ChunkPrefix::default();
+        let digits = (size.max(1).ilog2() / 4 + 1) as usize;
+        for (place, byte) in prefix.bytes[..digits].iter_mut().rev().enumerate() {
+            *byte = b"0123456789abcdef"[size >> (4 * place) & 0xf];
+        }
+        prefix.bytes[digits..digits + 2].copy_from_slice(b"\r\n");
+        prefix.length = digits as u8 + 2;
+        prefix
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl ResponseBody {
+    pub(super) fn new(framing: BodyFraming, keep_alive: bool) -> ResponseBody {
+        ResponseBody {
+            framing,
+            keep_alive,
+            sent: 0,
+            dropped: false,
+        }
+    }
+
+    /// Frames the next `length` bytes of the body; bytes beyond the stated
+    /// Content-Length are cut.
+    pub fn frame(&mut self, length: usize) -> Frame {
+        let mut frame = Frame {
+            prefix: ChunkPrefix::default(),
+            length,
+            suffix: b"",
+        };
+        match &mut self.framing {
+            BodyFraming::Nothing => {
+                self.dropped |= length > 0;
+                frame.length = 0;
+            }
+            BodyFraming::Length(left) => {
+                frame.length = length.min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= frame.length as u64;
+            }
+            BodyFraming::Chunked if length > 0 => {
+                frame.prefix = ChunkPrefix::of(length);
+                frame.suffix = b"\r\n";
+            }
+            BodyFraming::Chunked | BodyFraming::UntilClose => {}
+        }
+        self.sent += frame.length as u64;
+        frame
+    }
+
+    /// What ends the body.
+    pub fn end(&self) -> &'static [u8] {
+        match self.framing {
+            BodyFraming::Chunked => b"0\r\n\r\n",
+            _ => b"",
+        }
+    }
+
+    /// True if another request may follow once the body has ended: never after
+    /// a body that is shorter than it was said to be.
+    pub fn keeps_alive(&self) -> bool {
+        self.keep_alive && !matches!(self.framing, BodyFraming::Length(1..))
+    }
+
+    /// True if the app gave a body that is not sent, as the response can have
+    /// none.
+    pub fn was_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// Bytes of the body, without what frames them.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_sizes() {
+        for size in [1, 9, 15, 16, 255, 256, 65_536, usize::MAX] {
+            assert_eq!(
+                ChunkPrefix::of(size).as_bytes(),
+                format!("{size:x}\r\n").as_bytes()
+            );
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a client can do wrong, and the close code that says so.
+
+use super::close::CloseCode;
+
+/// The connection has failed (RFC 6455 section 7.1.7). The text is what the
+/// client reads as the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    #[error("{0}")]
+    Protocol(&'static str),
+    #[error("text that is not UTF-8")]
+    Text,
+    #[error("compressed data that cannot be read")]
+    Compression,
+    #[error("a message of more than {0} bytes")]
+    TooBig(usize),
+}
+
+impl Violation {
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Violation::Protocol(_) => CloseCode::PROTOCOL_ERROR,
+            Violation::Text | Violation::Compression => CloseCode::INVALID_DATA,
+            Violation::TooBig(_) => CloseCode::TOO_BIG,
+        }
+    }
+}

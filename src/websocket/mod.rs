@@ -1,0 +1,29 @@
+//! WebSocket (RFC 6455, RFC 7692) as functions over bytes, *sans-IO*: no
+//! sockets, no Python, no clock. Whoever holds the bytes
+//!
+//! 1. asks [`is_upgrade`] whether a request wants one, and [`Handshake::read`]
+//!    whether it may have it,
+//! 2. feeds what the client sends to [`Socket::next`], which gives an
+//!    [`Event`] at a time,
+//! 3. makes frames with [`Socket::message`], [`Socket::ping`] and
+//!    [`Socket::close`].
+//!
+//! Answers that the protocol itself demands (pongs, the echo of a close) gather
+//! in [`Socket::take_answers`].
+
+mod close;
+mod deflate;
+mod error;
+mod extension;
+mod frame;
+mod handshake;
+mod receiver;
+mod socket;
+
+pub use close::CloseCode;
+pub use extension::Compression;
+pub use handshake::{Handshake, Refusal, is_upgrade};
+pub use socket::{Event, Options, Payload, Socket};
+
+#[cfg(test)]
+mod tests;

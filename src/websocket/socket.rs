@@ -1,0 +1,197 @@
+//! One WebSocket after its handshake: a small state machine around frames
+//! (RFC 6455 section 7).
+
+use super::close::{self, CloseCode};
+use super::deflate::Deflater;
+use super::error::Violation;
+use super::extension::Compression;
+use super::frame::{FrameHead, Opcode};
+use super::receiver::{Receiver, Whole};
+use std::borrow::Cow;
+
+/// What both sides have agreed upon, and what we accept.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The most bytes of a message, after decompression.
+    pub max_message_size: usize,
+    pub compression: Option<Compression>,
+}
+
+/// What the app is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+    /// The client is there.
+    Pong,
+    /// No message comes any more. If the client broke the rules, the code is
+    /// the one that it was told.
+    Closed(CloseCode, Cow<'a, str>),
+}
+
+/// A message of the app.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+/// A frame to be sent: its head, then its payload.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    pub head: FrameHead,
+    pub payload: Cow<'a, [u8]>,
+}
+
+/// How far closing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Our close frame was made; the client's has not come.
+    Closing,
+    /// Both were, or the rules were broken.
+    Closed,
+}
+
+/// The server's end of a WebSocket.
+#[derive(Debug)]
+pub struct Socket {
+    state: State,
+    receiver: Receiver,
+    deflater: Option<Deflater>,
+    answers: Vec<u8>,
+}
+
+/// Messages that are shorter go uncompressed: it would not pay.
+const WORTH_COMPRESSING: usize = 128;
+
+/// No more pongs than this are kept for a client that does not read them.
+const MOST_ANSWERS: usize = 64 * 1024;
+
+impl Socket {
+    pub fn new(options: &Options) -> Socket {
+        let compression = options.compression.as_ref();
+        Socket {
+            state: State::Open,
+            receiver: Receiver::new(options.max_message_size, compression),
+            deflater: compression.map(Deflater::new),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Takes bytes that the client sent off the front of `input`, up to the
+    /// next event; nothing once all were taken.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Event<'_>> {
+        let whole = loop {
+            if self.state == State::Closed {
+                *input = &[];
+                return None;
+            }
+            match self.receiver.next(input) {
+                Ok(None) => return None,
+                Ok(Some(Whole::Ping)) => {
+                    if self.state == State::Open && self.answers.len() < MOST_ANSWERS {
+                        put(&mut self.answers, Opcode::Pong, self.receiver.control());
+                    }
+                }
+                // The app has closed, and hears no more.
+                Ok(Some(Whole::Text | Whole::Binary)) if self.state == State::Closing => {}
+                Ok(Some(whole)) => break whole,
+                Err(violation) => {
+                    return Some(fail(&mut self.state, &mut self.answers, &violation));
+                }
+            }
+        };
+        let event = match whole {
+            Whole::Text => self.receiver.text().map(Event::Text),
+            Whole::Binary => Ok(Event::Binary(self.receiver.payload())),
+            Whole::Close => close::parse(self.receiver.control()).map(|(code, reason)| {
+                if self.state == State::Open {
+                    put_close(&mut self.answers, code, "");
+                }
+                self.state = State::Closed;
+                Event::Closed(code, Cow::Borrowed(reason))
+            }),
+            Whole::Ping | Whole::Pong => Ok(Event::Pong),
+        };
+        Some(event.unwrap_or_else(|violation| fail(&mut self.state, &mut self.answers, &violation)))
+    }
+
+    /// Frames that the protocol wants to be sent, in their order.
+    pub fn take_answers(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// True while messages may be sent.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// True once nothing more is to be received or sent, but the answers.
+    #[allow(dead_code, reason = "tests and the fuzzer ask")]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// The frame of a message.
+    pub fn message<'a>(&mut self, payload: Payload<'a>) -> Outgoing<'a> {
+        let (opcode, bytes) = match payload {
+            Payload::Text(text) => (Opcode::Text, text.as_bytes()),
+            Payload::Binary(bytes) => (Opcode::Binary, bytes),
+        };
+        let (payload, compressed) = match &mut self.deflater {
+            Some(deflater) if bytes.len() >= WORTH_COMPRESSING => {
+                (Cow::Owned(deflater.compress(bytes)), true)
+            }
+            _ => (Cow::Borrowed(bytes), false),
+        };
+        Outgoing {
+            head: FrameHead::new(opcode, compressed, payload.len()),
+            payload,
+        }
+    }
+
+    /// A ping, to see whether the client is there.
+    pub fn ping(&self) -> Vec<u8> {
+        let mut frame = Vec::new();
+        put(&mut frame, Opcode::Ping, b"");
+        frame
+    }
+
+    /// The close frame; the client's answer is an [`Event::Closed`]. Nothing
+    /// if one was sent already. A reason that is too long is cut.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Option<Vec<u8>> {
+        if self.state != State::Open {
+            return None;
+        }
+        self.state = State::Closing;
+        let mut frame = Vec::new();
+        put_close(&mut frame, code, reason);
+        Some(frame)
+    }
+}
+
+/// The rules are broken: says so and ends (RFC 6455 section 7.1.7).
+fn fail(state: &mut State, answers: &mut Vec<u8>, violation: &Violation) -> Event<'static> {
+    let (code, reason) = (violation.close_code(), violation.to_string());
+    if *state == State::Open {
+        put_close(answers, code, &reason);
+    }
+    *state = State::Closed;
+    Event::Closed(code, reason.into())
+}
+
+fn put(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    out.extend_from_slice(FrameHead::new(opcode, false, payload.len()).as_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// A frame without a code answers one without.
+fn put_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
+    let mut payload = Vec::new();
+    if code != CloseCode::NONE {
+        payload.extend_from_slice(&code.0.to_be_bytes());
+        payload.extend_from_slice(close::cut(reason).as_bytes());
+    }
+    put(out, Opcode::Close, &payload);
+}
