@@ -1,0 +1,162 @@
+//! The access log: one line for each request.
+//!
+//! A line is put together in a buffer of its thread and added to one of the
+//! process, all without a system call; [`AccessLog::flush`] writes what has
+//! come together. The worker calls it before it sleeps and at its end, so a
+//! line waits no longer than the requests that were ready together with its
+//! own; under a load that never lets the worker sleep, a second.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::clock::Stamp;
+use super::format::AccessFormat;
+use super::json::AccessFields;
+use super::output::Output;
+use super::record::AccessRecord;
+use super::sink::atoms;
+use super::statsd::Statsd;
+use super::syslog::{Severity, Syslog};
+use super::text;
+
+/// Lines are written at the latest when there are this many bytes of them.
+const LARGE: usize = 64 * 1024;
+
+/// An open access log, for all threads of a process.
+#[derive(Debug)]
+pub struct AccessLog {
+    form: AccessForm,
+    output: Option<Output>,
+    syslog: Option<Syslog>,
+    statsd: Option<Arc<Statsd>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// The form of the lines.
+#[derive(Clone, Debug)]
+pub enum AccessForm {
+    Text(AccessFormat),
+    Json(AccessFields),
+}
+
+/// Lines that are not written yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// The second, since the epoch, of the first of them.
+    since: u64,
+}
+
+/// What a thread needs to put a line together without allocating.
+#[derive(Default)]
+struct Desk {
+    line: Vec<u8>,
+    time: Stamp,
+}
+
+thread_local! {
+    static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
+}
+
+impl AccessLog {
+    /// A log of lines in this form that goes to a file (to standard output for
+    /// `-`), to a syslog daemon, or to both, and counts for statsd.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the error names it.
+    pub(super) fn open(
+        form: AccessForm,
+        path: Option<&str>,
+        syslog: Option<Syslog>,
+        statsd: Option<Arc<Statsd>>,
+    ) -> io::Result<Self> {
+        let output = match path {
+            Some("-") => Some(Output::Stdout(io::stdout())),
+            Some(path) => Some(Output::append_to(path)?),
+            None => None,
+        };
+        Ok(Self {
+            form,
+            output,
+            syslog,
+            statsd,
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Takes down the line of a request.
+    pub fn line(&self, record: &AccessRecord<'_>) {
+        if let Some(statsd) = &self.statsd {
+            statsd.request(record);
+        }
+        if let Some(sink) = &super::sink() {
+            let format = match &self.form {
+                AccessForm::Text(format) => format,
+                AccessForm::Json(_) => &AccessFormat::default(),
+            };
+            return sink.access(&atoms(format, record, &Stamp::now()));
+        }
+        if self.output.is_none() && self.syslog.is_none() {
+            return;
+        }
+        // Taken, and not borrowed: looking up an entry of the environ may run
+        // code of the app, even the end of another request.
+        let mut desk = DESK.take().unwrap_or_default();
+        desk.time.update();
+        desk.line.clear();
+        match &self.form {
+            AccessForm::Text(format) => {
+                text::render(&mut desk.line, format, record, &desk.time);
+            }
+            AccessForm::Json(fields) => fields.render(&mut desk.line, record, &desk.time),
+        }
+        desk.line.push(b'\n');
+
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.lines.is_empty() {
+            waiting.since = desk.time.second();
+        }
+        waiting.lines.extend_from_slice(&desk.line);
+        if waiting.lines.len() >= LARGE || waiting.since < desk.time.second() {
+            self.write(waiting);
+        }
+        DESK.set(Some(desk));
+    }
+
+    /// Writes the lines that were taken down.
+    pub fn flush(&self) {
+        self.write(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(statsd) = &self.statsd {
+            statsd.flush();
+        }
+    }
+
+    /// The same for a process that ends in the middle of its work: does not
+    /// wait for a thread that is at the log.
+    pub fn flush_at_last(&self) {
+        match self.waiting.try_lock() {
+            Ok(waiting) => self.write(waiting),
+            Err(TryLockError::Poisoned(waiting)) => self.write(waiting.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    pub(super) fn reopen(&self) -> io::Result<()> {
+        self.flush();
+        self.output.as_ref().map_or(Ok(()), Output::reopen)
+    }
+
+    fn write(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        if waiting.lines.is_empty() {
+            return;
+        }
+        if let Some(output) = &self.output {
+            output.write_lines(&waiting.lines);
+        }
+        if let Some(syslog) = &self.syslog {
+            syslog.send_lines(Severity::Info, &waiting.lines);
+        }
+        waiting.lines.clear();
+    }
+}

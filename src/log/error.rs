@@ -1,0 +1,208 @@
+//! The error log: the `log` crate's records as Gunicorn's lines.
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+
+use ::log::{Level, LevelFilter, Metadata, Record};
+
+use super::clock::{LocalTime, Stamp};
+use super::json;
+use super::output::Output;
+use super::statsd::{Metric, Statsd};
+use super::syslog::{Severity, Syslog};
+
+/// The target that makes an error a critical one.
+const CRITICAL: &str = "critical";
+
+/// An open error log.
+#[derive(Debug)]
+pub struct ErrorLog {
+    output: Output,
+    threshold: LevelFilter,
+    critical_only: bool,
+    json: bool,
+    syslog: Option<Syslog>,
+    statsd: Option<Arc<Statsd>>,
+}
+
+impl ErrorLog {
+    /// A log that goes to a file, or to standard error for `-`; its lines are
+    /// Gunicorn's, or JSON.
+    ///
+    /// `level` is Gunicorn's `loglevel`; an unknown one counts as `info`.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the error names it.
+    pub fn open(path: &str, level: &str, json: bool) -> io::Result<Self> {
+        let output = match path {
+            "-" => Output::Stderr(io::stderr()),
+            path => Output::append_to(path)?,
+        };
+        Ok(Self {
+            output,
+            threshold: threshold(level).unwrap_or(LevelFilter::Info),
+            critical_only: level.eq_ignore_ascii_case(CRITICAL),
+            json,
+            syslog: None,
+            statsd: None,
+        })
+    }
+
+    /// The same log, that goes to a syslog daemon too.
+    pub fn with_syslog(self, syslog: Option<Syslog>) -> Self {
+        Self { syslog, ..self }
+    }
+
+    /// The same log, whose errors and warnings are counted for statsd.
+    pub fn with_statsd(self, statsd: Option<Arc<Statsd>>) -> Self {
+        Self { statsd, ..self }
+    }
+
+    /// The least level that is logged.
+    pub fn threshold(&self) -> LevelFilter {
+        self.threshold
+    }
+
+    /// Whether records of this kind are logged: our own only, since what
+    /// libraries tell is not for the error log.
+    pub fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let critical = metadata.target() == CRITICAL;
+        let ours = metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+        critical || (ours && !self.critical_only)
+    }
+
+    /// Writes the record's line, now.
+    pub fn write(&self, record: &Record<'_>) {
+        let message = record.args().to_string();
+        let (level, severity) = level(record);
+        if let Some(sink) = super::sink() {
+            sink.error(number(severity), &message);
+        } else {
+            self.write_line(level, severity, &message);
+        }
+        if let Some(statsd) = &self.statsd
+            && severity <= Severity::Warning
+        {
+            let kind = if message.contains(TRACEBACK) {
+                "exception"
+            } else {
+                level
+            };
+            let name = format!("gunicorn.log.{}", kind.to_ascii_lowercase());
+            statsd.tell(Metric::Counter, &name, &1);
+        }
+    }
+
+    fn write_line(&self, level: &str, severity: Severity, message: &str) {
+        let line = if self.json {
+            json::error_line(level, message, &Stamp::now())
+        } else {
+            line(level, message).into_bytes()
+        };
+        self.output.write_lines(&line);
+        if let Some(syslog) = &self.syslog {
+            let text = if self.json {
+                line.trim_ascii_end()
+            } else {
+                message.as_bytes()
+            };
+            syslog.send(severity, text);
+        }
+    }
+
+    pub fn reopen(&self) -> io::Result<()> {
+        self.output.reopen()
+    }
+
+    /// Makes the process's standard streams the file of this log.
+    pub fn capture_standard_streams(&self) -> io::Result<()> {
+        self.output.capture_standard_streams()
+    }
+}
+
+/// What tells an exception from other errors.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
+/// Python's number of a level.
+fn number(severity: Severity) -> u8 {
+    match severity {
+        Severity::Critical => 50,
+        Severity::Error => 40,
+        Severity::Warning => 30,
+        Severity::Info => 20,
+        Severity::Debug => 10,
+    }
+}
+
+/// What a `loglevel` lets through, if it is a level.
+pub fn threshold(level: &str) -> Option<LevelFilter> {
+    Some(match level.to_ascii_lowercase().as_str() {
+        "debug" => LevelFilter::Debug,
+        "info" => LevelFilter::Info,
+        "warning" => LevelFilter::Warn,
+        "error" | CRITICAL => LevelFilter::Error,
+        _ => return None,
+    })
+}
+
+/// Gunicorn's line, `[2026-11-23 02:49:20 +0000] [pid] [INFO] message`.
+fn line(level: &str, message: &str) -> String {
+    let time = LocalTime::now();
+    let pid = process::id();
+    format!("{} [{pid}] [{level}] {message}\n", time.error_log())
+}
+
+/// Python's name of the record's level, and syslog's number of it.
+fn level(record: &Record<'_>) -> (&'static str, Severity) {
+    match record.level() {
+        Level::Error if record.target() == CRITICAL => ("CRITICAL", Severity::Critical),
+        Level::Error => ("ERROR", Severity::Error),
+        Level::Warn => ("WARNING", Severity::Warning),
+        Level::Info => ("INFO", Severity::Info),
+        Level::Debug | Level::Trace => ("DEBUG", Severity::Debug),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record<'a>(target: &'a str, level: Level) -> ::log::RecordBuilder<'a> {
+        let mut builder = Record::builder();
+        builder.target(target).level(level);
+        builder
+    }
+
+    #[test]
+    fn a_line_is_gunicorns() {
+        let line = line("WARNING", "Two\nlines");
+        let (time, rest) = line.split_at("[2026-11-23 02:49:20 +0000]".len());
+        assert!(time.starts_with('[') && time.ends_with(']'), "{line}");
+        assert_eq!(rest, format!(" [{}] [WARNING] Two\nlines\n", process::id()));
+    }
+
+    #[test]
+    fn critical_is_a_target() {
+        let critical = record(CRITICAL, Level::Error).build();
+        assert_eq!(level(&critical), ("CRITICAL", Severity::Critical));
+        let quiet = ErrorLog::open("-", "Critical", false).unwrap();
+        assert!(quiet.enabled(critical.metadata()));
+        assert!(!quiet.enabled(record("rgunicorn", Level::Error).build().metadata()));
+    }
+
+    #[test]
+    fn libraries_are_not_logged() {
+        let log = ErrorLog::open("-", "debug", false).unwrap();
+        assert!(log.enabled(record("rgunicorn::net", Level::Info).build().metadata()));
+        assert!(!log.enabled(record("rgunicornish", Level::Error).build().metadata()));
+        assert!(!log.enabled(record("zip::read", Level::Error).build().metadata()));
+    }
+
+    #[test]
+    fn the_levels_are_gunicorns() {
+        assert_eq!(threshold("WARNING"), Some(LevelFilter::Warn));
+        assert_eq!(threshold("critical"), Some(LevelFilter::Error));
+        assert_eq!(threshold("verbose"), None);
+    }
+}

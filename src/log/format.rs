@@ -1,0 +1,182 @@
+//! The form of an access log line, taken apart once.
+
+/// One piece of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    /// Text that stands in the line as it is.
+    Literal(Vec<u8>),
+    /// `%(h)s`
+    Address,
+    /// `%(u)s`
+    User,
+    /// `%(t)s`
+    Time,
+    /// `%(r)s`
+    RequestLine,
+    /// `%(m)s`
+    Method,
+    /// `%(U)s`
+    Path,
+    /// `%(q)s`
+    Query,
+    /// `%(H)s`
+    Protocol,
+    /// `%(s)s`
+    Status,
+    /// `%(b)s` and `%(B)s`
+    Bytes,
+    /// `%(T)s`
+    Seconds,
+    /// `%(M)s`
+    Milliseconds,
+    /// `%(D)s`
+    Microseconds,
+    /// `%(L)s`
+    DecimalSeconds,
+    /// `%(p)s`
+    Process,
+    /// `%(request_id)s`
+    RequestId,
+    /// `%({name}i)s`, `%(f)s` and `%(a)s`
+    RequestField(String),
+    /// `%({name}o)s`
+    ResponseField(String),
+    /// `%({name}e)s`
+    Environ(String),
+}
+
+/// A compiled `access_log_format`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccessFormat(pub(super) Vec<Piece>);
+
+/// Why a format cannot be used.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the format has a '%' that begins no atom, at '{rest}'; \
+     write an atom as %(h)s and a percent sign as %%"
+)]
+pub struct BadFormat {
+    rest: String,
+}
+
+impl AccessFormat {
+    /// Compiles a format in the form of Python's `%` operator: `%(atom)s`, or
+    /// `d` or `r` in place of the `s`, and `%%`. An atom that is not known
+    /// stands for `-`, as in Gunicorn.
+    pub fn parse(format: &str) -> Result<Self, BadFormat> {
+        let mut pieces = Pieces::default();
+        let mut rest = format;
+        while let Some((before, after)) = rest.split_once('%') {
+            pieces.text(before);
+            if let Some(after) = after.strip_prefix('%') {
+                pieces.text("%");
+                rest = after;
+                continue;
+            }
+            let Some((name, after)) = atom_name(after) else {
+                let rest = format!("%{after}");
+                return Err(BadFormat { rest });
+            };
+            match atom(name) {
+                Some(piece) => pieces.0.push(piece),
+                None => pieces.text("-"),
+            }
+            rest = after;
+        }
+        pieces.text(rest);
+        Ok(Self(pieces.0))
+    }
+}
+
+/// The pieces so far; texts beside each other become one.
+#[derive(Default)]
+struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    fn text(&mut self, text: &str) {
+        match self.0.last_mut() {
+            Some(Piece::Literal(literal)) => literal.extend_from_slice(text.as_bytes()),
+            _ if text.is_empty() => {}
+            _ => self.0.push(Piece::Literal(text.into())),
+        }
+    }
+}
+
+/// Splits `(name)s...` into the name and what follows.
+fn atom_name(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.strip_prefix('(')?.split_once(')')?;
+    Some((name, rest.strip_prefix(['s', 'd', 'r'])?))
+}
+
+/// What `%(name)s` stands for, unless it is a dash.
+pub(super) fn atom(name: &str) -> Option<Piece> {
+    if let Some((field, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) {
+        let field = field.to_owned();
+        return Some(match kind {
+            "i" => Piece::RequestField(field),
+            "o" => Piece::ResponseField(field),
+            "e" => Piece::Environ(field),
+            _ => return None,
+        });
+    }
+    Some(match name {
+        "h" => Piece::Address,
+        "u" => Piece::User,
+        "t" => Piece::Time,
+        "r" => Piece::RequestLine,
+        "m" => Piece::Method,
+        "U" => Piece::Path,
+        "q" => Piece::Query,
+        "H" => Piece::Protocol,
+        "s" => Piece::Status,
+        "b" | "B" => Piece::Bytes,
+        "f" => Piece::RequestField("referer".to_owned()),
+        "a" => Piece::RequestField("user-agent".to_owned()),
+        "T" => Piece::Seconds,
+        "M" => Piece::Milliseconds,
+        "D" => Piece::Microseconds,
+        "L" => Piece::DecimalSeconds,
+        "p" => Piece::Process,
+        "request_id" => Piece::RequestId,
+        // `l`, the remote name, is never known.
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> Piece {
+        Piece::Literal(text.into())
+    }
+
+    #[test]
+    fn a_format_becomes_pieces() {
+        assert_eq!(
+            AccessFormat::parse("%(h)s %(l)s 100%% %({X-Id}i)s%(D)d").unwrap(),
+            AccessFormat(vec![
+                Piece::Address,
+                literal(" - 100% "),
+                Piece::RequestField("X-Id".to_owned()),
+                Piece::Microseconds,
+            ])
+        );
+        assert_eq!(AccessFormat::parse("").unwrap(), AccessFormat(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash() {
+        assert_eq!(
+            AccessFormat::parse("%(nope)s %({x}z)s").unwrap(),
+            AccessFormat(vec![literal("- -")])
+        );
+    }
+
+    #[test]
+    fn a_percent_sign_alone_is_refused() {
+        for format in ["%", "%h", "100% ", "%(h", "%(h)", "%(h)5"] {
+            assert!(AccessFormat::parse(format).is_err(), "{format}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The error log and the access log, in Gunicorn's formats.
+//!
+//! Everybody logs errors through the macros of the `log` crate; [`install`]
+//! makes them write Gunicorn's lines, each of them at once. Requests are told
+//! to the log that [`access`] gives.
+//!
+//! A process has one set of logs. Installing it again replaces it, as a
+//! reload of the settings does; forked processes go on with their copy.
+
+mod access;
+mod clock;
+mod dropped_body;
+mod error;
+mod escape;
+mod format;
+mod id_note;
+mod json;
+mod output;
+mod record;
+mod sink;
+mod statsd;
+mod syslog;
+mod text;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Once, PoisonError, RwLock};
+
+pub use access::{AccessForm, AccessLog};
+pub use dropped_body::dropped_body;
+pub use format::AccessFormat;
+pub use id_note::id_note;
+pub use json::AccessFields;
+pub use record::AccessRecord;
+pub use sink::{Atom, Sink};
+pub use statsd::{Metric, StatsdAddress};
+pub use syslog::SyslogAddress;
+
+use error::ErrorLog;
+use statsd::Statsd;
+use syslog::Syslog;
+
+/// What the logs are to be.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The file of the error log, or `-` for standard error.
+    pub error_file: &'a str,
+    /// Gunicorn's `loglevel`; an unknown one counts as `info` and is warned
+    /// about.
+    pub level: &'a str,
+    /// Whether the lines of the error log are JSON.
+    pub json: bool,
+    /// Whether what the process writes to its standard streams goes to the
+    /// file of the error log.
+    pub capture_output: bool,
+    /// The file of the access log, or `-` for standard output.
+    pub access_file: Option<&'a str>,
+    /// What a line of the access log is like.
+    pub access_form: AccessForm,
+    /// Whether a [`Sink`] is to come, which wants requests in any case.
+    pub elsewhere: bool,
+    pub syslog: Option<SyslogOptions>,
+    pub statsd: Option<StatsdOptions<'a>>,
+}
+
+/// How the logs go to a syslog daemon.
+#[derive(Debug)]
+pub struct SyslogOptions {
+    pub address: SyslogAddress,
+    /// Its number (RFC 5424, section 6.2.1).
+    pub facility: u8,
+    /// What stands in the tag after `gunicorn.`.
+    pub prefix: String,
+    /// Whether the access log goes there too.
+    pub access: bool,
+}
+
+/// How metrics go to a statsd daemon.
+#[derive(Debug)]
+pub struct StatsdOptions<'a> {
+    pub address: StatsdAddress,
+    /// What stands before the names, with its dot.
+    pub prefix: String,
+    /// Tags of dogstatsd, with commas between them.
+    pub tags: &'a str,
+}
+
+/// The logs of this process.
+#[derive(Debug)]
+struct Logs {
+    error: ErrorLog,
+    access: Option<Arc<AccessLog>>,
+    statsd: Option<Arc<Statsd>>,
+    capture_output: bool,
+}
+
+static LOGS: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
+
+/// Opens the logs, in place of those that were open. To be called first before
+/// the process has threads. `log::error!(target: "critical", ...)` then logs
+/// at `critical`.
+///
+/// # Errors
+/// A file cannot be opened; the error names it. The logs stay what they were.
+pub fn install(options: &Options<'_>) -> io::Result<()> {
+    static MACROS: Once = Once::new();
+
+    let (statsd, trouble) = match options.statsd.as_ref().map(open_statsd).transpose() {
+        Ok(statsd) => (statsd, None),
+        Err(error) => (None, Some(error)),
+    };
+    let logs = Logs::open(options, statsd)?;
+    ::log::set_max_level(logs.error.threshold());
+    *LOGS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(logs));
+    MACROS.call_once(|| {
+        // Unit tests have a logger of their own, which may have been first.
+        let _ = ::log::set_logger(&Macros);
+    });
+    if let Some(trouble) = trouble {
+        ::log::warn!("Going without metrics. {trouble}");
+    }
+    if error::threshold(options.level).is_none() {
+        ::log::warn!(
+            "There is no log level '{}'; logging at 'info'. The levels are debug, info, warning, \
+             error and critical.",
+            options.level
+        );
+    }
+    Ok(())
+}
+
+fn open_statsd(to: &StatsdOptions<'_>) -> io::Result<Arc<Statsd>> {
+    Statsd::open(&to.address, &to.prefix, to.tags).map(Arc::new)
+}
+
+impl Logs {
+    fn open(options: &Options<'_>, statsd: Option<Arc<Statsd>>) -> io::Result<Self> {
+        let syslog = |name| {
+            let to = options.syslog.as_ref()?;
+            let tag = format!("gunicorn.{}.{name}", to.prefix);
+            (name == "error" || to.access)
+                .then(|| Syslog::new(to.address.clone(), to.facility, tag))
+        };
+        let error = ErrorLog::open(options.error_file, options.level, options.json)?
+            .with_syslog(syslog("error"))
+            .with_statsd(statsd.clone());
+        let (path, form) = (options.access_file, options.access_form.clone());
+        let to_syslog = syslog("access");
+        let wanted = path.is_some() || to_syslog.is_some() || statsd.is_some() || options.elsewhere;
+        let access = wanted.then(|| AccessLog::open(form, path, to_syslog, statsd.clone()));
+        if options.capture_output {
+            error.capture_standard_streams()?;
+        }
+        Ok(Self {
+            error,
+            access: access.transpose()?.map(Arc::new),
+            statsd,
+            capture_output: options.capture_output,
+        })
+    }
+
+    /// Gives what could not be opened.
+    fn reopen(&self) -> Vec<io::Error> {
+        let access = self.access.as_ref().map_or(Ok(()), |log| log.reopen());
+        let error = self
+            .error
+            .reopen()
+            .and_then(|()| match self.capture_output {
+                true => self.error.capture_standard_streams(),
+                false => Ok(()),
+            });
+        [access, error]
+            .into_iter()
+            .filter_map(Result::err)
+            .collect()
+    }
+}
+
+static SINK: RwLock<Option<Arc<dyn Sink>>> = RwLock::new(None);
+
+/// Gives both logs another way than to their files and to syslog, or, without
+/// a sink, the old one again.
+pub fn set_sink(sink: Option<Arc<dyn Sink>>) {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+}
+
+/// True if they have another way.
+pub fn has_sink() -> bool {
+    sink().is_some()
+}
+
+fn sink() -> Option<Arc<dyn Sink>> {
+    SINK.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The access log, unless there is none.
+pub fn access() -> Option<Arc<AccessLog>> {
+    current()?.access.clone()
+}
+
+/// Opens the files of the logs anew, as after they were moved away. One that
+/// cannot be opened is told of, and goes on where it was.
+pub fn reopen() {
+    if let Some(sink) = sink() {
+        sink.reopen();
+    }
+    for error in current().map(|logs| logs.reopen()).unwrap_or_default() {
+        ::log::error!("{error}");
+    }
+}
+
+/// Tells statsd, if there is one, of a metric.
+pub fn metric(metric: Metric, name: &str, value: &dyn fmt::Display) {
+    if let Some(statsd) = current().and_then(|logs| logs.statsd.clone()) {
+        statsd.tell(metric, name, value);
+    }
+}
+
+/// Writes what is held back, for a process that ends in the middle of its
+/// work.
+pub fn flush_at_last() {
+    if let Some(access) = access() {
+        access.flush_at_last();
+    }
+}
+
+fn current() -> Option<Arc<Logs>> {
+    LOGS.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// What the macros of the `log` crate call.
+struct Macros;
+
+impl ::log::Log for Macros {
+    fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
+        current().is_some_and(|logs| logs.error.enabled(metadata))
+    }
+
+    fn log(&self, record: &::log::Record<'_>) {
+        if let Some(logs) = current()
+            && logs.error.enabled(record.metadata())
+        {
+            logs.error.write(record);
+        }
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,122 @@
+//! Where a log goes: a file, or one of the standard streams.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{self, PathBuf};
+
+use memchr::memrchr;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{dup2_stderr, dup2_stdout, dup3_raw, write};
+
+/// The longest write that a pipe takes in one piece (Linux's PIPE_BUF).
+const PIPE_BUF: usize = 4096;
+
+/// An open log.
+#[derive(Debug)]
+pub enum Output {
+    Stdout(io::Stdout),
+    Stderr(io::Stderr),
+    File {
+        file: File,
+        path: PathBuf,
+        /// Whether it is a file indeed, and not `/dev/stdout` or a FIFO.
+        regular: bool,
+    },
+}
+
+impl Output {
+    /// Opens a file to append to, making it when it is not there; the error
+    /// names it.
+    pub fn append_to(path: &str) -> io::Result<Self> {
+        let path = path::absolute(path)?;
+        let file = open(&path)?;
+        let regular = file.metadata()?.is_file();
+        Ok(Self::File {
+            file,
+            path,
+            regular,
+        })
+    }
+
+    /// Opens the file of that path anew, in the same descriptor, so that no
+    /// line in the making is lost; the standard streams stay as they are.
+    ///
+    /// # Errors
+    /// The file cannot be opened, which the error names; the old one is kept.
+    pub fn reopen(&self) -> io::Result<()> {
+        if let Self::File { file, path, .. } = self {
+            let new = open(path)?;
+            // SAFETY: the descriptor that is replaced is owned by `file`,
+            // which goes on owning the new file under the same number.
+            let same = unsafe { dup3_raw(new, file.as_raw_fd(), OFlag::O_CLOEXEC)? };
+            std::mem::forget(same);
+        }
+        Ok(())
+    }
+
+    /// Makes the process's standard output and standard error this file.
+    pub fn capture_standard_streams(&self) -> io::Result<()> {
+        if let Self::File { file, .. } = self {
+            dup2_stdout(file)?;
+            dup2_stderr(file)?;
+        }
+        Ok(())
+    }
+
+    /// Writes whole lines, so that those of other processes cannot get between
+    /// their parts where the system lets us: a file takes everything at once,
+    /// a pipe only a page. A log that cannot be written is no reason to fail a
+    /// request, so errors end it.
+    pub fn write_lines(&self, lines: &[u8]) {
+        if lines.len() <= PIPE_BUF || matches!(self, Self::File { regular: true, .. }) {
+            return self.write_all(lines);
+        }
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let page = &rest[..rest.len().min(PIPE_BUF)];
+            let end = memrchr(b'\n', page).map_or(page.len(), |at| at + 1);
+            let (piece, after) = rest.split_at(end);
+            self.write_all(piece);
+            rest = after;
+        }
+    }
+
+    fn write_all(&self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match write(self, bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    let mut ready = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+                    let _ = poll(&mut ready, PollTimeout::NONE);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn open(path: &path::Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|error| {
+            let path = path.display();
+            let text = format!("The log file '{path}' cannot be opened: {error}.");
+            io::Error::new(error.kind(), text)
+        })
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stdout(stream) => stream.as_fd(),
+            Self::Stderr(stream) => stream.as_fd(),
+            Self::File { file, .. } => file.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What is told about one request.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+/// Finds the value of a header field or an environ entry; names are compared
+/// without regard to case.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>;
+
+/// What a line of the access log can tell about a request and its answer.
+///
+/// The bytes are as they came from the client; the log escapes them. What is
+/// not known is left empty, as in [`AccessRecord::unknown`]: a request that
+/// was refused while it was parsed has a status and an address, and perhaps
+/// the bytes of its first line as its target.
+#[derive(Clone, Copy)]
+pub struct AccessRecord<'a> {
+    /// The client's address, empty when it came over a unix socket.
+    pub remote_addr: &'a str,
+    /// The method of the request line.
+    pub method: &'a [u8],
+    /// The target of the request line.
+    pub target: &'a [u8],
+    /// The path in the target, without the query.
+    pub path: &'a [u8],
+    /// The query in the target, without the question mark.
+    pub query: &'a [u8],
+    /// The protocol, such as `HTTP/1.1`.
+    pub protocol: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// Bytes of the answer's body that were sent.
+    pub body_bytes: u64,
+    /// The time from the request's arrival to the end of the answer.
+    pub elapsed: Duration,
+    /// The id that the server gave the request; else its `X-Request-Id` field
+    /// counts.
+    pub request_id: &'a [u8],
+    /// The request's header fields.
+    pub request_field: Lookup<'a>,
+    /// The answer's header fields.
+    pub response_field: Lookup<'a>,
+    /// The entries of the WSGI environ.
+    pub environ: Lookup<'a>,
+}
+
+impl<'a> AccessRecord<'a> {
+    /// A request of which nothing is known.
+    pub fn unknown() -> Self {
+        AccessRecord {
+            remote_addr: "",
+            method: b"",
+            target: b"",
+            path: b"",
+            query: b"",
+            protocol: "",
+            status: 0,
+            body_bytes: 0,
+            elapsed: Duration::ZERO,
+            request_id: b"",
+            request_field: &nothing,
+            response_field: &nothing,
+            environ: &nothing,
+        }
+    }
+
+    /// The request's id, empty if it has none.
+    pub(super) fn id(&self) -> Cow<'a, [u8]> {
+        match self.request_id {
+            b"" => (self.request_field)("x-request-id").unwrap_or_default(),
+            id => id.into(),
+        }
+    }
+
+    /// The user of HTTP basic authentication (RFC 7617).
+    pub(super) fn user(&self) -> Option<Vec<u8>> {
+        let field = (self.request_field)("authorization")?;
+        let (scheme, credentials) = field.split_at_checked("basic ".len())?;
+        if !scheme.eq_ignore_ascii_case(b"basic ") {
+            return None;
+        }
+        let mut user = BASE64_STANDARD.decode(credentials.trim_ascii()).ok()?;
+        let end = user.iter().position(|&byte| byte == b':')?;
+        user.truncate(end);
+        (!user.is_empty()).then_some(user)
+    }
+}
+
+fn nothing<'a>(_: &str) -> Option<Cow<'a, [u8]>> {
+    None
+}

@@ -1,0 +1,213 @@
+//! Lines to a syslog daemon, in Gunicorn's form:
+//! `<priority>gunicorn.PREFIX.access: [pid] line`.
+//!
+//! A log must not hold up requests for long: a daemon that does not take a
+//! message within [`PATIENCE`] loses it, and those of the next moments too.
+
+use std::io::{self, Write};
+use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long one message may take, and how long a daemon that could not be
+/// reached is left alone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where a syslog daemon listens.
+#[derive(Clone, Debug)]
+pub enum SyslogAddress {
+    /// Host and port.
+    Udp(String, u16),
+    /// Host and port.
+    Tcp(String, u16),
+    UnixDatagram(PathBuf),
+    UnixStream(PathBuf),
+    /// A datagram socket if it is one, else a stream.
+    Unix(PathBuf),
+}
+
+/// A log that goes to a syslog daemon.
+#[derive(Debug)]
+pub struct Syslog {
+    address: SyslogAddress,
+    facility: u8,
+    /// `gunicorn.PREFIX.error` or `.access`.
+    tag: String,
+    line: Mutex<Line>,
+}
+
+/// The connection to the daemon.
+#[derive(Debug, Default)]
+struct Line {
+    /// Of the process that made it: others would mix their messages into it.
+    open: Option<(u32, Socket)>,
+    /// When it could not be opened.
+    failed: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Udp(UdpSocket),
+    Datagram(UnixDatagram),
+    Tcp(TcpStream),
+    Stream(UnixStream),
+}
+
+impl Syslog {
+    pub fn new(address: SyslogAddress, facility: u8, tag: String) -> Self {
+        Self {
+            address,
+            facility,
+            tag,
+            line: Mutex::default(),
+        }
+    }
+
+    /// Sends lines, each as a message.
+    pub fn send_lines(&self, severity: Severity, lines: &[u8]) {
+        for line in lines.split(|&byte| byte == b'\n') {
+            if !line.is_empty() {
+                self.send(severity, line);
+            }
+        }
+    }
+
+    /// Sends one message, or loses it.
+    pub fn send(&self, severity: Severity, text: &[u8]) {
+        let pid = process::id();
+        let priority = self.facility * 8 + severity as u8;
+        let mut message = format!("<{priority}>{}: [{pid}] ", self.tag).into_bytes();
+        message.extend_from_slice(text);
+
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        // A connection that broke since the last message deserves another try.
+        if let Some((_, mut socket)) = line.open.take_if(|(owner, _)| *owner == pid)
+            && socket.send(&mut message).is_ok()
+        {
+            line.open = Some((pid, socket));
+        } else if line.failed.is_none_or(|at| at.elapsed() >= PATIENCE) {
+            let socket = Socket::connect(&self.address).and_then(|mut socket| {
+                socket.send(&mut message)?;
+                Ok(socket)
+            });
+            line.failed = socket.is_err().then(Instant::now);
+            line.open = socket.ok().map(|socket| (pid, socket));
+        }
+    }
+}
+
+/// How grave a message is (RFC 5424, section 6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Critical = 2,
+    Error = 3,
+    Warning = 4,
+    Info = 6,
+    Debug = 7,
+}
+
+impl Socket {
+    fn connect(address: &SyslogAddress) -> io::Result<Self> {
+        let socket = match address {
+            SyslogAddress::Udp(host, port) => {
+                let socket = datagram_to(host, *port)?;
+                socket.set_write_timeout(Some(PATIENCE))?;
+                Self::Udp(socket)
+            }
+            SyslogAddress::Tcp(host, port) => {
+                let addresses = (host.as_str(), *port).to_socket_addrs()?;
+                let socket = first_ok(addresses, |address| {
+                    TcpStream::connect_timeout(&address, PATIENCE)
+                })?;
+                socket.set_write_timeout(Some(PATIENCE))?;
+                Self::Tcp(socket)
+            }
+            SyslogAddress::UnixDatagram(path) => Self::datagram(path)?,
+            SyslogAddress::UnixStream(path) => Self::stream(path)?,
+            SyslogAddress::Unix(path) => Self::datagram(path).or_else(|_| Self::stream(path))?,
+        };
+        Ok(socket)
+    }
+
+    fn datagram(path: &Path) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::Datagram(socket))
+    }
+
+    fn stream(path: &Path) -> io::Result<Self> {
+        let socket = UnixStream::connect(path)?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::Stream(socket))
+    }
+
+    fn send(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => socket.send(message).map(drop),
+            Self::Datagram(socket) => socket.send(message).map(drop),
+            Self::Tcp(socket) => socket.write_all(framed(message)),
+            Self::Stream(socket) => socket.write_all(framed(message)),
+        }
+    }
+}
+
+/// A UDP socket that is connected to that port.
+pub fn datagram_to(host: &str, port: u16) -> io::Result<UdpSocket> {
+    first_ok((host, port).to_socket_addrs()?, |address| {
+        let any = if address.is_ipv6() {
+            "[::]:0"
+        } else {
+            "0.0.0.0:0"
+        };
+        let socket = UdpSocket::bind(any)?;
+        socket.connect(address)?;
+        Ok(socket)
+    })
+}
+
+fn first_ok<A, T>(
+    all: impl Iterator<Item = A>,
+    mut act: impl FnMut(A) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut result = Err(io::ErrorKind::NotFound.into());
+    for one in all {
+        result = act(one);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// In a stream a message ends with its line (RFC 6587, section 3.4.2), so that
+/// the lines of a traceback are joined as rsyslog joins them.
+fn framed(message: &mut Vec<u8>) -> &[u8] {
+    if message.last() != Some(&b'\n') {
+        let mut line = Vec::with_capacity(message.len() + 1);
+        for (number, part) in message.split(|&byte| byte == b'\n').enumerate() {
+            if number > 0 {
+                line.extend_from_slice(b"#012");
+            }
+            line.extend_from_slice(part);
+        }
+        line.push(b'\n');
+        *message = line;
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_in_a_stream_is_one_line() {
+        let mut message = b"a\nb".to_vec();
+        assert_eq!(framed(&mut message), b"a#012b\n");
+        assert_eq!(framed(&mut message), b"a#012b\n");
+    }
+}

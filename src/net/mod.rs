@@ -1,0 +1,11 @@
+//! Listening sockets, what goes through the others, and TLS.
+
+mod address;
+mod listener;
+mod tls;
+mod transport;
+
+pub use address::Address;
+pub use listener::{BindError, Listener, Making, Peer, bind_patiently};
+pub use tls::{ClientCertificate, ClientCertificates, Tls, TlsOptions};
+pub use transport::Transport;

@@ -1,0 +1,114 @@
+//! TLS by rustls: certificates, sessions, and the stream of one connection.
+//!
+//! A master loads [`Tls`] before it forks, so that mistakes are told at once
+//! and files that only root may read are read as root. Workers share what was
+//! loaded, and take up files that changed when they may read them.
+
+mod ciphers;
+mod client;
+mod config;
+mod error;
+mod files;
+mod sni;
+mod stream;
+mod tickets;
+
+pub use client::ClientCertificate;
+pub use error::TlsError;
+pub use stream::TlsSession;
+
+use files::Stamp;
+use rustls::ServerConfig;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The settings of TLS, under Gunicorn's names where it has them.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// A PEM file with a certificate and the chain above it; or a folder with
+    /// several, chosen by the name that the client asks for.
+    pub certfile: PathBuf,
+    /// The PEM file of the key; without it the key is in `certfile`.
+    pub keyfile: Option<PathBuf>,
+    /// The file whose first line is the password of encrypted keys.
+    pub key_password_file: Option<PathBuf>,
+    /// The PEM file of the authorities whose client certificates are taken.
+    pub ca_certs: Option<PathBuf>,
+    pub cert_reqs: ClientCertificates,
+    /// The names of cipher suites as OpenSSL has them, with colons between.
+    pub ciphers: Option<String>,
+}
+
+/// Whether clients show a certificate (`cert_reqs`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    #[default]
+    None,
+    /// They are asked; a certificate that is shown must be good.
+    Optional,
+    Required,
+}
+
+/// What a listener needs to speak TLS.
+#[derive(Debug)]
+pub struct Tls {
+    options: TlsOptions,
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    stamp: Stamp,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One sentence that names the file or setting, and the mend.
+    pub fn load(options: TlsOptions) -> Result<Tls, TlsError> {
+        let stamp = Stamp::of(&options);
+        let config = config::server_config(&options)?;
+        let loaded = Mutex::new(Loaded { config, stamp });
+        Ok(Tls { options, loaded })
+    }
+
+    /// Reads the files again if one has changed since. Connections that are
+    /// there go on with what they began with. True if something new was
+    /// loaded.
+    ///
+    /// # Errors
+    /// As [`Tls::load`], once for each change; what was loaded stays in use.
+    pub fn refresh(&self) -> Result<bool, TlsError> {
+        let stamp = Stamp::of(&self.options);
+        let mut loaded = self.lock();
+        if loaded.stamp == stamp {
+            return Ok(false);
+        }
+        loaded.stamp = stamp;
+        loaded.config = config::server_config(&self.options)?;
+        Ok(true)
+    }
+
+    /// True if clients are asked for a certificate.
+    pub fn asks_clients(&self) -> bool {
+        self.options.cert_reqs != ClientCertificates::None
+    }
+
+    /// Begins the server's side of a connection, of which `received` was read
+    /// already.
+    pub fn accept(&self, received: Vec<u8>) -> io::Result<TlsSession> {
+        let config = Arc::clone(&self.lock().config);
+        TlsSession::new(config, received)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Which of several certificates a client is shown.
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::collections::HashMap;
+use std::sync::Arc;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+/// Certificates by the names that they are for (RFC 6066 section 3).
+#[derive(Debug)]
+pub struct ByName {
+    all: Vec<Arc<CertifiedKey>>,
+    /// Places in `all`; names are lower case, `*.` in front where it stands so.
+    names: HashMap<String, Vec<usize>>,
+}
+
+impl ByName {
+    /// The first is for clients that ask for no name, or for one that no
+    /// certificate has.
+    pub fn new(keys: Vec<CertifiedKey>) -> ByName {
+        let mut names: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, key) in keys.iter().enumerate() {
+            for name in dns_names(&key.cert[0]) {
+                names.entry(name).or_default().push(place);
+            }
+        }
+        ByName {
+            all: keys.into_iter().map(Arc::new).collect(),
+            names,
+        }
+    }
+
+    fn places(&self, name: &str) -> Option<&Vec<usize>> {
+        let name = name.to_ascii_lowercase();
+        self.names.get(&name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.names.get(&format!("*.{parent}"))
+        })
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    /// Of several certificates for the name, the first whose kind of key the
+    /// client knows.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let places = hello.server_name().and_then(|name| self.places(name));
+        let candidates = places.map_or(&[0][..], |places| places);
+        let schemes = hello.signature_schemes();
+        let fits = |&&place: &&usize| self.all[place].key.choose_scheme(schemes).is_some();
+        let place = candidates.iter().find(fits).or(candidates.first())?;
+        Some(Arc::clone(&self.all[*place]))
+    }
+}
+
+fn dns_names(der: &[u8]) -> Vec<String> {
+    let certificate = Certificate::from_der(der).ok();
+    let names = certificate.and_then(|certificate| {
+        let extension = certificate
+            .tbs_certificate()
+            .get_extension::<SubjectAltName>();
+        Some(extension.ok()??.1)
+    });
+    let names = names.map(|names| names.0).unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DnsName(name) => Some(name.to_string().to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}

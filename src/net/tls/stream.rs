@@ -1,0 +1,203 @@
+//! The server's side of one TLS connection, over a socket that does not block
+//! and is given to each call.
+//!
+//! The handshake is part of reading: whoever waits for the request's bytes
+//! does it without a thought.
+
+use super::ClientCertificate;
+use nix::sys::uio::pread;
+use rustls::{ServerConfig, ServerConnection};
+use socket2::Socket;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// How much of a file is read at once.
+const BLOCK: usize = 64 * 1024;
+
+/// What a client is told who speaks plain HTTP.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Connection: close\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 60\r\n\r\n\
+    This port speaks HTTPS: write https:// in front of the name\n";
+
+/// The first byte of a TLS connection: the record type `handshake`.
+const HANDSHAKE: u8 = 22;
+
+#[derive(Debug)]
+pub struct TlsSession {
+    session: ServerConnection,
+    /// What was received before the session began.
+    received: Vec<u8>,
+    /// True once the client's first byte was looked at.
+    begun: bool,
+}
+
+impl TlsSession {
+    pub(super) fn new(config: Arc<ServerConfig>, received: Vec<u8>) -> io::Result<TlsSession> {
+        let session = ServerConnection::new(config).map_err(io::Error::other)?;
+        Ok(TlsSession {
+            session,
+            received,
+            begun: false,
+        })
+    }
+
+    /// Reads what the client has said: its length, 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`; `InvalidData` for what is not TLS, or not acceptable,
+    /// after the client was told.
+    pub fn read(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The end without TLS's own sign of it: framing tells whether
+                // something is missing (`suppress_ragged_eofs`).
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                result => return result,
+            }
+            self.receive(socket)?;
+        }
+    }
+
+    /// Takes records off the socket and answers those of the handshake.
+    fn receive(&mut self, socket: &Socket) -> io::Result<()> {
+        if self.begun && self.received.is_empty() {
+            self.session.read_tls(&mut Once(socket))?;
+        } else {
+            self.begin(socket)?;
+        }
+        if let Err(error) = self.session.process_new_packets() {
+            // The alert that says why; the connection is lost anyway.
+            let _ = self.flush(socket);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        match self.flush(socket) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the connection's first bytes, and looks whether they are TLS.
+    fn begin(&mut self, socket: &Socket) -> io::Result<()> {
+        if self.received.is_empty() {
+            let mut first = [0; 4096];
+            let length = Once(socket).read(&mut first)?;
+            self.received.extend_from_slice(&first[..length]);
+        }
+        let first = self.received.first();
+        if !self.begun
+            && let Some(first) = first
+            && *first != HANDSHAKE
+        {
+            if first.is_ascii_uppercase() {
+                let _ = (&mut &*socket).write(PLAIN_HTTP);
+            }
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the client does not speak TLS",
+            ));
+        }
+        self.begun = true;
+        let mut rest = &self.received[..];
+        self.session.read_tls(&mut rest)?;
+        let taken = self.received.len() - rest.len();
+        self.received.drain(..taken);
+        Ok(())
+    }
+
+    /// Takes the front of `parts`, encrypts and sends it; gives how many bytes
+    /// were taken. Some of them may wait for [`TlsSession::flush`].
+    ///
+    /// # Errors
+    /// `WouldBlock` while what was taken before waits.
+    pub fn write(&mut self, socket: &Socket, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.flush(socket)?;
+        let taken = self.session.writer().write_vectored(parts)?;
+        match self.flush(socket) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    /// As [`TlsSession::write`], for at most `length` bytes of a file.
+    pub fn send_file(
+        &mut self,
+        socket: &Socket,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<usize> {
+        self.flush(socket)?;
+        let mut block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
+        let offset = offset.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+        let length = pread(file, &mut block, offset)?;
+        if length == 0 {
+            return Ok(0);
+        }
+        self.write(socket, &[IoSlice::new(&block[..length])])
+    }
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    /// `WouldBlock` if some still does.
+    pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
+        while self.session.wants_write() {
+            self.session.write_tls(&mut Once(socket))?;
+        }
+        Ok(())
+    }
+
+    /// True while something waits for [`TlsSession::flush`].
+    pub fn has_unsent(&self) -> bool {
+        self.session.wants_write()
+    }
+
+    /// Says that nothing more will be written.
+    pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
+        if self.begun {
+            self.session.send_close_notify();
+            let _ = self.flush(socket);
+        }
+        socket.shutdown(Shutdown::Write)
+    }
+
+    /// The certificate that the client has shown, once the handshake is over.
+    pub fn client_certificate(&self) -> Option<ClientCertificate> {
+        let chain = self.session.peer_certificates()?;
+        ClientCertificate::read(chain.first()?)
+    }
+}
+
+/// The socket, tried again when a signal comes between. Writes raise no
+/// SIGPIPE.
+struct Once<'a>(&'a Socket);
+
+impl Read for Once<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        insist(|| self.0.read(into))
+    }
+}
+
+impl Write for Once<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        insist(|| self.0.send_with_flags(bytes, libc::MSG_NOSIGNAL))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn insist<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! How this process was started, for starting the program once more.
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use nix::unistd::execve;
+
+/// The executable, and what it was started with.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub file: PathBuf,
+    /// The command line, the program's name included.
+    pub words: Vec<OsString>,
+    /// As the shell named it: behind a link there may be another folder by now.
+    pub folder: PathBuf,
+    pub environment: HashMap<OsString, OsString>,
+}
+
+impl Program {
+    /// Becomes the program, in its first folder and with its first
+    /// environment; returns only what has prevented it. Descriptors that are
+    /// not closed on exec stay open, blocked signals stay blocked.
+    pub fn execute(&self) -> io::Error {
+        let Err(error) = self.try_to_execute();
+        error
+    }
+
+    fn try_to_execute(&self) -> io::Result<std::convert::Infallible> {
+        let words = self.words.iter().map(|word| c_string(word));
+        let words = words.collect::<io::Result<Vec<_>>>()?;
+        let mut environment = Vec::with_capacity(self.environment.len());
+        for (name, value) in &self.environment {
+            environment.push(c_string(
+                &[name, value].map(OsString::as_os_str).join("=".as_ref()),
+            )?);
+        }
+        env::set_current_dir(&self.folder)?;
+        Ok(execve(
+            &c_string(self.file.as_os_str())?,
+            &words,
+            &environment,
+        )?)
+    }
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    Ok(CString::new(text.as_bytes())?)
+}
