@@ -1,0 +1,333 @@
+//! Calling the app: a task for each request.
+
+use super::Channel;
+use super::awaitable::{EventLoop, lock};
+use super::http::{Http, HttpExchange};
+use super::scope::{Request, ScopeMaker};
+use super::websocket::{WebSocket, WebSocketExchange};
+use crate::log::id_note;
+use crate::python;
+use crate::websocket::{CloseCode, Handshake};
+use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::asyncio::CancelledError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What is the same for every request of a worker.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub root_path: String,
+    /// The most bytes of a WebSocket message.
+    pub websocket_max_message_size: usize,
+}
+
+/// An app that was loaded and has started, ready for requests.
+pub struct Application {
+    callable: Py<PyAny>,
+    event_loop: Arc<EventLoop>,
+    task: Py<PyAny>,
+    scopes: ScopeMaker,
+    settings: Settings,
+    running: Arc<AtomicUsize>,
+}
+
+impl Application {
+    /// `state` is what the app's lifespan has left, if it has one.
+    pub fn new(
+        callable: Bound<'_, PyAny>,
+        event_loop: &Bound<'_, PyAny>,
+        state: Option<Bound<'_, PyDict>>,
+        settings: Settings,
+    ) -> PyResult<Application> {
+        let py = callable.py();
+        Ok(Application {
+            callable: callable.unbind(),
+            event_loop: Arc::new(EventLoop::new(event_loop)?),
+            task: py.import("asyncio")?.getattr("Task")?.unbind(),
+            scopes: ScopeMaker::new(py, &settings.root_path, state)?,
+            settings,
+            running: Arc::default(),
+        })
+    }
+
+    /// Starts the app for a request; it runs within this call until it has to
+    /// wait. Whatever it does, the exchange comes to its end.
+    pub fn http(
+        &self,
+        py: Python<'_>,
+        request: &Request<'_>,
+        channel: Box<dyn Channel>,
+    ) -> Arc<Call> {
+        let name = Name::of(&*channel);
+        let scope = self.scopes.http(py, &*channel, request);
+        let http = Arc::new(Http::new(channel, self.event_loop.clone()));
+        let call = self.call(name, Exchange::Http(http.clone()));
+        let started = scope.and_then(|scope| {
+            let exchange = Bound::new(py, HttpExchange(http))?;
+            self.start(&call, scope, exchange.as_any())
+        });
+        if let Err(error) = started {
+            call.returned(py, Some(error));
+        }
+        call
+    }
+
+    /// The same for a request that asks to become a WebSocket.
+    pub fn websocket(
+        &self,
+        py: Python<'_>,
+        request: &Request<'_>,
+        handshake: Handshake,
+        channel: Box<dyn Channel>,
+    ) -> Arc<Call> {
+        let name = Name::of(&*channel);
+        let scope = self
+            .scopes
+            .websocket(py, &*channel, request, &handshake.subprotocols);
+        let limit = self.settings.websocket_max_message_size;
+        let websocket = WebSocket::new(channel, handshake, limit, self.event_loop.clone());
+        let websocket = Arc::new(websocket);
+        let call = self.call(name, Exchange::WebSocket(websocket.clone()));
+        let started = scope.and_then(|scope| {
+            let exchange = Bound::new(py, WebSocketExchange(websocket))?;
+            self.start(&call, scope, exchange.as_any())
+        });
+        if let Err(error) = started {
+            call.returned(py, Some(error));
+        }
+        call
+    }
+
+    fn call(&self, name: Name, exchange: Exchange) -> Arc<Call> {
+        Arc::new(Call {
+            name,
+            exchange,
+            running: self.running.clone(),
+            task: Mutex::default(),
+        })
+    }
+
+    /// How many calls of the app have not returned.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    fn start(
+        &self,
+        call: &Arc<Call>,
+        scope: Bound<'_, PyDict>,
+        exchange: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = scope.py();
+        let receive = exchange.getattr(intern!(py, "receive"))?;
+        let send = exchange.getattr(intern!(py, "send"))?;
+        let coroutine = self.callable.bind(py).call1((scope, receive, send))?;
+        let task = self.task(py, coroutine, &call.name.request)?;
+        if task.call_method0(intern!(py, "done"))?.is_truthy()? {
+            call.returned(py, outcome(&task));
+            return Ok(());
+        }
+        let done = Bound::new(py, Done(call.clone()))?;
+        task.call_method1(intern!(py, "add_done_callback"), (done,))?;
+        *lock(&call.task) = Some(task.unbind());
+        call.running.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// An eager task, unless the app has its own idea of tasks.
+    fn task<'py>(
+        &self,
+        py: Python<'py>,
+        coroutine: Bound<'py, PyAny>,
+        name: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = self.event_loop.bind(py);
+        let factory = event_loop.call_method0(intern!(py, "get_task_factory"))?;
+        if !factory.is_none() {
+            return event_loop.call_method1(intern!(py, "create_task"), (coroutine,));
+        }
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "loop"), event_loop)?;
+        keywords.set_item(intern!(py, "eager_start"), true)?;
+        keywords.set_item(intern!(py, "name"), name)?;
+        self.task.bind(py).call((coroutine,), Some(&keywords))
+    }
+}
+
+/// One call of the app, from the request to its return.
+pub struct Call {
+    name: Name,
+    exchange: Exchange,
+    running: Arc<AtomicUsize>,
+    /// The loop itself does not keep it alive.
+    task: Mutex<Option<Py<PyAny>>>,
+}
+
+#[derive(Clone)]
+pub enum Exchange {
+    Http(Arc<Http>),
+    WebSocket(Arc<WebSocket>),
+}
+
+impl Call {
+    /// The client has sent something, or takes more.
+    pub fn ready(&self, py: Python<'_>) {
+        match &self.exchange {
+            Exchange::Http(http) => http.ready(py),
+            Exchange::WebSocket(websocket) => websocket.ready(py),
+        }
+    }
+
+    /// The client has ended its side, or is gone.
+    pub fn hung_up(&self, py: Python<'_>) {
+        match &self.exchange {
+            Exchange::Http(http) => http.hung_up(py),
+            Exchange::WebSocket(websocket) => websocket.hung_up(py),
+        }
+    }
+
+    /// True once there is nothing more to be told of the connection.
+    pub fn is_finished(&self) -> bool {
+        match &self.exchange {
+            Exchange::Http(http) => http.is_finished(),
+            Exchange::WebSocket(websocket) => websocket.is_finished(),
+        }
+    }
+
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.exchange, Exchange::WebSocket(_))
+    }
+
+    /// Begins to close a WebSocket; the app learns of it with the client's
+    /// answer, or after five seconds without.
+    pub fn close(self: &Arc<Self>, py: Python<'_>, code: CloseCode, reason: &str) {
+        if let Exchange::WebSocket(websocket) = &self.exchange {
+            websocket.close(py, code, reason);
+        }
+    }
+
+    /// Asks the client of a WebSocket whether it is there.
+    pub fn ping(&self, py: Python<'_>) {
+        if let Exchange::WebSocket(websocket) = &self.exchange {
+            websocket.ping(py);
+        }
+    }
+
+    /// Ends the app's task, unless the client got all of its answer: then the
+    /// app may go on with what it has to do.
+    pub fn cancel_if_cut_off(&self, py: Python<'_>) {
+        if !self.is_finished() || self.has_left() {
+            self.cancel(py);
+        }
+    }
+
+    fn has_left(&self) -> bool {
+        match &self.exchange {
+            Exchange::Http(http) => http.is_disconnected(),
+            Exchange::WebSocket(websocket) => websocket.is_disconnected(),
+        }
+    }
+
+    /// True until the app has returned.
+    #[cfg(test)]
+    pub fn is_running(&self) -> bool {
+        lock(&self.task).is_some()
+    }
+
+    /// Ends the app's task at its next wait, if it has not ended.
+    pub fn cancel(&self, py: Python<'_>) {
+        let task = lock(&self.task).as_ref().map(|task| task.clone_ref(py));
+        if let Some(task) = task
+            && let Err(error) = task.call_method0(py, intern!(py, "cancel"))
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn returned(&self, py: Python<'_>, error: Option<PyErr>) {
+        if lock(&self.task).take().is_some() {
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
+        let gone = self.has_left();
+        // What the client's leaving leads to is nobody's error.
+        let error = error.filter(|error| {
+            let expected = gone && comes_of_leaving(py, error);
+            if expected {
+                ::log::debug!("Ignored premature client disconnection. {error}");
+            }
+            !expected
+        });
+        let note = id_note(self.name.id.as_deref());
+        let log = |what: &str, error: Option<PyErr>| match error {
+            Some(error) => {
+                let traceback = python::traceback::format(py, &error);
+                ::log::error!("{what} {}{note}\n{traceback}", self.name.request);
+            }
+            None => ::log::error!("{what} {}{note}", self.name.request),
+        };
+        match &self.exchange {
+            Exchange::Http(http) => http.returned(py, error, log),
+            Exchange::WebSocket(websocket) => websocket.returned(py, error, log),
+        }
+    }
+}
+
+/// What the log calls a request.
+struct Name {
+    /// `METHOD target`, also the name of its task.
+    request: String,
+    id: Option<String>,
+}
+
+impl Name {
+    fn of(channel: &dyn Channel) -> Name {
+        let head = channel.head();
+        let words = [head.method(), head.target()];
+        let words = words.map(|word| String::from_utf8_lossy(word));
+        Name {
+            request: words.join(" "),
+            id: channel.id().map(str::to_owned),
+        }
+    }
+}
+
+/// True for a cancelled task, and for an error that an OSError has led to.
+fn comes_of_leaving(py: Python<'_>, error: &PyErr) -> bool {
+    if error.is_instance_of::<CancelledError>(py) {
+        return true;
+    }
+    let mut error = Some(error.value(py).clone().into_any());
+    // Causes can form a circle.
+    for _ in 0..16 {
+        let Some(this) = error else { return false };
+        if this.is_instance_of::<PyOSError>() {
+            return true;
+        }
+        let before = |name| this.getattr(name).ok().filter(|it| !it.is_none());
+        error = before(intern!(py, "__cause__")).or_else(|| before(intern!(py, "__context__")));
+    }
+    false
+}
+
+/// What the task calls at its end.
+#[pyclass(frozen, module = "rgunicorn")]
+struct Done(Arc<Call>);
+
+#[pymethods]
+impl Done {
+    fn __call__(&self, task: &Bound<'_, PyAny>) {
+        self.0.returned(task.py(), outcome(task));
+    }
+}
+
+/// How a task that is done has ended.
+fn outcome(task: &Bound<'_, PyAny>) -> Option<PyErr> {
+    match task.call_method0(intern!(task.py(), "exception")) {
+        Ok(none) if none.is_none() => None,
+        Ok(error) => Some(PyErr::from_value(error)),
+        Err(cancelled) => Some(cancelled),
+    }
+}

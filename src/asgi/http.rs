@@ -1,0 +1,366 @@
+//! One HTTP request: `receive` and `send` of its app.
+
+use super::answer::{Answer, Part, Trailers};
+use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
+use super::event::Event;
+use super::{BodyError, Channel, Progress};
+use crate::http::Status;
+use pyo3::exceptions::{PyConnectionResetError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// What the app and the worker share of a request.
+pub struct Http {
+    state: Mutex<State>,
+    waiters: Waiters,
+}
+
+struct State {
+    /// Nothing once the response is complete, or can never be.
+    channel: Option<Box<dyn Channel>>,
+    answer: Answer,
+    /// True once the app was given all of the request's body.
+    body_ended: bool,
+    disconnected: bool,
+    /// What the client sent is no request after all.
+    refused: Option<BodyError>,
+}
+
+impl Http {
+    pub fn new(channel: Box<dyn Channel>, event_loop: Arc<EventLoop>) -> Http {
+        Http {
+            state: Mutex::new(State {
+                channel: Some(channel),
+                answer: Answer::Nothing,
+                body_ended: false,
+                disconnected: false,
+                refused: None,
+            }),
+            waiters: Waiters::new(event_loop),
+        }
+    }
+
+    /// More of the body has come, or more of the response may be sent.
+    pub fn ready(&self, py: Python<'_>) {
+        self.waiters.wake(py);
+    }
+
+    /// The client has ended its side, or is gone: the app learns of it, and
+    /// what it still sends goes out as long as that can be done.
+    pub fn hung_up(&self, py: Python<'_>) {
+        self.waiters.wake(py);
+    }
+
+    /// True once there is nothing more to be told of the connection.
+    pub fn is_finished(&self) -> bool {
+        lock(&self.state).channel.is_none()
+    }
+
+    pub fn is_disconnected(&self) -> bool {
+        lock(&self.state).has_left()
+    }
+
+    /// The app has returned, or raised `error`, whose traceback `log` writes.
+    pub(super) fn returned(
+        &self,
+        py: Python<'_>,
+        error: Option<PyErr>,
+        log: impl FnOnce(&str, Option<PyErr>),
+    ) {
+        let mut state = lock(&self.state);
+        let left = state.has_left();
+        let Some(channel) = state.channel.take() else {
+            // The response was complete, or there is nobody to have it.
+            drop(state);
+            if let Some(error) = error {
+                log("Exception after the response was complete", Some(error));
+            }
+            return;
+        };
+        if left && error.is_none() {
+            // It was told that there is nobody to answer.
+            state.answer.break_off(channel);
+        } else if let Some(refused) = state.refused.take() {
+            let status = refused.status();
+            state.answer.fail(channel, status, &refused.to_string());
+        } else {
+            let what = match (&error, state.answer.has_begun()) {
+                (Some(_), _) => "Error handling request",
+                (None, false) => "The ASGI app returned without a response to",
+                (None, true) => "The ASGI app returned before the end of its response to",
+            };
+            state.answer.fail(channel, Status::SERVER_ERROR, "");
+            drop(state);
+            log(what, error);
+        }
+        self.waiters.wake_soon(py);
+    }
+
+    fn start(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let head = event.response_head()?;
+        let trailers = match event.flag(intern!(py, "trailers"))? {
+            true => Trailers::Promised,
+            false => Trailers::No,
+        };
+        let mut state = lock(&self.state);
+        match state.answer {
+            Answer::Nothing => state.answer = Answer::Head(head, trailers),
+            // What comes after the end is ignored, as the specification says.
+            Answer::Done => {}
+            _ => return Err(unexpected(event, "'http.response.body'")),
+        }
+        state.check_connected()
+    }
+
+    fn body(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let body = event.bytes(intern!(py, "body"))?;
+        let is_last = !event.flag(intern!(py, "more_body"))?;
+        self.part(event, py, Part::Bytes(body.as_bytes()), is_last)
+    }
+
+    /// `http.response.pathsend`: the whole body is a file.
+    fn pathsend(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let path = event.get(intern!(py, "path"))?;
+        let path: PathBuf = path.and_then(|path| path.extract().ok()).ok_or_else(|| {
+            PyTypeError::new_err("'path' of 'http.response.pathsend' must be a path")
+        })?;
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        self.part(event, py, Part::File(file, length), true)
+    }
+
+    fn part(
+        &self,
+        event: &Event<'_, '_>,
+        py: Python<'_>,
+        part: Part<'_>,
+        is_last: bool,
+    ) -> PyResult<()> {
+        let mut state = lock(&self.state);
+        match state.answer {
+            Answer::Nothing => return Err(unexpected(event, "'http.response.start'")),
+            Answer::Trailers(..) => return Err(unexpected(event, "'http.response.trailers'")),
+            _ => {}
+        }
+        let State {
+            channel, answer, ..
+        } = &mut *state;
+        let Some(open) = channel else {
+            return state.check_connected();
+        };
+        if answer.send(&mut **open, part, is_last).is_err() {
+            state.give_up();
+            return state.check_connected();
+        }
+        if is_last && !matches!(answer, Answer::Trailers(..)) {
+            state.finish();
+            drop(state);
+            self.waiters.wake_soon(py);
+        }
+        Ok(())
+    }
+
+    fn trailers(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let mut added = Vec::new();
+        event.fields(|name, value| crate::http::field_line(name, value, &mut added))?;
+        let more = event.flag(intern!(py, "more_trailers"))?;
+        let mut state = lock(&self.state);
+        let State {
+            channel, answer, ..
+        } = &mut *state;
+        match answer {
+            Answer::Trailers(_, lines) => lines.extend_from_slice(&added),
+            Answer::Done => return state.check_connected(),
+            Answer::Nothing => return Err(unexpected(event, "'http.response.start'")),
+            _ => return Err(unexpected(event, "'http.response.body'")),
+        }
+        if more {
+            return Ok(());
+        }
+        if let Some(channel) = channel
+            && answer.end_with_trailers(&mut **channel).is_err()
+        {
+            state.give_up();
+            return state.check_connected();
+        }
+        state.finish();
+        drop(state);
+        self.waiters.wake_soon(py);
+        Ok(())
+    }
+
+    fn early_hint(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let mut links = Vec::new();
+        if let Some(given) = event.get(intern!(py, "links"))? {
+            for link in given.try_iter()? {
+                links.push(link?.cast_into::<PyBytes>().map_err(|_| {
+                    PyTypeError::new_err("a link of 'http.response.early_hint' must be bytes")
+                })?);
+            }
+        }
+        let fields = links.iter().map(|link| (&b"Link"[..], link.as_bytes()));
+        let hints = crate::http::early_hints(fields)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let mut state = lock(&self.state);
+        let State {
+            channel, answer, ..
+        } = &mut *state;
+        if let Some(channel) = channel
+            && answer.early_hints(&mut **channel, &hints).is_err()
+        {
+            state.give_up();
+        }
+        state.check_connected()
+    }
+}
+
+impl State {
+    /// True once the app may have learnt that the client is gone.
+    fn has_left(&self) -> bool {
+        let open = self.channel.as_ref();
+        self.disconnected || open.is_some_and(|channel| channel.has_hung_up())
+    }
+
+    fn finish(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.answer.finish(channel);
+        }
+    }
+
+    /// There is no client any more.
+    fn give_up(&mut self) {
+        self.disconnected = true;
+        if let Some(channel) = self.channel.take() {
+            self.answer.break_off(channel);
+        }
+        self.answer = Answer::Done;
+    }
+
+    /// Sending to a client that is gone is an OSError (version 2.4).
+    fn check_connected(&self) -> PyResult<()> {
+        if self.disconnected {
+            return Err(PyConnectionResetError::new_err(
+                "the client has disconnected",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Source for Http {
+    fn receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut state = lock(&self.state);
+        let State {
+            channel: Some(channel),
+            refused: None,
+            body_ended,
+            ..
+        } = &mut *state
+        else {
+            return disconnect(py).map(Some);
+        };
+        if *body_ended {
+            return match channel.has_hung_up() {
+                true => disconnect(py).map(Some),
+                false => Ok(None),
+            };
+        }
+        let mut body = Vec::new();
+        let progress = match channel.read(&mut body) {
+            Ok(Progress::Waiting) => return Ok(None),
+            Ok(progress) => progress,
+            Err(BodyError::Client(_)) => {
+                state.give_up();
+                return disconnect(py).map(Some);
+            }
+            Err(invalid) => {
+                state.refused = Some(invalid);
+                return disconnect(py).map(Some);
+            }
+        };
+        *body_ended = progress == Progress::Ended;
+        drop(state);
+        let message = PyDict::new(py);
+        message.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
+        message.set_item(intern!(py, "body"), PyBytes::new(py, &body))?;
+        message.set_item(intern!(py, "more_body"), progress == Progress::Some)?;
+        Ok(Some(message.into_any().unbind()))
+    }
+
+    fn may_send(&self) -> PyResult<bool> {
+        let state = lock(&self.state);
+        state.check_connected()?;
+        let Some(channel) = &state.channel else {
+            return Ok(true);
+        };
+        if channel.is_full() && channel.has_hung_up() {
+            return Err(gone());
+        }
+        Ok(!channel.is_full())
+    }
+
+    fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+}
+
+/// What the app holds.
+#[pyclass(frozen, module = "rgunicorn")]
+pub struct HttpExchange(pub(super) Arc<Http>);
+
+#[pymethods]
+impl HttpExchange {
+    fn receive(&self) -> Awaitable {
+        Awaitable::receive(self.0.clone())
+    }
+
+    #[pyo3(signature = (message, /))]
+    fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<Awaitable>> {
+        let event = Event::new(message)?;
+        match event.kind()? {
+            "http.response.start" => self.0.start(&event, py)?,
+            "http.response.body" => {
+                self.0.body(&event, py)?;
+                if !self.0.may_send()? {
+                    return Py::new(py, Awaitable::may_send(self.0.clone()));
+                }
+            }
+            "http.response.pathsend" => self.0.pathsend(&event, py)?,
+            "http.response.trailers" => self.0.trailers(&event, py)?,
+            "http.response.early_hint" => self.0.early_hint(&event, py)?,
+            _ => return Err(unexpected(&event, "a message of an HTTP response")),
+        }
+        Awaitable::nothing(py)
+    }
+}
+
+fn gone() -> PyErr {
+    PyConnectionResetError::new_err("the client has disconnected")
+}
+
+fn disconnect(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let message = PyDict::new(py);
+    message.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
+    Ok(message.into_any().unbind())
+}
+
+pub(super) fn unexpected(event: &Event<'_, '_>, expected: &str) -> PyErr {
+    let kind = event.kind().unwrap_or_default();
+    PyRuntimeError::new_err(format!(
+        "Expected {expected}, not the ASGI message '{kind}'"
+    ))
+}
+
+impl BodyError {
+    /// The status that tells the client.
+    pub fn status(&self) -> Status {
+        match self {
+            BodyError::Client(_) => Status::BAD_REQUEST,
+            BodyError::Invalid(error) => error.status(),
+        }
+    }
+}

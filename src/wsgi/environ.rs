@@ -1,0 +1,388 @@
+//! The environ dict (PEP 3333, "environ Variables"), with Gunicorn's additions.
+
+use super::errors::ErrorStream;
+use super::exchange::EarlyHints;
+use super::file_wrapper::FileWrapper;
+use super::input::Input;
+use super::text;
+use crate::http::{Head, Scheme, percent_decode};
+use crate::python::Hooks;
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyDict, PyString};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+/// What is the same for every request of a worker.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// True if several threads of this process call the app.
+    pub multithread: bool,
+    /// True if several processes serve the app.
+    pub multiprocess: bool,
+    /// The path the app is mounted under, from `$SCRIPT_NAME`.
+    pub script_name: String,
+    /// False to read files in blocks where `sendfile` could send them.
+    pub sendfile: bool,
+    /// The `Server` field of every response; empty for none.
+    pub server_header: String,
+    /// What is to be told of each request.
+    pub hooks: Hooks,
+}
+
+/// One request, as the worker knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub head: &'a Head,
+    pub scheme: Scheme,
+    /// Address and port the listener is bound to; nothing for a unix socket,
+    /// where the Host field stands in.
+    pub server: Option<(&'a str, u16)>,
+    /// The client's address, empty over a unix socket.
+    pub remote_addr: &'a str,
+    pub remote_port: Option<u16>,
+    /// True if the peer may set SCRIPT_NAME with a field of that name.
+    pub trusted: bool,
+    /// Entries of the environ beyond PEP 3333's, such as `SSL_CLIENT_VERIFY`.
+    pub extra: &'a [(&'a str, Cow<'a, str>)],
+    /// What the logs call the request.
+    pub id: Option<&'a str>,
+    /// A field of the answer, unless the app gives it itself.
+    pub echo: Option<(&'a str, &'a str)>,
+}
+
+/// Makes environs, each a copy of a template that is of the request before:
+/// only what differs from that is made anew.
+pub struct EnvironMaker {
+    script_name: String,
+    last: Mutex<Last>,
+}
+
+/// What is left of the requests before.
+struct Last {
+    template: Py<PyDict>,
+    values: [Vec<u8>; KEYS.len()],
+    fields: Fields,
+}
+
+/// Keys of the template whose value depends on the request.
+const KEYS: [&str; 11] = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "REMOTE_ADDR",
+    "wsgi.url_scheme",
+    "wsgi.input",
+];
+
+impl EnvironMaker {
+    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<EnvironMaker> {
+        let template = PyDict::new(py);
+        template.set_item("wsgi.version", (1, 0))?;
+        template.set_item("wsgi.errors", Bound::new(py, ErrorStream::default())?)?;
+        template.set_item("wsgi.multithread", settings.multithread)?;
+        template.set_item("wsgi.multiprocess", settings.multiprocess)?;
+        template.set_item("wsgi.run_once", false)?;
+        template.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+        template.set_item("wsgi.input_terminated", true)?;
+        template.set_item("SERVER_SOFTWARE", super::application::SOFTWARE)?;
+        for key in KEYS.into_iter().chain(["wsgi.early_hints"]) {
+            template.set_item(PyString::intern(py, key), "")?;
+        }
+        // A dict does not shrink, and its copy is as large: so there is room
+        // for the fields of most requests.
+        for place in ["1", "2", "3", "4"] {
+            template.set_item(place, "")?;
+        }
+        for place in ["1", "2", "3", "4"] {
+            template.del_item(place)?;
+        }
+        Ok(EnvironMaker {
+            script_name: settings.script_name.trim_end_matches('/').to_owned(),
+            last: Mutex::new(Last {
+                template: template.unbind(),
+                values: Default::default(),
+                fields: Fields::default(),
+            }),
+        })
+    }
+
+    /// A ValueError says that the path is not under SCRIPT_NAME.
+    pub fn make<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Request<'_>,
+        input: &Bound<'py, Input>,
+        early_hints: &Bound<'py, EarlyHints>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let head = request.head;
+        let mut script_name = self.script_name.as_bytes();
+        if request.trusted
+            && let Some(stated) = head.field("SCRIPT_NAME")
+        {
+            script_name = stated.strip_suffix(b"/").unwrap_or(stated);
+        }
+        let path = percent_decode(path_info(head, script_name)?);
+        let port;
+        let (server_name, server_port) = match request.server {
+            Some((name, number)) => {
+                port = Digits::of(number);
+                (name.as_bytes(), port.as_bytes())
+            }
+            None => server_of_host(request),
+        };
+        // No Python code runs while this is held, but the first use of an
+        // interned name lets the GIL go: who waits here must not keep it.
+        let last = self.last.lock_py_attached(py);
+        let mut last = last.unwrap_or_else(PoisonError::into_inner);
+        let environ = last.copy_with(
+            py,
+            [
+                head.method(),
+                script_name,
+                &path,
+                head.query(),
+                head.target(),
+                head.version().as_str().as_bytes(),
+                server_name,
+                server_port,
+                request.remote_addr.as_bytes(),
+                request.scheme.as_str().as_bytes(),
+            ],
+        )?;
+        environ.set_item(intern!(py, "wsgi.input"), input)?;
+        environ.set_item(intern!(py, "wsgi.early_hints"), early_hints)?;
+        if let Some(port) = request.remote_port {
+            let port = text::from_bytes(py, Digits::of(port).as_bytes());
+            environ.set_item(intern!(py, "REMOTE_PORT"), port)?;
+        }
+        for (name, value) in request.extra {
+            let value = text::from_bytes(py, value.as_bytes());
+            environ.set_item(PyString::intern(py, name), value)?;
+        }
+        for (name, value) in head.fields() {
+            last.fields.add_to(&environ, name, value)?;
+        }
+        Ok(environ)
+    }
+}
+
+impl Last {
+    /// A copy of the template, with these values of all [`KEYS`] but the last.
+    fn copy_with<'py>(
+        &mut self,
+        py: Python<'py>,
+        values: [&[u8]; KEYS.len() - 1],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let template = self.template.bind(py);
+        for ((last, value), key) in self.values.iter_mut().zip(values).zip(KEYS) {
+            if last != value {
+                let text = text::from_bytes(py, value);
+                template.set_item(PyString::intern(py, key), text)?;
+                last.clear();
+                last.extend_from_slice(value);
+            }
+        }
+        template.copy()
+    }
+}
+
+/// The path below `script_name`.
+fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> PyResult<&'a [u8]> {
+    let path = match head.path() {
+        // `http://host` asks for the root (RFC 9110 section 4.2.3).
+        b"" if head.method() != b"CONNECT" => b"/",
+        path => path,
+    };
+    match path.strip_prefix(script_name) {
+        Some(rest) if script_name.is_empty() || rest.is_empty() || rest[0] == b'/' => Ok(rest),
+        _ => Err(PyValueError::new_err(format!(
+            "Request path '{}' does not start with SCRIPT_NAME '{}'",
+            path.escape_ascii(),
+            script_name.escape_ascii()
+        ))),
+    }
+}
+
+/// A port in decimal digits.
+struct Digits {
+    bytes: [u8; 5],
+    start: usize,
+}
+
+impl Digits {
+    fn of(mut port: u16) -> Digits {
+        let (mut bytes, mut start) = ([b'0'; 5], 5);
+        while start == 5 || port > 0 {
+            start -= 1;
+            bytes[start] = b'0' + (port % 10) as u8;
+            port /= 10;
+        }
+        Digits { bytes, start }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+/// SERVER_NAME and SERVER_PORT where the listener has none.
+fn server_of_host<'a>(request: &Request<'a>) -> (&'a [u8], &'a [u8]) {
+    let default: &[u8] = match request.scheme {
+        Scheme::Http => b"80",
+        Scheme::Https => b"443",
+    };
+    let host = request.head.field("Host").filter(|host| !host.is_empty());
+    let host = host.unwrap_or(b"localhost");
+    // The colons of an IPv6 address stand in brackets.
+    let address_end = host.iter().rposition(|&b| b == b']').unwrap_or(0);
+    match host[address_end..].iter().rposition(|&b| b == b':') {
+        Some(colon) => match host.split_at(address_end + colon) {
+            (name, b":") => (name, default),
+            (name, port) => (name, &port[1..]),
+        },
+        None => (host, default),
+    }
+}
+
+/// The fields that clients send, each with its value of last time.
+#[derive(Default)]
+struct Fields(HashMap<Box<[u8]>, Field, BuildHasherDefault<Fnv>>);
+
+struct Field {
+    key: Py<PyString>,
+    value: Vec<u8>,
+    text: Py<PyString>,
+}
+
+/// The Fowler-Noll-Vo hash: quick for names. That clients can choose names
+/// which collide does no harm, since so few are remembered.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Fields {
+    /// Names come from clients: beyond this many they are not remembered.
+    const MOST: usize = 256;
+
+    /// Values that are longer than this are not remembered.
+    const LONGEST: usize = 256;
+
+    /// Sets a field, or joins it to the one of this name that is there.
+    fn add_to(&mut self, environ: &Bound<'_, PyDict>, name: &[u8], value: &[u8]) -> PyResult<()> {
+        let py = environ.py();
+        let (key, text) = match self.0.get_mut(name) {
+            Some(field) => field.with(py, value),
+            None => {
+                let key = PyString::intern(py, &environ_key(name));
+                let text = text::from_bytes(py, value);
+                if self.0.len() < Self::MOST {
+                    let field = Field {
+                        key: key.clone().unbind(),
+                        value: Vec::new(),
+                        text: PyString::intern(py, "").unbind(),
+                    };
+                    self.0.insert(name.into(), field);
+                }
+                (key, text)
+            }
+        };
+        if let Some(first) = set_default(environ, &key, &text)? {
+            let first = first.cast_into::<PyString>()?;
+            environ.set_item(key, first.add(intern!(py, ","))?.add(text)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Field {
+    /// The key, and this value as text.
+    fn with<'py>(
+        &mut self,
+        py: Python<'py>,
+        value: &[u8],
+    ) -> (Bound<'py, PyString>, Bound<'py, PyString>) {
+        if self.value != value {
+            let text = text::from_bytes(py, value);
+            if value.len() > Fields::LONGEST {
+                return (self.key.bind(py).clone(), text);
+            }
+            self.value.clear();
+            self.value.extend_from_slice(value);
+            self.text = text.unbind();
+        }
+        (self.key.bind(py).clone(), self.text.bind(py).clone())
+    }
+}
+
+/// Sets what is not there; gives the value that is.
+fn set_default<'py>(
+    dict: &Bound<'py, PyDict>,
+    key: &Bound<'py, PyString>,
+    value: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut there = std::ptr::null_mut();
+    // SAFETY: all three are alive, the first is a dict, and `there` gets a new
+    // reference unless the call fails.
+    unsafe {
+        match ffi::compat::PyDict_SetDefaultRef(
+            dict.as_ptr(),
+            key.as_ptr(),
+            value.as_ptr(),
+            &raw mut there,
+        ) {
+            ..0 => Err(PyErr::fetch(dict.py())),
+            found => {
+                let there = Bound::from_owned_ptr(dict.py(), there);
+                Ok((found > 0).then_some(there))
+            }
+        }
+    }
+}
+
+/// `HTTP_` and the name, but for the two fields CGI gives keys of their own.
+/// A name is a token, so it is ASCII.
+fn environ_key(name: &[u8]) -> String {
+    let upper: String = name
+        .iter()
+        .map(|&b| {
+            if b == b'-' {
+                '_'
+            } else {
+                char::from(b.to_ascii_uppercase())
+            }
+        })
+        .collect();
+    match upper.as_str() {
+        "CONTENT_TYPE" | "CONTENT_LENGTH" => upper,
+        _ => format!("HTTP_{upper}"),
+    }
+}

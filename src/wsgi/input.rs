@@ -1,0 +1,202 @@
+//! `wsgi.input`: the request's body as a file that is read once.
+
+use super::Channel;
+use crate::http::{self, Status};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The client went away or was too slow.
+    #[error("The request body could not be received: {0}")]
+    Client(#[from] io::Error),
+    /// What the client sent is not a body.
+    #[error(transparent)]
+    Invalid(#[from] http::Error),
+}
+
+/// The object in the environ. Reading never goes past the body's end.
+#[pyclass(frozen, module = "rgunicorn")]
+pub struct Input {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Nothing once the request is over.
+    channel: Option<Arc<dyn Channel>>,
+    /// Received; the bytes before `taken` were handed out.
+    buffer: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    failure: Option<BodyError>,
+}
+
+impl Input {
+    /// For requests that [`begin`](Input::begin) with it.
+    pub fn new() -> Input {
+        Input {
+            state: Mutex::new(State {
+                channel: None,
+                buffer: Vec::new(),
+                taken: 0,
+                ended: false,
+                failure: None,
+            }),
+        }
+    }
+
+    /// Begins with another request's body.
+    pub fn begin(&self, channel: Arc<dyn Channel>) {
+        let mut state = self.lock();
+        state.channel = Some(channel);
+        state.ended = false;
+        state.failure = None;
+    }
+
+    /// Ends the reading, lets the channel go, and tells why the body could not
+    /// be read, if the app has tried.
+    pub fn finish(&self) -> Option<BodyError> {
+        let mut state = self.lock();
+        state.channel = None;
+        state.buffer = Vec::new();
+        state.taken = 0;
+        state.failure.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes bytes off the front of the buffer: as many as `wanted` says, which
+    /// sees what is there and whether that is all; while it gives nothing, more
+    /// is received.
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        mut wanted: impl FnMut(&[u8], bool) -> Option<usize>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        loop {
+            let mut state = self.lock();
+            let ready = &state.buffer[state.taken..];
+            if let Some(length) = wanted(ready, state.ended) {
+                let bytes = PyBytes::new(py, &ready[..length]);
+                state.taken += length;
+                return Ok(bytes);
+            }
+            if let Some(channel) = state.receive()? {
+                // Not under the lock: whoever waits for that may hold the GIL.
+                drop(state);
+                if let Err(error) = channel.wait_for_body() {
+                    return Err(self.lock().fail(error));
+                }
+            }
+        }
+    }
+
+    fn take_line<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let mut searched = 0;
+        self.take(py, |ready, ended| {
+            let found = memchr::memchr(b'\n', ready.get(searched..)?);
+            let line = found.map(|distance| searched + distance + 1);
+            searched = ready.len();
+            let all = (ended || ready.len() >= limit).then_some(ready.len());
+            Some(line.or(all)?.min(limit))
+        })
+    }
+}
+
+#[pymethods]
+impl Input {
+    #[pyo3(signature = (size=None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        let limit = limit(size);
+        self.take(py, |ready, ended| {
+            (ended || ready.len() >= limit).then_some(ready.len().min(limit))
+        })
+    }
+
+    #[pyo3(signature = (size=None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take_line(py, limit(size))
+    }
+
+    /// Stops after the line that reaches `hint` bytes in total, as files do.
+    #[pyo3(signature = (hint=None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+        let enough = limit(hint.filter(|&hint| hint > 0));
+        let lines = PyList::empty(py);
+        let mut total = 0;
+        while total < enough {
+            let line = self.take_line(py, usize::MAX)?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            total += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.take_line(py, usize::MAX)?;
+        Ok((!line.as_bytes().is_empty()).then_some(line))
+    }
+}
+
+/// Python's size argument: absent or negative means everything.
+fn limit(size: Option<isize>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(usize::MAX)
+}
+
+impl State {
+    /// Receives what is there; gives what to wait for if that is nothing.
+    fn receive(&mut self) -> PyResult<Option<Arc<dyn Channel>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        let Some(channel) = &self.channel else {
+            return Err(PyValueError::new_err(
+                "wsgi.input was read after its request ended",
+            ));
+        };
+        match channel.read(&mut self.buffer) {
+            Ok(None) => return Ok(Some(Arc::clone(channel))),
+            Ok(Some(0)) => self.ended = true,
+            Ok(Some(_)) => {}
+            Err(error) => return Err(self.fail(error)),
+        }
+        Ok(None)
+    }
+
+    /// Keeps why there is no more; OSError is what frameworks take for a broken
+    /// upload.
+    fn fail(&mut self, error: BodyError) -> PyErr {
+        let raised = match &error {
+            BodyError::Client(cause) => io::Error::from(cause.kind()).into(),
+            BodyError::Invalid(cause) => PyOSError::new_err(cause.to_string()),
+        };
+        self.failure = Some(error);
+        raised
+    }
+}
+
+impl BodyError {
+    /// The status that tells the client.
+    pub fn status(&self) -> Status {
+        match self {
+            BodyError::Client(_) => Status::BAD_REQUEST,
+            BodyError::Invalid(error) => error.status(),
+        }
+    }
+}

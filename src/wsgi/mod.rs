@@ -1,0 +1,49 @@
+//! WSGI (PEP 3333): one request of one app.
+//!
+//! [`Application::call`] makes the environ, calls the app and frames what it
+//! answers. The bytes come and go through a [`Channel`]; what is behind it is
+//! the worker's business.
+
+mod application;
+mod environ;
+mod errors;
+mod exchange;
+mod file_wrapper;
+mod input;
+mod request_hooks;
+mod text;
+
+pub use application::{Application, Finished};
+pub use environ::{Request, Settings};
+pub use input::BodyError;
+pub use request_hooks::Seen;
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+
+/// The way to the client of one request, and back.
+///
+/// Reading and writing never wait. Only the two functions that say so do: they
+/// are called with the GIL held, and let it go meanwhile in whatever way the
+/// worker class has.
+pub trait Channel: Send + Sync {
+    /// Appends bytes of the body that are there to `into` and gives their
+    /// number: 0 once the body has ended, nothing when some must be waited for.
+    fn read(&self, into: &mut Vec<u8>) -> Result<Option<usize>, BodyError>;
+
+    /// Waits until there may be something to read.
+    fn wait_for_body(&self) -> Result<(), BodyError>;
+
+    /// Writes all of the parts. True asks to wait before more is written.
+    fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool>;
+
+    /// Writes `length` bytes of a file from `offset`, when their turn comes.
+    /// True asks to wait before more is written.
+    fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool>;
+
+    /// Waits until more may be written.
+    fn wait_for_room(&self) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests;

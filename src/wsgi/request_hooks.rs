@@ -1,0 +1,86 @@
+//! Showing a request and its answer to a config file's `pre_request` and
+//! `post_request`.
+
+use super::environ::Request;
+use crate::http::{ResponseHead, Version};
+use crate::python::Hooks;
+use crate::python::hooks::{RequestFacts, ResponseFacts};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+/// A request as the hooks have seen it; nothing where there are none.
+pub struct Seen<'a> {
+    hooks: &'a Hooks,
+    request: Option<Py<PyAny>>,
+}
+
+impl<'a> Seen<'a> {
+    /// Before the environ is made.
+    ///
+    /// # Errors
+    /// The hook has raised; the request is answered as if the app had.
+    pub fn begin(hooks: &'a Hooks, request: &Request<'_>) -> PyResult<Seen<'a>> {
+        let seen = |request| Seen { hooks, request };
+        if !hooks.watch_requests() {
+            return Ok(seen(None));
+        }
+        let head = request.head;
+        let method = latin_1(head.method());
+        let uri = latin_1(head.target());
+        let path = latin_1(head.path());
+        let query = latin_1(head.query());
+        let fields = head.fields();
+        let facts = RequestFacts {
+            method: &method,
+            uri: &uri,
+            path: &path,
+            query: &query,
+            version: match head.version() {
+                Version::Http10 => (1, 0),
+                Version::Http11 => (1, 1),
+            },
+            headers: fields
+                .map(|(name, value)| (latin_1(name).to_ascii_uppercase(), latin_1(value)))
+                .collect(),
+            peer: request
+                .remote_port
+                .map(|port| (request.remote_addr.to_owned(), port)),
+            scheme: request.scheme.as_str(),
+            close: !head.keep_alive(),
+        };
+        match hooks.pre_request(&facts) {
+            Ok(request) => Ok(seen(Some(request))),
+            Err(error) => Err(PyRuntimeError::new_err(error.to_string())),
+        }
+    }
+
+    /// After the answer, of which `sent` bytes of the body went out. Without an
+    /// environ the hook gets one of the request's own entries.
+    pub fn end(
+        self,
+        environ: Option<&Py<PyAny>>,
+        head: Option<&ResponseHead>,
+        sent: u64,
+        keep_alive: bool,
+    ) {
+        let Some(request) = self.request else {
+            return;
+        };
+        let status = head.map_or_else(String::new, |head| latin_1(head.status()));
+        let fields = head.into_iter().flat_map(ResponseHead::fields);
+        let facts = ResponseFacts {
+            status: &status,
+            headers: fields
+                .map(|(name, value)| (latin_1(name), latin_1(value)))
+                .collect(),
+            sent,
+            headers_sent: head.is_some(),
+            close: !keep_alive,
+        };
+        self.hooks.post_request(&request, environ, &facts);
+    }
+}
+
+fn latin_1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
