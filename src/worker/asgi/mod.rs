@@ -1,0 +1,491 @@
+//! The `asgi` worker: the app's asyncio loop watches the reactor's descriptor,
+//! and each request becomes a task. The loop's half is `_rgunicorn.asgi`.
+
+mod channel;
+
+use super::exchange::Exchange;
+use super::hub::{Alone, Id, Rules};
+use super::in_flight::InFlight;
+use super::quota::Quota;
+use super::reactor::{Event, Reactor};
+use super::refusal;
+use super::service::{pulse, rules};
+use super::signals::Signals;
+use super::today::today;
+use super::{Boot, Failure, Heartbeat};
+use crate::asgi::{self, Application, Call, Request};
+use crate::http::{ErrorPage, ResponseHead, Status};
+use crate::log::AccessLog;
+use crate::websocket::{self, CloseCode, Handshake, Refusal};
+use crate::wsgi::{self, Seen};
+use channel::Way;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The loop's half of the worker.
+pub const MODULE: &str = "_rgunicorn.asgi";
+
+/// Serves until a signal ends it or the parent is gone. `module` is
+/// [`MODULE`], or another that can `run` apps of its kind.
+pub fn serve(
+    boot: &Boot<'_>,
+    app: &Py<PyAny>,
+    signals: &Signals,
+    module: &str,
+) -> Result<(), Failure> {
+    // SAFETY: what Python may still hold of the worker after this function is
+    // an empty `AsgiWorker`, see below; and nothing else keeps the references.
+    let (boot, signals) = unsafe {
+        (
+            std::mem::transmute::<&Boot<'_>, &'static Boot<'static>>(boot),
+            std::mem::transmute::<&Signals, &'static Signals>(signals),
+        )
+    };
+    // The app receives the body itself, as it comes: to wait costs it nothing.
+    let rules = Rules {
+        body_before_app: 0,
+        ..rules(boot)
+    };
+    let reactor = Reactor::new(boot.listeners, signals, rules, Box::new(Alone))
+        .map_err(|error| Failure::Serving(error.to_string()))?;
+    let shared = Arc::new(Shared {
+        access_log: boot.access_log,
+        heartbeat: boot.heartbeat.clone(),
+        in_flight: Arc::clone(signals.in_flight()),
+        server: boot.settings.server_header.clone(),
+        calls: Mutex::default(),
+        answered: Mutex::default(),
+        busy: AtomicBool::new(false),
+    });
+    let engine = Engine {
+        boot,
+        signals,
+        reactor,
+        shared: shared.clone(),
+        events: Vec::new(),
+        application: None,
+        event_loop: None,
+        timer: None,
+        quota: Quota::new(boot.settings),
+    };
+    Python::attach(|py| {
+        let worker = AsgiWorker {
+            engine: RefCell::new(Some(engine)),
+        };
+        let run = || -> PyResult<()> {
+            let worker = Bound::new(py, worker)?;
+            let settings = PyDict::new(py);
+            let given = boot.settings;
+            settings.set_item("loop", given.asgi_loop.word())?;
+            settings.set_item("lifespan", given.asgi_lifespan.word())?;
+            settings.set_item("graceful_timeout", given.graceful_timeout)?;
+            settings.set_item("pulse", pulse(boot).as_secs_f64())?;
+            settings.set_item("ping_interval", given.websocket_ping_interval)?;
+            let result = py
+                .import(module)
+                .and_then(|module| module.call_method1("run", (&worker, app, settings)));
+            // From here on nobody holds what `serve` was lent.
+            worker.borrow().engine.take();
+            shared.calls().clear();
+            result.map(drop)
+        };
+        run().map_err(|error| Failure::of_loop(py, MODULE, &error))
+    })
+}
+
+/// What the channels of a worker's requests share.
+struct Shared {
+    access_log: Option<&'static AccessLog>,
+    heartbeat: Heartbeat,
+    in_flight: Arc<InFlight>,
+    server: String,
+    /// The calls that wait for something of their connection.
+    calls: Mutex<HashMap<u64, Arc<Call>>>,
+    /// The answers that hooks are to be shown.
+    answered: Mutex<Vec<Answered>>,
+    /// True while the worker deals with what the network has brought.
+    busy: AtomicBool,
+}
+
+/// An answer that hooks are to be shown, when no lock is held.
+struct Answered {
+    seen: Seen<'static>,
+    head: Option<ResponseHead>,
+    sent: u64,
+    keep_alive: bool,
+}
+
+impl Shared {
+    fn calls(&self) -> MutexGuard<'_, HashMap<u64, Arc<Call>>> {
+        lock(&self.calls)
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Vec<Answered>> {
+        lock(&self.answered)
+    }
+
+    fn forget(&self, id: Id) {
+        self.calls().remove(&id.to_bits());
+    }
+
+    /// Writes the log's lines, unless that is done soon anyway.
+    fn flush_unless_busy(&self, log: &AccessLog) {
+        if !self.busy.load(Ordering::Relaxed) {
+            log.flush();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often the worker looks at the network before the loop has its turn:
+/// clients that are quick enough would else keep it from that for good.
+const ROUNDS: u32 = 8;
+
+struct Engine {
+    boot: &'static Boot<'static>,
+    signals: &'static Signals,
+    reactor: Reactor,
+    shared: Arc<Shared>,
+    events: Vec<Event>,
+    application: Option<Application>,
+    event_loop: Option<Py<PyAny>>,
+    /// When the loop's timer calls next.
+    timer: Option<Instant>,
+    quota: Quota,
+}
+
+impl Engine {
+    /// Deals with what the network brings until it brings no more, or the
+    /// loop's other tasks have waited long enough.
+    fn turn(&mut self, worker: &Bound<'_, AsgiWorker>) -> io::Result<()> {
+        let py = worker.py();
+        self.shared.busy.store(true, Ordering::Relaxed);
+        let mut rounds = 0;
+        let result = loop {
+            if let Err(error) = self.reactor.turn(Duration::ZERO, &mut self.events) {
+                break Err(error);
+            }
+            self.take_events(py);
+            if self.reactor.hub().fall_asleep() {
+                break Ok(());
+            }
+            rounds += 1;
+            if rounds == ROUNDS {
+                // The loop calls again.
+                self.reactor.hub().wake();
+                break Ok(());
+            }
+        };
+        self.shared.busy.store(false, Ordering::Relaxed);
+        let answered = std::mem::take(&mut *self.shared.answered());
+        for it in answered {
+            it.seen.end(None, it.head.as_ref(), it.sent, it.keep_alive);
+        }
+        if let Some(log) = self.shared.access_log {
+            log.flush();
+        }
+        self.set_timer(worker);
+        result
+    }
+
+    fn take_events(&mut self, py: Python<'_>) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Request(exchange) => self.request(py, exchange),
+                Event::Readable(id) | Event::Writable(id) => self.tell(id, |call| call.ready(py)),
+                Event::HungUp(id) => self.hung_up(py, id),
+                Event::Refused(refusal) => self.note_refusal(&refusal),
+            }
+        }
+        self.events = events;
+    }
+
+    fn tell(&self, id: Id, what: impl FnOnce(&Call)) {
+        let call = self.shared.calls().get(&id.to_bits()).cloned();
+        if let Some(call) = call {
+            what(&call);
+        }
+    }
+
+    fn hung_up(&self, py: Python<'_>, id: Id) {
+        let grace = self.boot.settings.asgi_disconnect_grace_period;
+        let call = self.shared.calls().get(&id.to_bits()).cloned();
+        let Some(call) = call else { return };
+        call.hung_up(py);
+        if grace == 0 {
+            return call.cancel_if_cut_off(py);
+        }
+        if let Some(event_loop) = &self.event_loop
+            && let Ok(overdue) = Bound::new(py, Overdue(call))
+            && let Err(error) =
+                event_loop.call_method1(py, intern!(py, "call_later"), (grace, overdue))
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn request(&mut self, py: Python<'_>, exchange: Exchange) {
+        let Some(application) = &self.application else {
+            return;
+        };
+        let head = &exchange.head;
+        self.shared
+            .heartbeat
+            .begin_request(&[head.method(), b" ", head.target()]);
+        let handshake = match websocket::is_upgrade(head.method(), head.fields()) {
+            true => match Handshake::read(head.fields()) {
+                Ok(handshake) => Some(handshake),
+                Err(refusal) => return refuse(exchange, refusal),
+            },
+            false => None,
+        };
+        let connection = exchange.connection().clone();
+        let (address, port) = exchange.remote();
+        // One that a proxy has told may have no port.
+        let port = port.or((!address.is_empty()).then_some(0));
+        let client = port.map(|port| (address.to_owned(), port));
+        let server = connection.hub.servers[connection.client.listener].as_ref();
+        let server = server.map(|(address, port)| (&**address, *port));
+        let request = Request {
+            scheme: exchange.scheme(),
+            server,
+            client: client.as_ref().map(|(address, port)| (&**address, *port)),
+        };
+        let id = exchange.id();
+        let seen = match self.show(&exchange) {
+            Ok(seen) => seen,
+            Err(error) => {
+                let line = [head.method(), b" ", head.target()].concat();
+                let line = String::from_utf8_lossy(&line);
+                ::log::error!("Error handling request {line}\n{error}");
+                let way = Box::new(Way::new(exchange, self.shared.clone(), None));
+                return asgi::fail(way, Status::SERVER_ERROR);
+            }
+        };
+        let way = Box::new(Way::new(exchange, self.shared.clone(), seen));
+        let call = match handshake {
+            Some(handshake) => application.websocket(py, &request, handshake, way),
+            None => application.http(py, &request, way),
+        };
+        if !call.is_finished() {
+            self.shared.calls().insert(id.to_bits(), call);
+        }
+        self.quota.count(&self.shared.heartbeat);
+    }
+
+    /// Shows a request to the hooks, if there are any.
+    fn show(&self, exchange: &Exchange) -> PyResult<Option<Seen<'static>>> {
+        if !self.boot.hooks.watch_requests() {
+            return Ok(None);
+        }
+        let (remote_addr, remote_port) = exchange.remote();
+        let request = wsgi::Request {
+            head: &exchange.head,
+            scheme: exchange.scheme(),
+            server: exchange.server(),
+            remote_addr,
+            remote_port,
+            trusted: exchange.client().trusted,
+            extra: &[],
+            id: exchange.id.as_deref(),
+            echo: exchange.echo(),
+        };
+        Seen::begin(self.boot.hooks, &request).map(Some)
+    }
+
+    /// Writes a request down that the server has answered itself.
+    fn note_refusal(&self, refusal: &refusal::Refusal) {
+        if let Some(log) = self.shared.access_log {
+            refusal.log(log);
+        }
+    }
+
+    /// Has the loop call when the next deadline has come.
+    fn set_timer(&mut self, worker: &Bound<'_, AsgiWorker>) {
+        let Some(deadline) = self.reactor.next_deadline() else {
+            return;
+        };
+        if self.timer.is_some_and(|timer| timer <= deadline) {
+            return;
+        }
+        let Some(event_loop) = &self.event_loop else {
+            return;
+        };
+        self.timer = Some(deadline);
+        let py = worker.py();
+        let delay = deadline
+            .saturating_duration_since(Instant::now())
+            .as_secs_f64();
+        let set = worker
+            .getattr(intern!(py, "timer_turn"))
+            .and_then(|turn| event_loop.call_method1(py, intern!(py, "call_later"), (delay, turn)));
+        if let Err(error) = set {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn websockets(&self) -> Vec<Arc<Call>> {
+        let calls = self.shared.calls();
+        let websockets = calls.values().filter(|call| call.is_websocket());
+        websockets.cloned().collect()
+    }
+}
+
+fn refuse(exchange: Exchange, refusal: Refusal) {
+    let (status, fields) = match refusal {
+        Refusal::Version => (
+            Status::UPGRADE_REQUIRED,
+            &[("Sec-WebSocket-Version", "13")][..],
+        ),
+        Refusal::Key => (Status::BAD_REQUEST, &[][..]),
+    };
+    ::log::warn!(
+        "Invalid request from ip={}: {refusal}",
+        exchange.client().address
+    );
+    let page = ErrorPage {
+        status,
+        message: &refusal.to_string(),
+        date: today().as_str(),
+        is_head: false,
+        fields,
+    }
+    .render();
+    let _ = exchange
+        .connection()
+        .write(&mut [IoSlice::new(&page.bytes)]);
+    exchange.finish(false);
+}
+
+/// What the loop's half of the worker calls.
+#[pyclass(unsendable, module = "rgunicorn")]
+struct AsgiWorker {
+    /// Nothing once the worker has ended.
+    engine: RefCell<Option<Engine>>,
+}
+
+impl AsgiWorker {
+    fn with<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> Option<T> {
+        // It is borrowed if an app runs the loop within a callback.
+        let mut engine = self.engine.try_borrow_mut().ok()?;
+        engine.as_mut().map(act)
+    }
+}
+
+#[pymethods]
+impl AsgiWorker {
+    fn stop_descriptor(&self) -> Option<i32> {
+        self.with(|engine| engine.signals.as_fd().as_raw_fd())
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        self.with(|engine| engine.reactor.as_fd().as_raw_fd())
+    }
+
+    /// The app has started: requests are taken from now on.
+    fn start(
+        this: &Bound<'_, Self>,
+        app: Bound<'_, PyAny>,
+        event_loop: Bound<'_, PyAny>,
+        state: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let started = this.borrow().with(|engine| -> PyResult<()> {
+            let settings = engine.boot.settings;
+            let settings = asgi::Settings {
+                root_path: settings.root_path.clone(),
+                websocket_max_message_size: match settings.websocket_max_message_size {
+                    0 => usize::MAX,
+                    size => size as usize,
+                },
+            };
+            engine.application = Some(Application::new(app, &event_loop, state, settings)?);
+            engine.event_loop = Some(event_loop.unbind());
+            engine.shared.heartbeat.ready();
+            Ok(())
+        });
+        started.transpose().map(drop)
+    }
+
+    fn turn(this: &Bound<'_, Self>) -> PyResult<()> {
+        let worker = this.borrow();
+        let turned = worker.with(|engine| engine.turn(this));
+        Ok(turned.transpose().map(drop)?)
+    }
+
+    fn timer_turn(this: &Bound<'_, Self>) -> PyResult<()> {
+        this.borrow().with(|engine| engine.timer = None);
+        Self::turn(this)
+    }
+
+    /// Says that the worker is alive; True if it is to stop, as its master is
+    /// gone.
+    fn beat(&self) -> bool {
+        let orphan = self.with(|engine| {
+            engine.shared.heartbeat.beat();
+            engine.boot.is_orphan()
+        });
+        orphan.unwrap_or(false)
+    }
+
+    /// Asks the clients of WebSockets whether they are there.
+    fn ping(&self, py: Python<'_>) {
+        for call in self.with(|engine| engine.websockets()).unwrap_or_default() {
+            call.ping(py);
+        }
+    }
+
+    /// Takes no new connections; WebSockets are told to come again.
+    fn stop(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let worker = this.borrow();
+        let stopped = worker.with(|engine| {
+            let result = engine.reactor.stop(&mut engine.events);
+            engine.take_events(py);
+            for call in engine.websockets() {
+                call.close(py, CloseCode::RESTART, "the server restarts");
+            }
+            result
+        });
+        stopped.transpose()?;
+        Self::turn(this)
+    }
+
+    /// True while there are connections, or calls of the app.
+    fn is_busy(&self) -> bool {
+        let busy = self.with(|engine| {
+            let running = engine.application.as_ref().map_or(0, Application::running);
+            running > 0 || engine.reactor.connections() > 0
+        });
+        busy.unwrap_or(false)
+    }
+
+    fn log(&self, level: &str, text: &str) {
+        match level {
+            "debug" => ::log::debug!("{text}"),
+            _ => ::log::error!("{text}"),
+        }
+    }
+}
+
+/// Ends a call whose client has gone and that does not end by itself.
+#[pyclass(frozen, module = "rgunicorn")]
+struct Overdue(Arc<Call>);
+
+#[pymethods]
+impl Overdue {
+    fn __call__(&self, py: Python<'_>) {
+        self.0.cancel_if_cut_off(py);
+    }
+}

@@ -1,0 +1,183 @@
+//! A request's body between the network and the app: held in memory, beyond
+//! that in a file without a name, until it is taken.
+
+use crate::http::{BodyDecoder, Framing, Limits, Piece};
+use crate::wsgi::BodyError;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// How much is taken out of the file at once.
+const BLOCK: usize = 256 * 1024;
+
+/// The body of one request.
+#[derive(Debug)]
+pub struct Body {
+    decoder: BodyDecoder,
+    memory: Vec<u8>,
+    /// What `memory` had no room for; nothing is in memory then.
+    spool: Option<Spool>,
+    ended: bool,
+    /// True while the client waits to be asked for the body (RFC 9110 section
+    /// 10.1.1, `Expect: 100-continue`).
+    pub waits_to_be_asked: bool,
+}
+
+#[derive(Debug)]
+struct Spool {
+    file: File,
+    written: u64,
+    taken: u64,
+}
+
+impl Body {
+    pub fn new(framing: Framing, limits: &Limits, waits_to_be_asked: bool) -> Body {
+        Body {
+            decoder: BodyDecoder::new(framing, limits),
+            memory: Vec::new(),
+            spool: None,
+            ended: false,
+            waits_to_be_asked,
+        }
+    }
+
+    /// True once all of the body has come.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Bytes that were received and not taken.
+    pub fn held(&self) -> u64 {
+        let spooled = self
+            .spool
+            .as_ref()
+            .map_or(0, |spool| spool.written - spool.taken);
+        self.memory.len() as u64 + spooled
+    }
+
+    /// True if what was received lies in a file.
+    pub fn is_spooled(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// Puts what is held, and what comes from now on, into a file without a
+    /// name in this folder, else in the usual one.
+    pub fn spool(&mut self, folder: Option<&Path>) -> io::Result<()> {
+        let spool = self.spool.insert(Spool {
+            file: match folder {
+                Some(folder) => tempfile::tempfile_in(folder)?,
+                None => tempfile::tempfile()?,
+            },
+            written: 0,
+            taken: 0,
+        });
+        spool.append(&self.memory)?;
+        self.memory = Vec::new();
+        Ok(())
+    }
+
+    /// Takes what belongs to the body off the front of `input`.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<(), BodyError> {
+        loop {
+            match self.decoder.next(input)? {
+                Piece::Data(data) => match &mut self.spool {
+                    Some(spool) => spool.append(data)?,
+                    None => self.memory.extend_from_slice(data),
+                },
+                Piece::NeedMore => {
+                    // By length, the end is known before it is looked for.
+                    self.ended = self.decoder.is_done();
+                    return Ok(());
+                }
+                Piece::End => {
+                    self.ended = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Moves bytes that are held to the end of `into`; gives their number.
+    pub fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        if let Some(spool) = &mut self.spool {
+            let taken = spool.take(into)?;
+            if taken == 0 {
+                self.spool = None;
+            }
+            return Ok(taken);
+        }
+        let length = self.memory.len();
+        if into.is_empty() {
+            std::mem::swap(into, &mut self.memory);
+        } else {
+            into.append(&mut self.memory);
+        }
+        Ok(length)
+    }
+}
+
+impl Spool {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.written)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let left = usize::try_from(self.written - self.taken).unwrap_or(usize::MAX);
+        let start = into.len();
+        into.resize(start + left.min(BLOCK), 0);
+        let result = self.file.read_exact_at(&mut into[start..], self.taken);
+        if result.is_err() {
+            into.truncate(start);
+        }
+        result?;
+        let taken = into.len() - start;
+        self.taken += taken as u64;
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(framing: Framing) -> Body {
+        Body::new(framing, &Limits::default(), false)
+    }
+
+    fn take_all(body: &mut Body) -> Vec<u8> {
+        let mut all = b"before ".to_vec();
+        while body.take(&mut all).unwrap() > 0 {}
+        all
+    }
+
+    #[test]
+    fn what_is_in_memory_moves_to_the_file_and_both_come_out_in_order() {
+        let mut body = body(Framing::Length(9));
+        body.feed(&mut &b"one"[..]).unwrap();
+        body.spool(None).unwrap();
+        let mut input = &b"two threefour"[..];
+        body.feed(&mut input).unwrap();
+        assert!(body.has_ended() && body.is_spooled());
+        assert_eq!((body.held(), input), (9, &b"reefour"[..]));
+        assert_eq!(take_all(&mut body), b"before onetwo th");
+        assert_eq!(body.held(), 0);
+    }
+
+    #[test]
+    fn the_end_is_seen_with_the_last_byte() {
+        let mut body = body(Framing::Length(3));
+        body.feed(&mut &b"on"[..]).unwrap();
+        assert!(!body.has_ended());
+        body.feed(&mut &b"e"[..]).unwrap();
+        assert!(body.has_ended());
+    }
+
+    #[test]
+    fn a_body_that_is_none_is_an_error() {
+        let mut body = body(Framing::Chunked);
+        assert!(body.feed(&mut &b"x\r\n"[..]).is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! One request on its way through the app, and its answer on the way back.
+
+use super::connection::{Client, Connection};
+use super::hub::{Admission, Id};
+use super::today::today;
+use crate::http::{ErrorPage, Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
+use crate::wsgi::{BodyError, Channel};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A request that waits for its answer. It may be moved to any thread, and
+/// nothing of it waits for the client. Dropped without [`finish`], it takes
+/// the connection with it.
+///
+/// [`finish`]: Exchange::finish
+pub struct Exchange {
+    pub head: Head,
+    /// When the request was whole.
+    pub started: Instant,
+    /// What the request is called in the logs.
+    pub id: Option<Box<str>>,
+    /// The client's address and port, if a proxy has told them.
+    told: Option<(String, Option<u16>)>,
+    connection: Option<Arc<Connection>>,
+    _admission: Admission,
+}
+
+impl Exchange {
+    pub(super) fn new(connection: Arc<Connection>, head: Head, admission: Admission) -> Exchange {
+        Exchange {
+            id: request_id(&connection, &head),
+            told: told_address(&connection, &head),
+            head,
+            started: Instant::now(),
+            connection: Some(connection),
+            _admission: admission,
+        }
+    }
+
+    /// The connection, which outlives the exchange: only the exchange's own
+    /// app may read or write through it.
+    pub fn connection(&self) -> &Arc<Connection> {
+        self.connection.as_ref().expect("it is there until the end")
+    }
+
+    pub fn id(&self) -> Id {
+        self.connection().id
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.connection().client
+    }
+
+    /// The client's address, empty over a unix socket, and its port.
+    pub fn remote(&self) -> (&str, Option<u16>) {
+        let client = self.client();
+        match &self.told {
+            Some((address, port)) => (address, *port),
+            None => (&client.address, client.port),
+        }
+    }
+
+    /// What else the environ has: the PROXY header's word, the client's
+    /// certificate, the request's id.
+    pub fn extra(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let connection = self.connection();
+        let mut extra: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        if let Some(header) = connection.proxy.get() {
+            extra.push(("PROXY_PROTOCOL", header.name().into()));
+            if let ProxyHeader::Addresses { destination, .. } = header {
+                extra.push(("PROXY_ADDR", destination.ip().to_string().into()));
+                extra.push(("PROXY_PORT", destination.port().to_string().into()));
+            }
+        }
+        if let Some(certificate) = connection.certificate.get() {
+            let variables = certificate.variables.iter();
+            extra.extend(variables.map(|(name, value)| (name.as_str(), value.into())));
+        } else if connection.hub.rules.asks_for_certificates() {
+            extra.push(("SSL_CLIENT_VERIFY", "NONE".into()));
+        }
+        if let Some(id) = &self.id {
+            extra.push(("REQUEST_ID", (&**id).into()));
+        }
+        extra
+    }
+
+    /// The field that tells the client of the request's id.
+    pub fn echo(&self) -> Option<(&str, &str)> {
+        echo(self.connection(), self.id.as_deref())
+    }
+
+    /// Address and port the listener is bound to; nothing for a unix socket.
+    pub fn server(&self) -> Option<(&str, u16)> {
+        let connection = self.connection();
+        let server = connection.hub.servers[connection.client.listener].as_ref()?;
+        Some((&server.0, server.1))
+    }
+
+    /// How the client reached the site.
+    pub fn scheme(&self) -> Scheme {
+        let own = match self.connection().hub.rules.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        };
+        self.head.stated_scheme().unwrap_or(own)
+    }
+
+    /// True if the answer may say that the connection stays, as far as the
+    /// client and the worker are concerned.
+    pub fn may_keep_alive(&self) -> bool {
+        let hub = &self.connection().hub;
+        self.head.keep_alive() && !hub.rules.keep_alive.is_zero() && !hub.is_stopping()
+    }
+
+    /// Answers in the app's place, unless a part of its answer went out; what
+    /// it writes from now on is refused.
+    pub fn refuse(&self, status: Status) -> bool {
+        let echo = self.echo();
+        let page = ErrorPage {
+            status,
+            message: "",
+            date: today().as_str(),
+            is_head: self.head.method() == b"HEAD",
+            fields: echo.as_slice(),
+        }
+        .render();
+        self.connection().refuse(&page.bytes)
+    }
+
+    /// Ends the request once all of its answer was written.
+    pub fn finish(mut self, keep_alive: bool) {
+        if let Some(connection) = self.connection.take() {
+            connection.finish(keep_alive);
+        }
+    }
+}
+
+/// The field that tells the client of this id, if it is to be told.
+pub(super) fn echo<'a>(
+    connection: &'a Connection,
+    id: Option<&'a str>,
+) -> Option<(&'a str, &'a str)> {
+    let rules = &connection.hub.rules;
+    let field = rules.request_id.as_deref().filter(|_| rules.echoes_id)?;
+    Some((field, id?))
+}
+
+/// What a request is called, if requests have names.
+pub(super) fn request_id(connection: &Connection, head: &Head) -> Option<Box<str>> {
+    let field = connection.hub.rules.request_id.as_ref()?;
+    let told = head.field(field).filter(|_| connection.client.trusted);
+    let told = told.filter(|id| is_request_id(id));
+    let told = told.and_then(|id| String::from_utf8(id.to_vec()).ok());
+    Some(told.unwrap_or_else(|| connection.hub.next_id()).into())
+}
+
+/// What a trusted field says of the client, else what a PROXY header says.
+pub(super) fn told_address(connection: &Connection, head: &Head) -> Option<(String, Option<u16>)> {
+    let rules = &connection.hub.rules;
+    if let Some(field) = rules.address_field
+        && connection.client.trusted
+        && let Some(address) = client_address(head, field, |ip| rules.trusted_peers.trusts(ip))
+    {
+        return Some((address.to_string(), None));
+    }
+    match connection.proxy.get()? {
+        ProxyHeader::Addresses { source, .. } => {
+            Some((source.ip().to_string(), Some(source.port())))
+        }
+        ProxyHeader::Local => None,
+    }
+}
+
+/// Heads that were used: their buffers have grown already.
+impl Exchange {
+    const MOST_SPARE: usize = 64;
+
+    /// A head to be filled.
+    pub(super) fn spare_head() -> Head {
+        SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+}
+
+thread_local! {
+    /// Heads that were used: their buffers have grown already.
+    static SPARE: RefCell<Vec<Head>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.abort();
+        }
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < Exchange::MOST_SPARE {
+                spare.push(std::mem::take(&mut self.head));
+            }
+        });
+    }
+}
+
+impl Channel for Connection {
+    fn read(&self, into: &mut Vec<u8>) -> Result<Option<usize>, BodyError> {
+        Connection::read(self, into)
+    }
+
+    fn wait_for_body(&self) -> Result<(), BodyError> {
+        Ok(Connection::wait_for_body(self)?)
+    }
+
+    fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
+        Connection::write(self, parts)
+    }
+
+    fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
+        Connection::send_file(self, file, offset, length)
+    }
+
+    fn wait_for_room(&self) -> io::Result<()> {
+        Connection::wait_for_room(self)
+    }
+}

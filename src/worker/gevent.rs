@@ -1,0 +1,211 @@
+//! The `gevent` worker: each request is a greenlet's, and gevent's hub watches
+//! the reactor's descriptor. The hub's half is `_rgunicorn.gevent`.
+
+use super::exchange::Exchange;
+use super::hub::Waiter;
+use super::reactor::{Event, Reactor};
+use super::service::{Service, pulse, rules};
+use super::signals::Signals;
+use super::{Boot, Failure};
+use crate::wsgi::Application;
+use nix::poll::PollFlags;
+use pyo3::intern;
+use pyo3::prelude::*;
+use socket2::Socket;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const MODULE: &str = "_rgunicorn.gevent";
+
+/// Makes the standard library cooperate. The app is imported after that.
+pub fn patch() -> Result<(), Failure> {
+    Python::attach(|py| {
+        let patched = py.import(MODULE).and_then(|it| it.call_method0("patch"));
+        patched
+            .map(drop)
+            .map_err(|error| Failure::of_loop(py, MODULE, &error))
+    })
+}
+
+/// Serves until a signal ends it or the parent is gone.
+pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> Result<(), Failure> {
+    // SAFETY: what Python may still hold after this function is an empty
+    // `GeventWorker` and requests that were taken or are dropped below.
+    let (boot, application, signals) = unsafe {
+        (
+            std::mem::transmute::<&Boot<'_>, &'static Boot<'static>>(boot),
+            std::mem::transmute::<&Application, &'static Application>(application),
+            std::mem::transmute::<&Signals, &'static Signals>(signals),
+        )
+    };
+    let reactor = Reactor::new(boot.listeners, signals, rules(boot), Box::new(Switch))
+        .map_err(|error| Failure::Serving(error.to_string()))?;
+    let engine = Engine {
+        boot,
+        signals,
+        reactor,
+        service: Arc::new(Service::new(boot, application, signals)),
+        events: Vec::new(),
+    };
+    Python::attach(|py| {
+        let run = || -> PyResult<()> {
+            let engine = RefCell::new(Some(engine));
+            let worker = Bound::new(py, GeventWorker { engine })?;
+            let pulse = pulse(boot).as_secs_f64();
+            let graceful = boot.settings.graceful_timeout;
+            let ran = py
+                .import(MODULE)?
+                .call_method1("run", (&worker, pulse, graceful));
+            worker.borrow().engine.take();
+            ran.map(drop)
+        };
+        run().map_err(|error| Failure::of_loop(py, MODULE, &error))
+    })
+}
+
+/// Waits for a client by letting other greenlets run.
+struct Switch;
+
+impl Waiter for Switch {
+    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+        let arguments = (
+            socket.as_raw_fd(),
+            ready.contains(PollFlags::POLLOUT),
+            longest.as_secs_f64(),
+        );
+        // The GIL stays with the thread: its greenlets share it.
+        Python::attach(|py| {
+            let waited = py
+                .import(MODULE)
+                .and_then(|module| module.call_method1(intern!(py, "wait"), arguments));
+            waited.map(drop).map_err(io::Error::other)
+        })
+    }
+}
+
+struct Engine {
+    boot: &'static Boot<'static>,
+    signals: &'static Signals,
+    reactor: Reactor,
+    service: Arc<Service<'static>>,
+    events: Vec<Event>,
+}
+
+impl Engine {
+    fn turn(&mut self) -> io::Result<()> {
+        loop {
+            self.reactor.turn(Duration::ZERO, &mut self.events)?;
+            if self.reactor.hub().fall_asleep() {
+                break;
+            }
+        }
+        if let Some(log) = self.boot.access_log {
+            log.flush();
+        }
+        Ok(())
+    }
+
+    fn jobs(&mut self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for event in self.events.drain(..) {
+            match event {
+                Event::Request(exchange) => jobs.push(Job {
+                    exchange: Mutex::new(Some(exchange)),
+                    service: self.service.clone(),
+                }),
+                Event::Refused(refusal) => self.service.note_refusal(&refusal),
+                // The app finds out by itself when it reads or writes.
+                Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
+            }
+        }
+        jobs
+    }
+}
+
+/// A request, for a greenlet to answer.
+#[pyclass(frozen, module = "rgunicorn")]
+struct Job {
+    exchange: Mutex<Option<Exchange>>,
+    service: Arc<Service<'static>>,
+}
+
+#[pymethods]
+impl Job {
+    fn __call__(&self) {
+        let exchange = self
+            .exchange
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(exchange) = exchange {
+            self.service.respond(exchange);
+        }
+    }
+}
+
+/// What the hub's half of the worker calls.
+#[pyclass(unsendable, module = "rgunicorn")]
+struct GeventWorker {
+    /// Nothing once the worker has ended.
+    engine: RefCell<Option<Engine>>,
+}
+
+impl GeventWorker {
+    fn with<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> Option<T> {
+        self.engine.try_borrow_mut().ok()?.as_mut().map(act)
+    }
+}
+
+#[pymethods]
+impl GeventWorker {
+    fn stop_descriptor(&self) -> Option<i32> {
+        self.with(|engine| engine.signals.as_fd().as_raw_fd())
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        self.with(|engine| engine.reactor.as_fd().as_raw_fd())
+    }
+
+    fn ready(&self) {
+        self.with(|engine| engine.boot.heartbeat.ready());
+    }
+
+    /// The requests that have come, and the seconds to the next deadline.
+    fn turn(&self) -> PyResult<(Vec<Job>, Option<f64>)> {
+        let turned = self.with(|engine| -> io::Result<_> {
+            engine.turn()?;
+            let deadline = engine.reactor.next_deadline();
+            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            Ok((engine.jobs(), left.map(|left| left.as_secs_f64())))
+        });
+        Ok(turned.transpose()?.unwrap_or_default())
+    }
+
+    /// Says that the worker is alive; True if it is to stop, as its master is
+    /// gone.
+    fn beat(&self) -> bool {
+        let orphan = self.with(|engine| {
+            engine.boot.heartbeat.beat();
+            engine.boot.is_orphan()
+        });
+        orphan.unwrap_or(false)
+    }
+
+    /// Takes no new connections; gives the requests that had come.
+    fn stop(&self) -> PyResult<Vec<Job>> {
+        let stopped = self.with(|engine| -> io::Result<_> {
+            engine.reactor.stop(&mut engine.events)?;
+            engine.turn()?;
+            Ok(engine.jobs())
+        });
+        Ok(stopped.transpose()?.unwrap_or_default())
+    }
+
+    fn connections(&self) -> usize {
+        let open = self.with(|engine| engine.reactor.connections());
+        open.unwrap_or_default()
+    }
+}
