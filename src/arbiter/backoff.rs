@@ -1,0 +1,73 @@
+//! Patience with workers that keep dying young.
+
+use std::time::{Duration, Instant};
+
+/// The first pause; each further one is twice as long.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// When the next worker may be started. One early death may be chance, so the
+/// pauses begin with the second in a row.
+#[derive(Debug)]
+pub struct Backoff {
+    deaths: u32,
+    until: Instant,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        let (deaths, until) = (0, Instant::now());
+        Self { deaths, until }
+    }
+}
+
+impl Backoff {
+    /// No worker is to be started before.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Counts a worker that died before it had served for long.
+    pub fn grow(&mut self) {
+        self.deaths += 1;
+        let Some(doublings) = self.deaths.checked_sub(2) else {
+            return;
+        };
+        let pause = FIRST.saturating_mul(2_u32.saturating_pow(doublings));
+        let pause = pause.min(LONGEST);
+        self.until = Instant::now() + pause;
+        ::log::warn!(
+            "{} workers in a row have died early; the next is started in {} s",
+            self.deaths,
+            pause.as_secs_f32()
+        );
+    }
+
+    /// Forgets what was.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let mut backoff = Backoff::default();
+        backoff.grow();
+        assert!(backoff.until() <= Instant::now(), "one death is chance");
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            backoff.grow();
+            pauses.push((backoff.until() - Instant::now()).as_secs_f32().round());
+        }
+        assert_eq!(pauses[1..5], [1.0, 2.0, 4.0, 8.0]);
+        assert_eq!(pauses[39], 30.0);
+        backoff.reset();
+        assert!(backoff.until() <= Instant::now());
+    }
+}

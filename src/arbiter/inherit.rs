@@ -1,0 +1,205 @@
+//! What the master gets from who has started it, and what it leaves to who
+//! comes after it. All of it travels in the environment.
+//!
+//! | variable | says | set by |
+//! |---|---|---|
+//! | `LISTEN_PID`, `LISTEN_FDS` | descriptors from 3 on are listening sockets | systemd |
+//! | `GUNICORN_FD` | so are these | the master before (USR2) |
+//! | `GUNICORN_PID` | which process that is | the master before |
+//! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
+//! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself anew |
+//! | `RGUNICORN_BELL` | the bell that they ring | this process |
+//! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
+//! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::Pid;
+
+/// The variables that are meant for the master, and for nobody after it.
+pub const VARIABLES: [&str; 10] = [
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "GUNICORN_FD",
+    "GUNICORN_PID",
+    "RGUNICORN_LENT",
+    "RGUNICORN_WORKERS",
+    "RGUNICORN_BELL",
+    "RGUNICORN_CHILD",
+    "RGUNICORN_PIDFILE",
+];
+
+/// The first descriptor that systemd passes (`sd_listen_fds(3)`).
+const FIRST: RawFd = 3;
+
+/// What the master has been given.
+#[derive(Debug, Default)]
+pub struct Inheritance {
+    /// Sockets that listen already.
+    pub sockets: Vec<RawFd>,
+    /// Whether the service manager holds them, too, and will go on with them.
+    pub lent: bool,
+    /// The master that we are to replace.
+    pub parent: Option<Pid>,
+    /// The master that is to replace us.
+    pub child: Option<Pid>,
+    /// Workers that are children of this process already.
+    pub workers: Vec<Adopted>,
+    pub bell: Option<OwnedFd>,
+    /// The pid file of this process.
+    pub pidfile: Option<PathBuf>,
+}
+
+/// A worker that this process has started before it executed itself anew.
+#[derive(Debug)]
+pub struct Adopted {
+    pub pid: Pid,
+    pub age: u64,
+    /// Whether it was told to end.
+    pub is_ending: bool,
+    pub heartbeat: Option<OwnedFd>,
+}
+
+impl Inheritance {
+    /// Reads the variables.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let number = |name: &str| variable(name).and_then(|text| text.trim().parse::<i32>().ok());
+        let pid = |name| number(name).filter(|pid| *pid > 0).map(Pid::from_raw);
+        let list = |name| variable(name).unwrap_or_default();
+        let mut inheritance = Self {
+            parent: pid("GUNICORN_PID"),
+            child: pid("RGUNICORN_CHILD"),
+            lent: variable("RGUNICORN_LENT").is_some(),
+            bell: number("RGUNICORN_BELL").and_then(take),
+            pidfile: variable("RGUNICORN_PIDFILE").map(PathBuf::from),
+            ..Self::default()
+        };
+        if pid("LISTEN_PID") == Some(Pid::this()) {
+            let count = number("LISTEN_FDS").unwrap_or_default().max(0);
+            inheritance.sockets = (FIRST..FIRST + count).collect();
+            inheritance.lent = count > 0;
+        }
+        if inheritance.sockets.is_empty() {
+            let numbers = list("GUNICORN_FD");
+            let numbers = numbers.split(',').map(str::trim);
+            inheritance.sockets = numbers.filter_map(|it| it.parse().ok()).collect();
+        }
+        let workers = list("RGUNICORN_WORKERS");
+        inheritance.workers = workers.split(',').filter_map(Adopted::read).collect();
+        inheritance
+    }
+}
+
+impl Inheritance {
+    /// The variables that say all this once more, for the program that is
+    /// executed next; the descriptors stay open for it.
+    pub fn written_down(&self) -> Vec<(&'static str, String)> {
+        let numbers: Vec<_> = self.sockets.iter().map(RawFd::to_string).collect();
+        let workers: Vec<_> = self.workers.iter().map(Adopted::written_down).collect();
+        let mut variables = vec![
+            ("GUNICORN_FD", numbers.join(",")),
+            ("RGUNICORN_WORKERS", workers.join(",")),
+        ];
+        variables.extend(self.lent.then(|| ("RGUNICORN_LENT", "1".to_owned())));
+        let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string()));
+        variables.extend(pid("GUNICORN_PID", self.parent));
+        variables.extend(pid("RGUNICORN_CHILD", self.child));
+        let path = |path: &PathBuf| ("RGUNICORN_PIDFILE", path.display().to_string());
+        variables.extend(self.pidfile.as_ref().map(path));
+        if let Some(bell) = &self.bell {
+            leave_open(bell, true);
+            variables.push(("RGUNICORN_BELL", bell.as_raw_fd().to_string()));
+        }
+        variables
+    }
+}
+
+impl Adopted {
+    fn written_down(&self) -> String {
+        let state = if self.is_ending { "ending" } else { "serving" };
+        let file = self.heartbeat.as_ref().map(|file| {
+            leave_open(file, true);
+            file.as_raw_fd().to_string()
+        });
+        let file = file.as_deref().unwrap_or("-");
+        format!("{}:{}:{state}:{file}", self.pid, self.age)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        Some(Self {
+            pid: Pid::from_raw(parts.next()?.parse().ok()?),
+            age: parts.next()?.parse().ok()?,
+            is_ending: parts.next()? == "ending",
+            heartbeat: parts.next()?.parse().ok().and_then(take),
+        })
+    }
+}
+
+/// Takes a descriptor that was left open for us, if it is one.
+fn take(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: it is cloned at once, which fails for what is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let ours = borrowed.try_clone_to_owned().ok()?;
+    nix::unistd::close(number).ok()?;
+    Some(ours)
+}
+
+/// Lets a descriptor stay open in the program that is executed next, or not.
+pub fn leave_open(descriptor: impl AsFd, open: bool) {
+    let flags = if open {
+        FdFlag::empty()
+    } else {
+        FdFlag::FD_CLOEXEC
+    };
+    // It is open, and then this cannot fail.
+    let _ = fcntl(descriptor, FcntlArg::F_SETFD(flags));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, String)]) -> Inheritance {
+        Inheritance::read(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.clone())
+        })
+    }
+
+    #[test]
+    fn systemds_sockets_are_for_the_process_that_it_names() {
+        let us = ("LISTEN_PID", Pid::this().to_string());
+        let count = ("LISTEN_FDS", "2".to_owned());
+        let inheritance = read(&[us, count.clone()]);
+        assert_eq!(inheritance.sockets, [3, 4]);
+        assert!(inheritance.lent);
+        let inheritance = read(&[("LISTEN_PID", "1".to_owned()), count]);
+        assert!(inheritance.sockets.is_empty() && !inheritance.lent);
+    }
+
+    #[test]
+    fn an_old_master_leaves_its_sockets_and_its_name() {
+        let fds = ("GUNICORN_FD", "3,17".to_owned());
+        let inheritance = read(&[fds, ("GUNICORN_PID", "42".to_owned())]);
+        assert_eq!(inheritance.sockets, [3, 17]);
+        assert_eq!(inheritance.parent, Some(Pid::from_raw(42)));
+        assert!(!inheritance.lent);
+    }
+
+    #[test]
+    fn workers_are_found_again() {
+        let text = "7:1:serving:-,8:12:ending:-,nonsense".to_owned();
+        let inheritance = read(&[("RGUNICORN_WORKERS", text)]);
+        let workers: Vec<_> = inheritance.workers.iter().collect();
+        assert_eq!(workers.len(), 2);
+        assert_eq!((workers[1].pid.as_raw(), workers[1].age), (8, 12));
+        assert!(workers[1].is_ending && !workers[0].is_ending);
+        let again = read(&inheritance.written_down());
+        assert_eq!(again.workers.len(), 2);
+        assert_eq!(again.workers[1].age, 12);
+    }
+}

@@ -1,0 +1,169 @@
+//! HUP: a new generation is tried while the old one serves.
+//!
+//! The settings are read again, new addresses are bound, and one worker of the
+//! new generation is started, then the others. Only when all of them serve is
+//! the old generation told to end. If anything goes wrong before that, the new
+//! one is dropped and the old one goes on as if nothing had happened.
+
+use std::time::Instant;
+
+use super::sockets::Sockets;
+use super::{Death, LAST_CLIENTS, Master, Service};
+
+/// A generation on trial.
+pub struct Reload<S> {
+    generation: u64,
+    service: S,
+    pub sockets: Sockets,
+}
+
+impl<S: Service> Master<'_, S> {
+    /// Answers to HUP.
+    pub(super) fn begin_reload(&mut self) {
+        ::log::info!("Hang up: Master");
+        self.notify.reloading();
+        self.drop_reload();
+        if self.settings().preload_app {
+            return self.rehearse();
+        }
+        let service = match (self.renew)() {
+            Ok(service) => service,
+            Err(error) => return self.keep_old(&format!("{error:#}")),
+        };
+        if service.settings().preload_app {
+            // Only a fresh process can load it for all.
+            return self.rehearse();
+        }
+        match self.sockets.renewed(service.settings()) {
+            Ok(sockets) => {
+                let mut facts = self.roster.facts(&sockets.listeners);
+                facts.workers = service.settings().workers as usize;
+                let hooks = service.hooks();
+                hooks.nworkers_changed(&facts, facts.workers, Some(self.target));
+                hooks.on_reload(&facts);
+                self.generations += 1;
+                self.reload = Some(Reload {
+                    generation: self.generations,
+                    service,
+                    sockets,
+                });
+            }
+            Err(error) => self.keep_old(&error.to_string()),
+        }
+    }
+
+    /// Takes the next step of a reload, if there is one.
+    pub(super) fn tend_reload(&mut self) {
+        let Some(reload) = &self.reload else { return };
+        let generation = reload.generation;
+        let target = reload.service.settings().workers as usize;
+        let (mut started, mut serving) = (0, 0);
+        for worker in self.roster.of(generation) {
+            started += 1;
+            serving += usize::from(worker.is_serving());
+        }
+        if started < target && started == serving {
+            // One to see whether it comes up at all, then the others.
+            let count = if started == 0 { 1 } else { target - started };
+            for _ in 0..count {
+                let result = self.roster.start(
+                    &reload.service,
+                    generation,
+                    &reload.sockets.listeners,
+                    &self.sockets.descriptors().collect::<Vec<_>>(),
+                    &self.bell,
+                );
+                if let Err(error) = result {
+                    self.fail_reload(&format!("a worker cannot be started: {error}"));
+                    return;
+                }
+            }
+        } else if serving >= target {
+            self.commit_reload();
+        }
+    }
+
+    /// All serve: from now on they are the workers.
+    fn commit_reload(&mut self) {
+        let Some(reload) = self.reload.take() else {
+            return;
+        };
+        let moved = reload.sockets.without(&self.sockets).next().is_some();
+        let mut left = false;
+        for listener in self.sockets.without(&reload.sockets) {
+            listener.turn_away();
+            left = true;
+        }
+        self.service = reload.service;
+        self.sockets = reload.sockets;
+        self.generation = reload.generation;
+        self.target = self.service.settings().workers as usize;
+        self.roster.wanted = self.target;
+        self.backoff.reset();
+        self.write_pidfile();
+        self.show_title();
+        self.notify.ready("Reloaded");
+        if !left {
+            // Some of the old sockets would else be emptied by nobody.
+            for worker in self
+                .roster
+                .iter()
+                .filter(|it| it.generation < self.generation)
+            {
+                worker.heartbeat.leave_queue();
+            }
+        }
+        if left {
+            self.not_before = Instant::now() + LAST_CLIENTS;
+        }
+        if moved || left {
+            ::log::info!("Listening at: {}", self.sockets);
+        }
+    }
+
+    /// True if it was a worker on trial that has died; the trial is over then.
+    pub(super) fn reload_died(&mut self, death: Death) -> bool {
+        if self.reload.as_ref().map(|it| it.generation) != Some(death.generation) {
+            // What is left of a trial that is over has nothing to tell.
+            return death.generation > self.generation;
+        }
+        let how = match death.code {
+            Some(code) => format!("exited with code {code}"),
+            None => "was ended by a signal".to_owned(),
+        };
+        let when = if death.served {
+            ""
+        } else {
+            " before it served"
+        };
+        self.fail_reload(&format!("the new worker (pid:{}) {how}{when}", death.pid));
+        true
+    }
+
+    fn fail_reload(&mut self, reason: &str) {
+        self.drop_reload();
+        self.keep_old(reason);
+    }
+
+    /// Ends the workers on trial.
+    fn drop_reload(&mut self) {
+        let Some(reload) = self.reload.take() else {
+            return;
+        };
+        reload.sockets.unlink_except(&self.sockets);
+        for worker in self.roster.iter_mut() {
+            if worker.generation > self.generation && !worker.is_ending() {
+                // Its new addresses go with it.
+                worker.end(false);
+            }
+        }
+    }
+
+    pub(super) fn keep_old(&mut self, reason: &str) {
+        ::log::error!("Reload failed, the old workers go on serving: {reason}");
+        self.notify.ready("Reload failed, serving as before");
+        if let Err(error) = self.service.enter() {
+            ::log::error!("{error:#}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! HUP with `preload_app`: the app is loaded in the master, and an interpreter
+//! does not load it twice. So the master executes itself anew, in place: its
+//! process, its children and its sockets stay, only the program begins again.
+//!
+//! Before that, a child does the same and loads the app, to see whether it
+//! can be loaded at all; if it cannot, nothing changes.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{ForkResult, Pid, dup2_stderr};
+
+use super::inherit::{Inheritance, leave_open};
+use super::pidfile::Pidfile;
+use super::signals::Signals;
+use super::upgrade::become_program;
+use super::{Master, Service, limit};
+use crate::process::Program;
+use crate::python;
+use crate::worker::Bell;
+
+/// The pause before the app is loaded once more that loads in a child and not
+/// in the master.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// For a master that has executed itself anew and then cannot load the app: its
+/// workers go on serving, and it begins again after a pause. Gives what ends
+/// the master.
+pub fn begin_again(
+    program: &Program,
+    inheritance: &Inheritance,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    ::log::error!("The old workers go on serving and cannot be replaced for now: {error:#}");
+    let wait = || Signals::block()?.wait(PAUSE, &Bell::new()?);
+    let signals = wait().unwrap_or_default();
+    let ends = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+    if let Some(signal) = signals.into_iter().find(|it| ends.contains(it)) {
+        for worker in &inheritance.workers {
+            let _ = kill(worker.pid, signal);
+        }
+        return error.context(format!("{signal} has ended the master, which had no app"));
+    }
+    let mut program = program.clone();
+    for (name, value) in inheritance.written_down() {
+        program.environment.insert(name.into(), value.into());
+    }
+    anyhow::Error::from(program.execute()).context("The program cannot be executed")
+}
+
+/// A child that tries to load the app.
+pub struct Rehearsal {
+    pub pid: Pid,
+    /// What it prints, where the system gives memory files.
+    output: Option<File>,
+    started: Instant,
+}
+
+impl<S: Service> Master<'_, S> {
+    /// Starts a child that loads the app, in place of one that does already.
+    pub(super) fn rehearse(&mut self) {
+        self.drop_rehearsal();
+        let output = memfd_create("rehearsal", MFdFlags::MFD_CLOEXEC)
+            .ok()
+            .map(File::from);
+        match python::fork() {
+            Ok(ForkResult::Parent { child: pid }) => {
+                let started = Instant::now();
+                self.rehearsal = Some(Rehearsal {
+                    pid,
+                    output,
+                    started,
+                });
+            }
+            Ok(ForkResult::Child) => {
+                let mut program = self.program.clone();
+                program.words.insert(1, "--check-config".into());
+                if let Some(output) = output {
+                    let _ = dup2_stderr(output);
+                }
+                become_program(&program)
+            }
+            Err(error) => self.keep_old(&format!("no process can be started: {error}")),
+        }
+    }
+
+    pub(super) fn drop_rehearsal(&mut self) {
+        if let Some(rehearsal) = self.rehearsal.take() {
+            let _ = kill(rehearsal.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Ends a rehearsal that takes too long.
+    pub(super) fn watch_rehearsal(&mut self) {
+        let Some(limit) = limit(self.settings().boot_timeout) else {
+            return;
+        };
+        let is_late = |it: &Rehearsal| it.started.elapsed() > limit;
+        if self.rehearsal.as_ref().is_some_and(is_late) {
+            self.drop_rehearsal();
+            let limit = limit.as_secs();
+            self.keep_old(&format!(
+                "the app has not loaded within {limit} s (boot_timeout)"
+            ));
+        }
+    }
+
+    /// Draws the consequences of the rehearsal's end.
+    pub(super) fn end_rehearsal(&mut self, mut rehearsal: Rehearsal, status: WaitStatus) {
+        if matches!(status, WaitStatus::Exited(_, 0)) {
+            let error = self.execute_anew();
+            return self.keep_old(&format!("the program cannot be executed: {error}"));
+        }
+        let mut said = String::new();
+        if let Some(output) = &mut rehearsal.output {
+            // It is for people: what can be read of it will do.
+            let _ = output
+                .rewind()
+                .and_then(|()| output.read_to_string(&mut said));
+        }
+        match said.trim() {
+            "" => self.keep_old(&format!("loading the app has failed: {status:?}")),
+            said => self.keep_old(said),
+        }
+    }
+
+    /// Becomes the program once more, with all that this process has. Gives
+    /// what has prevented it.
+    fn execute_anew(&mut self) -> std::io::Error {
+        let mut program = self.successor();
+        self.leave_workers(true);
+        let workers: Vec<_> = self.roster.iter().map(|it| it.written_down()).collect();
+        let parent = self.parent.map(|it| ("GUNICORN_PID", it.to_string()));
+        let child = self.upgrade.map(|it| ("RGUNICORN_CHILD", it.to_string()));
+        let left = [
+            ("RGUNICORN_WORKERS", workers.join(",")),
+            ("RGUNICORN_BELL", self.bell.as_fd().as_raw_fd().to_string()),
+        ];
+        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().display().to_string());
+        let pidfile = self.pidfile.as_ref().map(path);
+        for (name, value) in left.into_iter().chain(parent).chain(child).chain(pidfile) {
+            program.environment.insert(name.into(), value.into());
+        }
+        let error = program.execute();
+        self.leave_workers(false);
+        for listener in &self.sockets.listeners {
+            leave_open(listener, false);
+        }
+        error
+    }
+
+    fn leave_workers(&self, open: bool) {
+        leave_open(&self.bell, open);
+        for file in self.roster.iter().filter_map(|it| it.heartbeat.file()) {
+            leave_open(file, open);
+        }
+    }
+}

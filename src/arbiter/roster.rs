@@ -1,0 +1,340 @@
+//! The workers that are alive, as the master knows them.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, close};
+
+use super::inherit::Adopted;
+use super::obituary::{self, OutOfMemory};
+use super::{Post, Service};
+use crate::net::Listener;
+use crate::python::{self, hooks};
+use crate::worker::{Bell, Crowd, Heartbeat};
+
+/// The exit code of a worker whose code went wrong (Gunicorn's -1).
+const PANICKED: i32 = 255;
+
+/// How long an aborted worker gets to tell what it was doing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A worker that has served for less than this has not proved itself.
+const PROBATION: Duration = Duration::from_secs(2);
+
+/// The workers that are alive.
+#[derive(Debug)]
+pub struct Roster {
+    /// How many workers the master means to have.
+    pub wanted: usize,
+    workers: Vec<Worker>,
+    /// How many were ever started.
+    started: u64,
+    memory: OutOfMemory,
+    /// Nothing where no memory can be shared for it.
+    crowd: Option<Crowd>,
+}
+
+/// A worker that is alive, or not reaped yet.
+#[derive(Debug)]
+pub struct Worker {
+    pub pid: Pid,
+    /// Counts up from 1 with every worker that is started.
+    pub age: u64,
+    /// Which reading of the settings it was started with.
+    pub generation: u64,
+    pub heartbeat: Heartbeat,
+    started: Instant,
+    /// Since when it serves, as far as the master has seen.
+    serving: Option<Instant>,
+    /// When it was told to end.
+    ending: Option<Instant>,
+    /// When it was aborted for its silence.
+    aborted: Option<Instant>,
+    /// What the master has sent it last to end it.
+    sent: Option<Signal>,
+}
+
+/// A worker that has died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    pub pid: Pid,
+    pub generation: u64,
+    /// Its exit code; none when a signal has ended it.
+    pub code: Option<i32>,
+    /// Whether it ever served.
+    pub served: bool,
+    /// Whether it died by itself, and before it had served for long.
+    pub early: bool,
+}
+
+impl Roster {
+    pub fn new() -> Self {
+        Self {
+            workers: Vec::new(),
+            wanted: 0,
+            started: 0,
+            memory: OutOfMemory::watch(),
+            crowd: Crowd::new().ok(),
+        }
+    }
+
+    /// Takes up workers that this process has started in an earlier life; they
+    /// are of generation 0.
+    pub fn adopt(&mut self, workers: Vec<Adopted>, bell: &Bell) -> io::Result<()> {
+        for worker in workers {
+            self.started = self.started.max(worker.age);
+            self.workers.push(Worker {
+                pid: worker.pid,
+                age: worker.age,
+                generation: 0,
+                heartbeat: Heartbeat::adopt(worker.heartbeat, bell)?,
+                started: Instant::now(),
+                serving: None,
+                ending: worker.is_ending.then(Instant::now),
+                aborted: None,
+                sent: worker.is_ending.then_some(Signal::SIGTERM),
+            });
+        }
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.workers.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Worker> {
+        self.workers.iter_mut()
+    }
+
+    /// The workers of a generation that shall go on, the oldest first.
+    pub fn of(&self, generation: u64) -> impl Iterator<Item = &Worker> {
+        let ours = move |worker: &&Worker| worker.generation == generation && !worker.is_ending();
+        self.workers.iter().filter(ours)
+    }
+
+    /// Starts a worker: in the new process the service does its work, and its
+    /// result is the exit code. `others` are descriptors of the master that
+    /// are no business of this worker.
+    pub fn start(
+        &mut self,
+        service: &impl Service,
+        generation: u64,
+        listeners: &[Listener],
+        others: &[RawFd],
+        bell: &Bell,
+    ) -> io::Result<()> {
+        let mut heartbeat = Heartbeat::new(bell)?;
+        if let Some(crowd) = &self.crowd {
+            let others = self.workers.iter();
+            heartbeat.seat = crowd.seat(others.filter_map(|it| it.heartbeat.seat.as_ref()));
+        }
+        let master = Pid::this();
+        let age = self.started + 1;
+        let facts = self.facts(listeners);
+        let hooks = service.hooks();
+        hooks.pre_fork(&facts, age).map_err(io::Error::other)?;
+        if let ForkResult::Parent { child } = python::fork()? {
+            self.started = age;
+            hooks.forked(child.as_raw());
+            self.workers.push(Worker {
+                pid: child,
+                age,
+                generation,
+                heartbeat,
+                started: Instant::now(),
+                serving: None,
+                ending: None,
+                aborted: None,
+                sent: None,
+            });
+            return Ok(());
+        }
+        for descriptor in others {
+            // It is open: the master has it.
+            let _ = close(*descriptor);
+        }
+        let post = Post {
+            listeners,
+            heartbeat: &heartbeat,
+            master,
+            facts: &facts,
+            age,
+        };
+        // A panic must not climb into the master's code in the child.
+        let code = catch_unwind(AssertUnwindSafe(|| service.work(post)));
+        process::exit(code.unwrap_or(PANICKED));
+    }
+
+    /// What hooks can see of the master.
+    pub fn facts(&self, listeners: &[Listener]) -> hooks::Master {
+        let name = |listener: &Listener| (listener.as_fd().as_raw_fd(), listener.to_string());
+        hooks::Master {
+            pid: Pid::this().as_raw(),
+            workers: self.wanted,
+            listeners: listeners.iter().map(name).collect(),
+        }
+    }
+
+    /// Sends a signal to every worker.
+    pub fn signal(&self, signal: Signal) {
+        for worker in &self.workers {
+            worker.signal(signal);
+        }
+    }
+
+    /// Looks at every worker's heartbeat. Those that have been silent for
+    /// longer than `timeout` are aborted, and killed if this does not end
+    /// them; likewise those that take longer than `boot_timeout` to serve.
+    /// Those that were told to end are killed after `graceful_timeout`.
+    pub fn watch(
+        &mut self,
+        timeout: Option<Duration>,
+        boot_timeout: Option<Duration>,
+        graceful_timeout: Duration,
+    ) {
+        for worker in &mut self.workers {
+            if worker.serving.is_none() && worker.heartbeat.is_ready() {
+                worker.serving = Some(Instant::now());
+            }
+            let pid = worker.pid;
+            if let Some(since) = worker.aborted {
+                if since.elapsed() >= LAST_WORDS {
+                    worker.kill();
+                }
+                continue;
+            }
+            let silence = worker.heartbeat.silence().unwrap_or_default();
+            let is_booting = !worker.is_serving();
+            if timeout.is_some_and(|timeout| silence > timeout) {
+                ::log::error!(target: "critical", "WORKER TIMEOUT (pid:{pid})");
+                worker.abort();
+            } else if let Some(limit) = boot_timeout.filter(|_| is_booting)
+                && worker.started.elapsed() > limit
+            {
+                let limit = limit.as_secs();
+                ::log::error!(
+                    target: "critical",
+                    "WORKER TIMEOUT (pid:{pid}): it has not come up within {limit} s \
+                     (boot_timeout)"
+                );
+                worker.abort();
+            } else if let Some(since) = worker.ending
+                && since.elapsed() > graceful_timeout
+                && worker.sent != Some(Signal::SIGKILL)
+            {
+                ::log::warn!(
+                    "Worker (pid:{pid}) has not finished within {} s (graceful_timeout) and is \
+                     killed",
+                    graceful_timeout.as_secs()
+                );
+                worker.kill();
+            }
+        }
+    }
+
+    /// Takes the next child that has died off the roster and tells of it. As
+    /// process 1 the master inherits children of others; and it has some that
+    /// are no workers, for which `other` is called.
+    pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<Death> {
+        loop {
+            let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Err(Errno::EINTR) => continue,
+                Err(_) | Ok(WaitStatus::StillAlive) => return None,
+                Ok(status) => status,
+            };
+            let Some(pid) = status.pid() else { continue };
+            let Some(place) = self.workers.iter().position(|worker| worker.pid == pid) else {
+                other(pid, status);
+                continue;
+            };
+            let worker = self.workers.remove(place);
+            if let Some(seat) = &worker.heartbeat.seat {
+                seat.has(None);
+            }
+            obituary::tell(
+                pid,
+                status,
+                worker.sent,
+                &worker.heartbeat,
+                &mut self.memory,
+            );
+            return Some(worker.death(status));
+        }
+    }
+}
+
+impl Worker {
+    pub fn is_serving(&self) -> bool {
+        self.serving.is_some() || self.heartbeat.is_ready()
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.aborted.is_some()
+    }
+
+    /// What [`Adopted`] is read from.
+    pub fn written_down(&self) -> String {
+        let state = if self.is_ending() {
+            "ending"
+        } else {
+            "serving"
+        };
+        let file = self.heartbeat.file().map(|it| it.as_raw_fd().to_string());
+        let file = file.as_deref().unwrap_or("-");
+        format!("{}:{}:{state}:{file}", self.pid, self.age)
+    }
+
+    /// Lets it finish what it does and then end. Those who wait to be accepted
+    /// are for others if `leaves_queue`.
+    pub fn end(&mut self, leaves_queue: bool) {
+        if leaves_queue {
+            self.heartbeat.leave_queue();
+        }
+        self.ending.get_or_insert_with(Instant::now);
+        self.send(Signal::SIGTERM);
+    }
+
+    fn abort(&mut self) {
+        self.aborted = Some(Instant::now());
+        self.send(Signal::SIGABRT);
+    }
+
+    fn kill(&mut self) {
+        self.send(Signal::SIGKILL);
+    }
+
+    fn send(&mut self, signal: Signal) {
+        self.sent = Some(signal);
+        self.signal(signal);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It may be dead already, and not reaped yet.
+        let _ = kill(self.pid, signal);
+    }
+
+    fn death(&self, status: WaitStatus) -> Death {
+        let served = self.is_serving();
+        let proved = self.serving.is_some_and(|it| it.elapsed() >= PROBATION);
+        Death {
+            pid: self.pid,
+            generation: self.generation,
+            code: match status {
+                WaitStatus::Exited(_, code) => Some(code),
+                _ => None,
+            },
+            served,
+            early: !proved && self.ending.is_none(),
+        }
+    }
+}

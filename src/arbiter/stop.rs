@@ -1,0 +1,93 @@
+//! The master's end: nobody is accepted who would not be served, and what is
+//! begun is finished.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::sockets::Sockets;
+use super::{LAST_CLIENTS, Master, Service, seconds};
+
+/// What workers get when a graceful stop has become a quick one.
+const QUICK_STOP: Duration = Duration::from_secs(2);
+
+/// How long the system may take to end a killed worker.
+const KILLED: Duration = Duration::from_secs(5);
+
+/// The pause between two looks at the queues of ports that are to be closed.
+const GLANCE: Duration = Duration::from_millis(50);
+
+impl<S: Service> Master<'_, S> {
+    /// Ends the workers: asks them to, waits, and kills those that are left.
+    pub(super) fn stop(&mut self, mut graceful: bool) -> io::Result<()> {
+        self.drop_rehearsal();
+        self.reload = None;
+        self.notify.stopping();
+        if let Some(child) = self.upgrade {
+            self.notify.main_process(child);
+        }
+        // Somebody else goes on with them.
+        let shared = self.sockets.lent || self.upgrade.is_some() || self.parent.is_some();
+        if graceful && !shared {
+            self.sockets.turn_away();
+            let end = Instant::now() + LAST_CLIENTS;
+            graceful = !self.is_interrupted(end, &mut Sockets::default())?;
+        }
+        if shared {
+            self.roster.iter().for_each(|it| it.heartbeat.leave_queue());
+        }
+        self.roster.signal(if graceful {
+            Signal::SIGTERM
+        } else {
+            Signal::SIGQUIT
+        });
+        let mut ports = std::mem::take(&mut self.sockets);
+        if shared {
+            ports = Sockets::default();
+        }
+        ports.unlink();
+        let end = Instant::now() + seconds(self.settings().graceful_timeout);
+        if self.is_interrupted(end, &mut ports)? {
+            self.roster.signal(Signal::SIGQUIT);
+            let end = end.min(Instant::now() + QUICK_STOP);
+            while self.wait_for_workers(end, &mut ports)? {}
+        }
+        self.roster.signal(Signal::SIGKILL);
+        let end = Instant::now() + KILLED;
+        while self.wait_for_workers(end, &mut ports)? {}
+        Ok(())
+    }
+
+    /// As `wait_for_workers`, and tells of an interruption.
+    fn is_interrupted(&mut self, end: Instant, ports: &mut Sockets) -> io::Result<bool> {
+        let interrupted = self.wait_for_workers(end, ports)?;
+        if interrupted {
+            ::log::info!("Quick shutdown requested");
+        }
+        Ok(interrupted)
+    }
+
+    /// Waits until no worker is left or this moment has come; `true` when INT
+    /// or QUIT has interrupted it. Meanwhile `ports` are closed as soon as
+    /// nobody waits at them any more.
+    fn wait_for_workers(&mut self, end: Instant, ports: &mut Sockets) -> io::Result<bool> {
+        loop {
+            while self.reap().is_some() {}
+            ports.close_empty();
+            let left = end.saturating_duration_since(Instant::now());
+            if self.roster.is_empty() || left.is_zero() {
+                return Ok(false);
+            }
+            let pause = if ports.listeners.is_empty() {
+                left
+            } else {
+                left.min(GLANCE)
+            };
+            let signals = self.signals.wait(pause, &self.bell)?;
+            if signals.contains(&Signal::SIGINT) || signals.contains(&Signal::SIGQUIT) {
+                return Ok(true);
+            }
+        }
+    }
+}

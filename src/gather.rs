@@ -1,0 +1,77 @@
+//! From the command line to the settings: what a config file adds on the way.
+
+use std::env;
+use std::ffi::OsString;
+
+use anyhow::Result;
+use pyo3::prelude::*;
+
+use crate::config::{ConfigFile, Draft, Settings, current_folder};
+use crate::python::config_file::Place;
+use crate::python::{self, Hooks};
+use crate::site::Site;
+
+/// The settings, and what else the sources give.
+#[derive(Debug)]
+pub struct Gathered {
+    pub settings: Settings,
+    pub hooks: Hooks,
+    /// What `logconfig_dict` has.
+    pub log_dict: Option<Py<PyAny>>,
+    /// Sentences for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Gives the draft what the config file and the environment say, and finishes
+/// it. The interpreter is started if there is a config file, and not otherwise.
+/// `line` is the whole command line.
+///
+/// To be called in the folder that the server was started in; it can be called
+/// again, and the file runs anew then.
+///
+/// # Errors
+/// What is wrong, in one sentence, with a traceback where the file raised.
+pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
+    let file = match find(&draft)? {
+        Some(place) => {
+            // The file imports what the app could.
+            let known = draft.clone().finish(variable)?;
+            let site = Site::find(&known)?;
+            python::start(&site.serving(line.to_vec()))?;
+            ConfigFile::read(&place, &mut draft)?
+        }
+        None => ConfigFile::default(),
+    };
+    let settings = draft.finish(variable)?;
+    let hooks = file.hooks(&settings)?;
+    let log_dict = file.log_dict()?;
+    let mut warnings = file.warnings;
+    warnings.extend(settings.idle());
+    Ok(Gathered {
+        settings,
+        hooks,
+        log_dict,
+        warnings,
+    })
+}
+
+/// Where the config file is: where `config` says, else in the current folder,
+/// else in the zip that is served.
+fn find(draft: &Draft) -> Result<Option<Place>> {
+    let folder = current_folder();
+    if let Some(config) = draft.config() {
+        return Ok(Some(Place::parse(config, &folder)));
+    }
+    if let Some(place) = Place::usual(&folder) {
+        return Ok(Some(place));
+    }
+    let known = draft.clone().finish(variable)?;
+    if known.app_zip.is_none() {
+        return Ok(None);
+    }
+    Ok(Place::usual(&Site::find(&known)?.root))
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}

@@ -1,0 +1,95 @@
+//! One executable that is CPython, its standard library and a
+//! Gunicorn-compatible web server.
+
+mod arbiter;
+mod asgi;
+mod carried;
+mod cli;
+mod config;
+mod gather;
+mod http;
+mod log;
+mod net;
+mod pack;
+mod process;
+mod python;
+mod serve;
+mod site;
+mod websocket;
+mod worker;
+mod wsgi;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use cli::Command;
+use config::Settings;
+use python::invocation::Invocation;
+use site::Site;
+
+fn main() -> ExitCode {
+    let title = process::Title::claim(env::args_os().len());
+    let line: Vec<OsString> = env::args_os().collect();
+    run(line, title.as_ref()).unwrap_or_else(|error| {
+        eprintln!("\nError: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(line: Vec<OsString>, title: Option<&process::Title>) -> Result<ExitCode> {
+    if let Some(asked) = Invocation::from_command_line(&line)? {
+        return Ok(exit_code(python::run(&asked.arguments, asked.environment)));
+    }
+    let command = match cli::parse(line.iter().skip(1).cloned(), variable) {
+        Ok(command) => command,
+        Err(error) => return Ok(error.report().into()),
+    };
+    match command {
+        Command::Serve(draft) => serve::serve(draft, line, title),
+        Command::Python(draft, words) => be_python(&draft.finish(variable)?, &words),
+        Command::Licenses => print_licenses(),
+        Command::ExtractLibraries(folder) => extract_libraries(&folder),
+    }
+}
+
+/// `rgunicorn [OPTIONS] python ...`
+fn be_python(settings: &Settings, words: &[OsString]) -> Result<ExitCode> {
+    serve::enter(settings)?;
+    let site = Site::find(settings)?;
+    serve::change_folder(&site.folder)?;
+    Ok(exit_code(python::run(words, site.python())))
+}
+
+/// `rgunicorn --licenses`
+fn print_licenses() -> Result<ExitCode> {
+    match io::stdout().write_all(&carried::licenses()?) {
+        // A pager that was left early.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written.context("The licences cannot be printed")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `rgunicorn --extract-libraries DIR`
+fn extract_libraries(folder: &Path) -> Result<ExitCode> {
+    let written = carried::extract_libraries(folder)
+        .with_context(|| format!("The libraries cannot be written to '{}'", folder.display()))?;
+    for path in written {
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The code as the system keeps it: its last eight bits.
+fn exit_code(code: i32) -> ExitCode {
+    (code as u8).into()
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}

@@ -1,0 +1,394 @@
+//! `rgunicorn [OPTIONS] [APP_MODULE]`: where the rooms are joined to a server.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Error, Result, bail};
+use pyo3::prelude::*;
+
+use crate::arbiter::{self, Inheritance, Origin, Post, Service};
+use crate::cli::{self, Command};
+use crate::config::{CertReqs, Draft, Settings, WorkerClass, current_folder};
+use crate::gather::{Gathered, gather};
+use crate::log;
+use crate::net::{ClientCertificates, Tls, TlsOptions};
+use crate::process::{self, Owner, Program, Title};
+use crate::python::app::{self, AppSource};
+use crate::python::{self, Environment, Hooks, log_config};
+use crate::site::Site;
+use crate::worker::{self, Watched};
+
+/// Serves the app, or only checks that it could.
+pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&Title>) -> Result<ExitCode> {
+    let inheritance = Inheritance::read(|name| env::var(name).ok());
+    for name in arbiter::VARIABLES {
+        remove_variable(name);
+    }
+    // Apps ask this variable whether they are served, and by whom.
+    set_variable(
+        "SERVER_SOFTWARE",
+        concat!("rgunicorn/", env!("CARGO_PKG_VERSION")),
+    );
+    let program = Program {
+        file: python::executable().to_owned(),
+        words: line,
+        folder: current_folder(),
+        environment: env::vars_os().collect(),
+    };
+    let gathered = match gather(draft.clone(), &program.words) {
+        Err(error) if !inheritance.workers.is_empty() => {
+            // Where the config file has the logs is not known now.
+            let known = draft.finish(|name| env::var(name).ok())?;
+            log::install(&known.logs())?;
+            return Err(arbiter::begin_again(&program, &inheritance, error));
+        }
+        gathered => gathered?,
+    };
+    let settings = &gathered.settings;
+    if settings.print_config {
+        print!("{}", settings.printed());
+    }
+    if settings.check_config || settings.print_config {
+        return check(&gathered, program.words);
+    }
+    let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
+    if settings.daemon && !is_second {
+        process::daemonize(settings.enable_stdio_inheritance)?;
+    }
+    let serving = Serving::prepare(gathered, &program, title).and_then(Serving::preloaded);
+    let serving = match serving {
+        Err(error) if !inheritance.workers.is_empty() => {
+            return Err(arbiter::begin_again(&program, &inheritance, error));
+        }
+        serving => serving?,
+    };
+    let origin = Origin {
+        program: &program,
+        inheritance,
+        title,
+        renew: &|| read_again(&program, title),
+    };
+    Ok(arbiter::run(serving, origin)?.into())
+}
+
+/// Loads the app as a worker would, and leaves no log files behind.
+fn check(gathered: &Gathered, line: Vec<OsString>) -> Result<ExitCode> {
+    let settings = &gathered.settings;
+    for warning in &gathered.warnings {
+        eprintln!("Warning: {warning}");
+    }
+    enter(settings)?;
+    tls(settings)?;
+    let (site, app) = find_app(settings)?;
+    python::start(&site.serving(line))?;
+    app::load(&app)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the settings anew, as if the server were started now.
+fn read_again<'a>(program: &'a Program, title: Option<&'a Title>) -> Result<Serving<'a>> {
+    restore(program)?;
+    let variable = |name: &str| env::var(name).ok();
+    let words = program.words.iter().skip(1).cloned();
+    match cli::parse(words, variable)? {
+        Command::Serve(draft) => Serving::prepare(gather(draft, &program.words)?, program, title),
+        _ => bail!("The command line does not serve"),
+    }
+}
+
+/// Undoes what `enter` has done.
+fn restore(program: &Program) -> Result<()> {
+    for (name, _) in env::vars_os() {
+        if !program.environment.contains_key(&name) {
+            remove_variable(name);
+        }
+    }
+    for (name, value) in &program.environment {
+        set_variable(name, value);
+    }
+    change_folder(&program.folder)
+}
+
+/// One reading of the settings, and the app that they name.
+struct Serving<'a> {
+    program: &'a Program,
+    title: Option<&'a Title>,
+    name: String,
+    settings: Settings,
+    hooks: Hooks,
+    /// What `logconfig_dict` has.
+    log_dict: Option<Py<PyAny>>,
+    /// The variables that the settings and the config file have left behind.
+    variables: Vec<(OsString, OsString)>,
+    site: Site,
+    app: AppSource,
+    /// What a worker's interpreter sees.
+    environment: Environment,
+    preloaded: Option<Py<PyAny>>,
+    /// The app's zip, if it is one, as an absolute path.
+    zip: Option<PathBuf>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl<'a> Serving<'a> {
+    /// Finds the app, and changes this process so that it can be served.
+    fn prepare(gathered: Gathered, program: &'a Program, title: Option<&'a Title>) -> Result<Self> {
+        let Gathered {
+            settings,
+            hooks,
+            log_dict,
+            warnings,
+        } = gathered;
+        enter(&settings)?;
+        // Before the site's folder is entered: it may be one of the cache.
+        log::install(&settings.logs())?;
+        log_by_python(&settings, log_dict.as_ref())?;
+        give_logs_away(&settings);
+        for warning in warnings {
+            ::log::warn!("{warning}");
+        }
+        if ::log::log_enabled!(::log::Level::Debug) {
+            ::log::debug!("{}", settings.listed());
+        }
+        if settings.reload && settings.preload_app {
+            ::log::warn!("The app is preloaded, so reload does nothing; leave out one of the two");
+        }
+        let zip = settings.app_zip.as_ref().map(std::path::absolute);
+        let zip = zip.transpose().context("The current folder is gone")?;
+        let tls = tls(&settings)?;
+        let (site, app) = find_app(&settings)?;
+        Ok(Self {
+            tls,
+            zip,
+            environment: site.serving(program.words.clone()),
+            name: name(&settings, &app),
+            program,
+            title,
+            settings,
+            hooks,
+            log_dict,
+            variables: env::vars_os().collect(),
+            site,
+            app,
+            preloaded: None,
+        })
+    }
+
+    /// Loads the app for all workers, if the settings say so.
+    fn preloaded(mut self) -> Result<Self> {
+        if self.settings.preload_app {
+            python::start(&self.environment)?;
+            if !log::has_sink() {
+                log_by_python(&self.settings, self.log_dict.as_ref())?;
+            }
+            let app = python::load_to_share(|| app::load(&self.app))?;
+            self.preloaded = Some(app);
+        }
+        Ok(self)
+    }
+}
+
+impl Service for Serving<'_> {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn enter(&self) -> Result<()> {
+        restore(self.program)?;
+        enter(&self.settings)?;
+        self.set_variables();
+        log::install(&self.settings.logs())?;
+        log_by_python(&self.settings, self.log_dict.as_ref())?;
+        change_folder(&self.site.folder)
+    }
+
+    fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    fn reopen_logs(&self) {
+        log::reopen();
+        give_logs_away(&self.settings);
+    }
+
+    fn work(&self, post: Post<'_>) -> i32 {
+        if let Some(title) = self.title {
+            title.set(&format!("gunicorn: worker [{}]", self.name));
+        }
+        let watched = self.watched();
+        // The zip may be another one by now.
+        let renewed = watched.as_ref().and(self.zip.as_ref()).and_then(|_| {
+            self.find_app_again()
+                .inspect_err(|error| ::log::error!("Serving what was there before: {error:#}"))
+                .ok()
+        });
+        let environment = renewed
+            .as_ref()
+            .map(|(site, _)| site.serving(self.program.words.clone()));
+        let settings = &self.settings;
+        worker::run(&worker::Boot {
+            settings,
+            environment: environment.as_ref().unwrap_or(&self.environment),
+            app: renewed.as_ref().map_or(&self.app, |(_, app)| app),
+            watched,
+            preloaded: self.preloaded.as_ref(),
+            owner: owner(settings),
+            listeners: post.listeners,
+            tls: self.tls.as_ref(),
+            access_log: log::access().as_deref(),
+            heartbeat: post.heartbeat,
+            parent: post.master,
+            hooks: &self.hooks,
+            master: post.facts,
+            age: post.age,
+        })
+    }
+}
+
+impl Serving<'_> {
+    /// What `reload` watches; nothing without it.
+    fn watched(&self) -> Option<Watched> {
+        let settings = &self.settings;
+        (settings.reload && !settings.preload_app).then(|| Watched {
+            since: SystemTime::now(),
+            files: self.zip.iter().cloned().collect(),
+            patterns: settings.reload_extra_files.clone(),
+        })
+    }
+
+    fn find_app_again(&self) -> Result<(Site, AppSource)> {
+        restore(self.program)?;
+        enter(&self.settings)?;
+        self.set_variables();
+        find_app(&self.settings)
+    }
+
+    fn set_variables(&self) {
+        for (name, value) in &self.variables {
+            set_variable(name, value);
+        }
+    }
+}
+
+/// Who the workers are to be, if somebody else than the master.
+fn owner(settings: &Settings) -> Option<Owner> {
+    Owner::asked_for(settings.user, settings.group, settings.initgroups)
+}
+
+/// Brings both logs to Python's `logging`, if the settings configure it and
+/// there is an interpreter. Without one, each worker does it.
+fn log_by_python(settings: &Settings, dictionary: Option<&Py<PyAny>>) -> Result<()> {
+    let config = settings.log_config(dictionary);
+    match config.filter(|_| python::is_started()) {
+        Some(config) => {
+            let sink = log_config::install(&config).map_err(Error::msg)?;
+            log::set_sink(Some(sink));
+        }
+        None if log::has_sink() => {
+            log::set_sink(None);
+            log_config::remove().map_err(Error::msg)?;
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// Lets the workers open the log files anew.
+fn give_logs_away(settings: &Settings) {
+    let Some(owner) = owner(settings) else { return };
+    let files = settings.accesslog.iter().chain([&settings.errorlog]);
+    for file in files.filter(|it| Path::new(it).is_file()) {
+        if let Err(error) = owner.take(Path::new(file)) {
+            ::log::warn!("The log file '{file}' cannot be given to the workers' user: {error}");
+        }
+    }
+}
+
+/// The name that `ps` shows: as set, or the app's.
+fn name(settings: &Settings, app: &AppSource) -> String {
+    match (&settings.proc_name, app) {
+        (Some(name), _) => name.clone(),
+        (None, AppSource::Named(uri)) => uri.clone(),
+        (None, AppSource::Conventional { .. }) => settings.default_proc_name.clone(),
+    }
+}
+
+/// The certificates of the settings, if they want TLS.
+fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
+    let Some(certfile) = settings.certfile.clone() else {
+        if settings.keyfile.is_some() {
+            bail!("keyfile is set and certfile is not; name the certificate's file as certfile");
+        }
+        return Ok(None);
+    };
+    let tls = Tls::load(TlsOptions {
+        certfile,
+        keyfile: settings.keyfile.clone(),
+        key_password_file: settings.key_password_file.clone(),
+        ca_certs: settings.ca_certs.clone(),
+        cert_reqs: match settings.cert_reqs {
+            CertReqs::None => ClientCertificates::None,
+            CertReqs::Optional => ClientCertificates::Optional,
+            CertReqs::Required => ClientCertificates::Required,
+        },
+        ciphers: settings.ciphers.clone(),
+    })?;
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Enters the site's folder and finds out what the app in it is.
+fn find_app(settings: &Settings) -> Result<(Site, AppSource)> {
+    let site = Site::find(settings)?;
+    change_folder(&site.folder)?;
+    let app = match &settings.wsgi_app {
+        Some(uri) => AppSource::Named(uri.clone()),
+        None => {
+            let asgi = settings.worker_class == WorkerClass::Asgi;
+            python::discover::discover(&site.root, asgi)?
+        }
+    };
+    Ok((site, app))
+}
+
+/// Takes over what the settings say of this process: its folder, its libraries
+/// and its environment.
+pub fn enter(settings: &Settings) -> Result<()> {
+    if let Some(folder) = &settings.chdir {
+        change_folder(folder)?;
+    }
+    if settings.host_libraries {
+        rgunicorn_loader::allow_host_libraries();
+        // What this process starts of itself goes by the variable.
+        set_variable("RGUNICORN_HOST_LIBRARIES", "1");
+    }
+    for (name, value) in settings.raw_env.iter().filter_map(|it| it.split_once('=')) {
+        set_variable(name, value);
+    }
+    Ok(())
+}
+
+/// Makes this the current folder.
+pub fn change_folder(folder: &Path) -> Result<()> {
+    env::set_current_dir(folder)
+        .with_context(|| format!("The folder '{}' cannot be entered", folder.display()))
+}
+
+fn remove_variable(name: impl AsRef<OsStr>) {
+    // SAFETY: as in `set_variable`.
+    unsafe { env::remove_var(name) };
+}
+
+fn set_variable(name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+    // SAFETY: this process has one thread that uses the environment: before
+    // the interpreter starts it has no other, and Python's threads, should the
+    // config file have started any, keep a copy of their own.
+    unsafe { env::set_var(name, value) };
+}
