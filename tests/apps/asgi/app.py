@@ -1,0 +1,309 @@
+"""Small ASGI apps, each for a question that a test asks."""
+
+import asyncio
+import json
+import sys
+from urllib.parse import parse_qs
+
+
+def say(text):
+    """To the error log's stream, where the test reads it."""
+    print(text, file=sys.stderr, flush=True)
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await lifespan(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await WEBSOCKETS[scope["path"]](scope, receive, send)
+    else:
+        await PAGES[scope["path"]](scope, receive, send)
+
+
+async def lifespan(scope, receive, send):
+    await receive()
+    scope["state"]["greeting"] = "hello from the start"
+    say("startup")
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    say("shutdown")
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def body(receive):
+    whole = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RuntimeError(message["type"])
+        whole += message["body"]
+        if not message["more_body"]:
+            return whole
+
+
+async def answer(send, content, status=200, headers=()):
+    headers = [(b"content-type", b"text/plain"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def part(send, content, more=True):
+    await send({"type": "http.response.body", "body": content, "more_body": more})
+
+
+async def start(send, **more):
+    await send({"type": "http.response.start", "status": 200, **more})
+
+
+async def hello(scope, receive, send):
+    await answer(send, b"Hello, world!")
+
+
+async def echo(scope, receive, send):
+    content = await body(receive)
+    await answer(send, f"{scope['method']} ".encode() + content)
+
+
+async def ignore(scope, receive, send):
+    await answer(send, b"never mind")
+
+
+async def length(scope, receive, send):
+    total, messages = 0, 0
+    while True:
+        message = await receive()
+        total += len(message["body"])
+        messages += 1
+        if not message["more_body"]:
+            break
+    await answer(send, f"{total} {messages > 1}".encode())
+
+
+async def show(scope, receive, send):
+    shown = {key: repr(value) for key, value in scope.items()}
+    await answer(send, json.dumps(shown).encode())
+
+
+async def sleep(scope, receive, send):
+    await asyncio.sleep(float(scope["query_string"]))
+    await answer(send, b"slept")
+
+
+async def stream(scope, receive, send):
+    """As many parts as asked for, as large, until the client goes."""
+    query = {key: int(value[0]) for key, value in parse_qs(scope["query_string"].decode()).items()}
+    await start(send)
+    sent = 0
+    try:
+        for _ in range(query["parts"]):
+            await part(send, b"x" * query["size"])
+            sent += query["size"]
+        await part(send, b"", False)
+    except OSError as error:
+        say(f"client left: {type(error).__name__}")
+        raise
+    finally:
+        say(f"streamed {sent}")
+
+
+async def ticks(scope, receive, send):
+    """Server-sent events, until the client goes."""
+    await start(send, headers=[(b"content-type", b"text/event-stream")])
+    for number in range(int(scope["query_string"] or b"1000000")):
+        await part(send, f"data: {number}\n\n".encode())
+        await asyncio.sleep(0.02)
+    await part(send, b"data: end\n\n", False)
+
+
+async def wait(scope, receive, send):
+    """Waits for the client to go."""
+    await body(receive)
+    say("waiting")
+    message = await receive()
+    say(f"received {message['type']}")
+    await asyncio.sleep(0)
+
+
+async def stubborn(scope, receive, send):
+    """Does not care that the client has gone."""
+    try:
+        say("begun")
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError:
+        say("cancelled")
+        raise
+
+
+async def background(scope, receive, send):
+    await answer(send, b"answered")
+    await asyncio.sleep(0.2)
+    say("background done")
+
+
+async def fail(scope, receive, send):
+    raise ValueError("an error of the app's")
+
+
+async def fail_late(scope, receive, send):
+    await start(send)
+    await part(send, b"part")
+    raise ValueError("an error in the middle")
+
+
+async def nothing(scope, receive, send):
+    pass
+
+
+async def path(scope, receive, send):
+    await start(send)
+    await send({"type": "http.response.pathsend", "path": __file__})
+
+
+async def hints(scope, receive, send):
+    await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
+    await answer(send, b"hinted")
+
+
+async def trailers(scope, receive, send):
+    await start(send, trailers=True)
+    await part(send, b"body", False)
+    await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"42")]})
+
+
+async def loop(scope, receive, send):
+    module = type(asyncio.get_running_loop()).__module__
+    await answer(send, module.partition(".")[0].encode())
+
+
+async def ws_echo(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            say(f"ws closed {message['code']} {message['reason']!r}")
+            return
+        message["type"] = "websocket.send"
+        await send(message)
+
+
+async def ws_chat(scope, receive, send):
+    """Accepts with the first subprotocol, says hello, closes on 'bye'."""
+    await receive()
+    names = scope["subprotocols"]
+    headers = [(b"x-room", b"7")]
+    accept = {"type": "websocket.accept", "headers": headers}
+    if names:
+        accept["subprotocol"] = names[0]
+    await send(accept)
+    await send({"type": "websocket.send", "text": "hello"})
+    while (await receive()).get("text") != "bye":
+        pass
+    await send({"type": "websocket.close", "code": 4001, "reason": "you said bye"})
+
+
+async def ws_refuse(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def ws_deny(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
+    await send({"type": "websocket.http.response.body", "body": b"who are you?"})
+
+
+async def ws_fail(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    raise ValueError("an error in a websocket")
+
+
+async def ws_flood(scope, receive, send):
+    """Sends faster than anybody reads."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    sent = 0
+    try:
+        while True:
+            await send({"type": "websocket.send", "bytes": b"x" * 65536})
+            sent += 65536
+            if sent == 2**20:
+                say("flooding")
+    except OSError:
+        say(f"flooded {sent}")
+
+
+async def ws_deaf(scope, receive, send):
+    """Never receives."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.sleep(1000)
+
+
+PAGES = {
+    "/": hello,
+    "/echo": echo,
+    "/ignore": ignore,
+    "/length": length,
+    "/scope": show,
+    "/sleep": sleep,
+    "/stream": stream,
+    "/ticks": ticks,
+    "/wait": wait,
+    "/stubborn": stubborn,
+    "/background": background,
+    "/fail": fail,
+    "/fail-late": fail_late,
+    "/nothing": nothing,
+    "/path": path,
+    "/hints": hints,
+    "/trailers": trailers,
+    "/loop": loop,
+}
+
+WEBSOCKETS = {
+    "/echo": ws_echo,
+    "/chat": ws_chat,
+    "/refuse": ws_refuse,
+    "/deny": ws_deny,
+    "/fail": ws_fail,
+    "/flood": ws_flood,
+    "/deaf": ws_deaf,
+}
+
+
+async def plain(scope, receive, send):
+    """Knows nothing of lifespan, and says so by raising."""
+    assert scope["type"] == "http"
+    await answer(send, b"plain")
+
+
+async def fails_to_start(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+async def fails_to_stop(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        raise ValueError("it is broken")
+    await answer(send, b"ok")
+
+
+class Double:
+    """ASGI 2."""
+
+    def __init__(self, scope):
+        self.scope = scope
+
+    async def __call__(self, receive, send):
+        pass
+
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [])
+    return [b"wsgi"]

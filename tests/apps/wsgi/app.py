@@ -1,0 +1,108 @@
+"""WSGI in its corners; `app` goes through the standard library's validator."""
+
+import hashlib
+import os
+import sys
+import time
+from wsgiref.validate import validator
+
+
+def plain(environ, start_response):
+    return PAGES[environ["PATH_INFO"]](environ, start_response)
+
+
+def echo(environ, start_response):
+    body = environ["wsgi.input"].read(1 << 30)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["REQUEST_METHOD"].encode(), b" ", body]
+
+
+def digest(environ, start_response):
+    """Reads in blocks, so that the body is never in memory as a whole."""
+    sha, size = hashlib.sha256(), 0
+    while block := environ["wsgi.input"].read(100_000):
+        sha.update(block)
+        size += len(block)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{size} {sha.hexdigest()}".encode()]
+
+
+def ignore(environ, start_response):
+    """Answers without a look at the body."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"never mind"]
+
+
+def stream(environ, start_response):
+    """Goes on once the file that the query names is there."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"one"
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    yield b"two"
+
+
+def write(environ, start_response):
+    send = start_response("200 OK", [("Content-Type", "text/plain")])
+    send(b"one ")
+    send(b"two ")
+    return [b"three"]
+
+
+def blocks(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ab"] * 5000
+
+
+def breaks(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"part"
+    raise RuntimeError("broken on the way")
+
+
+def replaced(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        raise RuntimeError
+    except RuntimeError:
+        start_response("503 Later", [("Content-Type", "text/plain")], sys.exc_info())
+    return [b"later"]
+
+
+def short(environ, start_response):
+    """Says more than it has."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+    return [b"short"]
+
+
+def file(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](open(environ["QUERY_STRING"], "rb"))
+
+
+def nothing(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+
+
+def scheme(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['wsgi.url_scheme']} {environ['SCRIPT_NAME']}".encode()]
+
+
+PAGES = {
+    "/echo": echo,
+    "/digest": digest,
+    "/ignore": ignore,
+    "/stream": stream,
+    "/write": write,
+    "/blocks": blocks,
+    "/breaks": breaks,
+    "/replaced": replaced,
+    "/short": short,
+    "/file": file,
+    "/nothing": nothing,
+    "/scheme": scheme,
+}
+
+app = validator(plain)

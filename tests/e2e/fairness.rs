@@ -1,0 +1,125 @@
+//! Several workers share what comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use crate::support::http::Stream;
+use crate::support::{Process, Response, Start, Target, app};
+
+const WORKERS: usize = 4;
+const CONNECTIONS: usize = 64;
+
+#[test]
+fn no_worker_starves_when_clients_come_one_by_one() {
+    for class in [&[][..], &["--threads", "2"]] {
+        let server = serve(class);
+        let target = server.target();
+        let streams = (0..CONNECTIONS).map(|_| {
+            let mut stream = target.connect().unwrap();
+            ask(&mut stream);
+            answer(&mut stream);
+            stream
+        });
+        share(streams.collect());
+    }
+}
+
+#[test]
+fn no_worker_starves_when_all_clients_come_at_once() {
+    for class in [&[][..], &["--threads", "2"]] {
+        let server = serve(class);
+        let target = server.target();
+        // A connection is made without the worker that is to accept it.
+        let mut streams: Vec<_> = (0..CONNECTIONS)
+            .map(|_| target.connect().unwrap())
+            .collect();
+        streams.iter_mut().for_each(ask);
+        for stream in &mut streams {
+            answer(stream);
+        }
+        share(streams);
+    }
+}
+
+#[test]
+fn a_worker_takes_more_than_its_share_while_the_others_are_busy() {
+    let server = serve(&["--timeout", "120"]);
+    let target = server.target();
+    let _busy: Vec<_> = (1..WORKERS)
+        .map(|number| {
+            let mut stream = target.connect().unwrap();
+            stream
+                .write_all(b"GET /slow?60 HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+            server.stderr.wait_until(
+                |lines| {
+                    lines
+                        .iter()
+                        .filter(|it| it.contains("slow request"))
+                        .count()
+                        == number
+                },
+                "slow requests",
+            );
+            stream
+        })
+        .collect();
+    let mut pids = BTreeSet::new();
+    let _kept: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = target.connect().unwrap();
+            ask(&mut stream);
+            pids.insert(answer(&mut stream));
+            stream
+        })
+        .collect();
+    assert_eq!(pids.len(), 1, "{pids:?}");
+}
+
+/// All of its workers are up.
+fn serve(args: &[&str]) -> Process {
+    let server = Start::server(["--workers", "4", "--keep-alive", "60", "app"])
+        .args(args)
+        .cwd(app("hello"))
+        .spawn();
+    let target = server.target();
+    let mut seen = BTreeSet::new();
+    while seen.len() < WORKERS {
+        seen.insert(pid_of_some_worker(&target));
+    }
+    server
+}
+
+fn pid_of_some_worker(target: &Target) -> String {
+    let mut stream = target.connect().unwrap();
+    ask(&mut stream);
+    answer(&mut stream)
+}
+
+fn ask(stream: &mut Box<dyn Stream>) {
+    stream
+        .write_all(b"GET /pid HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+}
+
+fn answer(stream: &mut Box<dyn Stream>) -> String {
+    Response::read(stream, false).unwrap().ok()
+}
+
+/// Each worker serves at least half of its share of the requests on these
+/// connections, and at most twice that.
+fn share(mut streams: Vec<Box<dyn Stream>>) {
+    const ROUNDS: usize = 10;
+    let mut served = BTreeMap::<String, usize>::new();
+    for _ in 0..ROUNDS {
+        for stream in &mut streams {
+            ask(stream);
+            *served.entry(answer(stream)).or_default() += 1;
+        }
+    }
+    let share = CONNECTIONS * ROUNDS / WORKERS;
+    assert_eq!(served.len(), WORKERS, "{served:?}");
+    for count in served.values() {
+        assert!((share / 2..=share * 2).contains(count), "{served:?}");
+    }
+}

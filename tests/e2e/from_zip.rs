@@ -1,0 +1,160 @@
+//! What is particular about a zip: where it is unpacked, what is left of it,
+//! and what happens where it cannot be.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+
+use crate::support::{Finished, Start, Target, folder, program, site};
+
+#[test]
+fn the_demo_shows_that_it_runs_from_a_zip() {
+    let zip = site::zip("demo");
+    let dir = folder();
+    let server = Start::server(["--app-zip"])
+        .args([&zip])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    let target = server.target();
+    let page = target.get("/").ok();
+    assert!(page.contains("<h1>It runs.</h1>"), "{page}");
+    let unpacked = dir.path().join("rgunicorn/apps");
+    assert!(page.contains(unpacked.to_str().unwrap()), "{page}");
+    let style = target.get("/static/style.css");
+    assert_eq!(
+        style.header("Content-Type"),
+        Some("text/css; charset=utf-8")
+    );
+}
+
+#[test]
+fn restarts_share_what_was_unpacked_once() {
+    let dir = folder();
+    let zip = site::small_zip(dir.path(), &[("app.py", HELLO)]);
+    let cache = dir.path().join("cache");
+    let serve = || {
+        let mut server = Start::server(["app", "--workers", "2", "--app-zip"])
+            .args([&zip])
+            .args(["--app-cache-dir".as_ref(), cache.as_os_str()])
+            .spawn();
+        let file = server.target().get("/").ok();
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        file
+    };
+    let first = serve();
+    assert!(Path::new(&first).starts_with(&cache), "{first}");
+    assert_eq!(serve(), first);
+    // A new version takes the old one's place.
+    site::small_zip(
+        dir.path(),
+        &[("app.py", &HELLO.replace("__file__", "'new'"))],
+    );
+    assert_eq!(serve(), "new");
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+}
+
+/// Runs a command where none of the usual places can be written, not even by
+/// root: below a device, and on mounts that are read-only for it alone.
+fn read_only<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Start {
+    const SCRIPT: &str = r#"
+        set -e
+        mount -t tmpfs -o ro none /dev/shm
+        for dir in /var/tmp /tmp; do
+            mount --bind "$dir" "$dir"
+            mount -o remount,bind,ro "$dir"
+        done
+        exec "$@"
+    "#;
+    let user = if geteuid().is_root() {
+        &[][..]
+    } else {
+        &["-r"]
+    };
+    Start::program("unshare", user)
+        .args(["-m", "sh", "-c", SCRIPT, "sh"])
+        .args(command)
+        .env("HOME", "/dev/null")
+        .env("XDG_CACHE_HOME", "/dev/null/cache")
+}
+
+/// Tells where it was imported from.
+const HELLO: &str = r#"
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [__file__.encode()]
+"#;
+
+#[test]
+fn a_site_that_cannot_be_unpacked_is_served_from_memory() {
+    let zip = site::zip("demo");
+    if read_only(["true"]).run().code != 0 {
+        eprintln!("skipped: this user may not mount anything");
+        return;
+    }
+    let mut server = read_only([program()])
+        .args(["--bind", "127.0.0.1:0", "--workers", "2", "--app-zip"])
+        .args([&zip])
+        .spawn();
+    let target = server.target();
+    let page = target.get("/").ok();
+    assert!(page.contains("<h1>It runs.</h1>"), "{page}");
+    let inside = format!("{}/demo/page.py", zip.canonicalize().unwrap().display());
+    assert!(page.contains(&inside), "{page}");
+    assert_eq!(target.get("/static/style.css").status, 200);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let log = server.stderr.whole();
+    assert_eq!(log.matches("in memory").count(), 1, "{log}");
+}
+
+#[test]
+fn hostile_and_broken_zips_leave_nothing_behind() {
+    let dir = folder();
+    let zip = dir.path().join("site.zip");
+    let refused = |sentence: &str| {
+        let cache = dir.path().join("cache");
+        let Finished { code, stderr, .. } = Start::server(["app", "--app-zip"])
+            .args([&zip])
+            .args(["--app-cache-dir".as_ref(), cache.as_os_str()])
+            .run();
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains(sentence), "{stderr}");
+        assert!(stderr.contains(zip.to_str().unwrap()), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        let left = fs::read_dir(cache).into_iter().flatten().count();
+        assert_eq!(left, 0, "left in the cache");
+    };
+    refused("cannot be read");
+    fs::write(&zip, "this is not a zip").unwrap();
+    refused("not a whole zip archive");
+    site::small_zip(dir.path(), &[("app.py", HELLO), ("../evil.py", "")]);
+    refused("climbs out of the archive");
+    assert!(!dir.path().join("evil.py").exists());
+    site::small_zip(dir.path(), &[("app.py", HELLO)]);
+    let whole = fs::read(&zip).unwrap();
+    fs::write(&zip, &whole[..whole.len() / 2]).unwrap();
+    refused("not a whole zip archive");
+}
+
+#[test]
+fn starts_at_the_same_time_share_one_folder() {
+    let dir = folder();
+    let zip = site::small_zip(dir.path(), &[("app.py", HELLO)]);
+    let cache = dir.path().join("cache");
+    let servers: Vec<_> = (0..4)
+        .map(|_| {
+            Start::server(["app", "--app-zip"])
+                .args([&zip])
+                .args(["--app-cache-dir".as_ref(), cache.as_os_str()])
+                .spawn()
+        })
+        .collect();
+    let targets: Vec<Target> = servers.iter().map(|server| server.target()).collect();
+    let files: Vec<_> = targets.iter().map(|target| target.get("/").ok()).collect();
+    assert!(files.iter().all(|file| *file == files[0]), "{files:?}");
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+}

@@ -1,0 +1,92 @@
+//! The importable `gunicorn`: what scripts, apps and config files that were
+//! written for Gunicorn do with it.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::support::{Start, folder};
+
+const APP: &str = "import logging\n\
+    log = logging.getLogger('own')\n\
+    log.handlers = logging.getLogger('gunicorn.error').handlers\n\
+    log.setLevel(logging.INFO)\n\
+    def app(environ, start_response):\n\
+    \x20   log.info('said by the app')\n\
+    \x20   start_response('200 OK', [])\n\
+    \x20   return [b'module']\n";
+
+fn site(name: &str, text: &str) -> TempDir {
+    let dir = folder();
+    fs::write(dir.path().join("app.py"), APP).unwrap();
+    fs::write(dir.path().join(name), text).unwrap();
+    dir
+}
+
+#[test]
+fn a_script_with_an_application_of_its_own_becomes_the_server() {
+    let script = "from gunicorn.app.base import BaseApplication\n\
+        class Own(BaseApplication):\n\
+        \x20   def load_config(self):\n\
+        \x20       self.cfg.set('bind', '127.0.0.1:0')\n\
+        \x20       self.cfg.set('workers', 2)\n\
+        \x20   def load(self):\n\
+        \x20       def app(environ, start_response):\n\
+        \x20           start_response('200 OK', [])\n\
+        \x20           return [b'own']\n\
+        \x20       return app\n\
+        if __name__ == '__main__':\n\
+        \x20   Own().run()\n";
+    let dir = site("script.py", script);
+    let server = Start::new(["python", "script.py"]).cwd(dir.path()).spawn();
+    assert_eq!(server.target().get("/").ok(), "own");
+    server.workers(2);
+}
+
+#[test]
+fn the_module_is_the_server_and_its_handlers_are_the_error_log() {
+    let dir = site("other.py", "");
+    let args = ["python", "-m", "gunicorn", "-b", "127.0.0.1:0", "app:app"];
+    let server = Start::new(args).cwd(dir.path()).spawn();
+    assert_eq!(server.target().get("/").ok(), "module");
+    server.stderr.wait_for("[INFO] said by the app");
+}
+
+#[test]
+fn every_module_can_be_imported() {
+    let code = "import gunicorn, importlib, pkgutil\n\
+        names = [m.name for m in pkgutil.walk_packages(gunicorn.__path__, 'gunicorn.')]\n\
+        for name in names: importlib.import_module(name)\n\
+        print(len(names) > 20, 'gunicorn.workers.gthread' in names)";
+    let said = Start::new(["python", "-c", code]).run().expect_success();
+    assert_eq!(said.stdout.trim(), "True True");
+}
+
+const LOGGER: &str = "from gunicorn.glogging import Logger\n\
+    class Own(Logger):\n\
+    \x20   def info(self, msg, *args, **kwargs):\n\
+    \x20       super().info('own: ' + msg, *args, **kwargs)\n";
+
+#[test]
+fn a_logger_of_its_own_is_what_hooks_log_to() {
+    let text = format!(
+        "{LOGGER}logger_class = Own\n\
+         def when_ready(server): server.log.info('ready')\n"
+    );
+    let dir = site("gunicorn.conf.py", &text);
+    let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
+    server.stderr.wait_for("[INFO] own: ready");
+}
+
+#[test]
+fn a_logger_that_would_write_the_access_log_is_refused() {
+    for method in ["access", "atoms"] {
+        let text = format!("{LOGGER}    def {method}(self, *args): pass\nlogger_class = Own\n");
+        let dir = site("gunicorn.conf.py", &text);
+        let said = Start::server(["app:app"]).cwd(dir.path()).run();
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        let sentence = format!("Invalid value for logger_class: Own overrides {method}(),");
+        assert!(said.stderr.contains(&sentence), "{}", said.stderr);
+        assert!(!said.stderr.contains("Traceback"), "{}", said.stderr);
+    }
+}

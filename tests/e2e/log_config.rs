@@ -1,0 +1,194 @@
+//! Both logs by way of Python's `logging`.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Process, Start, folder, site};
+
+const JSON: &str = r#"{
+    "formatters": {"generic": {"format": "J|%(levelname)s|%(name)s|%(message)s"}},
+    "filters": {"quiet": {"()": "quiet.Quiet"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "generic",
+            "filters": ["quiet"],
+            "stream": "ext://sys.stdout"
+        },
+        "error_console": {
+            "class": "logging.StreamHandler",
+            "formatter": "generic",
+            "stream": "ext://sys.stderr"
+        }
+    }
+}"#;
+
+/// Looks at a request's atoms, as people's filters do.
+const QUIET: &str = "import logging\n\
+    class Quiet(logging.Filter):\n    \
+        def filter(self, record):\n        \
+            return record.args['U'] != '/health' and type(record.args['D']) is int \\\n            \
+                and record.args['s'] == '200' and record.args['{user-AGENT}i'] == 'test'\n";
+
+fn serve(dir: &Path, args: &[&str]) -> Process {
+    site::copy_app("hello", dir);
+    Start::server(["app"]).args(args).cwd(dir).spawn()
+}
+
+fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: test\r\n\r\n")
+}
+
+#[test]
+fn a_json_file_configures_both_logs() {
+    let dir = folder();
+    fs::write(dir.path().join("log.json"), JSON).unwrap();
+    fs::write(dir.path().join("quiet.py"), QUIET).unwrap();
+    let format = "%(m)s %(U)s %({user-agent}i)s";
+    let args = [
+        "--log-config-json",
+        "log.json",
+        "--access-logformat",
+        format,
+    ];
+    let mut server = serve(dir.path(), &args);
+    let target = server.target();
+    target.exchange(request("/health"));
+    target.exchange(request("/pid"));
+    assert_eq!(
+        server.stdout.wait_for("/pid"),
+        "J|INFO|gunicorn.access|GET /pid test"
+    );
+    target.exchange(request("/broken"));
+    let line = server.stderr.wait_for("Error handling request");
+    assert_eq!(
+        line,
+        "J|ERROR|gunicorn.error|Error handling request GET /broken"
+    );
+    server.stderr.wait_for("RuntimeError: this page is broken");
+
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let told = server.stdout.whole();
+    assert!(!told.contains("/health"), "{told}");
+}
+
+#[test]
+fn a_file_in_pythons_form_configures_both_logs() {
+    let dir = folder();
+    let file = dir.path().join("access.log");
+    let config = "[loggers]\nkeys=root,access\n[handlers]\nkeys=file\n[formatters]\nkeys=short\n\
+        [logger_root]\nlevel=WARNING\nhandlers=\n\
+        [logger_access]\nqualname=gunicorn.access\nlevel=INFO\nhandlers=file\npropagate=0\n\
+        [handler_file]\nclass=FileHandler\nargs=('%(here)s/access.log',)\nformatter=short\n\
+        [formatter_short]\nformat=F|%(message)s\n";
+    fs::write(dir.path().join("log.ini"), config).unwrap();
+    let server = serve(dir.path(), &["--log-config", "log.ini"]);
+    let target = server.target();
+    let read = || fs::read_to_string(&file).unwrap_or_default();
+
+    assert_eq!(target.exchange(request("/pid")).status, 200);
+    let _ = target.exchange(request("/"));
+    assert!(read().starts_with("F|127.0.0.1 - - ["), "{}", read());
+    // What the config does not speak of is as always.
+    target.exchange(request("/broken"));
+    let line = server.stderr.wait_for("Error handling request");
+    assert!(line.contains("] [ERROR] Error handling request"), "{line}");
+
+    fs::rename(&file, dir.path().join("access.1")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    let deadline = std::time::Instant::now() + crate::support::DEADLINE;
+    while !file.exists() {
+        assert!(std::time::Instant::now() < deadline, "it is not reopened");
+        std::thread::yield_now();
+    }
+    target.exchange(request("/after"));
+    let _ = target.exchange(request("/"));
+    assert!(read().contains("GET /after"), "{}", read());
+}
+
+#[test]
+fn a_broken_config_is_told_and_leaves_the_old_one() {
+    let dir = folder();
+    let path = dir.path().join("log.json");
+    fs::write(&path, "{\"version\": 2}").unwrap();
+    let mut broken = serve(dir.path(), &["--log-config-json", "log.json"]);
+    assert_eq!(broken.exit_code(), 3);
+    let told = broken.stderr.whole();
+    assert!(
+        told.contains("The logging config cannot be used."),
+        "{told}"
+    );
+    assert!(
+        told.contains("ValueError: Unsupported version: 2"),
+        "{told}"
+    );
+
+    fs::write(&path, JSON.replace("\"filters\": [\"quiet\"],", "")).unwrap();
+    fs::write(dir.path().join("quiet.py"), QUIET).unwrap();
+    let server = serve(dir.path(), &["--log-config-json", "log.json"]);
+    let target = server.target();
+    assert_eq!(target.exchange(request("/")).status, 200);
+    fs::write(&path, "not JSON").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.stderr.wait_for("The logging config cannot be used.");
+    assert_eq!(target.exchange(request("/still")).status, 200);
+    server.stdout.wait_for("GET /still");
+}
+
+#[test]
+fn a_dict_with_objects_configures_the_masters_lines_too() {
+    const CONFIG: &str = r#"
+import logging, sys
+
+class Loud(logging.Formatter):
+    def format(self, record):
+        return super().format(record).upper()
+
+wsgi_app = "app"
+logconfig_dict = {
+    "root": {"level": "WARNING", "handlers": []},
+    "formatters": {"loud": {"()": Loud, "format": "A LINE\nAND %(process)d %(message)s"}},
+    "handlers": {"errors": {"class": "logging.StreamHandler", "formatter": "loud", "stream": sys.stderr}},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["errors"], "propagate": False}},
+}
+
+def post_worker_init(worker):
+    worker.log.info("of a hook")
+"#;
+    let dir = folder();
+    fs::write(dir.path().join("gunicorn.conf.py"), CONFIG).unwrap();
+    let mut server = serve(dir.path(), &[]);
+    let master = server.pid();
+    server.stderr.wait_for("AND ");
+    let booted = server.stderr.wait_for("BOOTING WORKER WITH PID: ");
+    let (_, worker) = booted.rsplit_once(' ').unwrap();
+    assert_eq!(
+        booted,
+        format!("AND {worker} BOOTING WORKER WITH PID: {worker}")
+    );
+    server.stderr.wait_for(&format!("AND {worker} OF A HOOK"));
+
+    // A broken one at HUP changes nothing.
+    let broken = CONFIG.replace("logging.StreamHandler", "logging.Nothing");
+    fs::write(dir.path().join("gunicorn.conf.py"), broken).unwrap();
+    server.signal(Signal::SIGHUP);
+    server
+        .stderr
+        .wait_for("Reload failed, the old workers go on serving");
+    server.stderr.wait_for("logging.Nothing");
+    // And none at all is the usual form again.
+    fs::write(dir.path().join("gunicorn.conf.py"), "wsgi_app = 'app'\n").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.stderr.wait_for("[INFO] Booting worker with pid: ");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let told = server.stderr.whole();
+    assert!(
+        told.contains(&format!("A LINE\nAND {master} LISTENING AT: HTTP://")),
+        "{told}"
+    );
+    assert_eq!(told.matches("OF A HOOK").count(), 1, "{told}");
+}

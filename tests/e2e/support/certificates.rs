@@ -1,0 +1,73 @@
+//! An authority for one test, and what it certifies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: PathBuf,
+}
+
+/// A certificate and its key, in files.
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Authority {
+    /// An authority that puts its files into `folder`.
+    pub fn new(folder: &Path) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Test authority");
+        let key = KeyPair::generate().unwrap();
+        let authority = Self {
+            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
+            folder: folder.to_owned(),
+        };
+        fs::write(authority.file(), authority.issuer.pem()).unwrap();
+        authority
+    }
+
+    /// Its own certificate.
+    pub fn file(&self) -> String {
+        self.path("authority.pem")
+    }
+
+    /// Certifies a new key for the names, in `FILE.crt` and `FILE.key`; the
+    /// first is the common name, too.
+    pub fn issue(&self, file: &str, names: &[&str]) -> Pair {
+        let mut params = CertificateParams::new(
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+        params.distinguished_name.push(DnType::CommonName, names[0]);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let pair = Pair {
+            certificate: self.path(&format!("{file}.crt")),
+            key: self.path(&format!("{file}.key")),
+        };
+        // Renamed into place, as careful tools do.
+        for (path, text) in [
+            (&pair.key, key.serialize_pem()),
+            (&pair.certificate, certificate.pem()),
+        ] {
+            let new = format!("{path}.new");
+            fs::write(&new, text).unwrap();
+            fs::rename(new, path).unwrap();
+        }
+        pair
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).to_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,86 @@
+//! What the end-to-end tests share: processes, sockets, and real sites.
+
+pub mod certificates;
+pub mod http;
+pub mod nginx;
+pub mod postgres;
+pub mod process;
+pub mod root;
+pub mod site;
+
+pub use http::{Client, Response, Target};
+pub use process::{Finished, Process, Start};
+pub use root::Root;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen may take. Generous: it only matters
+/// when a test is about to fail.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program under test: this build's, or the one `RGUNICORN_BIN` names.
+pub fn program() -> PathBuf {
+    std::env::var_os("RGUNICORN_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_rgunicorn").into(), PathBuf::from)
+}
+
+/// One of the sites in `tests/apps`.
+pub fn app(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/apps")
+        .join(name)
+}
+
+/// A folder that lives as long as the test, readable by other users.
+pub fn folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap()
+}
+
+/// Waits until this is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Makes tests of functions that take the arguments for a class of worker and
+/// its app in `tests/apps/mirror`: one for each class.
+macro_rules! in_all_classes {
+    ($($name:ident,)+) => {
+        mod sync {
+            $( #[test] fn $name() { super::$name(&["app:app"]); } )+
+        }
+        mod gthread {
+            $( #[test] fn $name() { super::$name(&["--threads", "4", "app:app"]); } )+
+        }
+        mod asgi {
+            $( #[test] fn $name() { super::$name(&["--worker-class", "asgi", "app:aapp"]); } )+
+        }
+    };
+}
+
+pub(crate) use in_all_classes;
+
+/// Makes tests of functions that take the arguments for a class of worker: one
+/// for each class that speaks WSGI.
+macro_rules! in_both_classes {
+    ($($name:ident,)+) => {
+        mod sync {
+            $( #[test] fn $name() { super::$name(&[]); } )+
+        }
+        mod gthread {
+            $( #[test] fn $name() { super::$name(&["--threads", "4"]); } )+
+        }
+    };
+}
+
+pub(crate) use in_both_classes;

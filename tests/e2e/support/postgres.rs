@@ -1,0 +1,137 @@
+//! A PostgreSQL of a test's own, where Debian's package is installed.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+use tempfile::TempDir;
+
+use super::{folder, wait_until};
+
+/// It does not run as root, so it is this user's: Debian's `nobody`.
+const USER: u32 = 65534;
+
+/// A running server on a unix socket; it ends when this is dropped.
+pub struct Postgres {
+    folder: TempDir,
+    programs: PathBuf,
+    server: Child,
+}
+
+/// A session that holds what it has locked until it is dropped.
+pub struct Session(Child);
+
+/// Starts one with an empty database. Says so and gives nothing where there is
+/// no PostgreSQL.
+pub fn start() -> Option<Postgres> {
+    let Some(programs) = programs() else {
+        eprintln!("skipped: PostgreSQL is not installed");
+        return None;
+    };
+    let folder = folder();
+    if geteuid().is_root() {
+        chown(folder.path(), Some(USER), Some(USER)).unwrap();
+    }
+    let data = folder.path().join("data");
+    let made = ordinary(&programs.join("initdb"))
+        .args(["--auth=trust", "--username=postgres", "--no-sync"])
+        .args(["--encoding=UTF8", "--locale=C", "-D"])
+        .arg(&data)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{told}");
+    let server = ordinary(&programs.join("postgres"))
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+        .arg(folder.path())
+        .arg("-D")
+        .arg(&data)
+        .current_dir(folder.path())
+        .stderr(fs::File::create(folder.path().join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let postgres = Postgres {
+        folder,
+        programs,
+        server,
+    };
+    wait_until("PostgreSQL answers", || {
+        let mut asked = postgres.psql();
+        asked.args(["-c", "SELECT 1"]).stderr(Stdio::null());
+        asked.stdout(Stdio::null()).status().unwrap().success()
+    });
+    Some(postgres)
+}
+
+impl Postgres {
+    /// The variables by which libpq finds it.
+    pub fn variables(&self) -> [(&'static str, &Path); 2] {
+        [
+            ("PGHOST", self.folder.path()),
+            ("PGUSER", Path::new("postgres")),
+        ]
+    }
+
+    /// A session that has run this query, which gives one row.
+    pub fn session(&self, query: &str) -> Session {
+        let mut session = self.psql();
+        session.args(["--no-align", "--tuples-only"]);
+        let mut session = session
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = session.stdin.as_mut().unwrap();
+        writeln!(input, "{query}; SELECT 'done';").unwrap();
+        let lines = BufReader::new(session.stdout.as_mut().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line == "done"));
+        Session(session)
+    }
+
+    fn psql(&self) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "postgres"])
+            .envs(self.variables());
+        psql
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Its immediate end, that of its children included.
+        let pid = Pid::from_raw(self.server.id().try_into().unwrap());
+        let _ = kill(pid, Signal::SIGQUIT);
+        let _ = self.server.wait();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Where the newest one's programs are; they are not in `$PATH`.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let programs = versions.map(|version| version.path().join("bin"));
+    programs
+        .filter(|folder| folder.join("initdb").exists())
+        .max()
+}
+
+/// A program as somebody who is not root.
+fn ordinary(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if geteuid().is_root() {
+        command.uid(USER).gid(USER);
+    }
+    command
+}

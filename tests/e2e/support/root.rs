@@ -1,0 +1,129 @@
+//! Empty file systems to run in: `chroot`s that hold the program and no more.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use super::{Start, program};
+
+/// A file system with nothing in it but the program.
+pub struct Root {
+    dir: tempfile::TempDir,
+    /// Shell commands, run in a mount namespace of the child's own.
+    mounts: String,
+    /// All that the program finds in its environment, as words of a shell.
+    variables: String,
+    read_only: bool,
+}
+
+impl Root {
+    /// Nothing where this user may not make one; the test is to be left then.
+    pub fn empty() -> Option<Self> {
+        if !geteuid().is_root() {
+            eprintln!("skipped: only root can change the root folder");
+            return None;
+        }
+        // Beside the program, so that a hard link will do for a copy.
+        let dir = tempfile::Builder::new()
+            .prefix("root-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
+        let root = Self {
+            dir,
+            mounts: String::new(),
+            variables: String::new(),
+            read_only: false,
+        };
+        if root.start([""; 0]).args(["--version"]).run().code != 0 {
+            eprintln!("skipped: this root may not mount anything");
+            return None;
+        }
+        Some(root)
+    }
+
+    /// Where it is outside.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.dir.path().join(inside.trim_start_matches('/'))
+    }
+
+    /// Puts a file into it.
+    pub fn put(self, file: impl AsRef<Path>, inside: &str) -> Self {
+        let target = self.path(inside);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        if fs::hard_link(&file, &target).is_err() {
+            fs::copy(file, target).unwrap();
+        }
+        self
+    }
+
+    pub fn write(self, inside: &str, text: &str) -> Self {
+        let target = self.path(inside);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, text).unwrap();
+        self
+    }
+
+    pub fn with_proc(mut self) -> Self {
+        fs::create_dir(self.path("proc")).unwrap();
+        self.mounts += "mount -t proc none \"$root/proc\"\n";
+        self
+    }
+
+    /// A folder or a file of the host's, seen inside.
+    pub fn with(mut self, host: &Path, inside: &str) -> Self {
+        let target = self.path(inside);
+        if host.is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            self = self.write(inside, "");
+        }
+        self.mounts += &format!("mount --bind '{}' \"$root{inside}\"\n", host.display());
+        self
+    }
+
+    /// A writable /tmp that nothing can be executed from, such as containers have.
+    pub fn with_tmp(mut self) -> Self {
+        fs::create_dir(self.path("tmp")).unwrap();
+        self.mounts += "mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 none \"$root/tmp\"\n";
+        self
+    }
+
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables += &format!("'{name}={value}' ");
+        self
+    }
+
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// The program in it, with an environment that is empty but for `variable`s.
+    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
+        let inside = self.path("rgunicorn");
+        if !inside.exists() && fs::hard_link(program(), &inside).is_err() {
+            fs::copy(program(), inside).unwrap();
+        }
+        let mut script = "set -e\nroot=$1; shift\nmount --bind \"$root\" \"$root\"\n".to_owned();
+        if self.read_only {
+            script += "mount -o remount,bind,ro \"$root\"\n";
+        }
+        script += &self.mounts;
+        script += "PATH=$PATH:/usr/sbin:/sbin\n";
+        let variables = &self.variables;
+        script += &format!("exec env -i {variables} \"$(command -v chroot)\" \"$root\" \"$@\"\n");
+        Start::program("unshare", ["-m", "sh", "-c", &script, "sh"])
+            .args([self.dir.path()])
+            .args(["/rgunicorn"])
+            .args(args)
+    }
+
+    /// The program in it as a server on the loopback.
+    pub fn server<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
+        self.start(["--bind", "127.0.0.1:0"]).args(args)
+    }
+}

@@ -1,0 +1,250 @@
+//! Real sites: virtual environments and zips, made once and kept in `target`.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::{Start, app, program};
+
+/// A virtual environment with the packages that the app's `requirements.txt`
+/// pins, made with the program's own Python.
+pub fn venv(app_name: &str) -> PathBuf {
+    let requirements = app(app_name).join("requirements.txt");
+    let key = [
+        read(&requirements),
+        program().into_os_string().into_encoded_bytes(),
+    ];
+    once("venv", &key, |dir| {
+        python(["-m", "venv"]).args([dir]).run().expect_success();
+        pip(dir, &requirements).run().expect_success();
+    })
+}
+
+/// A zip of the app, with the packages it requires under `site-packages/`.
+pub fn zip(app_name: &str) -> PathBuf {
+    zip_with(app_name, None)
+}
+
+/// The same with the files of another app, on which it builds.
+pub fn zip_with(app_name: &str, base: Option<&str>) -> PathBuf {
+    let folder = app(app_name);
+    let requirements = folder.join("requirements.txt");
+    let base = base.map(app);
+    let mut key = vec![read(&requirements)];
+    for folder in base.iter().chain([&folder]) {
+        for file in files(folder) {
+            key.push(file.as_os_str().as_encoded_bytes().to_vec());
+            key.push(read(&folder.join(file)));
+        }
+    }
+    once("zip", &key, |dir| {
+        fs::create_dir(dir).unwrap();
+        let mut writer = writer(&dir.join("site.zip"));
+        add(&mut writer, &folder, "", SimpleFileOptions::default());
+        if let Some(base) = &base {
+            let own = files(&folder);
+            let other = files(base).into_iter().filter(|file| !own.contains(file));
+            add_files(&mut writer, base, other, "", SimpleFileOptions::default());
+        }
+        if requirements.exists() {
+            let packages = dir.join("packages");
+            let target = ["--target".as_ref(), packages.as_os_str()];
+            pip(&venv(app_name), &requirements)
+                .args(target)
+                .run()
+                .expect_success();
+            add(
+                &mut writer,
+                &packages,
+                "site-packages/",
+                SimpleFileOptions::default(),
+            );
+        }
+        writer.finish().unwrap();
+    })
+    .join("site.zip")
+}
+
+/// The app that exercises wheels, and under `site-packages/` the newest of
+/// each, as of today.
+pub fn wheels() -> PathBuf {
+    let requirements = app("wheels").join("requirements.txt");
+    let day = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / (24 * 60 * 60);
+    let key = [read(&requirements), day.to_le_bytes().to_vec()];
+    let dir = once("wheels", &key, |dir| {
+        // They are large: yesterday's go.
+        for old in fs::read_dir(dir.parent().unwrap()).unwrap().flatten() {
+            if old.file_name().as_encoded_bytes().starts_with(b"wheels-") && old.path().is_dir() {
+                fs::remove_dir_all(old.path()).unwrap();
+            }
+        }
+        let packages = dir.join("site-packages");
+        pip(&venv("flask_site"), &requirements)
+            .args(["--target".as_ref(), packages.as_os_str()])
+            .run_slowly()
+            .expect_success();
+    });
+    // Fresh, as it is what the tests are made of.
+    fs::copy(app("wheels").join("exercise.py"), dir.join("exercise.py")).unwrap();
+    dir
+}
+
+/// The same as a zip. Stored and not compressed, which takes too long.
+pub fn wheels_zip() -> PathBuf {
+    let folder = wheels();
+    let key = [
+        folder.as_os_str().as_encoded_bytes().to_vec(),
+        read(&folder.join("exercise.py")),
+    ];
+    once("wheels-zip", &key, |dir| {
+        fs::create_dir(dir).unwrap();
+        let mut writer = writer(&dir.join("site.zip"));
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        add(&mut writer, &folder, "", stored);
+        writer.finish().unwrap();
+    })
+    .join("site.zip")
+}
+
+/// The unpacked source package of a release on PyPI.
+pub fn source(name: &str, version: &str) -> PathBuf {
+    let package = format!("{name}=={version}");
+    let folder = once("source", &[package.clone().into()], |folder| {
+        let venv = folder.join("venv");
+        python(["-m", "venv"]).args([&venv]).run().expect_success();
+        let pip = |words: &[&str]| {
+            Start::program(venv.join("bin/python"), ["-m", "pip", "--quiet"])
+                .args(["--disable-pip-version-check"])
+                .args(words)
+                .cwd(folder)
+                .run_slowly()
+                .expect_success()
+        };
+        // To download a source package is to ask its build system about it.
+        pip(&["install", "setuptools", "wheel"]);
+        let from_source = ["--no-build-isolation", "--no-binary", name];
+        pip(&[&["download", "--no-deps"], &from_source[..], &[&package]].concat());
+        python(["-m", "tarfile", "-e"])
+            .args([format!("{name}-{version}.tar.gz")])
+            .cwd(folder)
+            .run()
+            .expect_success();
+    });
+    folder.join(format!("{name}-{version}"))
+}
+
+/// A zip of these files, in `folder`.
+pub fn small_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+    let path = folder.join("site.zip");
+    let mut zip = writer(&path);
+    for (name, text) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    path
+}
+
+/// Copies an app's folder, so that the test may write beside it.
+pub fn copy_app(app_name: &str, to: &Path) {
+    let from = app(app_name);
+    for file in files(&from) {
+        let target = to.join(&file);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(from.join(&file), target).unwrap();
+    }
+}
+
+/// The program as `python`.
+pub fn python<'a>(args: impl IntoIterator<Item = &'a str>) -> Start {
+    Start::new(["python"]).args(args)
+}
+
+fn pip(venv: &Path, requirements: &Path) -> Start {
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+    ];
+    Start::program(venv.join("bin/python"), install).args([requirements])
+}
+
+/// What `make` makes for this key, made by one test and used by all. A killed
+/// test's half is thrown away.
+pub fn once(kind: &str, key: &[Vec<u8>], make: impl FnOnce(&Path)) -> PathBuf {
+    let mut hash = Sha256::new();
+    for part in key {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let id: String = hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let dir = shared.join(format!("{kind}-{id}"));
+    let done = shared.join(format!("{kind}-{id}.done"));
+    let lock = File::create(shared.join(format!("{kind}-{id}.lock"))).unwrap();
+    lock.lock().unwrap();
+    if !done.exists() {
+        if dir.exists() {
+            fs::remove_dir_all(&dir).unwrap();
+        }
+        make(&dir);
+        File::create(done).unwrap();
+    }
+    dir
+}
+
+fn writer(path: &Path) -> ZipWriter<File> {
+    ZipWriter::new(File::create(path).unwrap())
+}
+
+fn add(zip: &mut ZipWriter<File>, folder: &Path, prefix: &str, options: SimpleFileOptions) {
+    add_files(zip, folder, files(folder), prefix, options);
+}
+
+fn add_files(
+    zip: &mut ZipWriter<File>,
+    folder: &Path,
+    files: impl IntoIterator<Item = PathBuf>,
+    prefix: &str,
+    options: SimpleFileOptions,
+) {
+    for file in files {
+        let name = format!("{prefix}{}", file.display());
+        zip.start_file(name, options).unwrap();
+        let mut from = File::open(folder.join(file)).unwrap();
+        io::copy(&mut from, zip).unwrap();
+    }
+}
+
+/// Every file below `folder`, relative to it, in order; compiled modules aside.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.is_dir() {
+                found.push(path.strip_prefix(folder).unwrap().to_path_buf());
+            } else if path.file_name().is_some_and(|name| name != "__pycache__") {
+                folders.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_default()
+}

@@ -1,0 +1,53 @@
+//! What must hold of the parsers for any bytes whatever: no panic, and the
+//! properties that each target states. `cargo test --test fuzzing` tries a few
+//! thousand inputs; `scripts/fuzz` lets libFuzzer look for a way to break them.
+
+#[allow(dead_code, unused_imports, reason = "the server uses more of it")]
+#[path = "../../src/http/mod.rs"]
+mod http;
+#[allow(dead_code, unused_imports, reason = "the server uses more of it")]
+#[path = "../../src/websocket/mod.rs"]
+mod websocket;
+
+mod chunked;
+mod head;
+mod pieces;
+mod proxy;
+mod response;
+mod websocket_frames;
+
+/// Something to be fuzzed.
+pub struct Target {
+    pub name: &'static str,
+    /// Panics if a property does not hold.
+    pub check: fn(&[u8]),
+}
+
+pub const TARGETS: [Target; 5] = [
+    Target {
+        name: "head",
+        check: head::check,
+    },
+    Target {
+        name: "chunked",
+        check: chunked::check,
+    },
+    Target {
+        name: "proxy",
+        check: proxy::check,
+    },
+    Target {
+        name: "response",
+        check: response::check,
+    },
+    Target {
+        name: "websocket",
+        check: websocket_frames::check,
+    },
+];
+
+impl Target {
+    pub fn named(name: &str) -> Option<&'static Target> {
+        TARGETS.iter().find(|target| target.name == name)
+    }
+}

@@ -1,0 +1,13 @@
+"""The fixture app of waitress that FIXTURE names, with the one key that only
+waitress puts into the environ."""
+
+import importlib
+import os
+
+module, name = os.environ["FIXTURE"].split(":")
+fixture = getattr(importlib.import_module(module), name)
+
+
+def app(environ, start_response):
+    environ["REMOTE_HOST"] = environ["REMOTE_ADDR"]
+    return fixture(environ, start_response)
