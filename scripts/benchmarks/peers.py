@@ -1,0 +1,77 @@
+"""Who takes part, each on the settings that its own documentation gives for speed:
+one worker process, no access log, HTTP/1.1 only where that can be said."""
+
+import dataclasses
+import pathlib
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parent
+APPS = BENCHMARKS / "apps"
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    name: str
+    command: list[str]
+    # Ours and the bare loop are measured against the others, not among them.
+    peer: bool = True
+
+
+def wsgi(server, venv, peers, module, port):
+    """All that serve the WSGI app `app` of this module."""
+    ours = [server, "--venv", venv, "--bind", f"127.0.0.1:{port}", f"{module}:app"]
+    gunicorn = [f"{peers}/gunicorn", "--bind", f"127.0.0.1:{port}", f"{module}:app"]
+    python = [f"{peers}/python", "-c"]
+    return [
+        Contender("rgunicorn sync", ours, peer=False),
+        Contender("rgunicorn sync, access log", [*ours, "--access-logfile", "access.log"], peer=False),
+        Contender("rgunicorn gthread", [*ours, "-k", "gthread", "--threads", "4"], peer=False),
+        Contender("gunicorn sync", gunicorn),
+        Contender("gunicorn gthread", [*gunicorn, "-k", "gthread", "--threads", "4"]),
+        # One blocking thread is its own default for WSGI under the GIL.
+        Contender("granian", [
+            f"{peers}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            "--blocking-threads", "1", "--runtime-mode", "st", "--http", "1", "--no-ws", "--backlog", "2048",
+            "--log-level", "warning", f"{module}:app",
+        ]),
+        Contender("bjoern", [*python, f"import bjoern, {module}; bjoern.run({module}.app, '127.0.0.1', {port})"]),
+        Contender("fastpysgi", [
+            *python, f"import fastpysgi, {module}; fastpysgi.run({module}.app, '127.0.0.1', {port}, 0, 1)",
+        ]),
+        # Its only keep-alive without a second process in front, http11-socket, lets one connection
+        # have the process to itself.
+        Contender("uwsgi", [
+            f"{peers}/uwsgi", "--http-socket", f"127.0.0.1:{port}", "--wsgi", f"{module}:app", "--processes", "1",
+            "--disable-logging", "--listen", "1024", "--die-on-term", "--need-app",
+        ]),
+    ]
+
+
+def asgi(server, venv, peers, module, port):
+    """All that serve the ASGI app `app` of this module."""
+    address = f"127.0.0.1:{port}"
+    return [
+        Contender("rgunicorn asgi", [
+            server, "--venv", venv, "-k", "asgi", "--bind", address, f"{module}:app",
+        ], peer=False),
+        Contender("uvicorn", [
+            f"{peers}/uvicorn", "--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools",
+            "--no-access-log", "--log-level", "warning", "--backlog", "2048", f"{module}:app",
+        ]),
+        Contender("granian", [
+            f"{peers}/granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            "--loop", "uvloop", "--runtime-mode", "st", "--http", "1", "--backlog", "2048", "--log-level", "warning",
+            f"{module}:app",
+        ]),
+        Contender("hypercorn", [
+            f"{peers}/hypercorn", "--bind", address, "-k", "uvloop", "--workers", "1", "--log-level", "warning",
+            "--backlog", "2048", f"{module}:app",
+        ]),
+        Contender("gunicorn asgi", [
+            f"{peers}/gunicorn", "-k", "asgi", "--bind", address, "--log-level", "warning", f"{module}:app",
+        ]),
+    ]
+
+
+def bare(program, port):
+    """The loop that answers without looking: the price of the system calls."""
+    return Contender("bare epoll loop", [program, str(port)], peer=False)

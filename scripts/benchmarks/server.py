@@ -1,0 +1,99 @@
+"""A server under measurement: started on its own core, weighed, and stopped."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import tree
+from peers import APPS
+
+SERVER_CORE, LOAD_CORE = 0, 1
+DEADLINE = 30.0  # seconds until a server that does not answer is given up
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, contender, port):
+        self.contender, self.port = contender, port
+        self.folder = tempfile.mkdtemp(prefix="bench-")
+        self.log = open(pathlib.Path(self.folder, "log"), "wb+")
+        for app in APPS.glob("*.py"):
+            shutil.copy(app, self.folder)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        self.process = subprocess.Popen(
+            contender.command, cwd=self.folder, env={**environment, "PYTHONPATH": self.folder}, stdout=self.log,
+            stderr=self.log, start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+        )
+
+    def wait(self):
+        """False if it does not come up, as one does that lacks a worker class."""
+        end = time.monotonic() + DEADLINE
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def why(self):
+        self.log.seek(0)
+        lines = self.log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "nothing was said"
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return connection.recv(12).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def processes(self):
+        return tree.pids(self.process.pid)
+
+    def memory(self, pids, kind="Pss"):
+        """Bytes, each shared page divided among those that share it (PSS); with Pss_Anon only what
+        is no file's, whose share depends on who else runs the same file."""
+        total = 0
+        for pid in pids:
+            for line in pathlib.Path("/proc", pid, "smaps_rollup").read_text().splitlines():
+                if line.startswith(f"{kind}:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def load(program, *words):
+    """Runs the load generator on its core; the numbers of its line."""
+    try:
+        result = subprocess.run(
+            [program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE,
+            preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"the load was not served in {DEADLINE:.0f} seconds") from None
+    if result.returncode:
+        raise RuntimeError(result.stderr.strip() or f"the load generator ended with {result.returncode}")
+    return [float(number) for number in result.stdout.split()]

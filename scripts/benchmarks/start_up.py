@@ -1,0 +1,163 @@
+"""Start to first answer: how long from exec until the first 200 is read.
+
+Two sites: hello world (ours alone, against the goal of 60 ms) and the Flask
+test site, ours from a zip against Gunicorn in a virtual environment. The two
+servers take turns, so that a drift of the machine's speed meets both alike;
+medians and pairwise ratios are printed, of the time on the clock and of the
+processor time that all their processes had used when the answer was there.
+The zip is unpacked already, as it is at every start but the first; what the
+first one takes, which also compiles the modules, is told too.
+
+And what the carried loader and C library cost: `--version` of the executable
+and of the same program linked the ordinary way, taking turns too.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+
+import tree
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+APPS = ROOT / "tests" / "apps"
+DEADLINE = 20.0  # seconds until a server that does not answer is given up
+
+
+def main():
+    options = parse_options()
+    server = str(options.server.resolve())
+    peers = options.peers.resolve()
+    flask_zip = pack_flask(server, options.work.resolve())
+
+    from_zip = [server, "--app-zip", str(flask_zip), "app:create_app()", "--app-cache-dir"]
+    hello = Contender("rgunicorn, hello world", [server, "app"], APPS / "hello")
+    ours = Contender("rgunicorn, Flask from a zip", [*from_zip, str(options.work.resolve() / "cache")], APPS)
+    gunicorn = Contender(
+        "gunicorn, Flask in a venv", [str(peers / "bin" / "gunicorn"), "app:create_app()"], APPS / "flask_site"
+    )
+    contenders = hello, ours, gunicorn
+    for contender in contenders:
+        contender.first_answer()  # fills page cache, unpacks the zip, writes .pyc files
+    first = Contender("  at its first start", [], APPS)
+    for nth in range(options.runs):
+        for contender in contenders:
+            contender.measure()
+        if nth < 5:
+            with tempfile.TemporaryDirectory() as cache:
+                first.command = [*from_zip, cache]
+                first.measure()
+
+    load = os.getloadavg()[0]
+    print(f"start to first answer, {options.runs} interleaved runs, milliseconds; load {load:.1f}")
+    print(f"{'':32}{'clock: min':>12}{'median':>8}{'max':>8}{'cpu: min':>12}{'median':>8}{'max':>8}")
+    for contender in (hello, ours, first, gunicorn):
+        told = [1000 * f(times) for times in (contender.clock, contender.cpu) for f in (min, statistics.median, max)]
+        print(f"{contender.name:32}" + "".join(f"{it:{width}.1f}" for it, width in zip(told, (12, 8, 8) * 2)))
+    clock, cpu = (
+        statistics.median(a / b for a, b in zip(getattr(ours, kind), getattr(gunicorn, kind)))
+        for kind in ("clock", "cpu")
+    )
+    print(f"Flask, ours / gunicorn, median of pairs: clock {clock:.2f}, cpu {cpu:.2f}")
+    compare_links(server, str(options.ordinary.resolve()), 20 * options.runs)
+
+
+def compare_links(carried, ordinary, runs):
+    """Prints what `--version` takes, and what of it the carried loader costs."""
+    def milliseconds(program):
+        started = time.perf_counter()
+        subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, check=True)
+        return 1000 * (time.perf_counter() - started)
+
+    pairs = [(milliseconds(carried), milliseconds(ordinary)) for _ in range(runs)]
+    ours, theirs = (statistics.median(times) for times in zip(*pairs))
+    cost = statistics.median(a - b for a, b in pairs)
+    print(f"--version, {runs} pairs: {ours:.2f} ms, linked the ordinary way {theirs:.2f} ms")
+    print(f"the carried loader and C library cost {cost:.2f} ms (median of pairs)")
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", type=pathlib.Path, required=True)
+    parser.add_argument("--ordinary", type=pathlib.Path, required=True, help="the same, linked with the host's loader")
+    parser.add_argument("--peers", type=pathlib.Path, required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--runs", type=int, default=15)
+    return parser.parse_args()
+
+
+def pack_flask(server, work):
+    """The Flask test site as a zip with its dependencies inside; made once."""
+    site = work / "flask-site"
+    target = work / "flask-site.zip"
+    if not target.exists():
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(APPS / "flask_site", site)
+        venv = work / "packing-venv"
+        subprocess.run([server, "python", "-m", "venv", str(venv)], check=True)
+        subprocess.run(
+            [str(venv / "bin" / "python"), "-m", "pip", "-q", "install", "--target", str(site / "site-packages"),
+             "-r", str(site / "requirements.txt")],
+            check=True,
+        )
+        shutil.make_archive(str(target.with_suffix("")), "zip", site)
+    return target
+
+
+class Contender:
+    def __init__(self, name, command, folder):
+        self.name, self.command, self.folder = name, command, folder
+        self.clock, self.cpu = [], []
+
+    def measure(self):
+        clock, cpu = self.first_answer()
+        self.clock.append(clock)
+        self.cpu.append(cpu)
+
+    def first_answer(self):
+        """Seconds from exec to a whole first answer, on the clock and of the
+        processors."""
+        port = free_port()
+        # Compiled modules are kept after the first start, as anywhere.
+        habits = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        environment = {k: v for k, v in os.environ.items() if k not in habits}
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*self.command, "--bind", f"127.0.0.1:{port}"],
+            cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        try:
+            while not answered(port):
+                if process.poll() is not None or time.perf_counter() - started > DEADLINE:
+                    raise SystemExit(f"{self.name} did not answer: {' '.join(self.command)}")
+                time.sleep(0.0005)
+            clock = time.perf_counter() - started
+            return clock, tree.cpu(tree.pids(process.pid))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def answered(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.makefile("rb").readline().startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()
