@@ -1,7 +1,7 @@
 /* A load generator: so many requests over so many connections, and how long
  * each took.
  *
- *   load PORT CONNECTIONS REQUESTS close|keep PATH [BODY_BYTES]
+ *   load PORT CONNECTIONS REQUESTS close|keep PATH [BODY_BYTES [SLOW]]
  *   load PORT CONNECTIONS SECONDS  idle|idle-ws PATH
  *   load PORT CONNECTIONS MESSAGES ws        PATH
  *
@@ -10,7 +10,9 @@
  * With `idle` each connection makes one request and is then left open; it
  * prints "ready", and waits so many seconds, or until it is killed. With `ws`
  * and `idle-ws` each connection is a WebSocket, and a request is a text message
- * of 32 bytes that comes back (RFC 6455). */
+ * of 32 bytes that comes back (RFC 6455). SLOW is a number of further
+ * connections that send a byte of a request each second, evenly spread; their
+ * answers are not waited for. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -210,6 +212,36 @@ static void receive(struct connection *c) {
     }
 }
 
+/* The slow clients: connected one after the other, so that a backlog holds them. */
+static int *swarm, slow;
+static uint64_t swarm_begun;
+static long swarm_sent;
+
+static void gather_swarm(void) {
+    swarm = calloc(slow, sizeof *swarm);
+    for (int i = 0; i < slow; i++) {
+        swarm[i] = socket(AF_INET, SOCK_STREAM, 0);
+        if (swarm[i] < 0 || connect(swarm[i], (struct sockaddr *)&address, sizeof address) < 0)
+            fail("load: slow connection");
+    }
+    swarm_begun = now();
+}
+
+/* Sends the bytes whose time has come. */
+static void dribble(void) {
+    static const char head[] = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    long due = (now() - swarm_begun) / 1000 * slow / 1000000;
+    for (; swarm_sent < due; swarm_sent++) {
+        long place = swarm_sent / slow;
+        int client = swarm[swarm_sent % slow];
+        const char *byte = place < (long)sizeof head - 1 ? head + place : "x";
+        if (send(client, byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+            fprintf(stderr, "load: a slow connection was closed\n");
+            exit(1);
+        }
+    }
+}
+
 static int by_size(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
@@ -217,19 +249,20 @@ static int by_size(const void *a, const void *b) {
 
 int main(int count, char **words) {
     if (count < 6) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS REQUESTS close|keep|idle|ws|idle-ws PATH [BODY_BYTES]\n");
+        fprintf(stderr, "usage: load PORT CONNECTIONS REQUESTS close|keep|idle|ws|idle-ws PATH [BODY_BYTES [SLOW]]\n");
         return 2;
     }
     int connections = atoi(words[2]), seconds = atoi(words[3]);
     idle = !strncmp(words[4], "idle", 4);
     size_t body = count > 6 ? atoi(words[6]) : 0;
+    slow = count > 7 ? atoi(words[7]) : 0;
     wanted = idle ? connections : atol(words[3]);
     ws = !strcmp(words[4], "ws") || !strcmp(words[4], "idle-ws");
     keep = idle || ws || !strcmp(words[4], "keep");
     address = (struct sockaddr_in){.sin_family = AF_INET,
                                    .sin_port = htons(atoi(words[1])),
                                    .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    struct rlimit files = {connections + 100, connections + 100};
+    struct rlimit files = {connections + slow + 100, connections + slow + 100};
     setrlimit(RLIMIT_NOFILE, &files);
 
     request = malloc(1024 + body);
@@ -254,6 +287,8 @@ int main(int count, char **words) {
     times = calloc(wanted + 1, sizeof *times);
     struct connection *all = calloc(connections, sizeof *all);
     epoll = epoll_create1(0);
+    if (slow)
+        gather_swarm();
     uint64_t start = now();
     for (int i = 0; i < connections; i++) {
         all[i].socket = -1;
@@ -267,6 +302,8 @@ int main(int count, char **words) {
     }
     struct epoll_event events[512];
     while (done < wanted) {
+        if (slow)
+            dribble();
         int ready = epoll_wait(epoll, events, 512, 20000);
         if (ready <= 0) {
             fprintf(stderr, "load: no answer for 20 seconds; %ld of %ld requests done\n", done, wanted);

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -14,6 +15,9 @@ from peers import APPS
 
 SERVER_CORE, LOAD_CORE = 0, 1
 DEADLINE = 30.0  # seconds until a server that does not answer is given up
+
+# A benchmark that is told to end stops its servers first, as `finally` has it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def free_port():
