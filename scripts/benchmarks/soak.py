@@ -1,4 +1,5 @@
-"""Memory over millions of requests: it must not grow after the first 100,000."""
+"""Memory over millions of requests, and of WebSocket messages, in every class of
+worker: it must not grow after the first 100,000."""
 
 import argparse
 import pathlib
@@ -10,6 +11,17 @@ WARM = 100_000
 STEP = 50_000  # also a busy machine serves so many before the load gives up
 TOLD = 500_000
 
+# The worker's options, its app, what it is asked for, and how much of it: in
+# parts of the requests that are wanted.
+KINDS = (
+    ([], "plain", "keep", 1),
+    (["-k", "gthread", "--threads", "4"], "plain", "keep", 1),
+    (["-k", "gevent"], "plain", "keep", 1),
+    (["-k", "tornado"], "plain", "keep", 1),
+    (["-k", "asgi"], "plain_asgi", "keep", 1),
+    (["-k", "asgi"], "plain_asgi", "ws", 0.2),
+)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -17,17 +29,17 @@ def main():
         parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
     parser.add_argument("millions", type=float, nargs="?", default=5)
     options = parser.parse_args()
-    for words in ([], ["-k", "gthread", "--threads", "4"], ["-k", "asgi"]):
-        module = "plain_asgi" if "asgi" in words else "plain"
-        soak(options, module, words)
+    for words, module, kind, part in KINDS:
+        soak(options, words, module, kind, part * options.millions * 1e6)
 
 
-def soak(options, module, words):
+def soak(options, words, module, kind, wanted):
     port = free_port()
+    what = "messages" if kind == "ws" else "requests"
     name = f"rgunicorn {words[1] if words else 'sync'}"
     command = [
-        str(options.server.resolve()), "--bind", f"127.0.0.1:{port}", "--access-logfile", "/dev/null", *words,
-        f"{module}:app",
+        str(options.server.resolve()), "--bind", f"127.0.0.1:{port}", "--access-logfile", "/dev/null",
+        "--venv", str(options.venv.resolve()), *words, f"{module}:app",
     ]
     server = Server(peers.Contender(name, command), port)
     try:
@@ -35,16 +47,16 @@ def soak(options, module, words):
             print(f"{name}: does not serve: {server.why()}")
             return
         pids = server.processes()
-        load(options.load, port, 64, WARM, "keep", "/")
+        load(options.load, port, 64, WARM, kind, "/")
         first, done, failed = server.memory(pids, "Pss_Anon"), 0, 0
-        while done < options.millions * 1e6:
-            _, errors, *_ = load(options.load, port, 64, STEP, "keep", "/")
+        while done < wanted:
+            _, errors, *_ = load(options.load, port, 64, STEP, kind, "/")
             done += STEP
             failed += errors
             if done % TOLD:
                 continue
             memory = server.memory(pids, "Pss_Anon")
-            print(f"{name}: {done / 1e6:.1f} million requests, {memory / 1e6:.2f} MB, "
+            print(f"{name}: {done / 1e6:.1f} million {what}, {memory / 1e6:.2f} MB, "
                   f"{(memory - first) / 1e6:+.2f} MB, {failed:.0f} errors", flush=True)
     finally:
         server.stop()
