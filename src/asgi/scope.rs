@@ -3,6 +3,7 @@
 use super::Channel;
 use super::fields::FieldCache;
 use crate::http::{Scheme, percent_decode};
+use crate::net::TlsFacts;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -15,16 +16,50 @@ pub struct Request<'a> {
     pub server: Option<(&'a str, u16)>,
     /// The client's address and port; nothing over a unix socket.
     pub client: Option<(&'a str, u16)>,
+    /// Of the connection to the server itself.
+    pub tls: Option<&'a TlsFacts>,
 }
 
 /// Makes scopes from templates.
 pub struct ScopeMaker {
-    http: Py<PyDict>,
-    websocket: Py<PyDict>,
+    http: Template,
+    websocket: Template,
     /// What lifespan has left for the requests; each gets a copy (lifespan
     /// protocol, "Lifespan State").
     state: Option<Py<PyDict>>,
     fields: FieldCache,
+}
+
+/// What all scopes of a kind have.
+struct Template {
+    scope: Py<PyDict>,
+    extensions: Py<PyDict>,
+}
+
+impl Template {
+    /// Extensions are copied, too: apps add to them what is theirs.
+    fn copy<'py>(&self, py: Python<'py>, request: &Request<'_>) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.scope.bind(py).copy()?;
+        let extensions = self.extensions.bind(py).copy()?;
+        if let Some(facts) = request.tls {
+            extensions.set_item(intern!(py, "tls"), tls(py, facts)?)?;
+        }
+        scope.set_item(intern!(py, "extensions"), extensions)?;
+        Ok(scope)
+    }
+}
+
+/// The "TLS Extension" of ASGI, version 0.2.
+fn tls<'py>(py: Python<'py>, facts: &TlsFacts) -> PyResult<Bound<'py, PyDict>> {
+    let extension = PyDict::new(py);
+    extension.set_item(intern!(py, "server_cert"), &facts.server_certificate)?;
+    extension.set_item(intern!(py, "client_cert_chain"), &facts.client_chain)?;
+    extension.set_item(intern!(py, "client_cert_name"), &facts.client_name)?;
+    // Whoever shows a bad one has no connection.
+    extension.set_item(intern!(py, "client_cert_error"), py.None())?;
+    extension.set_item(intern!(py, "tls_version"), facts.version)?;
+    extension.set_item(intern!(py, "cipher_suite"), facts.cipher_suite)?;
+    Ok(extension)
 }
 
 impl ScopeMaker {
@@ -33,7 +68,7 @@ impl ScopeMaker {
         root_path: &str,
         state: Option<Bound<'_, PyDict>>,
     ) -> PyResult<ScopeMaker> {
-        let template = |kind: &str, extensions: &[&str]| -> PyResult<Py<PyDict>> {
+        let template = |kind: &str, names: &[&str]| -> PyResult<Template> {
             let scope = PyDict::new(py);
             let versions = PyDict::new(py);
             versions.set_item("version", "3.0")?;
@@ -41,12 +76,14 @@ impl ScopeMaker {
             scope.set_item("type", PyString::intern(py, kind))?;
             scope.set_item("asgi", versions)?;
             scope.set_item("root_path", root_path)?;
-            let offered = PyDict::new(py);
-            for name in extensions {
-                offered.set_item(name, PyDict::new(py))?;
+            let extensions = PyDict::new(py);
+            for name in names {
+                extensions.set_item(name, PyDict::new(py))?;
             }
-            scope.set_item("extensions", offered)?;
-            Ok(scope.unbind())
+            Ok(Template {
+                scope: scope.unbind(),
+                extensions: extensions.unbind(),
+            })
         };
         Ok(ScopeMaker {
             http: template(
@@ -69,7 +106,7 @@ impl ScopeMaker {
         channel: &dyn Channel,
         request: &Request<'_>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.http.bind(py).copy()?;
+        let scope = self.http.copy(py, request)?;
         let method = latin1(py, channel.head().method());
         scope.set_item(intern!(py, "method"), method)?;
         let scheme = PyString::intern(py, request.scheme.as_str());
@@ -84,7 +121,7 @@ impl ScopeMaker {
         request: &Request<'_>,
         subprotocols: &[String],
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.websocket.bind(py).copy()?;
+        let scope = self.websocket.copy(py, request)?;
         scope.set_item(intern!(py, "subprotocols"), subprotocols)?;
         let scheme = match request.scheme {
             Scheme::Http => intern!(py, "ws"),

@@ -7,5 +7,5 @@ mod transport;
 
 pub use address::Address;
 pub use listener::{BindError, Listener, Making, Peer, bind_patiently};
-pub use tls::{ClientCertificate, ClientCertificates, Tls, TlsOptions};
+pub use tls::{ClientCertificate, ClientCertificates, Tls, TlsFacts, TlsOptions};
 pub use transport::Transport;

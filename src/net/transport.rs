@@ -1,7 +1,7 @@
 //! What a connection's bytes go through. Nothing here waits: what cannot be
 //! done now is `WouldBlock`, and epoll tells when to try again.
 
-use super::tls::{ClientCertificate, TlsSession};
+use super::tls::{ClientCertificate, TlsFacts, TlsSession};
 use nix::sys::sendfile::sendfile;
 use socket2::{MsgHdr, Socket};
 use std::io::{self, IoSlice, Read};
@@ -94,6 +94,14 @@ impl Transport {
         match self {
             Transport::Plain => None,
             Transport::Tls(session) => session.client_certificate(),
+        }
+    }
+
+    /// What was agreed upon with the client, where TLS is spoken.
+    pub fn tls_facts(&self) -> Option<TlsFacts> {
+        match self {
+            Transport::Plain => None,
+            Transport::Tls(session) => Some(session.facts()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::http::{
     self, ErrorResponse, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status,
     error_response, proxy_start,
 };
-use crate::net::{ClientCertificate, Tls, Transport};
+use crate::net::{ClientCertificate, Tls, TlsFacts, Transport};
 use crate::wsgi::BodyError;
 use nix::poll::PollFlags;
 use socket2::Socket;
@@ -72,6 +72,7 @@ pub struct Connection {
     pub proxy: OnceLock<ProxyHeader>,
     /// What the client has shown over TLS.
     pub certificate: OnceLock<ClientCertificate>,
+    tls: OnceLock<Option<Box<TlsFacts>>>,
     socket: Socket,
     state: Mutex<State>,
 }
@@ -162,6 +163,7 @@ impl Connection {
             hub,
             proxy: OnceLock::new(),
             certificate: OnceLock::new(),
+            tls: OnceLock::new(),
             socket,
             state: Mutex::new(State {
                 transport: Transport::Plain,
@@ -193,6 +195,13 @@ impl Connection {
             connection.hub.begin_tls(state);
         }
         connection
+    }
+
+    /// What was agreed upon, if TLS is spoken; to be asked once a request has
+    /// come.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        let facts = || self.lock().transport.tls_facts().map(Box::new);
+        self.tls.get_or_init(facts).as_deref()
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {

@@ -253,6 +253,56 @@ fn clients_show_who_they_are() {
     }
 }
 
+/// Tells what its scope says of TLS.
+const ASGI: &str = "
+import json
+
+async def app(scope, receive, send):
+    told = json.dumps(scope['extensions'].get('tls')).encode()
+    await send({'type': 'http.response.start', 'status': 200})
+    await send({'type': 'http.response.body', 'body': told})
+";
+
+#[test]
+fn asgi_apps_learn_of_the_connection() {
+    let dir = folder();
+    let authority = Authority::new(dir.path());
+    let pair = authority.issue("one", &[NAME]);
+    let client = authority.issue("client", &["client.test"]);
+    let pem = |file: &str| fs::read_to_string(file).unwrap().replace('\r', "");
+    fs::write(dir.path().join("told.py"), ASGI).unwrap();
+    let serve = |args: &[&str]| {
+        Start::server(["--worker-class", "asgi", "told:app"])
+            .args(args)
+            .cwd(dir.path())
+            .spawn()
+    };
+    let ca = authority.file();
+    let certificate = ["--certfile", &pair.certificate, "--keyfile", &pair.key];
+    let server = serve(&[&certificate[..], &["--cert-reqs", "1", "--ca-certs", &ca]].concat());
+    let ask = |args: &[&str]| seen(&curl(&authority, NAME, port(&server), args));
+
+    let suite = "ECDHE-ECDSA-AES256-GCM-SHA384";
+    let old = ask(&["--tls-max", "1.2", "--ciphers", suite]);
+    assert_eq!(old["server_cert"], pem(&pair.certificate));
+    assert_eq!(old["client_cert_chain"], serde_json::json!([]));
+    assert_eq!(old["client_cert_name"], Value::Null);
+    assert_eq!(old["client_cert_error"], Value::Null);
+    assert_eq!(old["tls_version"], 0x0303);
+    assert_eq!(old["cipher_suite"], 0xc02c);
+
+    let suite = "TLS_CHACHA20_POLY1305_SHA256";
+    let shown = ["--cert", &client.certificate, "--key", &client.key];
+    let new = ask(&[&shown[..], &["--tlsv1.3", "--tls13-ciphers", suite]].concat());
+    // curl sends the authority's along.
+    assert_eq!(new["client_cert_chain"][0], pem(&client.certificate));
+    assert_eq!(new["client_cert_name"], "CN=client.test");
+    assert_eq!(new["tls_version"], 0x0304);
+    assert_eq!(new["cipher_suite"], 0x1303);
+
+    assert_eq!(serve(&[]).target().get("/").ok(), "null", "without TLS");
+}
+
 #[test]
 fn keys_may_be_encrypted() {
     let dir = folder();

@@ -182,6 +182,7 @@ impl Session {
                 scheme: Scheme::Http,
                 server: Some(("127.0.0.1", 80)),
                 client: Some(("10.0.0.1", 1234)),
+                tls: None,
             };
             let call = if crate::websocket::is_upgrade(head.method(), head.fields()) {
                 let handshake = crate::websocket::Handshake::read(head.fields()).unwrap();

@@ -45,7 +45,7 @@ impl ClientCertificate {
 }
 
 /// RFC 7468's text of a certificate.
-fn pem(der: &[u8]) -> String {
+pub(super) fn pem(der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
     let mut out = "-----BEGIN CERTIFICATE-----\n".to_owned();
     let mut rest = text.as_str();

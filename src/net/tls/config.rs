@@ -13,8 +13,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use std::sync::Arc;
 
-/// TLS 1.2 and 1.3, with what the options say.
-pub fn server_config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
+/// TLS 1.2 and 1.3, with what the options say, and the certificates.
+pub fn server_config(options: &TlsOptions) -> Result<(Arc<ServerConfig>, Arc<ByName>), TlsError> {
     let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
     let provider = Arc::new(CryptoProvider {
         cipher_suites: ciphers::suites(options.ciphers.as_deref())?,
@@ -28,7 +28,8 @@ pub fn server_config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(ByName::new(keys)));
+    let certificates = Arc::new(ByName::new(keys));
+    let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = true;
     let tickets = SharedTickets::new();
@@ -36,7 +37,7 @@ pub fn server_config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError
         Arc::new(tickets.ok_or_else(|| TlsError::Setup("no random numbers can be had".into()))?);
     // Only tickets: what one worker remembers, the next does not know.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), certificates))
 }
 
 fn client_verifier(

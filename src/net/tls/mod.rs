@@ -8,6 +8,7 @@ mod ciphers;
 mod client;
 mod config;
 mod error;
+mod facts;
 mod files;
 mod sni;
 mod stream;
@@ -15,10 +16,12 @@ mod tickets;
 
 pub use client::ClientCertificate;
 pub use error::TlsError;
+pub use facts::TlsFacts;
 pub use stream::TlsSession;
 
 use files::Stamp;
 use rustls::ServerConfig;
+use sni::ByName;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +64,7 @@ pub struct Tls {
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
+    certificates: Arc<ByName>,
     stamp: Stamp,
 }
 
@@ -71,8 +75,12 @@ impl Tls {
     /// One sentence that names the file or setting, and the mend.
     pub fn load(options: TlsOptions) -> Result<Tls, TlsError> {
         let stamp = Stamp::of(&options);
-        let config = config::server_config(&options)?;
-        let loaded = Mutex::new(Loaded { config, stamp });
+        let (config, certificates) = config::server_config(&options)?;
+        let loaded = Mutex::new(Loaded {
+            config,
+            certificates,
+            stamp,
+        });
         Ok(Tls { options, loaded })
     }
 
@@ -89,7 +97,7 @@ impl Tls {
             return Ok(false);
         }
         loaded.stamp = stamp;
-        loaded.config = config::server_config(&self.options)?;
+        (loaded.config, loaded.certificates) = config::server_config(&self.options)?;
         Ok(true)
     }
 
@@ -101,8 +109,9 @@ impl Tls {
     /// Begins the server's side of a connection, of which `received` was read
     /// already.
     pub fn accept(&self, received: Vec<u8>) -> io::Result<TlsSession> {
-        let config = Arc::clone(&self.lock().config);
-        TlsSession::new(config, received)
+        let loaded = self.lock();
+        let config = Arc::clone(&loaded.config);
+        TlsSession::new(config, Arc::clone(&loaded.certificates), received)
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {

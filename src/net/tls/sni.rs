@@ -33,6 +33,16 @@ impl ByName {
         }
     }
 
+    /// The certificate that a client is shown who asks for this name, if there
+    /// is no choice.
+    pub fn only_one_for(&self, name: Option<&str>) -> Option<&CertifiedKey> {
+        match name.and_then(|name| self.places(name)).map(Vec::as_slice) {
+            None => self.all.first().map(Arc::as_ref),
+            Some(&[place]) => Some(&self.all[place]),
+            Some(_) => None,
+        }
+    }
+
     fn places(&self, name: &str) -> Option<&Vec<usize>> {
         let name = name.to_ascii_lowercase();
         self.names.get(&name).or_else(|| {

@@ -4,7 +4,8 @@
 //! The handshake is part of reading: whoever waits for the request's bytes
 //! does it without a thought.
 
-use super::ClientCertificate;
+use super::sni::ByName;
+use super::{ClientCertificate, TlsFacts};
 use nix::sys::uio::pread;
 use rustls::{ServerConfig, ServerConnection};
 use socket2::Socket;
@@ -29,6 +30,7 @@ const HANDSHAKE: u8 = 22;
 #[derive(Debug)]
 pub struct TlsSession {
     session: ServerConnection,
+    certificates: Arc<ByName>,
     /// What was received before the session began.
     received: Vec<u8>,
     /// True once the client's first byte was looked at.
@@ -36,10 +38,15 @@ pub struct TlsSession {
 }
 
 impl TlsSession {
-    pub(super) fn new(config: Arc<ServerConfig>, received: Vec<u8>) -> io::Result<TlsSession> {
+    pub(super) fn new(
+        config: Arc<ServerConfig>,
+        certificates: Arc<ByName>,
+        received: Vec<u8>,
+    ) -> io::Result<TlsSession> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(TlsSession {
             session,
+            certificates,
             received,
             begun: false,
         })
@@ -170,6 +177,11 @@ impl TlsSession {
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         let chain = self.session.peer_certificates()?;
         ClientCertificate::read(chain.first()?)
+    }
+
+    /// What was agreed upon, once the handshake is over.
+    pub fn facts(&self) -> TlsFacts {
+        TlsFacts::of(&self.session, &self.certificates)
     }
 }
 

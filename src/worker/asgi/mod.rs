@@ -262,6 +262,7 @@ impl Engine {
             scheme: exchange.scheme(),
             server,
             client: client.as_ref().map(|(address, port)| (&**address, *port)),
+            tls: connection.tls(),
         };
         let id = exchange.id();
         let seen = match self.show(&exchange) {
