@@ -127,7 +127,9 @@ struct Wait {
     /// Set when the task is given this object to wait for, until it has said
     /// that it will (`_asyncio_future_blocking`).
     blocking: bool,
-    cancelled: bool,
+    /// What the wait was cancelled with; anyio knows its own cancellations by
+    /// it.
+    cancelled: Option<Option<Py<PyAny>>>,
     callback: Option<Callback>,
 }
 
@@ -267,8 +269,7 @@ impl Awaitable {
 
     /// True if the task was waiting; it goes on with a CancelledError.
     #[pyo3(signature = (msg=None))]
-    fn cancel(this: &Bound<'_, Self>, msg: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let _ = msg;
+    fn cancel(this: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         let Some(waiters) = this.get().waiters() else {
             return Ok(false);
         };
@@ -277,7 +278,7 @@ impl Awaitable {
             let Some(callback) = wait.callback.take() else {
                 return Ok(false);
             };
-            wait.cancelled = true;
+            wait.cancelled = Some(msg);
             callback
         };
         waiters.forget(this);
@@ -286,10 +287,11 @@ impl Awaitable {
     }
 
     fn result(&self) -> PyResult<()> {
-        if lock(&self.wait).cancelled {
-            return Err(CancelledError::new_err(()));
+        match lock(&self.wait).cancelled.take() {
+            Some(Some(message)) => Err(CancelledError::new_err((message,))),
+            Some(None) => Err(CancelledError::new_err(())),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

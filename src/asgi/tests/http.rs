@@ -21,7 +21,7 @@ const HELLO: &str = "await send({'type': 'http.response.body', 'body': b'hello'}
 fn the_scope_has_every_key_of_the_specification() {
     let mut session = app(
         "log.extend(f'{key}={value!r}' for key, value in sorted(scope.items()))\n\
-         scope['state']['pool'] = 2",
+         scope['state']['pool'] = 2\nscope['extensions']['mine'] = {}",
     );
     session.request(GET);
     let log = session.log();
@@ -45,9 +45,10 @@ fn the_scope_has_every_key_of_the_specification() {
     ] {
         assert!(log.contains(entry), "{entry} in {log}");
     }
-    // Each request has a copy of the state.
+    // Each request has a copy of the state, and of the extensions.
     session.request(GET);
     assert!(session.log().matches("state={'pool': 1}").count() == 2);
+    assert!(!session.log().contains("mine"));
 }
 
 #[test]
@@ -333,6 +334,17 @@ fn receive_and_send_can_be_tasks_and_be_cancelled() {
         "['http.request', 0, 'timeout', 'again', {'type': 'http.disconnect'}, 'GET /x']"
     );
     assert_eq!(session.finished(), Some((204, 0, true)));
+}
+
+#[test]
+fn a_cancellation_keeps_its_message() {
+    let mut session = app("await receive()\n\
+         cancel = asyncio.current_task().cancel\n\
+         asyncio.get_running_loop().call_soon(cancel, 'why')\n\
+         try:\n    await receive()\nexcept asyncio.CancelledError as error:\n    log.append(error.args)");
+    session.wire.lock().unwrap().ended = true;
+    session.request(GET);
+    assert_eq!(session.log(), "[('why',)]");
 }
 
 #[test]
