@@ -14,14 +14,18 @@ use super::{Start, app, program};
 /// A virtual environment with the packages that the app's `requirements.txt`
 /// pins, made with the program's own Python.
 pub fn venv(app_name: &str) -> PathBuf {
-    let requirements = app(app_name).join("requirements.txt");
+    venv_with(&app(app_name).join("requirements.txt"))
+}
+
+/// The same with the packages of any such file.
+pub fn venv_with(requirements: &Path) -> PathBuf {
     let key = [
-        read(&requirements),
+        read(requirements),
         program().into_os_string().into_encoded_bytes(),
     ];
     once("venv", &key, |dir| {
         python(["-m", "venv"]).args([dir]).run().expect_success();
-        pip(dir, &requirements).run().expect_success();
+        pip(dir, requirements).run().expect_success();
     })
 }
 
@@ -111,9 +115,9 @@ pub fn wheels_zip() -> PathBuf {
     .join("site.zip")
 }
 
-/// The unpacked source package of a release on PyPI.
-pub fn source(name: &str, version: &str) -> PathBuf {
-    let package = format!("{name}=={version}");
+/// The unpacked source package of a release on PyPI, which has this SHA-256.
+pub fn source(name: &str, version: &str, hash: &str) -> PathBuf {
+    let package = format!("{name}=={version} --hash=sha256:{hash}");
     let folder = once("source", &[package.clone().into()], |folder| {
         let venv = folder.join("venv");
         python(["-m", "venv"]).args([&venv]).run().expect_success();
@@ -126,9 +130,16 @@ pub fn source(name: &str, version: &str) -> PathBuf {
                 .expect_success()
         };
         // To download a source package is to ask its build system about it.
-        pip(&["install", "setuptools", "wheel"]);
+        pip(&["install", "hatchling", "setuptools", "wheel"]);
+        // Only such a file can name a hash.
+        fs::write(folder.join("wanted.txt"), &package).unwrap();
         let from_source = ["--no-build-isolation", "--no-binary", name];
-        pip(&[&["download", "--no-deps"], &from_source[..], &[&package]].concat());
+        pip(&[
+            &["download", "--no-deps"],
+            &from_source[..],
+            &["-r", "wanted.txt"],
+        ]
+        .concat());
         python(["-m", "tarfile", "-e"])
             .args([format!("{name}-{version}.tar.gz")])
             .cwd(folder)
