@@ -4,10 +4,9 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::{Process, Start, Target, folder, wait_until};
+use crate::support::{Process, Start, Target, folder, own_memory, wait_until};
 
 const APP: &str = "import os\n\
     def app(environ, start_response):\n\
@@ -142,23 +141,15 @@ fn a_master_without_one_starts_no_interpreter() {
     let dir = site(&[]);
     let server = start(&dir, &["app:app"]);
     assert_eq!(server.target().get("/").ok(), "none");
-    let without = anonymous(server.pid());
+    let without = own_memory(server.pid());
     let dir = site(&[("gunicorn.conf.py", "wsgi_app = 'app:app'")]);
     let server = start(&dir, &[]);
     assert_eq!(server.target().get("/").ok(), "none");
-    let with = anonymous(server.pid());
+    let with = own_memory(server.pid());
     assert!(
-        with > without + 2048,
-        "{with} KiB with, {without} KiB without"
+        with > without + (2 << 20),
+        "{with} bytes with, {without} bytes without"
     );
-}
-
-/// KiB of memory of its own that a process has.
-fn anonymous(pid: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
-    let number = line.unwrap().split_whitespace().nth(1).unwrap();
-    number.parse().unwrap()
 }
 
 #[test]

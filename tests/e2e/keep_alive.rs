@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::http::Stream;
 use crate::support::in_both_classes;
-use crate::support::{DEADLINE, Process, Response, Start, app};
+use crate::support::{DEADLINE, Process, Response, Start, app, own_memory};
 
 in_both_classes! {
     a_connection_carries_one_request_after_another,
@@ -193,16 +193,7 @@ fn idle_connections_are_cheap(class: &[&str]) {
     let target = server.target();
     target.get("/echo").ok();
     let worker = server.workers(1)[0];
-    let memory = || {
-        let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("RssAnon:"))
-            .unwrap();
-        let kilobytes = line.split_whitespace().nth(1).unwrap();
-        kilobytes.parse::<usize>().unwrap() << 10
-    };
-    let before = memory();
+    let before = own_memory(worker);
     let idle: Vec<_> = (0..MANY)
         .map(|_| {
             let mut stream = target.connect().unwrap();
@@ -210,6 +201,6 @@ fn idle_connections_are_cheap(class: &[&str]) {
             stream
         })
         .collect();
-    let each = memory().saturating_sub(before) / idle.len();
+    let each = own_memory(worker).saturating_sub(before) / idle.len();
     assert!(each < 4096, "{each} bytes for each connection");
 }

@@ -12,7 +12,7 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
 use nix::sys::signal::Signal;
 
 use crate::support::http::Stream;
-use crate::support::{Process, Start, Target, app};
+use crate::support::{Process, Start, Target, app, own_memory};
 use frames::{close, frame, take, text};
 
 fn serve(args: &[&str]) -> Process {
@@ -296,6 +296,27 @@ fn a_client_that_does_not_read_makes_the_app_wait() {
     let line = server.stderr.wait_for("flooded ");
     let sent: u64 = line.strip_prefix("flooded ").unwrap().parse().unwrap();
     assert!(sent < 64 << 20, "{sent}");
+}
+
+#[test]
+fn idle_ones_are_cheap_after_a_large_message() {
+    const MANY: usize = 1000;
+    let server = serve(&["--worker-connections", "2000"]);
+    let target = server.target();
+    let large = vec![b'x'; 64 << 10];
+    let exchange = || {
+        let mut socket = WebSocket::open(&target, "/frugal");
+        socket.send(&frame(0x82, &large));
+        assert_eq!(socket.next(), Some((0x82, large.clone())));
+        socket.received = Vec::new();
+        socket
+    };
+    let _first = exchange();
+    let worker = server.workers(1)[0];
+    let before = own_memory(worker);
+    let idle: Vec<_> = (0..MANY).map(|_| exchange()).collect();
+    let each = own_memory(worker).saturating_sub(before) / idle.len();
+    assert!(each <= 16 << 10, "{each} bytes for each WebSocket");
 }
 
 #[test]

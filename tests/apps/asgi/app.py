@@ -187,6 +187,15 @@ async def ws_echo(scope, receive, send):
         await send(message)
 
 
+async def ws_frugal(scope, receive, send):
+    """An echo that holds no message while it waits for the next."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (data := (await receive()).get("bytes")) is not None:
+        await send({"type": "websocket.send", "bytes": data})
+        del data
+
+
 async def ws_chat(scope, receive, send):
     """Accepts with the first subprotocol, says hello, closes on 'bye'."""
     await receive()
@@ -263,6 +272,7 @@ PAGES = {
 }
 
 WEBSOCKETS = {
+    "/frugal": ws_frugal,
     "/echo": ws_echo,
     "/chat": ws_chat,
     "/refuse": ws_refuse,

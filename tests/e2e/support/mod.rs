@@ -9,7 +9,7 @@ pub mod root;
 pub mod site;
 
 pub use http::{Client, Response, Target};
-pub use process::{Finished, Process, Start};
+pub use process::{Finished, Process, Start, own_memory};
 pub use root::Root;
 
 use std::path::{Path, PathBuf};
