@@ -75,7 +75,11 @@ fn watch() {
 fn cpython(cache: &Cache, source: &Path, sysroot: &Path) -> Result<PathBuf> {
     let mut key = Key::new();
     key.tree(source)?;
-    for file in ["scripts/cpython/build", "stdlib-bundle/cpython.env"] {
+    for file in [
+        "scripts/cpython/build",
+        "scripts/cpython/train.py",
+        "stdlib-bundle/cpython.env",
+    ] {
         key.tree(Path::new(file))?;
     }
     key.text(&libraries::versions()?);

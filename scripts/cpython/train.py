@@ -1,8 +1,9 @@
 """What the compiler watches CPython do before it optimises it (PGO).
 
-A quarter of a minute of what a web site's process does: text, dictionaries,
-JSON, regular expressions, classes, generators, exceptions, coroutines, dates,
-hashes, a database. It is not what scripts/cpython/bench.py measures.
+A quarter of a minute of what a web site's process does: it imports its modules
+and makes its classes; then text, dictionaries, JSON, regular expressions,
+generators, exceptions, coroutines, dates, hashes, a database. It is not what
+scripts/cpython/bench.py measures.
 """
 
 import asyncio
@@ -14,10 +15,13 @@ import datetime
 import decimal
 import email.message
 import email.parser
+import enum
 import functools
 import hashlib
 import hmac
 import html
+import importlib
+import inspect
 import io
 import itertools
 import json
@@ -28,9 +32,11 @@ import re
 import sqlite3
 import string
 import struct
+import sys
 import textwrap
 import threading
 import time
+import typing
 import urllib.parse
 import uuid
 from http.cookies import SimpleCookie
@@ -233,7 +239,73 @@ def threads():
         thread.join()
 
 
-for work in (text, regular_expressions, containers, documents, objects, generators,
+def imports():
+    for name in IMPORTED:
+        sys.modules.pop(name, None)
+    for name in IMPORTED:
+        importlib.import_module(name)
+
+
+# Modules of all kinds that nothing else here uses.
+IMPORTED = """
+argparse calendar configparser csv difflib dis fractions gettext http.client http.server
+mimetypes optparse pprint shutil smtplib socketserver statistics tarfile tempfile tokenize
+unittest.mock urllib.request wsgiref.handlers xml.dom.minidom zipfile
+""".split()
+
+
+def definitions():
+    """What modules do while they are imported."""
+    Point = collections.namedtuple("Point", "x y z")
+    Colour = enum.Enum("Colour", "red green blue")
+
+    class Mode(enum.IntFlag):
+        READ = 1
+        WRITE = 2
+
+    @dataclasses.dataclass(frozen=True, order=True)
+    class Record:
+        name: str
+        tags: list[str] = dataclasses.field(default_factory=list)
+        parent: "typing.Optional[Record]" = None
+
+    class Box(typing.Generic[T]):
+        item: T
+
+    class Reader(typing.Protocol):
+        def read(self, size: int = -1) -> bytes: ...
+
+    re.purge()
+    for pattern in PATTERNS:
+        re.compile(pattern, re.VERBOSE)
+    signature = inspect.signature(Record)
+    code = compile(inspect.cleandoc(SOURCE), "<source>", "exec")
+    exec(code, {})
+    return Point(1, 2, 3), Colour.red, Mode.READ | Mode.WRITE, Box[int], typing.get_type_hints(Reader.read), signature
+
+
+T = typing.TypeVar("T")
+PATTERNS = [
+    r"(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?) (?: [T\s] (?P<time>[\d:.]+) )?",
+    r"^ (?: [a-z0-9!\#$%&'*+/=?^_`{|}~-]+ (?: \. [a-z0-9-]+ )* ) @ [\w.-]+ $",
+    r"\{\{ \s* (?P<name> \w+ (?: \.\w+ )* ) (?: \s* \| \s* (?P<filter>\w+) )* \s* \}\} | \{% .*? %\}",
+]
+SOURCE = """
+    class Shop:
+        def __init__(self, items=()):
+            self.items = {name: price for name, price in items}
+
+        def total(self, *, tax=0.2):
+            try:
+                return sum(self.items.values()) * (1 + tax)
+            except TypeError as error:
+                raise ValueError(f"no price: {error}") from error
+
+    total = Shop([("a", 1), ("b", 2)]).total()
+"""
+
+
+for work in (imports, definitions, text, regular_expressions, containers, documents, objects, generators,
              coroutines, web, numbers, queries, logs, threads):
     until = time.monotonic() + SECONDS_EACH * 2
     while time.monotonic() < until:
