@@ -5,6 +5,7 @@
 //! buffer, and a `Head` can be filled again and again: once its buffers have
 //! grown, reading a request allocates nothing.
 
+use super::field::trim;
 use super::forwarded::Scheme;
 use super::framing::Framing;
 use super::span::Span;
@@ -110,5 +111,50 @@ impl Head {
     /// How the client reached the site, where a trusted proxy says so.
     pub fn stated_scheme(&self) -> Option<Scheme> {
         self.scheme
+    }
+}
+
+/// The first value of a field in a head that was refused or has not ended: in
+/// what was `received` since the request's start. Only lines that are whole
+/// count, and nobody has checked them.
+pub fn field_so_far<'a>(received: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    // An empty line before the request line is forgiven.
+    let received = received.strip_prefix(b"\r\n").unwrap_or(received);
+    let lines = received.split_inclusive(|byte| *byte == b'\n').skip(1);
+    let mut fields = lines.map_while(|line| line.strip_suffix(b"\r\n").filter(|l| !l.is_empty()));
+    fields.find_map(|line| {
+        let (key, rest) = line.split_at_checked(name.len())?;
+        let value = rest.strip_prefix(b":")?;
+        key.eq_ignore_ascii_case(name.as_bytes())
+            .then(|| trim(value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field_so_far;
+
+    #[test]
+    fn a_field_is_found_in_a_part_of_a_head() {
+        let find = |bytes: &str| {
+            let found = field_so_far(bytes.as_bytes(), "X-Id");
+            found.map(|value| String::from_utf8(value.to_vec()).unwrap())
+        };
+        let found = Some("a b".to_owned());
+        assert_eq!(find("GET /\r\nA: b\r\nx-ID:\t a b \r\nX-Id: c\r\n"), found);
+        assert_eq!(find("\r\nGET /\r\nX-Id:a b\r\n\r\n"), found);
+        for without in [
+            "",
+            "X-Id: a",
+            "X-Id: a\r\n",
+            "GET /\r\nX-Id: a",
+            "GET /\r\nX-Id: a\r",
+            "GET /\r\nX-Id: a\n",
+            "GET /\r\nX-Idea: a\r\n",
+            "GET /\r\nX-I\r\n",
+            "GET /\r\n\r\nX-Id: a\r\n",
+        ] {
+            assert_eq!(find(without), None, "{without:?}");
+        }
     }
 }

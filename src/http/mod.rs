@@ -6,7 +6,7 @@
 //! 2. [`BodyDecoder::next`] for the request's body,
 //! 3. [`ResponseHead::begin`] and [`ResponseBody::frame`] for the answer,
 //!
-//! or [`error_response()`] with [`Error::status`] where the request is refused.
+//! or [`ErrorPage`] with [`Error::status`] where the request is refused.
 //!
 //! The rules are those of RFC 9110 and 9112, with Gunicorn's limits and, where
 //! the RFC leaves a choice, its choices.
@@ -37,10 +37,10 @@ pub use date::HttpDate;
 pub use error::Error;
 pub use forwarded::{AddressField, Scheme, SecureSchemeFields, client_address};
 pub use framing::Framing;
-pub use head::{Head, Version};
+pub use head::{Head, Version, field_so_far};
 pub use head_parser::HeadParser;
 pub use hints::early_hints;
-pub use page::{ErrorPage, ErrorResponse, error_response};
+pub use page::{ErrorPage, ErrorResponse};
 pub use policy::{Limits, Policy, Underscores};
 pub use proxy::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};
 pub use request_id::{RequestIds, is_request_id};

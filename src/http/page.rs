@@ -26,20 +26,6 @@ pub struct ErrorPage<'a> {
     pub fields: &'a [(&'a str, &'a str)],
 }
 
-/// A response that says `status`, shows `message` to the client and closes the
-/// connection; for a HEAD request without its body. `date` is the value of its
-/// Date field.
-pub fn error_response(status: Status, message: &str, date: &str, is_head: bool) -> ErrorResponse {
-    ErrorPage {
-        status,
-        message,
-        date,
-        is_head,
-        fields: &[],
-    }
-    .render()
-}
-
 impl ErrorPage<'_> {
     pub fn render(&self) -> ErrorResponse {
         let Status { code, reason } = self.status;
@@ -93,11 +79,21 @@ mod tests {
 
     #[test]
     fn the_message_cannot_become_markup_and_the_length_is_right() {
-        let page = error_response(Status::BAD_REQUEST, "<script>'&\"", "today", false);
+        let render = |is_head| {
+            let page = ErrorPage {
+                status: Status::BAD_REQUEST,
+                message: "<script>'&\"",
+                date: "today",
+                is_head,
+                fields: &[],
+            };
+            page.render()
+        };
+        let page = render(false);
         let text = String::from_utf8(page.bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body.len(), page.body_length);
-        let without = error_response(Status::BAD_REQUEST, "<script>'&\"", "today", true);
+        let without = render(true);
         assert_eq!(without.bytes.len(), head.len() + 4);
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nDate: today\r\nConnection: close"));
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())));

@@ -5,15 +5,12 @@
 //! the two `wait_` functions, which only an app's thread calls.
 
 use super::body::Body;
-use super::exchange::{Exchange, request_id, told_address};
+use super::exchange::Exchange;
 use super::hub::{Hub, Id, Rules, deadline};
 use super::output::Output;
 use super::refusal::Refusal;
-use super::today::today;
-use super::unavailable::unavailable;
 use crate::http::{
-    self, ErrorResponse, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status,
-    error_response, proxy_start,
+    self, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status, proxy_start,
 };
 use crate::net::{ClientCertificate, Tls, TlsFacts, Transport};
 use crate::wsgi::BodyError;
@@ -104,6 +101,8 @@ pub struct State {
     /// Received and not used: the start of a head, or what came after the
     /// request that is being answered.
     received: Vec<u8>,
+    /// What the request is called that the app has, if it has a name.
+    id: Option<Arc<str>>,
     /// True if the parser has not seen what was received.
     unparsed: bool,
     parser: HeadParser,
@@ -183,6 +182,7 @@ impl Connection {
                 deadline: first,
                 patience: Duration::ZERO,
                 received: Vec::new(),
+                id: None,
                 parser: HeadParser::default(),
                 body: None,
                 output: Output::default(),
@@ -335,17 +335,20 @@ impl Connection {
 
     fn hand_over(self: &Arc<Self>, state: &mut State, head: Head) -> Step {
         let Some(admission) = self.hub.admit() else {
-            ::log::debug!(
-                "There are too many requests for one of {}",
-                self.client.address
-            );
             let why = "There are too many requests";
-            let page = unavailable(self.rules(), why, head.method() == b"HEAD", None);
-            return self.answer_itself(state, &page, Some(Box::new(head)));
+            let refusal = Refusal::of_head(self, Box::new(head));
+            ::log::debug!(
+                "{why} for one from ip={}{}",
+                self.client.address,
+                refusal.note()
+            );
+            return self.answer_itself(state, refusal, Status::SERVICE_UNAVAILABLE, why);
         };
         state.phase = Phase::Busy;
         state.deadline = None;
-        Step::Request(Exchange::new(Arc::clone(self), head, admission))
+        let exchange = Exchange::new(Arc::clone(self), head, admission);
+        state.id.clone_from(&exchange.id);
+        Step::Request(exchange)
     }
 
     fn read_body(self: &Arc<Self>, state: &mut State, scrap: &mut [u8]) -> Step {
@@ -387,38 +390,29 @@ impl Connection {
 
     /// Answers a request that never reaches the app.
     fn refuse_request(&self, state: &mut State, status: Status, error: &dyn Display) -> Step {
-        ::log::warn!("Invalid request from ip={}: {error}", self.client.address);
-        let page = error_response(status, &error.to_string(), today().as_str(), false);
-        let head = match std::mem::replace(&mut state.phase, Phase::Flush { keep_alive: false }) {
-            Phase::Body(head) => Some(head),
-            _ => None,
+        let refusal = match std::mem::replace(&mut state.phase, Phase::Closed) {
+            Phase::Body(head) => Refusal::of_head(self, head),
+            _ => Refusal::of_part(self, &state.received),
         };
-        self.answer_itself(state, &page, head)
+        ::log::warn!(
+            "Invalid request from ip={}{}: {error}",
+            self.client.address,
+            refusal.note()
+        );
+        self.answer_itself(state, refusal, status, &error.to_string())
     }
 
-    /// Sends an answer of the server's own, the last one of the connection, to
-    /// a request of which the head is known or not.
+    /// Sends an answer of the server's own, the last one of the connection.
     fn answer_itself(
         &self,
         state: &mut State,
-        page: &ErrorResponse,
-        head: Option<Box<Head>>,
+        mut refusal: Refusal,
+        status: Status,
+        message: &str,
     ) -> Step {
         state.phase = Phase::Flush { keep_alive: false };
-        let known = head.as_deref();
-        let told = known.and_then(|head| told_address(self, head));
-        let mut lines = state.received.split(|byte| b"\r\n".contains(byte));
-        state.refusal = Some(Box::new(Refusal {
-            address: told.map_or_else(|| self.client.address.clone(), |(address, _)| address),
-            line: match known {
-                Some(_) => Vec::new(),
-                None => lines.find(|line| !line.is_empty()).unwrap_or(b"").to_vec(),
-            },
-            id: known.and_then(|head| request_id(self, head)),
-            head,
-            status: page.status.code,
-            body_bytes: page.body_length as u64,
-        }));
+        let page = refusal.answer(self.rules(), status, message, &[]);
+        state.refusal = Some(Box::new(refusal));
         let parts = &mut [IoSlice::new(&page.bytes)];
         if state
             .output
@@ -849,14 +843,24 @@ impl Connection {
         if !waits || state.broken {
             return false;
         }
-        let page = unavailable(self.rules(), "The server stops", false, None);
+        let flush = Phase::Flush { keep_alive: false };
+        let mut refusal = match std::mem::replace(&mut state.phase, flush) {
+            Phase::Busy => {
+                state.phase = Phase::Busy;
+                Refusal::of_queued(self, state.id.clone())
+            }
+            Phase::Body(head) => Refusal::of_head(self, head),
+            _ => Refusal::of_part(self, &state.received),
+        };
+        let status = Status::SERVICE_UNAVAILABLE;
+        let page = refusal.answer(self.rules(), status, "The server stops", &[]);
         let parts = &mut [IoSlice::new(&page.bytes)];
         let written = state
             .output
             .write(&mut state.transport, &self.socket, parts);
+        refusal.log_at_last();
         state.broken = true;
         if !matches!(state.phase, Phase::Busy) {
-            state.phase = Phase::Flush { keep_alive: false };
             self.hub.give_back(self.id);
         }
         written.is_ok()

@@ -1,9 +1,9 @@
 //! One request on its way through the app, and its answer on the way back.
 
 use super::connection::{Client, Connection};
-use super::hub::{Admission, Id};
-use super::today::today;
-use crate::http::{ErrorPage, Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
+use super::hub::{Admission, Id, Rules};
+use super::own_page::own_page;
+use crate::http::{Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
 use crate::wsgi::{BodyError, Channel};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ pub struct Exchange {
     /// When the request was whole.
     pub started: Instant,
     /// What the request is called in the logs.
-    pub id: Option<Box<str>>,
+    pub id: Option<Arc<str>>,
     /// The client's address and port, if a proxy has told them.
     told: Option<(String, Option<u16>)>,
     connection: Option<Arc<Connection>>,
@@ -32,7 +32,7 @@ pub struct Exchange {
 impl Exchange {
     pub(super) fn new(connection: Arc<Connection>, head: Head, admission: Admission) -> Exchange {
         Exchange {
-            id: request_id(&connection, &head),
+            id: request_id(&connection, |name| head.field(name)),
             told: told_address(&connection, &head),
             head,
             started: Instant::now(),
@@ -90,7 +90,7 @@ impl Exchange {
 
     /// The field that tells the client of the request's id.
     pub fn echo(&self) -> Option<(&str, &str)> {
-        echo(self.connection(), self.id.as_deref())
+        echo(&self.connection().hub.rules, self.id.as_deref())
     }
 
     /// Address and port the listener is bound to; nothing for a unix socket.
@@ -119,16 +119,11 @@ impl Exchange {
     /// Answers in the app's place, unless a part of its answer went out; what
     /// it writes from now on is refused.
     pub fn refuse(&self, status: Status) -> bool {
+        let connection = self.connection();
+        let is_head = self.head.method() == b"HEAD";
         let echo = self.echo();
-        let page = ErrorPage {
-            status,
-            message: "",
-            date: today().as_str(),
-            is_head: self.head.method() == b"HEAD",
-            fields: echo.as_slice(),
-        }
-        .render();
-        self.connection().refuse(&page.bytes)
+        let page = own_page(&connection.hub.rules, status, "", is_head, echo.as_slice());
+        connection.refuse(&page.bytes)
     }
 
     /// Ends the request once all of its answer was written.
@@ -140,22 +135,24 @@ impl Exchange {
 }
 
 /// The field that tells the client of this id, if it is to be told.
-pub(super) fn echo<'a>(
-    connection: &'a Connection,
-    id: Option<&'a str>,
-) -> Option<(&'a str, &'a str)> {
-    let rules = &connection.hub.rules;
+pub(super) fn echo<'a>(rules: &'a Rules, id: Option<&'a str>) -> Option<(&'a str, &'a str)> {
     let field = rules.request_id.as_deref().filter(|_| rules.echoes_id)?;
     Some((field, id?))
 }
 
-/// What a request is called, if requests have names.
-pub(super) fn request_id(connection: &Connection, head: &Head) -> Option<Box<str>> {
-    let field = connection.hub.rules.request_id.as_ref()?;
-    let told = head.field(field).filter(|_| connection.client.trusted);
-    let told = told.filter(|id| is_request_id(id));
-    let told = told.and_then(|id| String::from_utf8(id.to_vec()).ok());
-    Some(told.unwrap_or_else(|| connection.hub.next_id()).into())
+/// What a request is called, if requests have names: as a trusted client says
+/// in the `field` of that name, else as nobody has said yet.
+pub(super) fn request_id<'a>(
+    connection: &Connection,
+    field: impl FnOnce(&str) -> Option<&'a [u8]>,
+) -> Option<Arc<str>> {
+    let name = connection.hub.rules.request_id.as_ref()?;
+    let told = match connection.client.trusted {
+        true => field(name).filter(|id| is_request_id(id)),
+        false => None,
+    };
+    let told = told.and_then(|id| str::from_utf8(id).ok());
+    Some(told.map_or_else(|| connection.hub.next_id().into(), Arc::from))
 }
 
 /// What a trusted field says of the client, else what a PROXY header says.

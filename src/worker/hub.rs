@@ -2,9 +2,11 @@
 
 use super::Heartbeat;
 use super::connection::{Connection, State};
-use super::unavailable::unavailable;
+use super::exchange::echo;
+use super::own_page::own_page;
 use crate::config::TrustedPeers;
-use crate::http::{AddressField, Limits, Policy, RequestIds};
+use crate::http::{AddressField, Limits, Policy, RequestIds, Status};
+use crate::log::id_note;
 use crate::net::{Listener, Tls};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -230,7 +232,12 @@ impl Hub {
     /// Tells a client that was just accepted why nothing is done for it.
     pub fn turn_away(&self, socket: &Socket, why: &str) {
         if self.rules.tls.is_none() && socket.set_nonblocking(true).is_ok() {
-            let page = unavailable(&self.rules, why, false, None);
+            let id = self.rules.request_id.is_some().then(|| self.next_id());
+            let note = id_note(id.as_deref());
+            ::log::debug!("A client that has just come is turned away{note}: {why}");
+            let status = Status::SERVICE_UNAVAILABLE;
+            let echo = echo(&self.rules, id.as_deref());
+            let page = own_page(&self.rules, status, why, false, echo.as_slice());
             // Its buffer is empty; and if it takes nothing, nothing is lost.
             let _ = socket.send_with_flags(&page.bytes, libc::MSG_NOSIGNAL);
             let _ = socket.shutdown(Shutdown::Write);

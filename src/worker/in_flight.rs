@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::exchange::{Exchange, echo};
-use super::today::today;
-use super::unavailable::unavailable;
-use crate::http::{ErrorPage, Status};
+use super::own_page::own_page;
+use crate::http::Status;
 use crate::log::{self, AccessRecord};
 
 /// All requests in flight of a worker. Beginning and ending one takes a lock
@@ -35,7 +34,7 @@ struct Slot {
 
 struct Request {
     connection: Arc<Connection>,
-    id: Option<Box<str>>,
+    id: Option<Arc<str>>,
     started: Instant,
     protocol: &'static str,
     is_head: bool,
@@ -132,19 +131,13 @@ impl Slot {
         }
         request.given_up = true;
         let id = request.id.as_deref();
-        let echo = echo(&request.connection, id);
         let rules = &request.connection.hub.rules;
-        let page = match why {
-            Why::Stopping => unavailable(rules, "The server stops", request.is_head, echo),
-            Why::TooLong => ErrorPage {
-                status: Status::GATEWAY_TIMEOUT,
-                message: "",
-                date: today().as_str(),
-                is_head: request.is_head,
-                fields: echo.as_slice(),
-            }
-            .render(),
+        let (status, message) = match why {
+            Why::Stopping => (Status::SERVICE_UNAVAILABLE, "The server stops"),
+            Why::TooLong => (Status::GATEWAY_TIMEOUT, ""),
         };
+        let echo = echo(rules, id);
+        let page = own_page(rules, status, message, request.is_head, echo.as_slice());
         let answered = request.connection.refuse(&page.bytes);
         // Else the app has answered, and is still at work on something.
         if let Some(log) = log::access().filter(|_| !request.logged) {

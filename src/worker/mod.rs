@@ -14,6 +14,7 @@ mod in_flight;
 mod last_words;
 mod memory;
 mod output;
+mod own_page;
 mod policy;
 mod quota;
 mod reactor;
@@ -25,7 +26,6 @@ mod signals;
 mod sync;
 mod today;
 mod tornado;
-mod unavailable;
 mod wheel;
 
 pub use crowd::Crowd;

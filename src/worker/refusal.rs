@@ -1,25 +1,99 @@
 //! A request that the server answers itself, before the app sees it.
 
-use crate::http::Head;
-use crate::log::{AccessLog, AccessRecord};
+use std::fmt::Display;
+use std::sync::Arc;
 
-/// What the access log has of such a request.
-#[derive(Debug)]
+use super::connection::Connection;
+use super::exchange::{Exchange, echo, request_id, told_address};
+use super::hub::Rules;
+use super::own_page::own_page;
+use crate::http::{ErrorResponse, Head, Status, field_so_far};
+use crate::log::{self, AccessLog, AccessRecord, id_note};
+
+/// What the logs have of such a request, and its answer.
+#[derive(Debug, Default)]
 pub struct Refusal {
     /// The client's.
-    pub address: String,
+    address: String,
     /// What has come as the request line, if that is all there is.
-    pub line: Vec<u8>,
+    line: Vec<u8>,
     /// The head, if it was whole.
-    pub head: Option<Box<Head>>,
+    head: Option<Box<Head>>,
     /// What the request is called, if it has a name.
-    pub id: Option<Box<str>>,
-    pub status: u16,
+    id: Option<Arc<str>>,
+    status: u16,
     /// Bytes of the answer's body.
-    pub body_bytes: u64,
+    body_bytes: u64,
 }
 
 impl Refusal {
+    /// Of a request that has this head.
+    pub fn of_head(connection: &Connection, head: Box<Head>) -> Refusal {
+        let told = told_address(connection, &head).map(|(address, _)| address);
+        Refusal {
+            address: told.unwrap_or_else(|| connection.client.address.clone()),
+            id: request_id(connection, |name| head.field(name)),
+            head: Some(head),
+            ..Refusal::default()
+        }
+    }
+
+    /// Of a request whose head is not whole, or is none: of what was
+    /// `received` since its start.
+    pub fn of_part(connection: &Connection, received: &[u8]) -> Refusal {
+        let mut lines = received.split(|byte| b"\r\n".contains(byte));
+        Refusal {
+            address: connection.client.address.clone(),
+            line: lines.find(|line| !line.is_empty()).unwrap_or(b"").to_vec(),
+            id: request_id(connection, |name| field_so_far(received, name)),
+            ..Refusal::default()
+        }
+    }
+
+    /// Of a request that is on its way to the app, and of which only the id is
+    /// known here.
+    pub fn of_queued(connection: &Connection, id: Option<Arc<str>>) -> Refusal {
+        Refusal {
+            address: connection.client.address.clone(),
+            id,
+            ..Refusal::default()
+        }
+    }
+
+    /// Of one that was to go to the app; takes its head.
+    pub fn of_exchange(exchange: &mut Exchange) -> Refusal {
+        Refusal {
+            address: exchange.remote().0.to_owned(),
+            id: exchange.id.clone(),
+            head: Some(Box::new(std::mem::take(&mut exchange.head))),
+            ..Refusal::default()
+        }
+    }
+
+    /// What the error log calls the request.
+    pub fn note(&self) -> impl Display {
+        id_note(self.id.as_deref())
+    }
+
+    /// The answer: it says `message`, and has `fields` besides the request's
+    /// id.
+    pub fn answer(
+        &mut self,
+        rules: &Rules,
+        status: Status,
+        message: &str,
+        fields: &[(&str, &str)],
+    ) -> ErrorResponse {
+        let head = self.head.as_deref();
+        let is_head = head.is_some_and(|head| head.method() == b"HEAD");
+        let echo = echo(rules, self.id.as_deref());
+        let fields: Vec<_> = echo.into_iter().chain(fields.to_vec()).collect();
+        let page = own_page(rules, status, message, is_head, &fields);
+        self.status = status.code;
+        self.body_bytes = page.body_length as u64;
+        page
+    }
+
     /// Writes the request's line.
     pub fn log(&self, log: &AccessLog) {
         let head = self.head.as_deref();
@@ -44,5 +118,13 @@ impl Refusal {
                 ..known
             },
         });
+    }
+
+    /// Writes it in a worker that may not come to writing logs any more.
+    pub fn log_at_last(&self) {
+        if let Some(log) = log::access() {
+            self.log(&log);
+            log.flush();
+        }
     }
 }

@@ -43,6 +43,11 @@ fn serve(class: &[&str], args: &[&str]) -> (TempDir, Process) {
     let dir = folder();
     fs::write(dir.path().join("app.py"), APP).unwrap();
     let server = Start::server(["--access-logfile", "-", "--retry-after", "7"])
+        .args([
+            "--access-logformat",
+            "%(r)s %(s)s %({x-id}i)s=%(request_id)s",
+        ])
+        .args(["--request-id", "X-ID", "--request-id-in-response"])
         .args(args)
         .args(class)
         .cwd(dir.path())
@@ -63,6 +68,13 @@ fn expect_503(answer: &Response) {
     assert_eq!(answer.header("Connection"), Some("close"));
 }
 
+/// Its id is in the access log, beside the one that the client has told.
+#[track_caller]
+fn expect_id(server: &Process, answer: &Response, told: &str) {
+    let id = answer.header("X-ID").expect("it has an id");
+    server.stdout.wait_for(&format!(" 503 {told}={id}"));
+}
+
 #[test]
 fn more_requests_than_a_worker_takes_are_told_so() {
     for class in [GTHREAD, ASGI] {
@@ -73,11 +85,16 @@ fn more_requests_than_a_worker_takes_are_told_so() {
             thread::spawn(move || target.get("/first").ok())
         };
         wait_for_app(&dir, "first");
-        expect_503(&target.get("/second"));
-        expect_503(
-            &target.exchange("POST /third HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+        let second = target.get("/second");
+        expect_503(&second);
+        expect_id(&server, &second, "-");
+        let third = target.exchange(
+            "POST /third HTTP/1.1\r\nHost: a\r\nX-ID: told\r\nContent-Length: 1\r\n\r\nx",
         );
-        server.stdout.wait_for("\"GET /second HTTP/1.1\" 503 ");
+        expect_503(&third);
+        assert_eq!(third.header("X-ID"), Some("told"));
+        expect_id(&server, &third, "told");
+        server.stdout.wait_for("GET /second HTTP/1.1 503 ");
         fs::write(dir.path().join("go"), "").unwrap();
         assert_eq!(first.join().unwrap(), "served");
         wait_until("there is room again", || {
@@ -101,14 +118,19 @@ fn who_is_not_answered_before_the_end_is_told_so() {
         // in the app, too.
         let mut streams = vec![connect("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")];
         wait_for_app(&dir, "first");
-        streams.push(connect("GET /partly HTTP/1.1\r\n"));
+        streams.push(connect("GET /partly HTTP/1.1\r\nX-ID: told\r\n"));
         streams.extend((0..3).map(|_| connect("GET /more HTTP/1.1\r\nHost: a\r\n\r\n")));
         server.signal(Signal::SIGTERM);
-        for stream in &mut streams {
-            expect_503(&Response::read(stream, false).unwrap());
+        let answers = streams.iter_mut().map(|stream| {
+            let answer = Response::read(stream, false).unwrap();
+            expect_503(&answer);
+            assert!(answer.header("X-ID").is_some());
             assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
-        }
-        server.stdout.wait_for("\"GET /first HTTP/1.1\" 503 ");
+            answer
+        });
+        let answers: Vec<_> = answers.collect();
+        expect_id(&server, &answers[0], "-");
+        server.stdout.wait_for("GET /first HTTP/1.1 503 ");
         server.stderr.wait_for("clients are told to come again");
         server.exit_code();
     }

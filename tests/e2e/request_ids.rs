@@ -94,3 +94,80 @@ fn clients_are_told_of_them_if_asked_for() {
         }
     }
 }
+
+#[test]
+fn what_the_server_answers_itself_has_them_too() {
+    let limits = [
+        "--limit-request-body",
+        "10",
+        "--header-timeout",
+        "1",
+        "--body-min-rate",
+        "1000",
+        "--timeout",
+        "2",
+        "--access-logformat",
+        "%(s)s=%(request_id)s",
+        "--request-id-in-response",
+    ];
+    let told = "Host: a\r\nX-Request-ID: of-the-proxy\r\n";
+    let requests = [
+        // A whole head, one that is refused on the way, and one that never ends.
+        (400, format!("POST /a HTTP/1.1\r\n{told}Host: b\r\n\r\n")),
+        (400, format!("POST /a HTTP/1.1\r\n{told} folded")),
+        (408, format!("POST /a HTTP/1.1\r\n{told}A: ")),
+        (
+            413,
+            format!("POST /a HTTP/1.1\r\n{told}Content-Length: 11\r\n\r\n"),
+        ),
+        (
+            413,
+            format!("POST /a HTTP/1.1\r\n{told}Transfer-Encoding: chunked\r\n\r\nb\r\n"),
+        ),
+    ];
+    // One that waits for its body belongs to the server in a worker of WSGI
+    // only.
+    let late = format!("POST /a HTTP/1.1\r\n{told}Content-Length: 2\r\n\r\na");
+    for (class, requests) in [
+        (&["app:app"][..], &[&requests[..], &[(408, late)]].concat()),
+        (&ASGI, &requests.to_vec()),
+    ] {
+        let (_dir, server) = serve(class, &limits);
+        for (status, request) in requests {
+            let answer = server.target().exchange(request);
+            assert_eq!(answer.status, *status, "{request:?}");
+            let id = answer.header("X-Request-ID");
+            assert_eq!(id, Some("of-the-proxy"), "{request:?}");
+            server.stdout.wait_for(&format!("{status}=of-the-proxy"));
+        }
+        let refused = requests.len();
+        server.stderr.wait_until(
+            |lines| {
+                let of_it = "Invalid request from ip=127.0.0.1 [of-the-proxy]: ";
+                lines.iter().filter(|line| line.contains(of_it)).count() == refused
+            },
+            "a line for each",
+        );
+        // Nobody has told one.
+        let answer = server.target().exchange("GET\r\n\r\n");
+        let id = answer.header("X-Request-ID").unwrap();
+        assert_eq!((answer.status, id.len()), (400, 32));
+        server.stdout.wait_for(&format!("400={id}"));
+        server.stderr.wait_for(&format!(" [{id}]: "));
+    }
+}
+
+#[test]
+fn a_websocket_that_is_none_has_one() {
+    let args = ["--request-id-in-response", "--access-logformat"];
+    let (_dir, server) = serve(&ASGI, &[&args[..], &["%(s)s=%(request_id)s"]].concat());
+    let answer = server.target().exchange(
+        "GET /a HTTP/1.1\r\nHost: a\r\nX-Request-ID: of-the-proxy\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 12\r\n\r\n",
+    );
+    assert_eq!(answer.status, 426);
+    assert_eq!(answer.header("Sec-WebSocket-Version"), Some("13"));
+    assert_eq!(answer.header("X-Request-ID"), Some("of-the-proxy"));
+    server.stdout.wait_for("426=of-the-proxy");
+    server.stderr.wait_for(" [of-the-proxy]: ");
+}

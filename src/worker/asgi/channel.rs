@@ -3,7 +3,7 @@
 use super::{Answered, Shared};
 use crate::asgi::{BodyError, Channel, Finished, Progress};
 use crate::http::{Head, HttpDate, ResponseRules};
-use crate::log::AccessRecord;
+use crate::log::{AccessRecord, id_note};
 use crate::worker::exchange::Exchange;
 use crate::worker::in_flight::Held;
 use crate::worker::today::today;
@@ -111,7 +111,11 @@ impl Channel for Way {
                 Ok(Some(_)) => progress = Progress::Some,
                 Ok(None) => break,
                 Err(crate::wsgi::BodyError::Client(error)) => return Err(error.into()),
-                Err(crate::wsgi::BodyError::Invalid(error)) => return Err(error.into()),
+                Err(crate::wsgi::BodyError::Invalid(error)) => {
+                    let (address, note) = (self.exchange.remote().0, id_note(self.id()));
+                    ::log::warn!("Invalid request from ip={address}{note}: {error}");
+                    return Err(error.into());
+                }
             }
         }
         Ok(progress)

@@ -8,15 +8,14 @@ use super::hub::{Alone, Id, Rules};
 use super::in_flight::InFlight;
 use super::quota::Quota;
 use super::reactor::{Event, Reactor};
-use super::refusal;
+use super::refusal::Refusal;
 use super::service::{pulse, rules};
 use super::signals::Signals;
-use super::today::today;
 use super::{Boot, Failure, Heartbeat};
 use crate::asgi::{self, Application, Call, Request};
-use crate::http::{ErrorPage, ResponseHead, Status};
+use crate::http::{ResponseHead, Status};
 use crate::log::AccessLog;
-use crate::websocket::{self, CloseCode, Handshake, Refusal};
+use crate::websocket::{self, CloseCode, Handshake};
 use crate::wsgi::{self, Seen};
 use channel::Way;
 use pyo3::intern;
@@ -241,16 +240,16 @@ impl Engine {
             return;
         };
         let head = &exchange.head;
-        self.shared
-            .heartbeat
-            .begin_request(&[head.method(), b" ", head.target()]);
         let handshake = match websocket::is_upgrade(head.method(), head.fields()) {
             true => match Handshake::read(head.fields()) {
                 Ok(handshake) => Some(handshake),
-                Err(refusal) => return refuse(exchange, refusal),
+                Err(why) => return self.refuse(exchange, why),
             },
             false => None,
         };
+        self.shared
+            .heartbeat
+            .begin_request(&[head.method(), b" ", head.target()]);
         let connection = exchange.connection().clone();
         let (address, port) = exchange.remote();
         // One that a proxy has told may have no port.
@@ -307,10 +306,32 @@ impl Engine {
     }
 
     /// Writes a request down that the server has answered itself.
-    fn note_refusal(&self, refusal: &refusal::Refusal) {
+    fn note_refusal(&self, refusal: &Refusal) {
         if let Some(log) = self.shared.access_log {
             refusal.log(log);
         }
+    }
+
+    /// Answers a request that asks for a WebSocket in a way that is none.
+    fn refuse(&self, mut exchange: Exchange, why: websocket::Refusal) {
+        let (status, fields) = match why {
+            websocket::Refusal::Version => (
+                Status::UPGRADE_REQUIRED,
+                &[("Sec-WebSocket-Version", "13")][..],
+            ),
+            websocket::Refusal::Key => (Status::BAD_REQUEST, &[][..]),
+        };
+        let mut refusal = Refusal::of_exchange(&mut exchange);
+        ::log::warn!(
+            "Invalid request from ip={}{}: {why}",
+            exchange.client().address,
+            refusal.note()
+        );
+        let connection = exchange.connection();
+        let page = refusal.answer(&connection.hub.rules, status, &why.to_string(), fields);
+        let _ = connection.write(&mut [IoSlice::new(&page.bytes)]);
+        exchange.finish(false);
+        self.note_refusal(&refusal);
     }
 
     /// Has the loop call when the next deadline has come.
@@ -342,32 +363,6 @@ impl Engine {
         let websockets = calls.values().filter(|call| call.is_websocket());
         websockets.cloned().collect()
     }
-}
-
-fn refuse(exchange: Exchange, refusal: Refusal) {
-    let (status, fields) = match refusal {
-        Refusal::Version => (
-            Status::UPGRADE_REQUIRED,
-            &[("Sec-WebSocket-Version", "13")][..],
-        ),
-        Refusal::Key => (Status::BAD_REQUEST, &[][..]),
-    };
-    ::log::warn!(
-        "Invalid request from ip={}: {refusal}",
-        exchange.client().address
-    );
-    let page = ErrorPage {
-        status,
-        message: &refusal.to_string(),
-        date: today().as_str(),
-        is_head: false,
-        fields,
-    }
-    .render();
-    let _ = exchange
-        .connection()
-        .write(&mut [IoSlice::new(&page.bytes)]);
-    exchange.finish(false);
 }
 
 /// What the loop's half of the worker calls.
