@@ -7,6 +7,7 @@ use nix::unistd::{Group, User};
 
 use super::folder::current_folder;
 use super::value::Value;
+use crate::http::is_token;
 use crate::log::{AccessFields, AccessFormat};
 use crate::net::Address;
 
@@ -70,6 +71,18 @@ pub fn optional_text(raw: Value) -> Result<Option<String>, String> {
     match raw {
         Value::None => Ok(None),
         other => text(other).map(Some),
+    }
+}
+
+/// The name of a header field, a token (RFC 9110 section 5.6.2), or nothing.
+pub fn field_name(raw: Value) -> Result<Option<String>, String> {
+    let name = optional_text(raw)?;
+    match name {
+        Some(name) if !is_token(name.as_bytes()) => Err(format!(
+            "'{name}' is not the name of a header field; take letters, digits and '-', such as \
+             'X-Request-ID'"
+        )),
+        name => Ok(name),
     }
 }
 
@@ -352,6 +365,16 @@ mod tests {
         assert!(http_protocols(str("h2,h1")).is_ok());
         assert!(http_protocols(str("h2")).unwrap_err().contains("proxy"));
         assert!(http_protocols(str("h3")).unwrap_err().contains("'h3'"));
+    }
+
+    #[test]
+    fn field_names_are_tokens() {
+        let name = "X-Request-ID".to_owned();
+        assert_eq!(field_name(str(&name)), Ok(Some(name)));
+        assert_eq!(field_name(Value::None), Ok(None));
+        for wrong in ["", "X Request", "X:", "X-Größe", "X\r\nY"] {
+            assert!(field_name(str(wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod target;
 pub use body::{BodyDecoder, Piece};
 pub use date::HttpDate;
 pub use error::Error;
+pub use field::is_token;
 pub use forwarded::{AddressField, Scheme, SecureSchemeFields, client_address};
 pub use framing::Framing;
 pub use head::{Head, Version, field_so_far};

@@ -158,6 +158,17 @@ fn what_the_server_answers_itself_has_them_too() {
 }
 
 #[test]
+fn their_field_must_have_a_name_that_can_be_one() {
+    let mut server = Start::server(["--request-id", "X Request", "app:app"]).spawn();
+    assert_eq!(server.exit_code(), 1);
+    let said = server.stderr.whole();
+    assert!(
+        said.contains("'X Request' is not the name of a header field"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_websocket_that_is_none_has_one() {
     let args = ["--request-id-in-response", "--access-logformat"];
     let (_dir, server) = serve(&ASGI, &[&args[..], &["%(s)s=%(request_id)s"]].concat());

@@ -324,7 +324,7 @@ macro_rules! mechanics {
                 flags: &["--request-id"],
                 kind: Kind::Text("FIELD"),
                 default: None,
-                check: check::optional_text,
+                check: check::field_name,
             }
 
             /// Answers have the request's id too, in the field that `request_id` names.
