@@ -116,7 +116,7 @@ impl Answer {
         if !is_early || channel.head().version().as_str() == "HTTP/1.0" {
             return Ok(());
         }
-        write(channel, &[hints])
+        channel.inform(hints)
     }
 
     /// Sends what ends the body: the trailers, where the client wants them

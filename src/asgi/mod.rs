@@ -48,6 +48,9 @@ pub trait Channel: Send {
     /// Sends the parts, or keeps what the client does not take yet.
     fn write(&mut self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
 
+    /// Sends an interim response, one of the 1xx; the answer is still to come.
+    fn inform(&mut self, interim: &[u8]) -> io::Result<()>;
+
     /// Sends `length` bytes of a file from `offset`, in turn with the writes.
     fn send_file(&mut self, file: File, offset: u64, length: u64) -> io::Result<()>;
 

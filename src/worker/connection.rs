@@ -84,7 +84,7 @@ pub struct State {
     hung_up: bool,
     /// True once epoll also tells about room for output.
     watched_for_room: bool,
-    /// True once a part of the response was sent.
+    /// True once a part of the response was sent, other than interim ones.
     answered: bool,
     /// Nothing can or may be written any more.
     broken: bool,
@@ -718,6 +718,19 @@ impl Connection {
     /// Gives true if so much is kept that the app is to wait.
     pub fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
         self.put_out(|state| {
+            state.answered = true;
+            state
+                .output
+                .write(&mut state.transport, &self.socket, parts)
+        })
+    }
+
+    /// Sends an interim response in the same way. The client is still to be
+    /// asked for a body that it holds back, and to be answered (RFC 9110
+    /// sections 10.1.1 and 15.2).
+    pub fn inform(&self, interim: &[u8]) -> io::Result<bool> {
+        self.put_out(|state| {
+            let parts = &mut [IoSlice::new(interim)];
             state
                 .output
                 .write(&mut state.transport, &self.socket, parts)
@@ -727,6 +740,7 @@ impl Connection {
     /// Sends `length` bytes of a file from `offset`, in time.
     pub fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
         self.put_out(|state| {
+            state.answered = true;
             let output = &mut state.output;
             output.send_file(&mut state.transport, &self.socket, file, offset, length)
         })
@@ -737,7 +751,6 @@ impl Connection {
         if state.broken || !matches!(state.phase, Phase::Busy | Phase::Raw) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        state.answered = true;
         put(&mut state).inspect_err(|_| state.broken = true)?;
         if !state.output.is_empty() {
             self.watch_for_room(&mut state)?;

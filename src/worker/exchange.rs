@@ -213,6 +213,10 @@ impl Channel for Connection {
         Connection::write(self, parts)
     }
 
+    fn inform(&self, interim: &[u8]) -> io::Result<bool> {
+        Connection::inform(self, interim)
+    }
+
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
         Connection::send_file(self, file, offset, length)
     }

@@ -319,7 +319,10 @@ impl Exchange {
     fn send_hints(&mut self, hints: &[u8]) -> PyResult<bool> {
         match self.body.is_some() || self.rules.version < Version::Http11 {
             true => Ok(false),
-            false => self.send_raw(hints),
+            false => {
+                let written = self.open_channel()?.inform(hints);
+                self.note(written)
+            }
         }
     }
 

@@ -37,6 +37,10 @@ pub trait Channel: Send + Sync {
     /// Writes all of the parts. True asks to wait before more is written.
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool>;
 
+    /// Writes an interim response, one of the 1xx; the answer is still to come.
+    /// True asks to wait before more is written.
+    fn inform(&self, interim: &[u8]) -> io::Result<bool>;
+
     /// Writes `length` bytes of a file from `offset`, when their turn comes.
     /// True asks to wait before more is written.
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool>;

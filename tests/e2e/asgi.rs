@@ -86,21 +86,22 @@ fn bodies_in_any_pieces_and_of_any_size() {
 
 #[test]
 fn the_body_is_asked_for_when_the_client_waits() {
+    const ASKED: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
     let server = serve(&[]);
-    let mut stream = server.target().connect().unwrap();
-    stream
-        .write_all(
-            b"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
-        )
-        .unwrap();
-    let mut asked = [0; 25];
-    stream.read_exact(&mut asked).unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(b"hello").unwrap();
-    assert_eq!(
-        Response::read(&mut stream, false).unwrap().ok(),
-        "POST hello"
-    );
+    for (path, before) in [("/echo", ASKED), ("/hinted-echo", &[HINTS, ASKED].concat())] {
+        let mut stream = server.target().connect().unwrap();
+        let fields = "Host: a\r\nExpect: 100-continue\r\nContent-Length: 5";
+        write!(stream, "POST {path} HTTP/1.1\r\n{fields}\r\n\r\n").unwrap();
+        let mut bytes = vec![0; before.len()];
+        stream.read_exact(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), before);
+        stream.write_all(b"hello").unwrap();
+        assert_eq!(
+            Response::read(&mut stream, false).unwrap().ok(),
+            "POST hello"
+        );
+    }
 }
 
 #[test]

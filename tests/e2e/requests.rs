@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::in_both_classes;
-use crate::support::{Process, Start, app};
+use crate::support::{Process, Response, Start, app};
 
 in_both_classes! {
     pieces_make_no_difference,
     the_body_is_asked_for_when_the_client_waits,
+    it_is_asked_for_after_early_hints_too,
     bad_requests_are_refused,
     an_answer_reaches_a_client_that_is_still_sending,
     slow_clients_lose_their_connection_and_not_the_worker,
@@ -74,6 +75,23 @@ fn the_body_is_asked_for_when_the_client_waits(class: &[&str]) {
     assert_eq!(at_once.ok(), "POST hello");
     let other = head("/echo").replace("100-continue", "something");
     assert_eq!(target.exchange(other).status, 417);
+}
+
+fn it_is_asked_for_after_early_hints_too(class: &[&str]) {
+    // The app is called before there is a body.
+    let server = serve(class, &["--body-buffer-size", "0"]);
+    let mut stream = server.target().connect().unwrap();
+    let head = "POST /hinted HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                Expect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n\
+                   HTTP/1.1 100 Continue\r\n\r\n";
+    let mut bytes = vec![0; interim.len()];
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), interim);
+    stream.write_all(b"hello").unwrap();
+    let answer = Response::read(&mut stream, false).unwrap();
+    assert_eq!(answer.ok(), "POST hello");
 }
 
 fn bad_requests_are_refused(class: &[&str]) {

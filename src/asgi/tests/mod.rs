@@ -92,6 +92,10 @@ impl Channel for Memory {
         Ok(())
     }
 
+    fn inform(&mut self, interim: &[u8]) -> io::Result<()> {
+        self.write(&mut [IoSlice::new(interim)])
+    }
+
     fn send_file(&mut self, file: File, offset: u64, length: u64) -> io::Result<()> {
         let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, offset)?;

@@ -126,6 +126,11 @@ impl Channel for Way {
         Ok(())
     }
 
+    fn inform(&mut self, interim: &[u8]) -> io::Result<()> {
+        self.held_back = self.exchange.connection().inform(interim)?;
+        Ok(())
+    }
+
     fn send_file(&mut self, file: File, offset: u64, length: u64) -> io::Result<()> {
         let connection = self.exchange.connection();
         self.held_back = connection.send_file(file.into(), offset, length)?;

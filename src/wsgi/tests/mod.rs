@@ -98,6 +98,10 @@ impl Channel for Client {
         Ok(true)
     }
 
+    fn inform(&self, interim: &[u8]) -> io::Result<bool> {
+        self.write(&mut [IoSlice::new(interim)])
+    }
+
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
         let mut bytes = vec![0; length as usize];
         File::from(file).read_exact_at(&mut bytes, offset)?;

@@ -164,6 +164,11 @@ async def hints(scope, receive, send):
     await answer(send, b"hinted")
 
 
+async def hinted_echo(scope, receive, send):
+    await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
+    await echo(scope, receive, send)
+
+
 async def trailers(scope, receive, send):
     await start(send, trailers=True)
     await part(send, b"body", False)
@@ -267,6 +272,7 @@ PAGES = {
     "/nothing": nothing,
     "/path": path,
     "/hints": hints,
+    "/hinted-echo": hinted_echo,
     "/trailers": trailers,
     "/loop": loop,
 }

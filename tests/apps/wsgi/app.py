@@ -27,6 +27,11 @@ def digest(environ, start_response):
     return [f"{size} {sha.hexdigest()}".encode()]
 
 
+def hinted(environ, start_response):
+    environ["wsgi.early_hints"]([("Link", "</a.css>; rel=preload")])
+    return echo(environ, start_response)
+
+
 def ignore(environ, start_response):
     """Answers without a look at the body."""
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -93,6 +98,7 @@ def scheme(environ, start_response):
 PAGES = {
     "/echo": echo,
     "/digest": digest,
+    "/hinted": hinted,
     "/ignore": ignore,
     "/stream": stream,
     "/write": write,
