@@ -81,12 +81,13 @@ impl Http {
             }
             return;
         };
-        if left && error.is_none() {
-            // It was told that there is nobody to answer.
-            state.answer.break_off(channel);
-        } else if let Some(refused) = state.refused.take() {
+        if let Some(refused) = state.refused.take() {
+            // A client that has ended its side after it may still read this.
             let status = refused.status();
             state.answer.fail(channel, status, &refused.to_string());
+        } else if left && error.is_none() {
+            // It was told that there is nobody to answer.
+            state.answer.break_off(channel);
         } else {
             let what = match (&error, state.answer.has_begun()) {
                 (Some(_), _) => "Error handling request",

@@ -32,10 +32,6 @@ const OTHERWISE: [(&str, u16, &str); 2] = [
     ),
 ];
 
-/// Bodies that end with the client's side of the connection, before their own
-/// end: an ASGI app is told that the client has left, and nobody is answered.
-const LEFT: [&str; 2] = ["invalid/rfc9112_chunked_missing_final_crlf_01", "valid/099"];
-
 struct Case {
     name: String,
     bytes: Vec<u8>,
@@ -214,14 +210,7 @@ fn judge(target: &Target, case: &Case, asgi: bool) -> Vec<String> {
     cuts(&case.bytes)
         .into_iter()
         .filter_map(|(cut, pieces)| {
-            let left = asgi && LEFT.contains(&&*case.name);
-            // To an ASGI app the end of the client's side says that it has left,
-            // maybe before the rest of its body was looked at.
-            let stays = asgi && !left && matches!(case.expected, Expected::Refused(_));
-            let answer = send(target, &pieces, !stays);
-            if left && answer.is_empty() {
-                return None;
-            }
+            let answer = send(target, &pieces);
             let problem = differs(&case.expected, &answer, asgi)?;
             let answer = String::from_utf8_lossy(&answer).into_owned();
             Some(format!("{} ({cut}): {problem}\n{answer}", case.name))
@@ -256,8 +245,8 @@ fn cuts(bytes: &[u8]) -> Vec<(&'static str, Vec<&[u8]>)> {
     ]
 }
 
-/// All that the server says to these pieces, and to their end if that is told.
-fn send(target: &Target, pieces: &[&[u8]], ends: bool) -> Vec<u8> {
+/// All that the server says to these pieces and their end.
+fn send(target: &Target, pieces: &[&[u8]]) -> Vec<u8> {
     let Target::Tcp(address) = target else {
         unreachable!("it was asked to listen there");
     };
@@ -273,9 +262,7 @@ fn send(target: &Target, pieces: &[&[u8]], ends: bool) -> Vec<u8> {
             thread::sleep(Duration::from_micros(300));
         }
     }
-    if ends {
-        let _ = stream.shutdown(Shutdown::Write);
-    }
+    let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     // A reset after the answer is the server's right.
     let _ = stream.read_to_end(&mut answer);

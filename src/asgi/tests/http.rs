@@ -264,6 +264,17 @@ fn a_body_that_is_none_is_the_clients_fault() {
 }
 
 #[test]
+fn it_is_told_also_when_the_client_has_ended_its_side() {
+    let mut session = app("await receive()");
+    {
+        let mut wire = session.wire.lock().unwrap();
+        (wire.invalid, wire.hung_up) = (true, true);
+    }
+    session.request("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert!(session.written().starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
 fn files_trailers_and_hints() {
     let mut session = app(&format!(
         "await send({{'type': 'http.response.early_hint', 'links': [b'</a.css>; rel=preload']}})\n\
