@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::support::certificates::Authority;
 use crate::support::{Process, Start, Target, app, folder, site};
 
 fn serve(args: &[&str]) -> Process {
@@ -98,11 +99,32 @@ fn requests_and_httpx() {
 
 #[test]
 fn node() {
-    let server = serve(&[]);
+    node_is_content(&serve(&[]), &[]);
+}
+
+#[test]
+fn node_over_tls() {
+    let dir = folder();
+    let authority = Authority::new(dir.path());
+    let pair = authority.issue("site", &["127.0.0.1"]);
+    let server = serve(&["--certfile", &pair.certificate, "--keyfile", &pair.key]);
+    node_is_content(&server, &[&authority.file()]);
+}
+
+/// Node's client, which knows no pipelining, does all that it can.
+fn node_is_content(server: &Process, authority: &[&str]) {
     let script = app("clients").join("use.js");
     if let Some(node) = installed("node", [script.to_str().unwrap()]) {
-        let used = node.args([url(&server.target())]).run().expect_success();
+        let scheme = if authority.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        let site = url(&server.target()).replace("http:", &format!("{scheme}:"));
+        let used = node.args([&*site]).args(authority).run().expect_success();
         assert_eq!(used.stdout, "all is well");
+        let log = server.stderr.so_far();
+        assert!(!log.contains("Traceback"), "{log}");
     }
 }
 
