@@ -111,11 +111,19 @@ impl AsFd for Seat {
 impl Courtesy {
     /// True if the worker is to leave those that arrive to others for a while,
     /// [`AFTER_YOU`]. Then it takes one, and each time that nobody else did,
-    /// twice as many: who does not accept holds nobody up.
-    pub fn waits(&mut self, seat: &Seat) -> bool {
+    /// twice as many: who does not accept holds nobody up. One that was
+    /// `called` by another takes them. But one that `serves_one` request at a
+    /// time leaves them to whoever has no connection at all: the request of its
+    /// own may be on the way, and keep it for long.
+    pub fn waits(&mut self, seat: &Seat, called: bool, serves_one: bool) -> bool {
         let own = seat.count(seat.number).saturating_sub(1);
         let fewest = seat.fewest();
-        if own <= fewest + fewest / 4 + 2 {
+        let most = match fewest {
+            0 if serves_one => 0,
+            _ if called => return false,
+            fewest => fewest + fewest / 4 + 2,
+        };
+        if own <= most {
             *self = Courtesy::default();
             return false;
         }
@@ -160,7 +168,7 @@ mod tests {
 
     #[test]
     fn only_who_has_clearly_more_than_another_waits() {
-        let waits = |seat: &Seat| Courtesy::default().waits(seat);
+        let waits = |seat: &Seat| Courtesy::default().waits(seat, false, false);
         let seats = crowd(&[Some(16), Some(22), Some(23), None]);
         let waiting: Vec<_> = seats.iter().map(waits).collect();
         assert_eq!(waiting, [false, false, true, false]);
@@ -169,10 +177,28 @@ mod tests {
     }
 
     #[test]
+    fn who_serves_one_at_a_time_waits_for_who_has_nothing_to_do() {
+        for called in [false, true] {
+            let waits = |counts: &[Option<usize>]| {
+                Courtesy::default().waits(&crowd(counts)[0], called, true)
+            };
+            assert!(waits(&[Some(1), Some(0), Some(2)]));
+            assert!(!waits(&[Some(0), Some(0)]));
+            assert!(!waits(&[Some(1), Some(1)]));
+            assert!(!waits(&[Some(1), None]));
+            assert_eq!(waits(&[Some(9), Some(1)]), !called);
+        }
+    }
+
+    #[test]
     fn who_waits_in_vain_waits_less_often() {
         let seats = crowd(&[Some(100), Some(1)]);
         let mut courtesy = Courtesy::default();
-        let mut takes = || (0..).take_while(|_| !courtesy.waits(&seats[0])).count();
+        let mut takes = || {
+            (0..)
+                .take_while(|_| !courtesy.waits(&seats[0], false, false))
+                .count()
+        };
         assert_eq!([takes(), takes(), takes()], [0, 1, 2]);
         seats[1].has(Some(2));
         assert_eq!([takes(), takes(), takes()], [4, 1, 2]);

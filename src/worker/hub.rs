@@ -69,6 +69,8 @@ pub struct Rules {
     pub most_connections: usize,
     /// Requests at a time; 0 for any number.
     pub most_requests: usize,
+    /// True if the app has one request at a time, and the others wait for it.
+    pub serves_one: bool,
     /// How long requests may go on when the worker is to stop.
     pub graceful: Duration,
     /// How many connections are accepted before the others are looked after.

@@ -373,9 +373,9 @@ impl Reactor {
     /// to do so, it may let others go first.
     fn accept(&mut self, called: bool) -> io::Result<()> {
         self.refresh();
+        let serves_one = self.hub.rules.serves_one;
         if let Some(seat) = &self.hub.rules.heartbeat.seat
-            && !called
-            && self.courtesy.waits(seat)
+            && self.courtesy.waits(seat, called, serves_one)
         {
             seat.call();
             self.pause_until = Instant::now().checked_add(AFTER_YOU);
@@ -478,6 +478,10 @@ impl Reactor {
         self.open -= 1;
         self.tell_others();
         self.uncount(connection.and_then(|connection| connection.client.ip));
+        if self.open == 0 {
+            // Nobody has less to do, and a descriptor is free again.
+            self.pause_until = None;
+        }
         if !self.accepting && !self.hub.is_stopping() && self.pause_until.is_none() {
             // If it cannot be done now, the end of the next connection does it.
             let _ = self.accept_again();

@@ -169,6 +169,7 @@ pub fn rules(boot: &Boot<'_>) -> Rules {
         },
         most_connections: settings.worker_connections.max(1) as usize,
         most_requests: settings.limit_concurrency as usize,
+        serves_one: false,
         graceful: seconds(settings.graceful_timeout),
         accepts_at_once: if settings.workers > 1 { 1 } else { 64 },
     }

@@ -2,7 +2,7 @@
 //! a time. While it waits for its client, the network goes on.
 
 use super::exchange::Exchange;
-use super::hub::{Alone, Waiter};
+use super::hub::{Alone, Rules, Waiter};
 use super::reactor::{Event, Reactor};
 use super::refusal::Refusal;
 use super::service::{Service, pulse, rules};
@@ -28,7 +28,11 @@ use std::time::{Duration, Instant};
 pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> io::Result<()> {
     let service = Service::new(boot, application, signals);
     let waiter = Box::new(Meanwhile(boot.heartbeat.clone()));
-    let reactor = Reactor::new(boot.listeners, signals, rules(boot), waiter)?;
+    let rules = Rules {
+        serves_one: true,
+        ..rules(boot)
+    };
+    let reactor = Reactor::new(boot.listeners, signals, rules, waiter)?;
     ENGINE.set(Some(Rc::new(RefCell::new(Engine {
         reactor,
         events: Vec::new(),

@@ -1,7 +1,9 @@
 //! Several workers share what comes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::Barrier;
+use std::thread;
 
 use crate::support::http::Stream;
 use crate::support::{Process, Response, Start, Target, app};
@@ -76,6 +78,35 @@ fn a_worker_takes_more_than_its_share_while_the_others_are_busy() {
     assert_eq!(pids.len(), 1, "{pids:?}");
 }
 
+#[test]
+fn clients_that_come_together_do_not_wait_for_one_another() {
+    for _ in 0..5 {
+        let server = serve(&["--timeout", "120"]);
+        let target = server.target();
+        let together = Barrier::new(WORKERS - 1);
+        let sleep = || {
+            together.wait();
+            let mut stream = target.connect().unwrap();
+            let request = b"GET /slow?100 HTTP/1.1\r\nHost: a\r\n\r\n";
+            stream.write_all(request).unwrap();
+            stream
+        };
+        let _sleeping: Vec<_> = thread::scope(|scope| {
+            let clients: Vec<_> = (1..WORKERS).map(|_| scope.spawn(sleep)).collect();
+            let streams = clients.into_iter().map(|client| client.join().unwrap());
+            streams.collect()
+        });
+        let asleep = |lines: &[String]| {
+            let asleep = lines.iter().filter(|it| it.contains("slow request"));
+            asleep.count() == WORKERS - 1
+        };
+        server
+            .stderr
+            .wait_until(asleep, "a worker for each of them");
+        pid_of_some_worker(&target);
+    }
+}
+
 /// All of its workers are up.
 fn serve(args: &[&str]) -> Process {
     let server = Start::server(["--workers", "4", "--keep-alive", "60", "app"])
@@ -90,10 +121,14 @@ fn serve(args: &[&str]) -> Process {
     server
 }
 
+/// The connection is closed then, also for the worker.
 fn pid_of_some_worker(target: &Target) -> String {
     let mut stream = target.connect().unwrap();
-    ask(&mut stream);
-    answer(&mut stream)
+    let request = b"GET /pid HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let pid = answer(&mut stream);
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    pid
 }
 
 fn ask(stream: &mut Box<dyn Stream>) {

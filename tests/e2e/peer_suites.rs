@@ -17,7 +17,7 @@ fn waitress() {
         .args(["--workers", "4"])
         .run()
         .expect_success();
-    assert_eq!(run.stdout, "38 tests of waitress ran", "{}", run.stderr);
+    assert_eq!(run.stdout, "39 tests of waitress ran", "{}", run.stderr);
 }
 
 #[test]

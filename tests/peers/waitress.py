@@ -74,9 +74,6 @@ OTHERWISE = {
         "TcpInternalServerErrorTests.test_in_generator",
     ],
     "a trusted proxy's fields stay in the environ": ["TcpEchoTests.test_proxy_headers"],
-    "two clients at once may come to one worker of sync, and in any order": [
-        "SleepyThreadTests.test_it",
-    ],
     "a stated length is sent as it is": [
         "TcpFileWrapperTests.test_filelike_longcl_http11",
     ],
