@@ -9,6 +9,7 @@
 //! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
 //! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself anew |
 //! | `RGUNICORN_BELL` | the bell that they ring | this process |
+//! | `RGUNICORN_HANDOVER` | by which they hand connections over: `give,take` | this process |
 //! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
@@ -19,7 +20,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::Pid;
 
 /// The variables that are meant for the master, and for nobody after it.
-pub const VARIABLES: [&str; 10] = [
+pub const VARIABLES: [&str; 11] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
@@ -28,6 +29,7 @@ pub const VARIABLES: [&str; 10] = [
     "RGUNICORN_LENT",
     "RGUNICORN_WORKERS",
     "RGUNICORN_BELL",
+    "RGUNICORN_HANDOVER",
     "RGUNICORN_CHILD",
     "RGUNICORN_PIDFILE",
 ];
@@ -49,6 +51,8 @@ pub struct Inheritance {
     /// Workers that are children of this process already.
     pub workers: Vec<Adopted>,
     pub bell: Option<OwnedFd>,
+    /// By which they hand connections over: the end to give, the one to take.
+    pub handover: Option<[OwnedFd; 2]>,
     /// The pid file of this process.
     pub pidfile: Option<PathBuf>,
 }
@@ -74,6 +78,7 @@ impl Inheritance {
             child: pid("RGUNICORN_CHILD"),
             lent: variable("RGUNICORN_LENT").is_some(),
             bell: number("RGUNICORN_BELL").and_then(take),
+            handover: pair(&list("RGUNICORN_HANDOVER")),
             pidfile: variable("RGUNICORN_PIDFILE").map(PathBuf::from),
             ..Self::default()
         };
@@ -113,6 +118,13 @@ impl Inheritance {
             leave_open(bell, true);
             variables.push(("RGUNICORN_BELL", bell.as_raw_fd().to_string()));
         }
+        if let Some(ends) = &self.handover {
+            let ends = ends.each_ref().map(|end| {
+                leave_open(end, true);
+                end.as_raw_fd().to_string()
+            });
+            variables.push(("RGUNICORN_HANDOVER", ends.join(",")));
+        }
         variables
     }
 }
@@ -137,6 +149,16 @@ impl Adopted {
             heartbeat: parts.next()?.parse().ok().and_then(take),
         })
     }
+}
+
+/// Takes two descriptors that were left open for us, if that is what they are.
+fn pair(numbers: &str) -> Option<[OwnedFd; 2]> {
+    let (one, other) = numbers.split_once(',')?;
+    let ends = [one, other].map(|number| number.parse().ok().and_then(take));
+    let [Some(one), Some(other)] = ends else {
+        return None;
+    };
+    Some([one, other])
 }
 
 /// Takes a descriptor that was left open for us, if it is one.

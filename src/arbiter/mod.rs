@@ -34,7 +34,7 @@ use crate::config::Settings;
 use crate::net::Listener;
 use crate::process::{Program, Title};
 use crate::python::{Hooks, hooks};
-use crate::worker::{Bell, Heartbeat};
+use crate::worker::{Bell, Handover, Heartbeat};
 
 use backoff::Backoff;
 use metrics::Metrics;
@@ -168,7 +168,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         Some(bell) => Bell::adopt(bell),
         None => Bell::new()?,
     };
-    let mut roster = Roster::new();
+    let mut roster = Roster::new(inheritance.handover.take().map(Handover::adopt));
     roster.wanted = service.settings().workers as usize;
     if !is_renewal {
         let facts = roster.facts(&[]);
@@ -548,7 +548,7 @@ impl<S: Service> Master<'_, S> {
             if is_enough {
                 serving -= usize::from(worker.is_serving());
                 kept -= usize::from(stays(worker));
-                worker.end(!is_old);
+                worker.end(!is_old, target > 0);
             }
         }
     }

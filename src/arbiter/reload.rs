@@ -154,7 +154,7 @@ impl<S: Service> Master<'_, S> {
         for worker in self.roster.iter_mut() {
             if worker.generation > self.generation && !worker.is_ending() {
                 // Its new addresses go with it.
-                worker.end(false);
+                worker.end(false, true);
             }
         }
     }

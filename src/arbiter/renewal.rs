@@ -141,9 +141,19 @@ impl<S: Service> Master<'_, S> {
             ("RGUNICORN_WORKERS", workers.join(",")),
             ("RGUNICORN_BELL", self.bell.as_fd().as_raw_fd().to_string()),
         ];
+        let handover = self.roster.handover().map(|it| {
+            let ends = it.ends().map(|end| end.as_raw_fd().to_string());
+            ("RGUNICORN_HANDOVER", ends.join(","))
+        });
         let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().display().to_string());
         let pidfile = self.pidfile.as_ref().map(path);
-        for (name, value) in left.into_iter().chain(parent).chain(child).chain(pidfile) {
+        for (name, value) in left
+            .into_iter()
+            .chain(handover)
+            .chain(parent)
+            .chain(child)
+            .chain(pidfile)
+        {
             program.environment.insert(name.into(), value.into());
         }
         let error = program.execute();
@@ -158,6 +168,9 @@ impl<S: Service> Master<'_, S> {
         leave_open(&self.bell, open);
         for file in self.roster.iter().filter_map(|it| it.heartbeat.file()) {
             leave_open(file, open);
+        }
+        for end in self.roster.handover().iter().flat_map(|it| it.ends()) {
+            leave_open(end, open);
         }
     }
 }

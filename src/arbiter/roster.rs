@@ -16,7 +16,7 @@ use super::obituary::{self, OutOfMemory};
 use super::{Post, Service};
 use crate::net::Listener;
 use crate::python::{self, hooks};
-use crate::worker::{Bell, Crowd, Heartbeat};
+use crate::worker::{Bell, Crowd, Handover, Heartbeat};
 
 /// The exit code of a worker whose code went wrong (Gunicorn's -1).
 const PANICKED: i32 = 255;
@@ -74,13 +74,14 @@ pub struct Death {
 }
 
 impl Roster {
-    pub fn new() -> Self {
+    /// Whose workers hand connections over by `handover`, if they do already.
+    pub fn new(handover: Option<Handover>) -> Self {
         Self {
             workers: Vec::new(),
             wanted: 0,
             started: 0,
             memory: OutOfMemory::watch(),
-            crowd: Crowd::new().ok(),
+            crowd: Crowd::new(handover).ok(),
         }
     }
 
@@ -106,6 +107,11 @@ impl Roster {
 
     pub fn is_empty(&self) -> bool {
         self.workers.is_empty()
+    }
+
+    /// How idle connections go from one worker to another.
+    pub fn handover(&self) -> Option<&Handover> {
+        self.crowd.as_ref()?.handover()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Worker> {
@@ -295,11 +301,12 @@ impl Worker {
     }
 
     /// Lets it finish what it does and then end. Those who wait to be accepted
-    /// are for others if `leaves_queue`.
-    pub fn end(&mut self, leaves_queue: bool) {
+    /// are for others if `leaves_queue`, and idle connections if `hands_over`.
+    pub fn end(&mut self, leaves_queue: bool, hands_over: bool) {
         if leaves_queue {
             self.heartbeat.leave_queue();
         }
+        self.heartbeat.hand_over(hands_over);
         self.ending.get_or_insert_with(Instant::now);
         self.send(Signal::SIGTERM);
     }

@@ -37,6 +37,10 @@ impl<S: Service> Master<'_, S> {
         if shared {
             self.roster.iter().for_each(|it| it.heartbeat.leave_queue());
         }
+        // Nobody takes connections up any more.
+        for worker in self.roster.iter() {
+            worker.heartbeat.hand_over(false);
+        }
         self.roster.signal(if graceful {
             Signal::SIGTERM
         } else {

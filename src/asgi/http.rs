@@ -3,8 +3,8 @@
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
 use super::event::Event;
-use super::{BodyError, Channel, Progress};
-use crate::http::Status;
+use super::{Channel, Progress};
+use crate::http::{BodyError, Status};
 use pyo3::exceptions::{PyConnectionResetError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -278,8 +278,8 @@ impl Source for Http {
                 state.give_up();
                 return disconnect(py).map(Some);
             }
-            Err(invalid) => {
-                state.refused = Some(invalid);
+            Err(error) => {
+                state.refused = Some(error);
                 return disconnect(py).map(Some);
             }
         };
@@ -354,14 +354,4 @@ pub(super) fn unexpected(event: &Event<'_, '_>, expected: &str) -> PyErr {
     PyRuntimeError::new_err(format!(
         "Expected {expected}, not the ASGI message '{kind}'"
     ))
-}
-
-impl BodyError {
-    /// The status that tells the client.
-    pub fn status(&self) -> Status {
-        match self {
-            BodyError::Client(_) => Status::BAD_REQUEST,
-            BodyError::Invalid(error) => error.status(),
-        }
-    }
 }

@@ -20,7 +20,7 @@ pub use application::{Application, Call, Settings};
 
 pub use scope::Request;
 
-use crate::http::{Head, ResponseHead, ResponseRules, Status};
+use crate::http::{BodyError, Head, ResponseHead, ResponseRules, Status};
 use answer::Answer;
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -90,17 +90,6 @@ pub enum Progress {
     Ended,
     /// Nothing yet: the worker tells when there is.
     Waiting,
-}
-
-/// Why a body cannot be read to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The client went away or was too slow.
-    #[error("The request body could not be received: {0}")]
-    Client(#[from] io::Error),
-    /// What the client sent is not a body.
-    #[error(transparent)]
-    Invalid(#[from] crate::http::Error),
 }
 
 /// What the worker and the access log learn of a response at its end.

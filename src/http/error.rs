@@ -1,6 +1,7 @@
 //! What can be wrong with a request, and the status that says so.
 
 use super::status::Status;
+use std::io;
 
 /// A request that is refused. The text is what the client and the log see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,35 @@ impl Error {
             Error::UnsupportedVersion(_) => Status::VERSION_NOT_SUPPORTED,
             Error::ProxyForbidden => Status::FORBIDDEN,
             _ => Status::BAD_REQUEST,
+        }
+    }
+}
+
+/// Why a request's body cannot be read to its end. The text is what the client
+/// sees.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The client went away.
+    #[error("The request body could not be received: {0}")]
+    Client(#[from] io::Error),
+    #[error("The request's body came too slowly")]
+    TooSlow,
+    /// What the client sent is not a body.
+    #[error(transparent)]
+    Invalid(#[from] Error),
+    /// The server cannot get back what it has put aside; the log says why.
+    #[error("The request body could not be kept")]
+    Lost,
+}
+
+impl BodyError {
+    /// The status of the answer.
+    pub fn status(&self) -> Status {
+        match self {
+            BodyError::Client(_) => Status::BAD_REQUEST,
+            BodyError::TooSlow => Status::REQUEST_TIMEOUT,
+            BodyError::Invalid(error) => error.status(),
+            BodyError::Lost => Status::SERVER_ERROR,
         }
     }
 }

@@ -34,7 +34,7 @@ mod target;
 
 pub use body::{BodyDecoder, Piece};
 pub use date::HttpDate;
-pub use error::Error;
+pub use error::{BodyError, Error};
 pub use field::is_token;
 pub use forwarded::{AddressField, Scheme, SecureSchemeFields, client_address};
 pub use framing::Framing;

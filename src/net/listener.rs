@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, close};
 use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
@@ -298,6 +299,12 @@ impl Listener {
         let (connection, address) = self.socket.accept()?;
         let peer = address.as_socket().map_or(Peer::Unix, Peer::Inet);
         Ok((connection, peer))
+    }
+
+    /// True if a client waits to be accepted.
+    pub fn has_client(&self) -> bool {
+        let mut events = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        poll(&mut events, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 
     /// Ends the listening in all processes that have this socket. Those who

@@ -1,8 +1,7 @@
 //! A request's body between the network and the app: held in memory, beyond
 //! that in a file without a name, until it is taken.
 
-use crate::http::{BodyDecoder, Framing, Limits, Piece};
-use crate::wsgi::BodyError;
+use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,8 +15,11 @@ const BLOCK: usize = 256 * 1024;
 pub struct Body {
     decoder: BodyDecoder,
     memory: Vec<u8>,
-    /// What `memory` had no room for; nothing is in memory then.
+    /// What `memory` had no room for; it comes before what is there.
     spool: Option<Spool>,
+    /// True once a file could not be made or written: then the rest is held in
+    /// memory, and no more is received than the app asks for.
+    has_no_room: bool,
     ended: bool,
     /// True while the client waits to be asked for the body (RFC 9110 section
     /// 10.1.1, `Expect: 100-continue`).
@@ -37,6 +39,7 @@ impl Body {
             decoder: BodyDecoder::new(framing, limits),
             memory: Vec::new(),
             spool: None,
+            has_no_room: false,
             ended: false,
             waits_to_be_asked,
         }
@@ -61,30 +64,60 @@ impl Body {
         self.spool.is_some()
     }
 
+    /// True once what is received can only be held in memory.
+    pub fn has_no_room(&self) -> bool {
+        self.has_no_room
+    }
+
     /// Puts what is held, and what comes from now on, into a file without a
-    /// name in this folder, else in the usual one.
-    pub fn spool(&mut self, folder: Option<&Path>) -> io::Result<()> {
-        let spool = self.spool.insert(Spool {
-            file: match folder {
-                Some(folder) => tempfile::tempfile_in(folder)?,
-                None => tempfile::tempfile()?,
-            },
-            written: 0,
-            taken: 0,
+    /// name in this folder, else in the usual one, if that can be done.
+    pub fn spool(&mut self, folder: Option<&Path>) {
+        let file = match folder {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
+        };
+        let spooled = file.and_then(|file| {
+            let mut spool = Spool {
+                file,
+                written: 0,
+                taken: 0,
+            };
+            spool.append(&self.memory)?;
+            Ok(spool)
         });
-        spool.append(&self.memory)?;
-        self.memory = Vec::new();
-        Ok(())
+        match spooled {
+            Ok(spool) => {
+                self.spool = Some(spool);
+                self.memory = Vec::new();
+            }
+            Err(error) => self.goes_without(&error),
+        }
+    }
+
+    /// The app is to be called now: it takes what comes from memory.
+    fn goes_without(&mut self, error: &io::Error) {
+        ::log::error!(
+            "A request's body cannot be put into a file ({error}): the app is called before it \
+             is whole. See tmp_upload_dir."
+        );
+        self.has_no_room = true;
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        if let Some(spool) = self.spool.as_mut().filter(|_| !self.has_no_room) {
+            match spool.append(data) {
+                Ok(()) => return,
+                Err(error) => self.goes_without(&error),
+            }
+        }
+        self.memory.extend_from_slice(data);
     }
 
     /// Takes what belongs to the body off the front of `input`.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Result<(), BodyError> {
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         loop {
             match self.decoder.next(input)? {
-                Piece::Data(data) => match &mut self.spool {
-                    Some(spool) => spool.append(data)?,
-                    None => self.memory.extend_from_slice(data),
-                },
+                Piece::Data(data) => self.keep(data),
                 Piece::NeedMore => {
                     // By length, the end is known before it is looked for.
                     self.ended = self.decoder.is_done();
@@ -102,10 +135,10 @@ impl Body {
     pub fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
         if let Some(spool) = &mut self.spool {
             let taken = spool.take(into)?;
-            if taken == 0 {
-                self.spool = None;
+            if taken > 0 {
+                return Ok(taken);
             }
-            return Ok(taken);
+            self.spool = None;
         }
         let length = self.memory.len();
         if into.is_empty() {
@@ -157,7 +190,7 @@ mod tests {
     fn what_is_in_memory_moves_to_the_file_and_both_come_out_in_order() {
         let mut body = body(Framing::Length(9));
         body.feed(&mut &b"one"[..]).unwrap();
-        body.spool(None).unwrap();
+        body.spool(None);
         let mut input = &b"two threefour"[..];
         body.feed(&mut input).unwrap();
         assert!(body.has_ended() && body.is_spooled());

@@ -6,14 +6,14 @@
 
 use super::body::Body;
 use super::exchange::Exchange;
-use super::hub::{Hub, Id, Rules, deadline};
-use super::output::Output;
+use super::hub::{Hub, Id, Rules, Server, deadline};
+use super::output::{Output, Room};
 use super::refusal::Refusal;
 use crate::http::{
-    self, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status, proxy_start,
+    self, BodyError, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status,
+    proxy_start,
 };
 use crate::net::{ClientCertificate, Tls, TlsFacts, Transport};
-use crate::wsgi::BodyError;
 use nix::poll::PollFlags;
 use socket2::Socket;
 use std::cell::RefCell;
@@ -25,9 +25,9 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes of output that a connection holds before the app is to wait, and
-/// below which it may go on.
-const HIGH_WATER: usize = 256 * 1024;
+/// Bytes of output that a connection holds in memory before the app is to wait,
+/// and below which it may go on.
+pub const HIGH_WATER: usize = 256 * 1024;
 const LOW_WATER: usize = 64 * 1024;
 
 /// How long, and over how many bytes, a connection that is at its end listens
@@ -56,8 +56,8 @@ pub struct Client {
     pub trusted: bool,
     /// True if it may send a PROXY header.
     pub may_proxy: bool,
-    /// Which of the worker's listeners it came through.
-    pub listener: usize,
+    /// Where the listener is bound that it came by; nothing for a unix socket.
+    pub server: Option<Arc<Server>>,
 }
 
 /// A connection and what is known of it.
@@ -96,6 +96,11 @@ pub struct State {
     begun: bool,
     /// When the reactor ends the connection, unless something happens.
     deadline: Option<Instant>,
+    /// The same while an app waits for more of its request's body that does
+    /// not wait in a `wait_` function.
+    body_deadline: Option<Instant>,
+    /// The body was waited for in vain.
+    body_is_late: bool,
     /// What the client may still take of its request's time.
     patience: Duration,
     /// Received and not used: the start of a head, or what came after the
@@ -180,6 +185,8 @@ impl Connection {
                 begun: false,
                 unparsed: false,
                 deadline: first,
+                body_deadline: None,
+                body_is_late: false,
                 patience: Duration::ZERO,
                 received: Vec::new(),
                 id: None,
@@ -210,6 +217,56 @@ impl Connection {
 
     fn rules(&self) -> &Rules {
         &self.hub.rules
+    }
+
+    /// Goes on with a connection that another worker has handed over: one that
+    /// is used waits for its next request.
+    pub fn go_on(&self, state: &mut State) {
+        state.requests = 1;
+        self.expect_request(state);
+    }
+
+    /// Gives the connection to another worker if it is idle. Gives true if it
+    /// is gone; then the client is the other's.
+    pub fn hand_over(&self, state: &mut State) -> bool {
+        let is_idle = state.is_idle() && self.can_move() && !state.hung_up;
+        let Some(handover) = self.hub.handover().filter(|_| is_idle) else {
+            return false;
+        };
+        let server = self.client.server.as_ref().map(|server| server.address);
+        if handover
+            .give(&self.socket, server, state.requests > 0)
+            .is_err()
+        {
+            return false;
+        }
+        // The socket is open elsewhere, so that closing it here does not end
+        // the watch.
+        let _ = self.hub.epoll.delete(&self.socket);
+        state.phase = Phase::Closed;
+        true
+    }
+
+    /// Closes a connection on which nothing has come yet. Gives true if it is
+    /// at its end.
+    pub fn close_unused(&self) -> bool {
+        let mut state = self.lock();
+        // What the reactor has not looked at yet counts, too.
+        let unused = state.is_fresh() && !has_come(&self.socket);
+        if unused {
+            state.phase = Phase::Closed;
+        }
+        unused
+    }
+
+    /// True if all that is known of the connection goes over with its socket.
+    fn can_move(&self) -> bool {
+        self.rules().tls.is_none() && self.proxy.get().is_none()
+    }
+
+    /// True if the connection may stay open after an answer.
+    pub fn may_stay(&self) -> bool {
+        !self.rules().keep_alive.is_zero() && self.hub.keeps_connections(self.can_move())
     }
 
     /// Goes as far as it can with what the client has sent and takes. The
@@ -312,6 +369,8 @@ impl Connection {
         state.requests = state.requests.saturating_add(1);
         state.answered = false;
         state.held_back = false;
+        state.body_deadline = None;
+        state.body_is_late = false;
         state.patience = self.rules().body_patience.unwrap_or(Duration::MAX);
         if state.requests == 1
             && let Some(certificate) = state.transport.client_certificate()
@@ -320,7 +379,7 @@ impl Connection {
         }
         if head.framing() == Framing::Length(0) {
             state.body = None;
-            return self.hand_over(state, head);
+            return self.give_to_app(state, head);
         }
         let body = Body::new(
             head.framing(),
@@ -333,7 +392,7 @@ impl Connection {
         Step::Again
     }
 
-    fn hand_over(self: &Arc<Self>, state: &mut State, head: Head) -> Step {
+    fn give_to_app(self: &Arc<Self>, state: &mut State, head: Head) -> Step {
         let Some(admission) = self.hub.admit() else {
             let why = "There are too many requests";
             let refusal = Refusal::of_head(self, Box::new(head));
@@ -357,19 +416,21 @@ impl Connection {
         }
         let rules = self.rules();
         let body = state.body.as_mut().expect("there is one in this phase");
-        let enough = body.has_ended() || body.held() >= rules.body_before_app;
-        // Where there is no room for a file, the app is called sooner.
-        let enough = enough
-            || body.held() > rules.body_in_memory
-                && !body.is_spooled()
-                && body.spool(rules.upload_dir.as_deref()).is_err();
+        if body.held() > rules.body_in_memory && !body.is_spooled() {
+            body.spool(rules.upload_dir.as_deref());
+        }
+        // Where there is no room for it, the app is called sooner.
+        let enough = body.has_ended() || body.held() >= rules.body_before_app || body.has_no_room();
         if enough {
             let Phase::Body(head) = std::mem::replace(&mut state.phase, Phase::Busy) else {
                 unreachable!("the phase was looked at by the caller");
             };
-            return self.hand_over(state, *head);
+            return self.give_to_app(state, *head);
         }
-        if state.ask_for_body(&self.socket).is_err() {
+        if state
+            .ask_for_body(&self.socket, &self.rules().room)
+            .is_err()
+        {
             return Step::Close;
         }
         match state.receive(&self.socket, scrap) {
@@ -416,7 +477,12 @@ impl Connection {
         let parts = &mut [IoSlice::new(&page.bytes)];
         if state
             .output
-            .write(&mut state.transport, &self.socket, parts)
+            .write(
+                &mut state.transport,
+                &self.socket,
+                &self.rules().room,
+                parts,
+            )
             .is_err()
         {
             return Step::Close;
@@ -438,7 +504,7 @@ impl Connection {
                 Err(_) => Step::Close,
             };
         }
-        if keep_alive && !self.hub.is_stopping() {
+        if keep_alive {
             self.expect_request(state);
             return Step::Again;
         }
@@ -470,7 +536,7 @@ impl Connection {
     fn expect_request(&self, state: &mut State) {
         state.phase = Phase::Head;
         state.unparsed = !state.received.is_empty();
-        state.deadline = deadline(Instant::now(), Some(self.rules().keep_alive));
+        state.deadline = deadline(Instant::now(), Some(self.hub.idle_patience()));
     }
 
     fn watch_for_room(&self, state: &mut State) -> io::Result<()> {
@@ -484,6 +550,14 @@ impl Connection {
     /// is told so; what the app has is cut off. Gives false if the app still
     /// holds the connection; otherwise it is to be looked at.
     pub fn expire(&self, state: &mut State) -> bool {
+        if state.deadline.is_none_or(|end| end > Instant::now()) {
+            // Then it is the app that has waited; what it has not looked at
+            // yet has come in time.
+            state.body_deadline = None;
+            state.body_is_late = !state.readable;
+            state.hung_up |= state.body_is_late;
+            return false;
+        }
         state.deadline = None;
         let late = match state.phase {
             Phase::Busy | Phase::Raw => {
@@ -505,15 +579,18 @@ impl Connection {
         true
     }
 
-    /// Ends an idle connection since the worker stops. One that has not had a
-    /// request yet gets `grace` for its first.
-    pub fn retire(&self, state: &mut State, grace: Duration) {
-        let idle = matches!(state.phase, Phase::Head) && !state.begun;
-        if idle && state.requests == 0 {
+    /// Gives an idle connection less time, since the worker stops. One that
+    /// has not had a request yet gets `first` for it. A client that was told
+    /// that the connection stays may be sending its next request now, and is
+    /// not cut off (RFC 9112 section 9.6).
+    pub fn retire(&self, state: &mut State, first: Duration) {
+        if matches!(state.phase, Phase::Head) && !state.begun {
+            let grace = match state.requests {
+                0 => first,
+                _ => self.hub.idle_patience(),
+            };
             let grace = deadline(Instant::now(), Some(grace));
             state.deadline = state.deadline.min(grace).or(grace);
-        } else if idle {
-            state.phase = Phase::Flush { keep_alive: false };
         }
     }
 
@@ -565,7 +642,22 @@ impl State {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        let deadlines = [self.deadline, self.body_deadline];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// True if no request has come yet, nor a part of one.
+    pub fn is_fresh(&self) -> bool {
+        self.requests == 0 && self.is_idle()
+    }
+
+    /// True if nothing has come since the connection began, or since the last
+    /// answer.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Proxy | Phase::Head)
+            && !self.begun
+            && !self.unparsed
+            && self.received.is_empty()
     }
 
     /// Reads what has come; nothing when nothing is there.
@@ -603,22 +695,30 @@ impl State {
     }
 
     /// Asks the client for the body, if it waits to be asked and has not begun.
-    fn ask_for_body(&mut self, socket: &Socket) -> io::Result<()> {
+    fn ask_for_body(&mut self, socket: &Socket, room: &Room) -> io::Result<()> {
         let Some(body) = &mut self.body else {
             return Ok(());
         };
         let waits = std::mem::replace(&mut body.waits_to_be_asked, false);
         if waits && body.held() == 0 && !self.answered {
             let parts = &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")];
-            self.output.write(&mut self.transport, socket, parts)?;
+            self.output
+                .write(&mut self.transport, socket, room, parts)?;
         }
         Ok(())
+    }
+
+    /// Takes the time off that the app has waited.
+    fn stop_clock(&mut self) {
+        if let Some(end) = self.body_deadline.take() {
+            self.patience = end.saturating_duration_since(Instant::now());
+        }
     }
 
     /// Gives the client more time for what it has sent of a body.
     fn earn_time(&mut self, rules: &Rules, received: usize) {
         self.patience = rules.repay(self.patience, received);
-        if let Some(end) = self.deadline {
+        if let (Phase::Body(_), Some(end)) = (&self.phase, self.deadline) {
             let now = Instant::now();
             let left = rules.repay(end.saturating_duration_since(now), received);
             self.deadline = deadline(now, Some(left));
@@ -669,7 +769,10 @@ impl Connection {
                 let Some(body) = &mut state.body else {
                     return Ok(Some(0));
                 };
-                let taken = body.take(into)?;
+                let taken = body.take(into).map_err(|error| {
+                    ::log::error!("A request's body cannot be read from its file: {error}");
+                    BodyError::Lost
+                })?;
                 if taken > 0 || body.has_ended() {
                     return Ok(Some(taken));
                 }
@@ -677,7 +780,10 @@ impl Connection {
             if state.broken {
                 return Err(BodyError::Client(io::ErrorKind::TimedOut.into()));
             }
-            state.ask_for_body(&self.socket)?;
+            if state.body_is_late {
+                return Err(BodyError::TooSlow);
+            }
+            state.ask_for_body(&self.socket, &self.rules().room)?;
             let received = SCRAP.with_borrow_mut(|scrap| {
                 let received = state.receive(&self.socket, scrap)?;
                 let bytes = &scrap[..received.unwrap_or(0)];
@@ -691,6 +797,7 @@ impl Connection {
                 Some(0) if raw => return Ok(Some(0)),
                 Some(0) => return Err(http::Error::UnexpectedEnd.into()),
                 Some(length) => {
+                    state.stop_clock();
                     state.earn_time(self.rules(), length);
                     if raw {
                         return Ok(Some(length));
@@ -704,14 +811,25 @@ impl Connection {
     /// Waits until there may be something to [`read`](Connection::read).
     ///
     /// # Errors
-    /// `TimedOut` when the client was waited for long enough.
-    pub fn wait_for_body(&self) -> io::Result<()> {
-        self.wait(
-            PollFlags::POLLIN,
-            |state| Ok(state.readable || state.broken),
-        )?;
-        self.lock().readable = true;
-        Ok(())
+    /// `TooSlow` when the client was waited for long enough.
+    pub fn wait_for_body(&self) -> Result<(), BodyError> {
+        let ready = |state: &mut State| Ok(state.readable || state.broken);
+        self.wait(PollFlags::POLLIN, ready)?;
+        let mut state = self.lock();
+        state.readable = true;
+        match state.body_is_late {
+            true => Err(BodyError::TooSlow),
+            false => Ok(()),
+        }
+    }
+
+    /// Gives the client what is left of its time to send more of the body, as
+    /// the app waits for it; the reactor ends that.
+    pub fn expect_body(&self) {
+        let mut state = self.lock();
+        if state.body_deadline.is_none() {
+            state.body_deadline = deadline(Instant::now(), Some(state.patience));
+        }
     }
 
     /// Sends all of the parts, in time: what the socket does not take is kept.
@@ -719,9 +837,12 @@ impl Connection {
     pub fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
         self.put_out(|state| {
             state.answered = true;
-            state
-                .output
-                .write(&mut state.transport, &self.socket, parts)
+            state.output.write(
+                &mut state.transport,
+                &self.socket,
+                &self.rules().room,
+                parts,
+            )
         })
     }
 
@@ -731,9 +852,12 @@ impl Connection {
     pub fn inform(&self, interim: &[u8]) -> io::Result<bool> {
         self.put_out(|state| {
             let parts = &mut [IoSlice::new(interim)];
-            state
-                .output
-                .write(&mut state.transport, &self.socket, parts)
+            state.output.write(
+                &mut state.transport,
+                &self.socket,
+                &self.rules().room,
+                parts,
+            )
         })
     }
 
@@ -797,6 +921,11 @@ impl Connection {
                 }
                 state.patience
             };
+            if patience.is_zero() && ready == PollFlags::POLLIN {
+                // What the app says to that can still be sent.
+                self.lock().body_is_late = true;
+                return Ok(());
+            }
             if patience.is_zero() {
                 self.lock().broken = true;
                 return Err(io::ErrorKind::TimedOut.into());
@@ -832,9 +961,12 @@ impl Connection {
         if mine {
             state.answered = true;
             let parts = &mut [IoSlice::new(bytes)];
-            let _ = state
-                .output
-                .write(&mut state.transport, &self.socket, parts);
+            let _ = state.output.write(
+                &mut state.transport,
+                &self.socket,
+                &self.rules().room,
+                parts,
+            );
         }
         state.broken = true;
         mine
@@ -868,9 +1000,12 @@ impl Connection {
         let status = Status::SERVICE_UNAVAILABLE;
         let page = refusal.answer(self.rules(), status, "The server stops", &[]);
         let parts = &mut [IoSlice::new(&page.bytes)];
-        let written = state
-            .output
-            .write(&mut state.transport, &self.socket, parts);
+        let written = state.output.write(
+            &mut state.transport,
+            &self.socket,
+            &self.rules().room,
+            parts,
+        );
         refusal.log_at_last();
         state.broken = true;
         if !matches!(state.phase, Phase::Busy) {

@@ -1,6 +1,8 @@
-//! How many connections each worker has, known to all of them: one that has
-//! many more than another lets others accept first.
+//! What the workers of a master have in common: how many connections each has,
+//! so that one that has many more than another lets others accept first; and
+//! the way of idle connections from one that ends to the others.
 
+use super::handover::Handover;
 use super::shared::{Plain, Shared};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
@@ -25,6 +27,8 @@ struct Members {
     seats: Shared<Seats>,
     /// Written to when one that sleeps is to accept.
     call: EventFd,
+    /// Nothing where the system does not have it.
+    handover: Option<Handover>,
 }
 
 /// For each worker its connections and one more; 0 for none that accepts.
@@ -53,14 +57,23 @@ pub struct Courtesy {
 }
 
 impl Crowd {
+    /// Whose workers hand connections over by `handover`, if there is one
+    /// already.
+    ///
     /// # Errors
     /// The system has no memory left to share, or no descriptor.
-    pub fn new() -> io::Result<Crowd> {
+    pub fn new(handover: Option<Handover>) -> io::Result<Crowd> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Crowd(Arc::new(Members {
             seats: Shared::anonymous()?,
             call: EventFd::from_flags(flags)?,
+            handover: handover.or_else(|| Handover::new().ok()),
         })))
+    }
+
+    /// How idle connections go from one worker to another.
+    pub fn handover(&self) -> Option<&Handover> {
+        self.0.handover.as_ref()
     }
 
     /// A seat that none of `others` has, empty; nothing when all are taken.
@@ -88,6 +101,11 @@ impl Seat {
     pub fn call(&self) {
         // It fails only when billions of calls were not heard.
         let _ = self.crowd.0.call.write(1);
+    }
+
+    /// How idle connections go to the other workers, and come from them.
+    pub fn handover(&self) -> Option<&Handover> {
+        self.crowd.handover()
     }
 
     fn count(&self, number: usize) -> u32 {
@@ -146,7 +164,7 @@ mod tests {
     use super::*;
 
     fn crowd(counts: &[Option<usize>]) -> Vec<Seat> {
-        let crowd = Crowd::new().unwrap();
+        let crowd = Crowd::new(None).unwrap();
         let mut seats = Vec::new();
         for count in counts {
             let seat = crowd.seat(seats.iter()).unwrap();

@@ -3,8 +3,8 @@
 use super::connection::{Client, Connection};
 use super::hub::{Admission, Id, Rules};
 use super::own_page::own_page;
-use crate::http::{Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
-use crate::wsgi::{BodyError, Channel};
+use crate::http::{BodyError, Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
+use crate::wsgi::Channel;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -95,9 +95,8 @@ impl Exchange {
 
     /// Address and port the listener is bound to; nothing for a unix socket.
     pub fn server(&self) -> Option<(&str, u16)> {
-        let connection = self.connection();
-        let server = connection.hub.servers[connection.client.listener].as_ref()?;
-        Some((&server.0, server.1))
+        let server = self.client().server.as_ref()?;
+        Some((&server.host, server.address.port()))
     }
 
     /// How the client reached the site.
@@ -112,8 +111,7 @@ impl Exchange {
     /// True if the answer may say that the connection stays, as far as the
     /// client and the worker are concerned.
     pub fn may_keep_alive(&self) -> bool {
-        let hub = &self.connection().hub;
-        self.head.keep_alive() && !hub.rules.keep_alive.is_zero() && !hub.is_stopping()
+        self.head.keep_alive() && self.connection().may_stay()
     }
 
     /// Answers in the app's place, unless a part of its answer went out; what
@@ -206,7 +204,7 @@ impl Channel for Connection {
     }
 
     fn wait_for_body(&self) -> Result<(), BodyError> {
-        Ok(Connection::wait_for_body(self)?)
+        Connection::wait_for_body(self)
     }
 
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
@@ -223,5 +221,9 @@ impl Channel for Connection {
 
     fn wait_for_room(&self) -> io::Result<()> {
         Connection::wait_for_room(self)
+    }
+
+    fn may_stay(&self) -> bool {
+        Connection::may_stay(self)
     }
 }

@@ -41,6 +41,7 @@ struct Page {
     ready: AtomicBool,
     retiring: AtomicBool,
     leaves_queue: AtomicBool,
+    hands_over: AtomicBool,
     begun: AtomicU64,
     ended: AtomicU64,
     /// True while a thread writes the request line.
@@ -115,6 +116,12 @@ impl Heartbeat {
     /// others, who take connections from the same sockets.
     pub fn leaves_queue(&self) -> bool {
         self.page.leaves_queue.load(Ordering::Acquire)
+    }
+
+    /// True if at its end the worker gives its idle connections to other
+    /// workers of its master.
+    pub fn hands_over(&self) -> bool {
+        self.page.hands_over.load(Ordering::Acquire)
     }
 
     /// Counts a request that the app is about to handle, and notes its line
@@ -196,6 +203,11 @@ impl Heartbeat {
     /// Says before TERM that others go on with the worker's sockets.
     pub fn leave_queue(&self) {
         self.page.leaves_queue.store(true, Ordering::Release);
+    }
+
+    /// Says whether other workers of this master go on when this one ends.
+    pub fn hand_over(&self, others_go_on: bool) {
+        self.page.hands_over.store(others_go_on, Ordering::Release);
     }
 
     /// True once the worker serves.

@@ -3,6 +3,8 @@
 use super::Heartbeat;
 use super::connection::{Connection, State};
 use super::exchange::echo;
+use super::handover::Handover;
+use super::output::Room;
 use super::own_page::own_page;
 use crate::config::TrustedPeers;
 use crate::http::{AddressField, Limits, Policy, RequestIds, Status};
@@ -15,7 +17,7 @@ use nix::sys::eventfd::EventFd;
 use ring::rand::{SecureRandom, SystemRandom};
 use socket2::Socket;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -58,6 +60,8 @@ pub struct Rules {
     /// How long the next request on a connection may take to begin; zero for
     /// one request for each connection (Gunicorn's `keepalive`).
     pub keep_alive: Duration,
+    /// The same once the worker ends (`keepalive_grace`).
+    pub last_keep_alive: Duration,
     /// Bytes of a body that are held in memory.
     pub body_in_memory: u64,
     /// Where longer ones lie meanwhile (Gunicorn's `tmp_upload_dir`).
@@ -65,6 +69,8 @@ pub struct Rules {
     /// Bytes of a body that are received before the app is called; what is
     /// beyond, the app receives itself.
     pub body_before_app: u64,
+    /// How much of an answer is kept for a client that is slower than the app.
+    pub room: Room,
     /// Connections at a time (Gunicorn's `worker_connections`).
     pub most_connections: usize,
     /// Requests at a time; 0 for any number.
@@ -124,6 +130,21 @@ impl Id {
     }
 }
 
+/// Where a listener is bound, as requests are told.
+#[derive(Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    /// The address without its port.
+    pub host: String,
+}
+
+impl Server {
+    fn new(address: SocketAddr) -> Arc<Server> {
+        let host = address.ip().to_string();
+        Arc::new(Server { address, host })
+    }
+}
+
 /// The shared part of a reactor.
 pub struct Hub {
     pub rules: Rules,
@@ -131,11 +152,12 @@ pub struct Hub {
     pub waiter: Box<dyn Waiter>,
     ids: Mutex<RequestIds>,
     pub listeners: Vec<Listener>,
-    /// For each listener the address and port it is bound to.
-    pub servers: Vec<Option<(String, u16)>>,
+    /// For each listener where it is bound; nothing for a unix socket.
+    servers: Vec<Option<Arc<Server>>>,
     wake: EventFd,
     /// True while the reactor waits for events.
     sleeping: AtomicBool,
+    asked_to_stop: AtomicBool,
     stopping: AtomicBool,
     /// Connections for the reactor to look at.
     returned: Mutex<Vec<Id>>,
@@ -165,10 +187,7 @@ impl Hub {
         listeners: Vec<Listener>,
         wake: EventFd,
     ) -> Hub {
-        let servers = listeners.iter().map(|listener| {
-            let address = listener.inet()?;
-            Some((address.ip().to_string(), address.port()))
-        });
+        let servers = listeners.iter().map(|it| it.inet().map(Server::new));
         Hub {
             servers: servers.collect(),
             listeners,
@@ -178,6 +197,7 @@ impl Hub {
             waiter,
             wake,
             sleeping: AtomicBool::new(false),
+            asked_to_stop: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             returned: Mutex::default(),
             open: Mutex::default(),
@@ -297,13 +317,60 @@ impl Hub {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// True once connections are to end with the request they have.
+    /// Where that listener is bound.
+    pub fn server(&self, listener: usize) -> Option<Arc<Server>> {
+        self.servers[listener].clone()
+    }
+
+    /// Where a listener is bound, perhaps one of another worker's.
+    pub fn server_at(&self, address: SocketAddr) -> Arc<Server> {
+        let mut known = self.servers.iter().flatten();
+        let known = known.find(|it| it.address == address);
+        known.map_or_else(|| Server::new(address), Arc::clone)
+    }
+
+    /// Says that the worker is to end: the reactor learns of it in its own time.
+    pub fn ask_to_stop(&self) {
+        self.asked_to_stop.store(true, Ordering::Relaxed);
+    }
+
+    /// True if connections may stay open after their answers: the worker goes
+    /// on, or others take them up that `can_move`.
+    pub fn keeps_connections(&self, can_move: bool) -> bool {
+        !self.asked_to_stop.load(Ordering::Relaxed) || can_move && self.has_successors()
+    }
+
+    /// True once the worker ends with the connections that it has.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// Ends the worker with the connections that it has.
     pub fn stop(&self) {
+        self.ask_to_stop();
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// True while connections go to other workers as soon as they are idle.
+    pub fn hands_over(&self) -> bool {
+        self.is_stopping() && self.has_successors()
+    }
+
+    fn has_successors(&self) -> bool {
+        self.rules.heartbeat.hands_over() && self.handover().is_some()
+    }
+
+    /// How idle connections go from one worker to another.
+    pub fn handover(&self) -> Option<&Handover> {
+        self.rules.heartbeat.seat.as_ref()?.handover()
+    }
+
+    /// How long an idle connection waits for its next request.
+    pub fn idle_patience(&self) -> Duration {
+        match self.is_stopping() {
+            true => self.rules.last_keep_alive,
+            false => self.rules.keep_alive,
+        }
     }
 
     /// Has epoll tell also when the socket can be written to again.

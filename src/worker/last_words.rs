@@ -1,4 +1,5 @@
-//! What clients hear when a worker that was asked to stop has no more time.
+//! What clients hear when a worker was asked to stop: from then on that their
+//! connections end, and at last that there is no more time.
 //!
 //! Right before `graceful_timeout` is over and the worker is killed, those who
 //! would lose their connection without a word are told to come again: 503. It
@@ -7,6 +8,7 @@
 use super::hub::Hub;
 use super::in_flight::Why;
 use super::signals::Signals;
+use std::process;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +24,10 @@ pub fn prepare(hub: &Arc<Hub>, signals: &Signals, graceful: Duration) {
     // Of a short time, not all.
     let patience = graceful.saturating_sub(MARGIN.min(graceful / 4));
     signals.when_asked_to_stop(move || {
+        if let Some(hub) = hub.upgrade() {
+            hub.ask_to_stop();
+        }
+        ::log::debug!("Worker (pid: {}) was asked to stop", process::id());
         let (hub, in_flight) = (hub.clone(), Arc::clone(&in_flight));
         let speak = move || {
             thread::sleep(patience);

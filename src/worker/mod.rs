@@ -8,6 +8,7 @@ mod deadline;
 mod exchange;
 mod gevent;
 mod gthread;
+mod handover;
 mod heartbeat;
 mod hub;
 mod in_flight;
@@ -29,6 +30,7 @@ mod tornado;
 mod wheel;
 
 pub use crowd::Crowd;
+pub use handover::Handover;
 pub use heartbeat::{Bell, Heartbeat};
 pub use reload::Watched;
 

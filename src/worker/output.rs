@@ -3,8 +3,11 @@
 use crate::net::Transport;
 use socket2::Socket;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 /// The bytes between the app and the socket, in their order.
 #[derive(Debug, Default)]
@@ -14,6 +17,26 @@ pub struct Output {
     held: usize,
     /// True while the transport has taken more than the socket has.
     unsent: bool,
+    /// Where bytes lie that memory has no room for, until all is sent.
+    spool: Option<Spool>,
+}
+
+/// How much of an answer is kept for a client that is slower than the app.
+#[derive(Debug)]
+pub struct Room {
+    /// Bytes in memory.
+    pub memory: usize,
+    /// Bytes in a file; 0 for no file.
+    pub file: u64,
+    /// The folder of the file; the usual one if there is none.
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+struct Spool {
+    /// Nothing if it cannot be made or written any more.
+    file: Option<File>,
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -24,6 +47,11 @@ enum Piece {
     },
     File {
         file: OwnedFd,
+        offset: u64,
+        left: u64,
+    },
+    /// A part of the spool.
+    Spooled {
         offset: u64,
         left: u64,
     },
@@ -40,11 +68,13 @@ impl Output {
         self.held
     }
 
-    /// Sends the parts as far as the socket takes them, and keeps the rest.
+    /// Sends the parts as far as the socket takes them, and keeps the rest: in
+    /// memory, or in a file if memory has no `room` and the file has.
     pub fn write(
         &mut self,
         transport: &mut Transport,
         socket: &Socket,
+        room: &Room,
         mut parts: &mut [IoSlice<'_>],
     ) -> io::Result<()> {
         while self.queue.is_empty() && !parts.is_empty() {
@@ -56,11 +86,30 @@ impl Output {
         }
         if !parts.is_empty() {
             let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-            self.held += bytes.len();
-            self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
+            self.keep(bytes, room);
         }
         self.unsent = transport.has_unsent();
         Ok(())
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>, room: &Room) {
+        let fits = self.held + bytes.len() <= room.memory;
+        if !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. })) {
+            let spool = self.spool.get_or_insert_with(|| Spool::new(room));
+            if let Some(offset) = spool.append(&bytes, room.file) {
+                let length = bytes.len() as u64;
+                match self.queue.back_mut() {
+                    Some(Piece::Spooled { left, .. }) => *left += length,
+                    _ => self.queue.push_back(Piece::Spooled {
+                        offset,
+                        left: length,
+                    }),
+                }
+                return;
+            }
+        }
+        self.held += bytes.len();
+        self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
     }
 
     /// Sends a part of a file after everything else.
@@ -93,6 +142,11 @@ impl Output {
                 Piece::File { file, offset, left } if *left > 0 => {
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
+                Piece::Spooled { offset, left } => {
+                    let file = self.spool.as_ref().and_then(|spool| spool.file.as_ref());
+                    let file = file.expect("its bytes are in the queue");
+                    transport.send_file(socket, file.as_fd(), *offset, *left)
+                }
                 Piece::File { .. } => Ok(0),
             };
             let moved = match result {
@@ -108,10 +162,10 @@ impl Output {
                     *sent == bytes.len()
                 }
                 // A file that became shorter cannot keep the head's promise.
-                Piece::File { left: 1.., .. } if moved == 0 => {
+                Piece::File { left: 1.., .. } | Piece::Spooled { .. } if moved == 0 => {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                Piece::File { offset, left, .. } => {
+                Piece::File { offset, left, .. } | Piece::Spooled { offset, left } => {
                     *offset += moved as u64;
                     *left -= moved as u64;
                     *left == 0
@@ -121,9 +175,90 @@ impl Output {
                 self.queue.pop_front();
             }
         }
+        // Its bytes take no room on the disk any more.
+        self.spool = None;
         match transport.flush(socket) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(total),
         }
+    }
+}
+
+impl Spool {
+    fn new(room: &Room) -> Spool {
+        let file = match &room.folder {
+            _ if room.file == 0 => None,
+            Some(folder) => tempfile::tempfile_in(folder).ok(),
+            None => tempfile::tempfile().ok(),
+        };
+        Spool { file, written: 0 }
+    }
+
+    /// Puts bytes at the end of the file, if it takes all of them, and gives
+    /// where they begin.
+    fn append(&mut self, bytes: &[u8], most: u64) -> Option<u64> {
+        let start = self.written;
+        let end = start + bytes.len() as u64;
+        let file = self.file.as_ref().filter(|_| end <= most)?;
+        // A full disk is no reason to fail: the app waits for its client, as it
+        // does without a file.
+        file.write_all_at(bytes, start).ok()?;
+        self.written = end;
+        Some(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Type};
+    use std::io::Read;
+
+    const ROOM: Room = Room {
+        memory: 1000,
+        file: 100_000,
+        folder: None,
+    };
+
+    /// Writes blocks of 700 bytes to a client that reads nothing, until
+    /// `enough`; then what it reads.
+    fn written(room: &Room, enough: impl Fn(&Output) -> bool) -> (Output, Vec<u8>, Vec<u8>) {
+        let (mut client, socket) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (mut output, mut transport) = (Output::default(), Transport::Plain);
+        let mut sent = Vec::new();
+        while !enough(&output) {
+            let block: Vec<u8> = (0..700).map(|it| (it + sent.len()) as u8).collect();
+            let parts = &mut [IoSlice::new(&block)];
+            output.write(&mut transport, &socket, room, parts).unwrap();
+            sent.extend(block);
+        }
+        let mut read = vec![0; sent.len()];
+        let mut length = 0;
+        let before = (output.held(), output.spool.is_some());
+        while length < read.len() {
+            length += client.read(&mut read[length..]).unwrap();
+            output.flush(&mut transport, &socket).unwrap();
+        }
+        assert!(output.is_empty() && output.spool.is_none(), "{before:?}");
+        (output, sent, read)
+    }
+
+    #[test]
+    fn what_memory_has_no_room_for_goes_through_a_file_in_its_order() {
+        let (_, sent, read) = written(&ROOM, |output| {
+            output.spool.as_ref().is_some_and(|it| it.written > 50_000)
+        });
+        assert_eq!(sent, read);
+    }
+
+    #[test]
+    fn a_full_file_leaves_the_rest_to_memory() {
+        let (_, sent, read) = written(&ROOM, |output| output.held() > 3000);
+        assert_eq!(sent, read);
+        assert!(read.len() > 100_000);
+        let none = Room { file: 0, ..ROOM };
+        let (_, sent, read) = written(&none, |output| output.held() > 3000);
+        assert_eq!(sent, read);
     }
 }

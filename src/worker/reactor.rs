@@ -5,7 +5,7 @@
 use super::connection::{BLOCK, Client, Connection, News, Progress, State};
 use super::crowd::{AFTER_YOU, Courtesy};
 use super::exchange::Exchange;
-use super::hub::{Hub, INTEREST, Id, Rules, Waiter};
+use super::hub::{Hub, INTEREST, Id, Rules, Server, Waiter};
 use super::last_words;
 use super::refusal::Refusal;
 use super::signals::Signals;
@@ -31,6 +31,7 @@ const LISTENERS: u64 = 0xffff_ffff_0000_0000;
 const WAKE: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
 const CALL: u64 = u64::MAX - 2;
+const HANDOVER: u64 = u64::MAX - 3;
 
 /// The longest time between two looks at a connection that the app has.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -38,6 +39,13 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// What a connection that has had no request yet gets for it when the worker
 /// stops.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// When there are as many connections as may be, one that has said nothing for
+/// this long is closed for a client that waits.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The pause between two tries to give a connection to another worker.
+const NEXT_TRY: Duration = Duration::from_millis(100);
 
 /// The pause in accepting when the system has no more descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -64,6 +72,9 @@ pub struct Reactor {
     /// When accepting goes on after descriptors ran out, or after others were
     /// let go first.
     pause_until: Option<Instant>,
+    /// While there are as many connections as may be: when to look for one that
+    /// can be closed.
+    full_until: Option<Instant>,
     courtesy: Courtesy,
     places: Vec<Place>,
     free: Vec<u32>,
@@ -83,6 +94,8 @@ pub struct Reactor {
 struct Place {
     generation: u32,
     connection: Option<Arc<Connection>>,
+    /// When the connection was taken in.
+    opened: Instant,
     /// The tick at which the place is looked at next; its other entries in
     /// the wheel are void.
     look: Option<Tick>,
@@ -120,6 +133,7 @@ impl Reactor {
             hub,
             accepting: false,
             pause_until: None,
+            full_until: None,
             courtesy: Courtesy::default(),
             places: Vec::new(),
             free: Vec::new(),
@@ -133,6 +147,7 @@ impl Reactor {
             due: Vec::new(),
         };
         reactor.accept_again()?;
+        reactor.watch_handover(true)?;
         reactor.tell_others();
         Ok(reactor)
     }
@@ -149,10 +164,8 @@ impl Reactor {
 
     /// When there is something to do even if the network brings nothing.
     pub fn next_deadline(&self) -> Option<Instant> {
-        match (self.wheel.next_look(), self.pause_until) {
-            (Some(look), Some(pause)) => Some(look.min(pause)),
-            (look, pause) => look.or(pause),
-        }
+        let moments = [self.wheel.next_look(), self.pause_until, self.full_until];
+        moments.into_iter().flatten().min()
     }
 
     /// Does what there is to do, waiting for it at most for `timeout`, and
@@ -179,18 +192,22 @@ impl Reactor {
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
-        let (mut accept, mut called) = (false, false);
+        let (mut accept, mut called, mut handed) = (false, false, false);
         for event in &heard[..count] {
             match event.data() {
                 WAKE => self.hub.woken(),
                 STOP => {}
                 CALL => called = true,
+                HANDOVER => handed = true,
                 // Those who are here already come before those who arrive.
                 listener if listener & LISTENERS == LISTENERS => accept = true,
                 id => self.hear(Id::from_bits(id), event.events(), events),
             }
         }
         self.epoll_events = heard;
+        if handed {
+            self.take_handed(self.hub.rules.accepts_at_once)?;
+        }
         if accept || called && self.accepting {
             self.accept(called)?;
         }
@@ -238,7 +255,15 @@ impl Reactor {
         }
         match progress {
             Progress::Waiting => {
-                let deadline = state.deadline();
+                let mut deadline = state.deadline();
+                if self.hub.hands_over() {
+                    if connection.hand_over(state) {
+                        return self.forget(connection.id);
+                    }
+                    // So many are under way that it must be tried again.
+                    let soon = Instant::now().checked_add(NEXT_TRY);
+                    deadline = deadline.min(soon).or(soon);
+                }
                 self.look_later(connection.id.place, deadline);
             }
             Progress::Request(exchange) => {
@@ -278,6 +303,9 @@ impl Reactor {
                 let _ = self.accept_again();
             }
         }
+        if self.full_until.is_some_and(|until| until <= now) {
+            self.make_room(now);
+        }
         let mut due = std::mem::take(&mut self.due);
         while let Some(tick) = self.wheel.pop(now, &mut due) {
             for place in due.drain(..) {
@@ -298,6 +326,10 @@ impl Reactor {
                         } else {
                             events.push(Event::HungUp(connection.id));
                         }
+                    }
+                    Some(_) if self.hub.hands_over() => {
+                        drop(state);
+                        self.look_at(&connection, events);
                     }
                     Some(deadline) => self.look_later(place, Some(deadline)),
                     None => self.look_later(place, now.checked_add(GLANCE)),
@@ -343,8 +375,9 @@ impl Reactor {
         }
     }
 
-    /// Counts a client's connection; false if it has too many.
-    fn count(&mut self, peer: Peer) -> bool {
+    /// Counts a client's connection; false if it has too many and may not
+    /// `exceed` that.
+    fn count(&mut self, peer: Peer, exceed: bool) -> bool {
         let most = self.hub.rules.most_per_client;
         let Peer::Inet(address) = peer else {
             return true;
@@ -353,7 +386,7 @@ impl Reactor {
             return true;
         }
         let count = self.clients.entry(address.ip()).or_default();
-        let fits = *count < most;
+        let fits = *count < most || exceed;
         *count += u32::from(fits);
         fits
     }
@@ -385,11 +418,12 @@ impl Reactor {
         for number in 0..self.hub.listeners.len() {
             for _ in 0..at_once {
                 match self.hub.listeners[number].accept() {
-                    Ok((socket, peer)) => self.welcome(number, socket, peer),
+                    Ok((socket, peer)) => self.accepted(number, socket, peer),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return self.accept_failed(&error),
                 }
                 if self.open >= self.hub.rules.most_connections {
+                    self.full_until = self.oldest_silent().map(|(end, _)| end);
                     return self.accept_no_more();
                 }
             }
@@ -413,11 +447,49 @@ impl Reactor {
         Ok(())
     }
 
-    /// Takes a new connection in.
-    fn welcome(&mut self, listener: usize, socket: Socket, peer: Peer) {
-        if !self.count(peer) {
-            return self.hub.turn_away(&socket, "Too many connections");
+    /// Takes a new connection in, unless its client has too many.
+    fn accepted(&mut self, listener: usize, socket: Socket, peer: Peer) {
+        match self.count(peer, false) {
+            true => self.welcome(socket, peer, self.hub.server(listener), false),
+            false => self.hub.turn_away(&socket, "Too many connections"),
         }
+    }
+
+    /// Takes at most so many connections in that other workers have given away.
+    fn take_handed(&mut self, most: usize) -> io::Result<()> {
+        for _ in 0..most {
+            let Some(handover) = self.hub.handover() else {
+                break;
+            };
+            let handed = match handover.take() {
+                Ok(Some(handed)) => handed,
+                Ok(None) => break,
+                Err(error) => return self.accept_failed(&error),
+            };
+            // Clients are gone by now that have no address any more; and it was
+            // not TLS what the other worker spoke with this one.
+            let Ok(peer) = handed.socket.peer_addr() else {
+                continue;
+            };
+            if self.hub.rules.tls.is_some() {
+                continue;
+            }
+            let peer = peer.as_socket().map_or(Peer::Unix, Peer::Inet);
+            self.count(peer, true);
+            let server = handed.server.map(|address| self.hub.server_at(address));
+            self.welcome(handed.socket, peer, server, handed.is_used);
+        }
+        if most == 1 {
+            // The next one goes to another worker, as in `accept`.
+            self.watch_handover(false)?;
+            self.watch_handover(true)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a connection that was counted. One that `is_used` has carried
+    /// requests, in another worker.
+    fn welcome(&mut self, socket: Socket, peer: Peer, server: Option<Arc<Server>>, is_used: bool) {
         let client = match peer {
             Peer::Inet(address) => Client {
                 ip: Some(address.ip()),
@@ -425,7 +497,7 @@ impl Reactor {
                 port: Some(address.port()),
                 trusted: self.hub.rules.trusted_peers.trusts(address.ip()),
                 may_proxy: self.hub.rules.proxy_peers.trusts(address.ip()),
-                listener,
+                server,
             },
             Peer::Unix => Client {
                 ip: None,
@@ -433,13 +505,14 @@ impl Reactor {
                 port: None,
                 trusted: true,
                 may_proxy: true,
-                listener,
+                server,
             },
         };
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place {
                 generation: 0,
                 connection: None,
+                opened: Instant::now(),
                 look: None,
             });
             (self.places.len() - 1) as u32
@@ -458,13 +531,45 @@ impl Reactor {
             return;
         }
         let connection = Connection::new(id, client, Arc::clone(&self.hub), socket);
+        if is_used {
+            connection.go_on(&mut connection.lock());
+        }
         let deadline = connection.lock().deadline();
         let connection = Arc::new(connection);
         self.hub.opened(&connection);
         entry.connection = Some(connection);
+        entry.opened = Instant::now();
         self.open += 1;
         self.tell_others();
         self.look_later(place, deadline);
+    }
+
+    /// The connection that has said nothing for the longest time, and from when
+    /// on it may be closed for another.
+    fn oldest_silent(&self) -> Option<(Instant, Arc<Connection>)> {
+        let is_silent = |it: &&Arc<Connection>| it.lock().is_fresh();
+        let silent = self.places.iter().filter_map(|place| {
+            let connection = place.connection.as_ref().filter(is_silent)?;
+            Some((place.opened + SILENCE, connection))
+        });
+        let (end, connection) = silent.min_by_key(|(end, _)| *end)?;
+        Some((end, Arc::clone(connection)))
+    }
+
+    /// Closes a connection that was never used, if a client waits for its place.
+    fn make_room(&mut self, now: Instant) {
+        self.full_until = match self.oldest_silent() {
+            Some((end, connection)) if end <= now => {
+                let wanted = self.hub.listeners.iter().any(Listener::has_client);
+                if wanted && connection.close_unused() {
+                    ::log::debug!("A connection that was not used makes room for another");
+                    return self.forget(connection.id);
+                }
+                now.checked_add(SILENCE)
+            }
+            Some((end, _)) => Some(end),
+            None => None,
+        };
     }
 
     /// Lets a connection go that is at its end.
@@ -478,6 +583,7 @@ impl Reactor {
         self.open -= 1;
         self.tell_others();
         self.uncount(connection.and_then(|connection| connection.client.ip));
+        self.full_until = None;
         if self.open == 0 {
             // Nobody has less to do, and a descriptor is free again.
             self.pause_until = None;
@@ -501,6 +607,22 @@ impl Reactor {
         Ok(self.hub.epoll.add(&self.hub.listeners[number], event)?)
     }
 
+    /// Has epoll tell of connections that other workers give away, or not.
+    fn watch_handover(&self, watch: bool) -> io::Result<()> {
+        let Some(handover) = self.hub.handover() else {
+            return Ok(());
+        };
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        match watch {
+            true => self
+                .hub
+                .epoll
+                .add(handover, EpollEvent::new(flags, HANDOVER))?,
+            false => self.hub.epoll.delete(handover)?,
+        }
+        Ok(())
+    }
+
     fn accept_again(&mut self) -> io::Result<()> {
         if !self.accepting {
             for number in 0..self.hub.listeners.len() {
@@ -522,8 +644,8 @@ impl Reactor {
 
     /// Takes what waits at the listeners, unless that is left to others, and
     /// nothing after that, and ends the connections: each with the request that
-    /// it has or that is on its way. The worker has stopped when there are no
-    /// more [`connections`](Reactor::connections).
+    /// it has or that is on its way, or by giving it to another worker. The
+    /// worker has stopped when there are no more [`connections`](Reactor::connections).
     pub fn stop(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         if self.hub.is_stopping() {
             return Ok(());
@@ -534,8 +656,12 @@ impl Reactor {
         };
         for number in 0..taken {
             while let Ok((socket, peer)) = self.hub.listeners[number].accept() {
-                self.welcome(number, socket, peer);
+                self.accepted(number, socket, peer);
             }
+        }
+        if self.hub.rules.heartbeat.hands_over() {
+            // Else nobody might take what others still give away.
+            self.watch_handover(false)?;
         }
         self.accept_no_more()?;
         // What has come by now is served.
@@ -551,6 +677,7 @@ impl Reactor {
             .collect();
         for connection in open {
             connection.retire(&mut connection.lock(), GRACE);
+            // It has less time now, or is given away.
             self.look_at(&connection, events);
         }
         Ok(())

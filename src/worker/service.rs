@@ -2,9 +2,11 @@
 //! taken to the app, its answer to the client, both to the log.
 
 use super::Boot;
+use super::connection::HIGH_WATER;
 use super::exchange::Exchange;
 use super::hub::Rules;
 use super::in_flight::Held;
+use super::output::Room;
 use super::policy::Policies;
 use super::quota::Quota;
 use super::refusal::Refusal;
@@ -161,11 +163,18 @@ pub fn rules(boot: &Boot<'_>) -> Rules {
         retry_after: settings.retry_after,
         trusted_peers: settings.forwarded_allow_ips.clone(),
         keep_alive: seconds(settings.keepalive),
+        last_keep_alive: seconds(settings.keepalive_grace.min(settings.keepalive))
+            .min(seconds(settings.graceful_timeout) / 2),
         upload_dir: settings.tmp_upload_dir.clone(),
         body_in_memory: in_memory,
         body_before_app: match in_memory {
             0 => 0,
             size => size.max(settings.body_spool_size),
+        },
+        room: Room {
+            memory: HIGH_WATER,
+            file: settings.response_buffer_size,
+            folder: settings.tmp_upload_dir.clone(),
         },
         most_connections: settings.worker_connections.max(1) as usize,
         most_requests: settings.limit_concurrency as usize,

@@ -341,7 +341,8 @@ impl Exchange {
 
     /// Makes the head's bytes, unless they have gone out.
     fn begin(&mut self, out: &mut Vec<u8>) -> PyResult<&mut ResponseBody> {
-        self.open_channel()?;
+        // What was so when the request began may not be so any more.
+        self.rules.keep_alive &= self.open_channel()?.may_stay();
         if self.body.is_none() {
             let Some(head) = &self.head else {
                 return Err(PyAssertionError::new_err(

@@ -1,23 +1,12 @@
 //! `wsgi.input`: the request's body as a file that is read once.
 
 use super::Channel;
-use crate::http::{self, Status};
+use crate::http::BodyError;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Why a body could not be read to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The client went away or was too slow.
-    #[error("The request body could not be received: {0}")]
-    Client(#[from] io::Error),
-    /// What the client sent is not a body.
-    #[error(transparent)]
-    Invalid(#[from] http::Error),
-}
 
 /// The object in the environ. Reading never goes past the body's end.
 #[pyclass(frozen, module = "rgunicorn")]
@@ -184,19 +173,10 @@ impl State {
     fn fail(&mut self, error: BodyError) -> PyErr {
         let raised = match &error {
             BodyError::Client(cause) => io::Error::from(cause.kind()).into(),
-            BodyError::Invalid(cause) => PyOSError::new_err(cause.to_string()),
+            BodyError::TooSlow => io::Error::from(io::ErrorKind::TimedOut).into(),
+            BodyError::Invalid(_) | BodyError::Lost => PyOSError::new_err(error.to_string()),
         };
         self.failure = Some(error);
         raised
-    }
-}
-
-impl BodyError {
-    /// The status that tells the client.
-    pub fn status(&self) -> Status {
-        match self {
-            BodyError::Client(_) => Status::BAD_REQUEST,
-            BodyError::Invalid(error) => error.status(),
-        }
     }
 }

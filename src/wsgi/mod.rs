@@ -15,9 +15,9 @@ mod text;
 
 pub use application::{Application, Finished};
 pub use environ::{Request, Settings};
-pub use input::BodyError;
 pub use request_hooks::Seen;
 
+use crate::http::BodyError;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 
@@ -47,6 +47,10 @@ pub trait Channel: Send + Sync {
 
     /// Waits until more may be written.
     fn wait_for_room(&self) -> io::Result<()>;
+
+    /// True if the connection may stay open after the answer, as far as the
+    /// worker is concerned: one that ends does not want it.
+    fn may_stay(&self) -> bool;
 }
 
 #[cfg(test)]

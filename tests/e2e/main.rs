@@ -43,6 +43,7 @@ mod proxies;
 mod reload;
 mod request_ids;
 mod requests;
+mod retirement;
 mod settings;
 mod shared_memory;
 mod signals;

@@ -17,7 +17,7 @@ use crate::websocket::{WebSocket, frames};
 
 /// Starts HAProxy in `folder` with a backend of this server line, and what the
 /// frontend says besides.
-fn haproxy(folder: &Path, frontend: &str, server: &str) -> Option<(Process, Target)> {
+pub fn haproxy(folder: &Path, frontend: &str, server: &str) -> Option<(Process, Target)> {
     let front = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

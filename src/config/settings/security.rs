@@ -105,6 +105,20 @@ macro_rules! security {
                 default: 64 * 1024 * 1024,
                 check: check::large_number,
             }
+
+            /// Bytes of an answer that are kept in a file for a client that is slower
+            /// than the app, so that the app is done and the next request has its turn.
+            ///
+            /// 256 KiB are kept in memory before that. When the file is full, the app waits
+            /// for its client; so it always does with 0, and where no file can be made. The
+            /// file has no name; it lies in `tmp_upload_dir`. In `asgi` workers there is
+            /// none: there an app that waits holds up nobody.
+            response_buffer_size: u64 {
+                flags: &["--response-buffer-size"],
+                kind: Kind::Number("INT"),
+                default: 64 * 1024 * 1024,
+                check: check::large_number,
+            }
         ] $($rest)* }
     };
 }

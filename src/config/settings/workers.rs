@@ -106,6 +106,19 @@ macro_rules! workers {
                 check: check::number,
             }
 
+            /// The same at a graceful stop: how long an idle connection is still kept for a
+            /// request that may be on its way, at most `keepalive`.
+            ///
+            /// That request is answered, and its connection closed. A worker that is
+            /// replaced gives idle connections to its successors and closes none; those
+            /// over TLS, and those with a PROXY header, are kept for this long.
+            keepalive_grace: u32 {
+                flags: &["--keep-alive-grace"],
+                kind: Kind::Number("INT"),
+                default: 2,
+                check: check::number,
+            }
+
             /// The event loop of `asgi` workers: `auto`, `asyncio` or `uvloop`.
             ///
             /// `auto` takes uvloop if the app carries it.

@@ -1,8 +1,8 @@
 //! An exchange of the reactor's as the protocol room wants it.
 
 use super::{Answered, Shared};
-use crate::asgi::{BodyError, Channel, Finished, Progress};
-use crate::http::{Head, HttpDate, ResponseRules};
+use crate::asgi::{Channel, Finished, Progress};
+use crate::http::{BodyError, Head, HttpDate, ResponseRules};
 use crate::log::{AccessRecord, id_note};
 use crate::worker::exchange::Exchange;
 use crate::worker::in_flight::Held;
@@ -109,12 +109,17 @@ impl Channel for Way {
             match self.exchange.connection().read(into) {
                 Ok(Some(0)) => return Ok(Progress::Ended),
                 Ok(Some(_)) => progress = Progress::Some,
-                Ok(None) => break,
-                Err(crate::wsgi::BodyError::Client(error)) => return Err(error.into()),
-                Err(crate::wsgi::BodyError::Invalid(error)) => {
+                Ok(None) => {
+                    if progress == Progress::Waiting {
+                        self.exchange.connection().expect_body();
+                    }
+                    break;
+                }
+                Err(BodyError::Client(error)) => return Err(error.into()),
+                Err(error) => {
                     let (address, note) = (self.exchange.remote().0, id_note(self.id()));
                     ::log::warn!("Invalid request from ip={address}{note}: {error}");
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }

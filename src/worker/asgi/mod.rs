@@ -4,7 +4,7 @@
 mod channel;
 
 use super::exchange::Exchange;
-use super::hub::{Alone, Id, Rules};
+use super::hub::{Alone, Id};
 use super::in_flight::InFlight;
 use super::quota::Quota;
 use super::reactor::{Event, Reactor};
@@ -48,11 +48,11 @@ pub fn serve(
             std::mem::transmute::<&Signals, &'static Signals>(signals),
         )
     };
-    // The app receives the body itself, as it comes: to wait costs it nothing.
-    let rules = Rules {
-        body_before_app: 0,
-        ..rules(boot)
-    };
+    // The app receives the body itself, as it comes, and sends as the client
+    // takes it: to wait costs it nothing.
+    let mut rules = rules(boot);
+    rules.body_before_app = 0;
+    rules.room.file = 0;
     let reactor = Reactor::new(boot.listeners, signals, rules, Box::new(Alone))
         .map_err(|error| Failure::Serving(error.to_string()))?;
     let shared = Arc::new(Shared {
@@ -255,11 +255,10 @@ impl Engine {
         // One that a proxy has told may have no port.
         let port = port.or((!address.is_empty()).then_some(0));
         let client = port.map(|port| (address.to_owned(), port));
-        let server = connection.hub.servers[connection.client.listener].as_ref();
-        let server = server.map(|(address, port)| (&**address, *port));
+        let server = exchange.client().server.clone();
         let request = Request {
             scheme: exchange.scheme(),
-            server,
+            server: server.as_ref().map(|it| (&*it.host, it.address.port())),
             client: client.as_ref().map(|(address, port)| (&**address, *port)),
             tls: connection.tls(),
         };

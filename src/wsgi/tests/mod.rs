@@ -112,6 +112,10 @@ impl Channel for Client {
     fn wait_for_room(&self) -> io::Result<()> {
         Ok(())
     }
+
+    fn may_stay(&self) -> bool {
+        true
+    }
 }
 
 struct Reply {

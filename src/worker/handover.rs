@@ -1,0 +1,181 @@
+//! Idle connections on their way from a worker that ends to one that goes on.
+//!
+//! A connection without a request is nothing but its socket, and what the
+//! client sends meanwhile waits in the system. So a worker that is replaced
+//! closes none: it sends the sockets through a pair that all workers of a
+//! master have (`SCM_RIGHTS`, unix(7)), and any worker that serves takes them
+//! up, as it takes connections from a listener.
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, setsockopt, socketpair, sockopt,
+};
+use socket2::Socket;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Bytes of the longest message: a letter and an address.
+const LONGEST: usize = 128;
+
+/// How much the system shall hold between two workers; it counts about 800
+/// bytes for each connection.
+const ROOM: usize = 1 << 20;
+
+/// Both ends of the way. All workers have both.
+#[derive(Debug)]
+pub struct Handover {
+    give: OwnedFd,
+    take: OwnedFd,
+}
+
+/// A connection, as it is handed over.
+pub struct Handed {
+    pub socket: Socket,
+    /// Where the listener is bound that it came by; nothing for a unix socket.
+    pub server: Option<SocketAddr>,
+    /// True if it has carried a request.
+    pub is_used: bool,
+}
+
+impl Handover {
+    /// # Errors
+    /// The process has no descriptors left.
+    pub fn new() -> io::Result<Handover> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let (give, take) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        // The system may allow less; then more of them are given later.
+        let _ = setsockopt(&give, sockopt::SndBuf, &ROOM);
+        Ok(Handover { give, take })
+    }
+
+    /// The one that workers have already.
+    pub fn adopt([give, take]: [OwnedFd; 2]) -> Handover {
+        Handover { give, take }
+    }
+
+    /// The ends, in the order in which [`adopt`](Handover::adopt) takes them.
+    pub fn ends(&self) -> [BorrowedFd<'_>; 2] {
+        [self.give.as_fd(), self.take.as_fd()]
+    }
+
+    /// Gives a connection away. The socket stays open until the caller drops it.
+    ///
+    /// # Errors
+    /// `WouldBlock` when so many are under way that it must wait, or what else
+    /// the system says.
+    pub fn give(
+        &self,
+        socket: &Socket,
+        server: Option<SocketAddr>,
+        is_used: bool,
+    ) -> io::Result<()> {
+        let server = server.map(|address| address.to_string());
+        let kind = if is_used { 'u' } else { 'n' };
+        let text = format!("{kind}{}", server.unwrap_or_default());
+        let descriptors = [socket.as_raw_fd()];
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let flags = MsgFlags::MSG_NOSIGNAL;
+        let parts = [IoSlice::new(text.as_bytes())];
+        sendmsg::<()>(self.give.as_raw_fd(), &parts, &rights, flags, None)?;
+        Ok(())
+    }
+
+    /// Takes the connection that has waited the longest; nothing when none
+    /// waits.
+    ///
+    /// # Errors
+    /// The process has no descriptors left, or what else the system says.
+    pub fn take(&self) -> io::Result<Option<Handed>> {
+        loop {
+            let mut text = [0; LONGEST];
+            let mut parts = [IoSliceMut::new(&mut text)];
+            let mut space = cmsg_space!(RawFd);
+            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+            let take = self.take.as_raw_fd();
+            let received = match recvmsg::<()>(take, &mut parts, Some(&mut space), flags) {
+                Ok(received) => received,
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            let mut socket = None;
+            for message in received.cmsgs()? {
+                if let ControlMessageOwned::ScmRights(descriptors) = message {
+                    for descriptor in descriptors {
+                        // SAFETY: the system has just made it for this message,
+                        // and nobody else knows of it.
+                        socket = Some(unsafe { Socket::from_raw_fd(descriptor) });
+                    }
+                }
+            }
+            let length = received.bytes;
+            // Another message than ours goes, with what it carries.
+            if let (Some(socket), Ok(text)) = (socket, str::from_utf8(&text[..length])) {
+                return Ok(Some(Handed {
+                    socket,
+                    server: text.get(1..).and_then(|address| address.parse().ok()),
+                    is_used: text.starts_with('u'),
+                }));
+            }
+        }
+    }
+}
+
+impl AsFd for Handover {
+    /// Readable while a connection waits to be taken.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.take.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_connection_goes_over_with_what_its_client_has_sent() {
+        let handover = Handover::new().unwrap();
+        assert!(handover.take().unwrap().is_none());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(server).unwrap();
+        client.write_all(b"hello").unwrap();
+        let socket = Socket::from(listener.accept().unwrap().0);
+        handover.give(&socket, Some(server), true).unwrap();
+        handover.give(&socket, None, false).unwrap();
+        drop(socket);
+        let mut first = handover.take().unwrap().unwrap();
+        assert_eq!((first.server, first.is_used), (Some(server), true));
+        let mut text = [0; 5];
+        first.socket.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hello");
+        let second = handover.take().unwrap().unwrap();
+        assert_eq!((second.server, second.is_used), (None, false));
+        drop((first, second));
+        assert_eq!(client.read(&mut text).unwrap(), 0);
+    }
+
+    #[test]
+    fn there_is_room_for_many_and_then_it_would_block() {
+        let handover = Handover::new().unwrap();
+        let (_client, socket) = Socket::pair(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+            .expect("a pair of sockets");
+        let mut given = 0;
+        let error = loop {
+            match handover.give(&socket, None, true) {
+                Ok(()) => given += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(given > 100, "{given}");
+        for _ in 0..given {
+            assert!(handover.take().unwrap().is_some());
+        }
+        assert!(handover.take().unwrap().is_none());
+    }
+}
