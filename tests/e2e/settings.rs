@@ -48,6 +48,10 @@ const EFFECTS: &[(&str, &str)] = &[
         "keep_alive::an_idle_connection_is_closed_in_time_and_not_before",
     ),
     (
+        "keepalive_grace",
+        "retirement::at_a_stop_the_next_request_is_answered_and_the_last",
+    ),
+    (
         "asgi_loop",
         "asgi::the_loop_is_asyncios_where_there_is_no_other",
     ),
@@ -100,6 +104,10 @@ const EFFECTS: &[(&str, &str)] = &[
     (
         "body_buffer_size",
         "gevent::clients_that_are_slow_hold_nobody_up",
+    ),
+    (
+        "response_buffer_size",
+        "slow_readers::with_0_the_app_waits_for_its_client",
     ),
     (
         "body_spool_size",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Process, Start, Target, app};
+use crate::support::{Process, Response, Start, Target, app, in_all_classes};
 
 fn serve(args: &[&str]) -> Process {
     Start::server(args)
@@ -70,6 +70,34 @@ fn a_swarm_of_slow_clients_holds_nobody_up() {
         stream.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
     }
+}
+
+in_all_classes! {
+    who_says_nothing_goes_first_when_there_are_too_many,
+}
+
+fn who_says_nothing_goes_first_when_there_are_too_many(class: &[&str]) {
+    let server = Start::server(["--worker-connections", "10"])
+        .args(["--timeout", "0", "--header-timeout", "0"])
+        .args(class)
+        .cwd(app("mirror"))
+        .spawn();
+    let target = server.target();
+    let mut speaks = target.connect().unwrap();
+    speaks.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
+    let mut silent: Vec<_> = (0..30).map(|_| target.connect().unwrap()).collect();
+    for _ in 0..3 {
+        assert_eq!(target.get("/").status, 200);
+    }
+    // The oldest were closed, and the youngest were not.
+    assert_eq!(silent[0].read(&mut [0]).unwrap(), 0);
+    let mut youngest = silent.pop().unwrap();
+    youngest
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    assert_eq!(Response::read(&mut youngest, false).unwrap().status, 200);
+    speaks.write_all(b"\r\n").unwrap();
+    assert_eq!(Response::read(&mut speaks, false).unwrap().status, 200);
 }
 
 #[test]
