@@ -149,6 +149,16 @@ pub enum Progress {
     Closed,
 }
 
+/// What has become of a connection whose deadline has come.
+pub enum Expired {
+    /// It goes on.
+    Not,
+    /// The app, which still has it, is to learn that the client is given up.
+    ForApp,
+    /// It is to be looked at.
+    Ended,
+}
+
 /// What the reactor is to be told of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
@@ -547,22 +557,24 @@ impl Connection {
     }
 
     /// Ends a connection that had its time: a client that has begun a request
-    /// is told so; what the app has is cut off. Gives false if the app still
-    /// holds the connection; otherwise it is to be looked at.
-    pub fn expire(&self, state: &mut State) -> bool {
+    /// is told so; what the app has is cut off.
+    pub fn expire(&self, state: &mut State) -> Expired {
         if state.deadline.is_none_or(|end| end > Instant::now()) {
-            // Then it is the app that has waited; what it has not looked at
-            // yet has come in time.
+            // Then it is the app that has waited, for a body. What it has not
+            // looked at yet has come in time.
             state.body_deadline = None;
-            state.body_is_late = !state.readable;
-            state.hung_up |= state.body_is_late;
-            return false;
+            if state.readable {
+                return Expired::Not;
+            }
+            state.body_is_late = true;
+            state.hung_up = true;
+            return Expired::ForApp;
         }
         state.deadline = None;
         let late = match state.phase {
             Phase::Busy | Phase::Raw => {
                 state.broken = true;
-                return false;
+                return Expired::ForApp;
             }
             Phase::Head if state.begun => Some("head was not whole in time"),
             Phase::Body(_) => Some("body came too slowly"),
@@ -572,11 +584,11 @@ impl Connection {
             Some(late) => {
                 let why = format!("The request's {late}");
                 let _ = self.refuse_request(state, Status::REQUEST_TIMEOUT, &why);
-                return true;
+                return Expired::Ended;
             }
             None => Phase::Closed,
         };
-        true
+        Expired::Ended
     }
 
     /// Gives an idle connection less time, since the worker stops. One that
@@ -642,8 +654,10 @@ impl State {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.deadline, self.body_deadline];
-        deadlines.into_iter().flatten().min()
+        let body_deadline = self
+            .body_deadline
+            .filter(|_| matches!(self.phase, Phase::Busy));
+        [self.deadline, body_deadline].into_iter().flatten().min()
     }
 
     /// True if no request has come yet, nor a part of one.

@@ -2,7 +2,7 @@
 //! of worker it is: an epoll, edge-triggered, over the listeners and all
 //! connections. It knows no Python.
 
-use super::connection::{BLOCK, Client, Connection, News, Progress, State};
+use super::connection::{BLOCK, Client, Connection, Expired, News, Progress, State};
 use super::crowd::{AFTER_YOU, Courtesy};
 use super::exchange::Exchange;
 use super::hub::{Hub, INTEREST, Id, Rules, Server, Waiter};
@@ -319,14 +319,17 @@ impl Reactor {
                 };
                 let mut state = connection.lock();
                 match state.deadline() {
-                    Some(deadline) if deadline <= now => {
-                        if connection.expire(&mut state) {
+                    Some(deadline) if deadline <= now => match connection.expire(&mut state) {
+                        Expired::Ended => {
                             drop(state);
                             self.look_at(&connection, events);
-                        } else {
-                            events.push(Event::HungUp(connection.id));
                         }
-                    }
+                        Expired::ForApp => {
+                            events.push(Event::HungUp(connection.id));
+                            self.look_later(place, state.deadline());
+                        }
+                        Expired::Not => self.look_later(place, state.deadline()),
+                    },
                     Some(_) if self.hub.hands_over() => {
                         drop(state);
                         self.look_at(&connection, events);

@@ -73,6 +73,33 @@ fn clients_that_are_slow_hold_nobody_up() {
 }
 
 #[test]
+fn a_body_that_never_comes_is_answered_408() {
+    let server = serve(&["--body-buffer-size", "0", "--timeout", "2"]);
+    let mut stream = server.target().connect().unwrap();
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
+    stream.write_all(head.as_bytes()).unwrap();
+    let answer = Response::read(&mut stream, false).unwrap();
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_reload_takes_idle_connections_over() {
+    let server = serve(&["--keep-alive", "100"]);
+    let mut stream = server.target().connect().unwrap();
+    for round in 1..=3 {
+        stream.write_all(request("/").as_bytes()).unwrap();
+        let answer = Response::read(&mut stream, false).unwrap();
+        assert_eq!(answer.header("Connection"), Some("keep-alive"));
+        let old = server.workers(round)[round - 1];
+        server.signal(Signal::SIGHUP);
+        server
+            .stderr
+            .wait_for(&format!("Worker exiting (pid: {old})"));
+    }
+}
+
+#[test]
 fn term_lets_requests_finish() {
     let mut server = serve(&[]);
     let mut slow = server.target().connect().unwrap();

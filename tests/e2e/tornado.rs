@@ -128,6 +128,33 @@ fn bodies_are_received_as_they_come() {
 }
 
 #[test]
+fn a_body_that_never_comes_is_answered_408() {
+    let server = serve("app:app", &["--timeout", "2"]);
+    let mut stream = server.target().connect().unwrap();
+    let head = "PUT /receive HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
+    stream.write_all(head.as_bytes()).unwrap();
+    let answer = Response::read(&mut stream, false).unwrap();
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_reload_takes_idle_connections_over() {
+    let server = serve("app:app", &["--keep-alive", "100"]);
+    let mut stream = server.target().connect().unwrap();
+    for round in 1..=3 {
+        stream.write_all(request("/lines").as_bytes()).unwrap();
+        let answer = Response::read(&mut stream, false).unwrap();
+        assert_eq!(answer.header("Connection"), Some("keep-alive"));
+        let old = server.workers(round)[round - 1];
+        server.signal(Signal::SIGHUP);
+        server
+            .stderr
+            .wait_for(&format!("Worker exiting (pid: {old})"));
+    }
+}
+
+#[test]
 fn websockets() {
     let mut server = serve("app:app", &[]);
     let target = server.target();
