@@ -25,7 +25,7 @@ pub fn venv_with(requirements: &Path) -> PathBuf {
     ];
     once("venv", &key, |dir| {
         python(["-m", "venv"]).args([dir]).run().expect_success();
-        pip(dir, requirements).run().expect_success();
+        pip(dir, requirements).run_slowly().expect_success();
     })
 }
 
@@ -60,7 +60,7 @@ pub fn zip_with(app_name: &str, base: Option<&str>) -> PathBuf {
             let target = ["--target".as_ref(), packages.as_os_str()];
             pip(&venv(app_name), &requirements)
                 .args(target)
-                .run()
+                .run_slowly()
                 .expect_success();
             add(
                 &mut writer,
