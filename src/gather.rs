@@ -32,11 +32,11 @@ pub struct Gathered {
 /// # Errors
 /// What is wrong, in one sentence, with a traceback where the file raised.
 pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
-    let file = match find(&draft)? {
+    let mut warnings = Vec::new();
+    let file = match find(&draft, &mut warnings)? {
         Some(place) => {
             // The file imports what the app could.
-            let known = draft.clone().finish(variable)?;
-            let site = Site::find(&known)?;
+            let site = find_site(&draft, &mut warnings)?;
             python::start(&site.serving(line.to_vec()))?;
             ConfigFile::read(&place, &mut draft)?
         }
@@ -45,7 +45,7 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
     let settings = draft.finish(variable)?;
     let hooks = file.hooks(&settings)?;
     let log_dict = file.log_dict()?;
-    let mut warnings = file.warnings;
+    warnings.extend(file.warnings);
     warnings.extend(settings.idle());
     Ok(Gathered {
         settings,
@@ -57,7 +57,7 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
 
 /// Where the config file is: where `config` says, else in the current folder,
 /// else in the zip that is served.
-fn find(draft: &Draft) -> Result<Option<Place>> {
+fn find(draft: &Draft, warnings: &mut Vec<String>) -> Result<Option<Place>> {
     let folder = current_folder();
     if let Some(config) = draft.config() {
         return Ok(Some(Place::parse(config, &folder)));
@@ -69,7 +69,14 @@ fn find(draft: &Draft) -> Result<Option<Place>> {
     if known.app_zip.is_none() {
         return Ok(None);
     }
-    Ok(Place::usual(&Site::find(&known)?.root))
+    Ok(Place::usual(&find_site(draft, warnings)?.root))
+}
+
+/// The site as far as it is known before the config file is read.
+fn find_site(draft: &Draft, warnings: &mut Vec<String>) -> Result<Site> {
+    let site = Site::find(&draft.clone().finish(variable)?)?;
+    warnings.extend_from_slice(site.notes());
+    Ok(site)
 }
 
 fn variable(name: &str) -> Option<String> {

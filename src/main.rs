@@ -61,6 +61,9 @@ fn run(line: Vec<OsString>, title: Option<&process::Title>) -> Result<ExitCode> 
 fn be_python(settings: &Settings, words: &[OsString]) -> Result<ExitCode> {
     serve::enter(settings)?;
     let site = Site::find(settings)?;
+    for note in site.notes() {
+        eprintln!("Warning: {note}");
+    }
     serve::change_folder(&site.folder)?;
     Ok(exit_code(python::run(words, site.python())))
 }

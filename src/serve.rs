@@ -347,6 +347,9 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
 /// Enters the site's folder and finds out what the app in it is.
 fn find_app(settings: &Settings) -> Result<(Site, AppSource)> {
     let site = Site::find(settings)?;
+    for note in site.notes() {
+        ::log::warn!("{note}");
+    }
     change_folder(&site.folder)?;
     let app = match &settings.wsgi_app {
         Some(uri) => AppSource::Named(uri.clone()),

@@ -4,6 +4,7 @@
 //! <place>/                 0700, ours; locked while somebody unpacks or prunes
 //!   <hash>/                locked (shared) by whoever uses it
 //!     site/                the app, as it was in the zip
+//!     files                what is in it, to be held against it at each start
 //!     unpacked             written last; its ctime divides what we wrote from
 //!                          what the app wrote since
 //!     origin               which file on the disk this came from
@@ -14,16 +15,21 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::unistd::{geteuid, syncfs};
 
-use super::error::Failure;
+use super::check::Archive;
+use super::error::{Failure, Problem};
+use super::extract;
+use super::manifest::Manifest;
+use super::mend::{mend, private_folder};
+use super::trust;
 
 const HALF_DONE: &str = ".unpacking";
 const SITE: &str = "site";
@@ -52,6 +58,8 @@ pub(super) fn usual_places() -> Vec<PathBuf> {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// What the log should know of this start's work on the cache.
+    notes: Vec<String>,
     /// Holds the shared lock.
     _in_use: File,
 }
@@ -59,6 +67,11 @@ pub struct Folder {
 impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whole sentences for the log.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// `None` when there is no such folder, or it is just being pruned.
@@ -71,6 +84,7 @@ impl Folder {
         let path = entry.join(SITE);
         (held.ino() == there.ino() && path.is_dir()).then_some(Self {
             path,
+            notes: Vec::new(),
             _in_use: in_use,
         })
     }
@@ -170,53 +184,61 @@ pub(super) struct Place {
 impl Place {
     /// The place, if it is there already and fit for use.
     pub(super) fn existing(path: &Path) -> Option<Self> {
-        check_private(path).ok()?;
-        Some(Self {
-            path: path.to_path_buf(),
-        })
+        let path = trust::follow(path).ok()?;
+        trust::check_private(&path).ok()?;
+        Some(Self { path })
     }
 
-    /// Makes the place where it is missing.
+    /// Makes the place where it is missing. Its path is absolute.
     ///
     /// # Errors
-    /// When it cannot be made, or belongs to or may be written by others: who
-    /// can write there can run code as us.
+    /// When it cannot be made, or belongs to or may be written or replaced by
+    /// others: who can do that can run code as us.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        check_private(path)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-        })
+        private_folder(&trust::follow(path)?)?;
+        // Others may have been there first.
+        let path = trust::follow(path)?;
+        trust::check_private(&path)?;
+        Ok(Self { path })
     }
 
-    /// What was unpacked from exactly this file, without reading the file.
+    /// What was unpacked from exactly this file, without reading the file;
+    /// nothing if some of it is missing.
     pub(super) fn find(&self, origin: &Origin) -> Option<Folder> {
         let recorded = |entry: &PathBuf| {
             Origin::read(entry).is_some_and(|old| old.is_settled() && old.is_same_file(origin))
         };
-        self.entries()
-            .find(recorded)
-            .and_then(|entry| Folder::hold(&entry))
+        let entry = self.entries().find(recorded)?;
+        let folder = Folder::hold(&entry)?;
+        let is_whole = Manifest::read(&entry)?.is_whole(&folder.path);
+        is_whole.then_some(folder)
     }
 
-    /// The folder of the app with this content hash, which `unpack` fills when
-    /// nobody has yet.
+    /// The folder of the app with this content hash. The archive is unpacked
+    /// into it when nobody has done so yet; what is missing in it is put back.
+    ///
+    /// `unchanged` tells whether the archive still is what was hashed.
     pub(super) fn obtain(
         &self,
         hash: &str,
         origin: &Origin,
-        unpack: impl FnOnce(&Path) -> Result<(), Failure>,
+        archive: &mut Archive<'_>,
+        unchanged: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Folder, Failure> {
         let lock = File::open(&self.path)?;
         lock.lock()?;
         let entry = self.path.join(hash);
-        if !entry.is_dir() {
-            self.fill(&entry, unpack)?;
-        }
-        let folder = Folder::hold(&entry)
+        let mended = if entry.is_dir() {
+            self.mend(&entry, archive, unchanged)?
+        } else {
+            self.fill(&entry, archive, unchanged)?;
+            None
+        };
+        let mut folder = Folder::hold(&entry)
             .ok_or_else(|| io::Error::other(format!("{} cannot be locked", entry.display())))?;
         origin.write(&entry)?;
-        self.prune();
+        folder.notes.extend(mended);
+        folder.notes.extend(self.prune());
         Ok(folder)
     }
 
@@ -224,32 +246,75 @@ impl Place {
     fn fill(
         &self,
         entry: &Path,
-        unpack: impl FnOnce(&Path) -> Result<(), Failure>,
+        archive: &mut Archive<'_>,
+        unchanged: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<(), Failure> {
-        let half_done = self.path.join(HALF_DONE);
-        let attempt = || {
-            remove(&half_done)?;
+        self.half_done(|half_done| {
             let site = half_done.join(SITE);
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&site)?;
-            unpack(&site)?;
+            private_folder(&site)?;
+            extract::into(&site, archive, |_| true)?;
+            extract::keep_compiled(archive, &site)?;
+            unchanged().map_err(Failure::Archive)?;
+            Manifest::of(&archive.entries).write(half_done)?;
             let unpacked = File::create(half_done.join(UNPACKED))?;
             // After a power cut the folder must not be found complete with
             // its files still empty.
             syncfs(&unpacked).map_err(io::Error::from)?;
-            Ok(fs::rename(&half_done, entry)?)
-        };
-        attempt().inspect_err(|_: &Failure| {
-            // The next start tries again where this fails.
-            let _ = remove(&half_done);
+            Ok(fs::rename(half_done, entry)?)
         })
     }
 
+    /// Puts back what is missing or was cut. Gives a sentence about it.
+    fn mend(
+        &self,
+        entry: &Path,
+        archive: &mut Archive<'_>,
+        unchanged: impl FnOnce() -> Result<(), Problem>,
+    ) -> Result<Option<String>, Failure> {
+        let site = entry.join(SITE);
+        let known = Manifest::read(entry);
+        let mut manifest = known.unwrap_or_else(|| Manifest::of(&archive.entries));
+        if manifest.is_whole(&site) {
+            manifest.write(entry)?;
+            return Ok(None);
+        }
+        let is_ours = matches!(written_since(entry), Ok(None));
+        let mended = self.half_done(|half_done| {
+            private_folder(half_done)?;
+            mend(&site, half_done, &mut manifest, archive, unchanged)
+        })?;
+        manifest.write(entry)?;
+        if is_ours {
+            // What was put back is not the app's either.
+            File::create(entry.join(UNPACKED))?.set_modified(SystemTime::now())?;
+        }
+        Ok(mended.first().map(|first| {
+            format!(
+                "Put back what was missing or cut in {}: {}",
+                site.display(),
+                match mended.len() {
+                    1 => first.clone(),
+                    count => format!("{first} and {} more", count - 1),
+                }
+            )
+        }))
+    }
+
+    /// Works in a folder of its own, which nobody looks at. The place is locked.
+    fn half_done<T>(&self, work: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+        let half_done = self.path.join(HALF_DONE);
+        remove(&half_done)?;
+        let done = work(&half_done);
+        // The next start tries again where this fails.
+        let _ = remove(&half_done);
+        done
+    }
+
     /// Removes what came from archives that were replaced or deleted since,
-    /// except what is in use and what the app wrote its own files into.
-    fn prune(&self) {
+    /// except what is in use and what the app wrote its own files into. Gives
+    /// sentences about what had to stay.
+    fn prune(&self) -> Vec<String> {
+        let mut notes = Vec::new();
         for entry in self.entries() {
             if !Origin::read(&entry).is_some_and(|origin| origin.is_gone()) {
                 continue;
@@ -260,20 +325,19 @@ impl Place {
             if lock.try_lock().is_err() {
                 continue;
             }
-            match written_since(&entry) {
-                Ok(None) => {
-                    if let Err(error) = remove(&entry) {
-                        ::log::warn!("Cannot remove {} ({error})", entry.display());
-                    }
-                }
-                Ok(Some(file)) => ::log::warn!(
+            notes.extend(match written_since(&entry) {
+                Ok(None) => remove(&entry)
+                    .err()
+                    .map(|error| format!("Cannot remove {} ({error})", entry.display())),
+                Ok(Some(file)) => Some(format!(
                     "Kept {}: the app wrote {} there; move its data out of the app's own folder",
                     entry.display(),
                     file.display()
-                ),
-                Err(error) => ::log::warn!("Cannot look into {} ({error})", entry.display()),
-            }
+                )),
+                Err(error) => Some(format!("Cannot look into {} ({error})", entry.display())),
+            });
         }
+        notes
     }
 
     fn entries(&self) -> impl Iterator<Item = PathBuf> {
@@ -286,21 +350,6 @@ impl Place {
     }
 }
 
-fn check_private(path: &Path) -> io::Result<()> {
-    let meta = fs::symlink_metadata(path)?;
-    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    if !meta.is_dir() {
-        return refuse("not a folder");
-    }
-    if meta.uid() != geteuid().as_raw() {
-        return refuse("it belongs to another user");
-    }
-    if meta.mode() & 0o022 != 0 {
-        return refuse("others may write there");
-    }
-    Ok(())
-}
-
 fn remove(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -309,10 +358,19 @@ fn remove(dir: &Path) -> io::Result<()> {
 }
 
 /// A file below `entry` that was made or changed after unpacking, compiled
-/// modules aside.
+/// modules aside. Any file, where nothing says when that was.
 fn written_since(entry: &Path) -> io::Result<Option<PathBuf>> {
-    let unpacked = changed(&fs::metadata(entry.join(UNPACKED))?);
-    let mut folders = vec![entry.join(SITE)];
+    let unpacked = match fs::metadata(entry.join(UNPACKED)) {
+        Ok(meta) => changed(&meta),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => SystemTime::UNIX_EPOCH,
+        Err(error) => return Err(error),
+    };
+    let site = entry.join(SITE);
+    let mut folders = if site.is_dir() {
+        vec![site]
+    } else {
+        Vec::new()
+    };
     while let Some(folder) = folders.pop() {
         for file in fs::read_dir(folder)? {
             let file = file?;

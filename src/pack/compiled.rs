@@ -29,7 +29,8 @@ pub(super) fn keep_valid(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     let meta = source.metadata()?;
-    if meta.len() == u64::from(size) && is_form_of(meta.mtime(), time.into()) {
+    let is_another = meta.mtime() != i64::from(time);
+    if is_another && meta.len() == u64::from(size) && is_form_of(meta.mtime(), time.into()) {
         source.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(time.into()))?;
     }
     Ok(())

@@ -9,14 +9,19 @@ use super::check::{Archive, Entry};
 use super::compiled;
 use super::error::{Failure, Fault, Problem};
 
-/// Writes everything below `folder`, which exists and is empty.
+/// Writes those entries that are `wanted` below `folder`, which exists and is
+/// empty.
 ///
 /// Files keep their times and executable bits. Sizes and checksums are held
 /// against what the archive declared.
-pub(super) fn all(archive: &mut Archive<'_>, folder: &Path) -> Result<(), Failure> {
+pub(super) fn into(
+    folder: &Path,
+    archive: &mut Archive<'_>,
+    wanted: impl Fn(&Entry) -> bool,
+) -> Result<(), Failure> {
     let Archive { zip, entries } = archive;
     let mut buffer = vec![0; 128 << 10];
-    for entry in entries.iter() {
+    for entry in entries.iter().filter(|entry| wanted(entry)) {
         let path = folder.join(&entry.path);
         if entry.is_dir {
             make_dirs(&path)?;
@@ -31,10 +36,16 @@ pub(super) fn all(archive: &mut Archive<'_>, folder: &Path) -> Result<(), Failur
             file.set_modified(modified)?;
         }
     }
-    for entry in entries.iter().filter(|entry| !entry.is_dir) {
-        compiled::keep_valid(&folder.join(&entry.path))?;
-    }
     Ok(())
+}
+
+/// Lets the compiled modules among the entries, all of which are below
+/// `folder`, be valid.
+pub(super) fn keep_compiled(archive: &Archive<'_>, folder: &Path) -> io::Result<()> {
+    let files = archive.entries.iter().filter(|entry| !entry.is_dir);
+    files
+        .map(|entry| folder.join(&entry.path))
+        .try_for_each(|file| compiled::keep_valid(&file))
 }
 
 fn copy(
@@ -86,6 +97,7 @@ fn create(path: &Path, executable: bool) -> io::Result<File> {
     }
 }
 
-fn make_dirs(path: &Path) -> io::Result<()> {
+/// Makes a folder of the app, with those that it is in.
+pub(super) fn make_dirs(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)
 }

@@ -10,6 +10,9 @@ mod check;
 mod compiled;
 mod error;
 mod extract;
+mod manifest;
+mod mend;
+mod trust;
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -52,6 +55,14 @@ impl Unpacked {
         }
     }
 
+    /// What the log should know: whole sentences.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Folder(folder) => folder.notes(),
+            Self::InMemory { .. } => &[],
+        }
+    }
+
     /// The `site-packages` inside, if there is one.
     pub fn site_dirs(&self) -> Vec<PathBuf> {
         let inside = self.root().join(SITE_PACKAGES);
@@ -63,7 +74,8 @@ impl Unpacked {
     }
 }
 
-/// Checks `zip` and unpacks it, unless an earlier start already has.
+/// Checks `zip` and unpacks it, unless an earlier start already has; what that
+/// has unpacked and is missing by now is put back.
 ///
 /// The places tried are `cache_dir`, then those of [`cache::usual_places`]; a
 /// place that cannot be used is passed over. Several processes may call this
@@ -76,13 +88,12 @@ impl Unpacked {
 pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
     let mut places = cache::usual_places();
     if let Some(given) = cache_dir {
-        // Its own symbolic links are the user's choice; absolute, because
-        // modules keep their paths when the app changes folders.
-        let given = given
-            .canonicalize()
-            .or_else(|_| std::path::absolute(given))
-            .unwrap_or_else(|_| given.to_path_buf());
-        places.insert(0, given);
+        // Absolute, because modules keep their paths when the app changes
+        // folders.
+        places.insert(
+            0,
+            std::path::absolute(given).unwrap_or_else(|_| given.to_path_buf()),
+        );
     }
     unpack_into(zip, &places, cache_dir.is_some()).map_err(|problem| Error {
         zip: zip.to_path_buf(),
@@ -115,9 +126,8 @@ fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, 
     let mut passed_over = Vec::new();
     for (nth, path) in best_first(places, archive.has_native_code()) {
         let folder = Place::open(path).map_err(Failure::Place).and_then(|place| {
-            place.obtain(&hash, &origin, |folder| {
-                extract::all(&mut archive, folder)?;
-                check_unchanged(&zip, &file, &origin, &hash).map_err(Failure::Archive)
+            place.obtain(&hash, &origin, &mut archive, || {
+                check_unchanged(&zip, &file, &origin, &hash)
             })
         });
         match folder {

@@ -67,6 +67,12 @@ impl Site {
         Ok(site)
     }
 
+    /// What was done to the cache on the way and is not done a second time:
+    /// whole sentences for the log.
+    pub fn notes(&self) -> &[String] {
+        self.unpacked.as_ref().map_or(&[], Unpacked::notes)
+    }
+
     /// What the interpreter of a worker sees; `args` is the app's `sys.argv`.
     pub fn serving(&self, args: Vec<OsString>) -> Environment {
         let mut environment = self.environment();

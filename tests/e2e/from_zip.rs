@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -55,6 +56,84 @@ fn restarts_share_what_was_unpacked_once() {
     );
     assert_eq!(serve(), "new");
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+}
+
+/// Shows a file beside it.
+const WORDS: &str = r#"
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    with open("data/words.txt") as words:
+        return [words.read().encode(), b" ", __file__.encode()]
+"#;
+
+#[test]
+fn a_site_that_has_lost_files_is_mended_beside_a_running_server() {
+    let dir = folder();
+    let files = [
+        ("app.py", WORDS),
+        ("data/words.txt", "to be or not to be"),
+        ("site-packages/dep.py", "x = 1"),
+    ];
+    let zip = site::small_zip(dir.path(), &files);
+    let cache = dir.path().join("cache");
+    let start = || {
+        Start::server(["app", "--workers", "2", "--app-zip"])
+            .args([&zip])
+            .args(["--app-cache-dir".as_ref(), cache.as_os_str()])
+            .spawn()
+    };
+    let mut first = start();
+    let page = first.target().get("/").ok();
+    let root = Path::new(page.strip_prefix("to be or not to be ").unwrap());
+    let root = root.parent().unwrap();
+    assert!(root.starts_with(&cache), "{page}");
+    fs::remove_file(root.join("data/words.txt")).unwrap();
+    fs::write(root.join("app.py"), &WORDS[..20]).unwrap();
+    fs::remove_dir_all(root.join("site-packages")).unwrap();
+
+    let mut second = start();
+    assert_eq!(second.target().get("/").ok(), page);
+    let told = second.stderr.wait_for("Put back what was missing or cut");
+    assert!(told.contains("] [WARNING] "), "{told}");
+    assert!(told.ends_with(": app.py and 2 more"), "{told}");
+    for (name, text) in files {
+        assert_eq!(fs::read_to_string(root.join(name)).unwrap(), text, "{name}");
+    }
+    // Who was there before goes on, with what is there now.
+    let (target, workers) = (first.target(), first.workers(2));
+    assert_eq!(target.get("/").ok(), page);
+    first.signal(Signal::SIGHUP);
+    assert_ne!(first.workers(4)[2..], workers);
+    assert_eq!(target.get("/").ok(), page);
+    for server in [&mut first, &mut second] {
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+    }
+    assert!(!first.stderr.whole().contains("Put back"));
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+}
+
+#[test]
+fn a_cache_below_a_folder_that_strangers_may_write_is_not_used() {
+    let dir = folder();
+    let zip = site::small_zip(dir.path(), &[("app.py", HELLO)]);
+    let open = dir.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let ours = dir.path().join("ours");
+    let server = Start::server(["app", "--app-zip"])
+        .args([&zip])
+        .args(["--app-cache-dir".as_ref(), open.join("cache").as_os_str()])
+        .env("XDG_CACHE_HOME", &ours)
+        .spawn();
+    let file = server.target().get("/").ok();
+    assert!(Path::new(&file).starts_with(&ours), "{file}");
+    let told = server.stderr.wait_for("Cannot unpack into");
+    let why = format!("'{}' can be written by others", open.display());
+    assert!(told.contains(&why), "{told}");
+    assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
 }
 
 /// Runs a command where none of the usual places can be written, not even by

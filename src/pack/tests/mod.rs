@@ -1,6 +1,8 @@
 //! Archives good and bad, unpacked into folders of the test's own.
 
+mod damage;
 mod hostile;
+mod place;
 mod raw;
 mod sharing;
 

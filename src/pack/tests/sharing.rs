@@ -229,31 +229,6 @@ fn a_half_done_folder_is_cleared_away() {
 }
 
 #[test]
-fn a_place_that_others_may_write_is_passed_over() {
-    let bench = Bench::new();
-    write_zip(&bench.zip(), &[("app.py", b"one")]);
-    fs::create_dir(bench.place()).unwrap();
-    fs::set_permissions(bench.place(), fs::Permissions::from_mode(0o777)).unwrap();
-    let other = bench.dir.path().join("other");
-    let places = [bench.place(), other.clone()];
-    let unpacked = unpack_into(&bench.zip(), &places, false).unwrap();
-    assert!(unpacked.root().starts_with(&other));
-    assert!(bench.left().is_empty());
-}
-
-#[test]
-fn a_link_to_another_place_is_passed_over() {
-    let bench = Bench::new();
-    write_zip(&bench.zip(), &[("app.py", b"one")]);
-    let target = bench.dir.path().join("target");
-    fs::create_dir(&target).unwrap();
-    std::os::unix::fs::symlink(&target, bench.place()).unwrap();
-    let unpacked = bench.unpack().unwrap();
-    assert!(matches!(unpacked, Unpacked::InMemory { .. }));
-    assert_eq!(fs::read_dir(target).unwrap().count(), 0);
-}
-
-#[test]
 fn where_nothing_is_writable_the_zip_itself_is_imported_from() {
     let bench = Bench::new();
     write_zip(
