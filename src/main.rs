@@ -36,7 +36,12 @@ fn main() -> ExitCode {
     let title = process::Title::claim(env::args_os().len());
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title.as_ref()).unwrap_or_else(|error| {
-        eprintln!("\nError: {error:#}");
+        let text = format!("\nError: {error:#}\n");
+        // In the background it is the command's to print it.
+        if !process::daemon::tell(&text) {
+            eprint!("{text}");
+        }
+        process::daemon::report_failure(1);
         ExitCode::FAILURE
     })
 }

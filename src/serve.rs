@@ -16,7 +16,7 @@ use crate::config::{CertReqs, Draft, Settings, WorkerClass, current_folder};
 use crate::gather::{Gathered, gather};
 use crate::log;
 use crate::net::{ClientCertificates, Tls, TlsOptions};
-use crate::process::{self, Owner, Program, Title};
+use crate::process::{Owner, Program, Title, daemon};
 use crate::python::app::{self, AppSource};
 use crate::python::{self, Environment, Hooks, log_config};
 use crate::site::Site;
@@ -39,30 +39,35 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&Title>) -> Result
         folder: current_folder(),
         environment: env::vars_os().collect(),
     };
+    let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
     let gathered = match gather(draft.clone(), &program.words) {
-        Err(error) if !inheritance.workers.is_empty() => {
+        Err(error) if is_second => {
             // Where the config file has the logs is not known now.
             let known = draft.finish(|name| env::var(name).ok())?;
             log::install(&known.logs())?;
-            return Err(arbiter::begin_again(&program, &inheritance, error));
+            return Err(give_up(error, &known, &program, &inheritance));
         }
         gathered => gathered?,
     };
-    let settings = &gathered.settings;
+    let settings = gathered.settings.clone();
     if settings.print_config {
         print!("{}", settings.printed());
     }
     if settings.check_config || settings.print_config {
         return check(&gathered, program.words);
     }
-    let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
     if settings.daemon && !is_second {
-        process::daemonize(settings.enable_stdio_inheritance)?;
+        let has_stderr = daemon::daemonize(settings.enable_stdio_inheritance)?;
+        if !has_stderr || settings.errorlog != "-" {
+            log::echo_errors_to(|line| {
+                daemon::tell(line);
+            });
+        }
     }
     let serving = Serving::prepare(gathered, &program, title).and_then(Serving::preloaded);
     let serving = match serving {
-        Err(error) if !inheritance.workers.is_empty() => {
-            return Err(arbiter::begin_again(&program, &inheritance, error));
+        Err(error) if is_second => {
+            return Err(give_up(error, &settings, &program, &inheritance));
         }
         serving => serving?,
     };
@@ -72,7 +77,33 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&Title>) -> Result
         title,
         renew: &|| read_again(&program, title),
     };
-    Ok(arbiter::run(serving, origin)?.into())
+    let run = arbiter::run(serving, origin);
+    let code = run.inspect_err(|error| log_unseen(error, is_second, &settings))?;
+    daemon::report_failure(code);
+    Ok(code.into())
+}
+
+/// For a process that was started to go on with another's sockets, and cannot:
+/// where it has workers, it begins again. Gives what ends it.
+fn give_up(
+    error: Error,
+    settings: &Settings,
+    program: &Program,
+    inheritance: &Inheritance,
+) -> Error {
+    if inheritance.workers.is_empty() {
+        log_unseen(&error, true, settings);
+        return error;
+    }
+    arbiter::begin_again(program, inheritance, error)
+}
+
+/// What ends a server is printed; nobody may see that of one that another has
+/// started, so it goes to the log, too.
+fn log_unseen(error: &Error, is_second: bool, settings: &Settings) {
+    if is_second && settings.errorlog != "-" {
+        ::log::error!("{error:#}");
+    }
 }
 
 /// Loads the app as a worker would, and leaves no log files behind.

@@ -14,10 +14,11 @@
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::path::PathBuf;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::Pid;
+
+use super::pidfile::Pidfile;
 
 /// The variables that are meant for the master, and for nobody after it.
 pub const VARIABLES: [&str; 11] = [
@@ -54,7 +55,7 @@ pub struct Inheritance {
     /// By which they hand connections over: the end to give, the one to take.
     pub handover: Option<[OwnedFd; 2]>,
     /// The pid file of this process.
-    pub pidfile: Option<PathBuf>,
+    pub pidfile: Option<Pidfile>,
 }
 
 /// A worker that this process has started before it executed itself anew.
@@ -79,7 +80,7 @@ impl Inheritance {
             lent: variable("RGUNICORN_LENT").is_some(),
             bell: number("RGUNICORN_BELL").and_then(take),
             handover: pair(&list("RGUNICORN_HANDOVER")),
-            pidfile: variable("RGUNICORN_PIDFILE").map(PathBuf::from),
+            pidfile: variable("RGUNICORN_PIDFILE").map(|path| Pidfile::known(path.into())),
             ..Self::default()
         };
         if pid("LISTEN_PID") == Some(Pid::this()) {
@@ -112,7 +113,7 @@ impl Inheritance {
         let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string()));
         variables.extend(pid("GUNICORN_PID", self.parent));
         variables.extend(pid("RGUNICORN_CHILD", self.child));
-        let path = |path: &PathBuf| ("RGUNICORN_PIDFILE", path.display().to_string());
+        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().display().to_string());
         variables.extend(self.pidfile.as_ref().map(path));
         if let Some(bell) = &self.bell {
             leave_open(bell, true);

@@ -8,6 +8,7 @@
 
 mod backoff;
 mod inherit;
+mod launch;
 mod metrics;
 mod notify;
 mod obituary;
@@ -202,6 +203,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         reload: None,
         rehearsal: None,
         established: is_renewal,
+        opened: Instant::now(),
         not_before: Instant::now(),
         backoff: Backoff::default(),
         metrics: Metrics::default(),
@@ -209,7 +211,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     master.show_title();
     let former = inheritance.pidfile.take();
     if is_renewal {
-        master.pidfile = former.map(Pidfile::known);
+        master.pidfile = former;
         master.write_pidfile();
     } else if let Some(path) = master.pidfile_path() {
         master.pidfile = Some(Pidfile::create(&path)?);
@@ -222,6 +224,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
             return Ok(1);
         }
     }
+    master.opened = Instant::now();
     ::log::debug!("Arbiter booted");
     ::log::info!("Listening at: {} ({})", master.sockets, Pid::this());
     let class = master.settings().worker_class;
@@ -295,6 +298,8 @@ struct Master<'a, S> {
     rehearsal: Option<Rehearsal>,
     /// Whether any worker has ever served.
     established: bool,
+    /// Since when the sockets are open.
+    opened: Instant,
     /// No worker of an older generation is ended before.
     not_before: Instant,
     backoff: Backoff,
@@ -312,6 +317,7 @@ impl<S: Service> Master<'_, S> {
             self.look_for_promotion();
             self.watch_rehearsal();
             self.tend();
+            self.report_launch();
             let pause = self.pause();
             for signal in self.signals.wait(pause, &self.bell)? {
                 if let Some(halt) = self.handle(signal) {
@@ -498,6 +504,7 @@ impl<S: Service> Master<'_, S> {
     fn start(&mut self, count: usize) {
         for _ in 0..count {
             let others = self.reload.iter().flat_map(|it| it.sockets.descriptors());
+            let others = others.chain(self.pidfile.as_ref().and_then(Pidfile::descriptor));
             let others: Vec<_> = others.collect();
             let started = self.roster.start(
                 &self.service,

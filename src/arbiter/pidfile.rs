@@ -1,7 +1,12 @@
 //! The file that says which process the master is.
+//!
+//! The master holds a lock on it (`flock`) as long as it lives. A number in a
+//! file alone says little: the system may have given it to another process
+//! since. And a lock can be seen where `/proc` cannot.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +18,8 @@ use nix::unistd::Pid;
 #[derive(Debug)]
 pub struct Pidfile {
     path: PathBuf,
+    /// Holds the lock.
+    file: Option<File>,
 }
 
 /// Why there is no pid file.
@@ -28,25 +35,27 @@ impl Pidfile {
     /// Writes the file for this process. It appears whole, with mode 0644.
     ///
     /// # Errors
-    /// Another process is alive whose file this is, or it cannot be written.
+    /// A server is alive whose file this is, or it cannot be written.
     pub fn create(path: &Path) -> Result<Self, Error> {
         if let Some(pid) = owner(path)
             && pid != Pid::this()
             && is_alive(pid)
         {
-            return Err(Error::Running(pid, path.to_owned()));
+            if is_locked(path) {
+                return Err(Error::Running(pid, path.to_owned()));
+            }
+            ::log::warn!(
+                "The pid file '{}' is stale: process {pid} is no server that has it; \
+                 it is written anew",
+                path.display()
+            );
         }
         let mut new = path.as_os_str().to_owned();
         new.push(format!(".{}", Pid::this()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o644);
-        let written = options
-            .open(&new)
-            .and_then(|mut file| writeln!(file, "{}", Pid::this()))
-            .and_then(|()| fs::rename(&new, path));
-        match written {
-            Ok(()) => Ok(Self {
+        match write(Path::new(&new), path) {
+            Ok(file) => Ok(Self {
                 path: path.to_owned(),
+                file: Some(file),
             }),
             Err(error) => {
                 let _ = fs::remove_file(new);
@@ -57,7 +66,8 @@ impl Pidfile {
 
     /// One that this process has created, before it executed itself anew.
     pub fn known(path: PathBuf) -> Self {
-        Self { path }
+        let file = File::open(&path).ok().filter(lock);
+        Self { path, file }
     }
 
     /// The same file under another name.
@@ -75,12 +85,34 @@ impl Pidfile {
         &self.path
     }
 
+    /// The number of what holds the lock: a forked process that keeps it open
+    /// holds the lock, too.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.file.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
     /// Removes the file, unless it has become another process's.
     pub fn remove(self) {
         if owner(&self.path) == Some(Pid::this()) {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Writes the file under another name and locks it before it gets its own.
+fn write(new: &Path, path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    let mut file = options.open(new)?;
+    writeln!(file, "{}", Pid::this())?;
+    lock(&file);
+    fs::rename(new, path)?;
+    Ok(file)
+}
+
+/// Locks the file, where its file system has locks.
+fn lock(file: &File) -> bool {
+    file.try_lock().is_ok()
 }
 
 /// Whose process the file names.
@@ -92,6 +124,12 @@ fn owner(path: &Path) -> Option<Pid> {
 
 fn is_alive(pid: Pid) -> bool {
     matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM))
+}
+
+/// Whether a server holds the file's lock; also where that cannot be found out.
+fn is_locked(path: &Path) -> bool {
+    // Two that look at once do not take each other for a server.
+    File::open(path).map_or(true, |file| file.try_lock_shared().is_err())
 }
 
 #[cfg(test)]
@@ -109,23 +147,39 @@ mod tests {
         let other = folder.path().join("other");
         file.rename(&other);
         assert!(!path.exists() && other.exists());
+        assert!(is_locked(&other));
         file.remove();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn the_file_of_a_living_process_is_left_alone() {
+    fn the_file_of_a_living_server_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pid");
         fs::write(&path, "1\n").unwrap();
+        let server = Pidfile::known(path.clone());
         let error = Pidfile::create(&path).unwrap_err().to_string();
         let expected = format!(
             "Already running on PID 1 (or pid file '{}' is stale)",
             path.display()
         );
         assert_eq!(error, expected);
-        let foreign = Pidfile { path: path.clone() };
-        foreign.remove();
+        server.remove();
         assert!(path.exists());
+    }
+
+    #[test]
+    fn the_file_of_a_process_that_is_no_server_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        fs::write(&path, "1\n").unwrap();
+        let file = Pidfile::create(&path).unwrap();
+        assert_eq!(owner(&path), Some(Pid::this()));
+        assert!(is_locked(&path));
+        // One that somebody else has written since is theirs.
+        fs::write(&path, "1\n").unwrap();
+        file.remove();
+        assert_eq!(owner(&path), Some(Pid::from_raw(1)));
+        assert!(!is_locked(&path));
     }
 }

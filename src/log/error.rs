@@ -67,9 +67,7 @@ impl ErrorLog {
     /// Whether records of this kind are logged: our own only, since what
     /// libraries tell is not for the error log.
     pub fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let critical = metadata.target() == CRITICAL;
-        let ours = metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
-        critical || (ours && !self.critical_only)
+        metadata.target() == CRITICAL || (is_ours(metadata) && !self.critical_only)
     }
 
     /// Writes the record's line, now.
@@ -119,6 +117,18 @@ impl ErrorLog {
     pub fn capture_standard_streams(&self) -> io::Result<()> {
         self.output.capture_standard_streams()
     }
+}
+
+/// Gives `to` the line of a record that is an error of ours.
+pub fn echo(record: &Record<'_>, to: fn(&str)) {
+    let metadata = record.metadata();
+    if record.level() == Level::Error && (metadata.target() == CRITICAL || is_ours(metadata)) {
+        to(&line(level(record).0, &record.args().to_string()));
+    }
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
 /// What tells an exception from other errors.

@@ -24,7 +24,7 @@ mod text;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Once, PoisonError, RwLock};
+use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
 
 pub use access::{AccessForm, AccessLog};
 pub use dropped_body::dropped_body;
@@ -176,6 +176,15 @@ impl Logs {
     }
 }
 
+static ECHO: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Tells also this function of errors, whatever the level of the log is: each
+/// as the line of a log of text.
+pub fn echo_errors_to(echo: fn(&str)) {
+    // Whoever asked first has it.
+    let _ = ECHO.set(echo);
+}
+
 static SINK: RwLock<Option<Arc<dyn Sink>>> = RwLock::new(None);
 
 /// Gives both logs another way than to their files and to syslog, or, without
@@ -237,6 +246,9 @@ impl ::log::Log for Macros {
     }
 
     fn log(&self, record: &::log::Record<'_>) {
+        if let Some(echo) = ECHO.get() {
+            error::echo(record, *echo);
+        }
         if let Some(logs) = current()
             && logs.error.enabled(record.metadata())
         {

@@ -1,11 +1,10 @@
 //! What this process is to the system: its title, its user, its terminal.
 
-mod daemon;
+pub mod daemon;
 mod owner;
 mod program;
 mod title;
 
-pub use daemon::daemonize;
 pub use owner::Owner;
 pub use program::Program;
 pub use title::Title;

@@ -37,7 +37,7 @@ pub use reload::Watched;
 use crate::config::{Settings, WorkerClass, current_folder};
 use crate::log::AccessLog;
 use crate::net::{Listener, Tls};
-use crate::process::Owner;
+use crate::process::{Owner, daemon};
 use crate::python::app::{self, AppSource, LoadError, Protocol};
 use crate::python::{self, Environment, Hooks, hooks, log_config, reloading, traceback};
 use crate::wsgi::{self, Application};
@@ -113,6 +113,9 @@ pub fn run(boot: &Boot<'_>) -> i32 {
     ::log::info!("Booting worker with pid: {pid}");
     let mut watched = boot.watched.clone();
     let loaded = load(boot, watched.as_mut());
+    if loaded.is_ok() {
+        daemon::forget();
+    }
     let watch = watched.filter(|_| loaded.is_ok()).and_then(|watched| {
         let engine = boot.settings.reload_engine;
         reload::Watch::start(engine, watched, boot.heartbeat.clone(), boot.hooks.clone())

@@ -50,6 +50,10 @@ macro_rules! mechanics {
             }
 
             /// Run in the background, without a terminal.
+            ///
+            /// The command ends with code 0 once the first worker serves, or half a minute
+            /// after the sockets are open. A server that does not come up ends it with the
+            /// server's own exit code, and the command prints why.
             daemon: bool {
                 flags: &["-D", "--daemon"],
                 kind: Kind::Switch,
@@ -67,6 +71,9 @@ macro_rules! mechanics {
             }
 
             /// A file for the master's process id.
+            ///
+            /// The master keeps it locked. A second server with the same file does not start;
+            /// a file that names a process which is no server that has it is written anew.
             pidfile: Option<PathBuf> {
                 flags: &["-p", "--pid"],
                 kind: Kind::Text("FILE"),
