@@ -13,6 +13,7 @@
 //! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -38,11 +39,16 @@ pub const VARIABLES: [&str; 11] = [
 /// The first descriptor that systemd passes (`sd_listen_fds(3)`).
 const FIRST: RawFd = 3;
 
+/// As many descriptors as Linux lets any process have (`fs.nr_open`).
+const MAX_DESCRIPTORS: RawFd = 1 << 20;
+
 /// What the master has been given.
 #[derive(Debug, Default)]
 pub struct Inheritance {
     /// Sockets that listen already.
     pub sockets: Vec<RawFd>,
+    /// The variable that has named them.
+    variable: &'static str,
     /// Whether the service manager holds them, too, and will go on with them.
     pub lent: bool,
     /// The master that we are to replace.
@@ -84,11 +90,15 @@ impl Inheritance {
             ..Self::default()
         };
         if pid("LISTEN_PID") == Some(Pid::this()) {
-            let count = number("LISTEN_FDS").unwrap_or_default().max(0);
+            // More than a process can have is as wrong as one too many.
+            let count = number("LISTEN_FDS").unwrap_or_default();
+            let count = count.clamp(0, MAX_DESCRIPTORS);
             inheritance.sockets = (FIRST..FIRST + count).collect();
             inheritance.lent = count > 0;
+            inheritance.variable = "LISTEN_FDS";
         }
         if inheritance.sockets.is_empty() {
+            inheritance.variable = "GUNICORN_FD";
             let numbers = list("GUNICORN_FD");
             let numbers = numbers.split(',').map(str::trim);
             inheritance.sockets = numbers.filter_map(|it| it.parse().ok()).collect();
@@ -100,6 +110,15 @@ impl Inheritance {
 }
 
 impl Inheritance {
+    /// The error of a socket that a variable has promised: it names the
+    /// variable.
+    pub fn misled(&self, error: io::Error) -> io::Error {
+        let variable = self.variable;
+        io::Error::other(format!(
+            "The variable {variable} is wrong: {error}; leave it out"
+        ))
+    }
+
     /// The variables that say all this once more, for the program that is
     /// executed next; the descriptors stay open for it.
     pub fn written_down(&self) -> Vec<(&'static str, String)> {
@@ -144,7 +163,7 @@ impl Adopted {
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         Some(Self {
-            pid: Pid::from_raw(parts.next()?.parse().ok()?),
+            pid: Pid::from_raw(parts.next()?.parse().ok().filter(|pid| *pid > 0)?),
             age: parts.next()?.parse().ok()?,
             is_ending: parts.next()? == "ending",
             heartbeat: parts.next()?.parse().ok().and_then(take),
@@ -164,6 +183,9 @@ fn pair(numbers: &str) -> Option<[OwnedFd; 2]> {
 
 /// Takes a descriptor that was left open for us, if it is one.
 fn take(number: RawFd) -> Option<OwnedFd> {
+    if number < 0 {
+        return None;
+    }
     // SAFETY: it is cloned at once, which fails for what is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let ours = borrowed.try_clone_to_owned().ok()?;

@@ -43,7 +43,8 @@ impl Sockets {
             .flat_map(|it| Address::parse(it))
             .collect();
         for number in &inheritance.sockets {
-            let listener = Listener::inherit(*number, None)?;
+            let listener =
+                Listener::inherit(*number, None).map_err(|error| inheritance.misled(error))?;
             let place = expected.iter().position(|it| listener.is_at(it));
             listeners.push(match place {
                 Some(place) => listener.known_as(expected.remove(place)),

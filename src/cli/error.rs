@@ -17,6 +17,11 @@ pub enum Error {
     /// A setting refuses its value.
     #[error(transparent)]
     Setting(#[from] Invalid),
+    /// An option that takes a value has taken what is likely the app.
+    #[error(
+        "'{value}' is taken for the value of {flag}; if it is the app, name it before the options"
+    )]
+    TookTheApp { flag: &'static str, value: String },
 }
 
 impl Error {
@@ -38,7 +43,7 @@ impl Error {
                 eprintln!("Error: {self}");
                 2
             }
-            Self::Setting(_) => {
+            Self::Setting(_) | Self::TookTheApp { .. } => {
                 eprintln!("\nError: {self}");
                 1
             }

@@ -54,6 +54,7 @@ pub fn parse(
     if let Some(folder) = matches.get_one::<PathBuf>(parser::EXTRACT_LIBRARIES) {
         return Ok(Command::ExtractLibraries(folder.clone()));
     }
+    check_for_the_app(&matches)?;
     take(&mut draft, Layer::CommandLine, &matches)?;
     if let Some(more) = environment(MORE_OPTIONS) {
         let more = shlex::split(&more).ok_or(Error::Quotes)?;
@@ -71,6 +72,43 @@ pub fn parse(
         }
         None => Command::Serve(draft),
     })
+}
+
+/// Options that uvicorn has as flags without a value: who is used to that may
+/// write the app behind them. So it is with those whose value may be left out.
+const FLAGS_ELSEWHERE: [&str; 2] = ["proxy_headers", "server_header"];
+
+/// Checks that no such option has the app for its value.
+fn check_for_the_app(matches: &ArgMatches) -> Result<(), Error> {
+    if matches.contains_id(parser::APP) || matches.subcommand().is_some() {
+        return Ok(());
+    }
+    for setting in TABLE {
+        let may_take = FLAGS_ELSEWHERE.contains(&setting.name)
+            || matches!(setting.kind, Kind::OptionalText(..));
+        if may_take
+            && let Some(Value::Str(value)) = value(setting, matches)
+            && is_app(&value)
+        {
+            let flag = setting.flags[0];
+            return Err(Error::TookTheApp { flag, value });
+        }
+    }
+    Ok(())
+}
+
+/// Whether text looks like `module:name`.
+fn is_app(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let mut characters = name.chars();
+        characters
+            .next()
+            .is_some_and(|first| first.is_alphabetic() || first == '_')
+            && characters.all(|it| it.is_alphanumeric() || it == '_')
+    };
+    let (module, name) = text.split_once(':').unwrap_or_default();
+    let name = name.split('(').next().unwrap_or_default();
+    module.split('.').all(is_name) && name.split('.').all(is_name)
 }
 
 /// Hands the values of a parsed line to the draft.
@@ -220,6 +258,34 @@ mod tests {
         assert!(usage_error("app:app other").contains("'other'"));
         assert!(usage_error("-b").contains("--bind"));
         assert!(usage_error("app:app python -c 1").contains("python"));
+    }
+
+    #[test]
+    fn an_app_that_an_option_has_taken_is_noticed() {
+        for line in [
+            "--proxy-headers app:app",
+            "-w 2 --proxy-headers my.site:make.app -b :80",
+            "--proxy-headers app:make()",
+            "--proxy-protocol app:app",
+            "--server-header app:app",
+        ] {
+            let error = parse_with(line, &[]).unwrap_err();
+            let told = error.to_string();
+            assert!(
+                told.contains("name it before the options"),
+                "{line}: {told}"
+            );
+            assert!(told.contains("is taken for the value of --"), "{told}");
+        }
+        assert_eq!(settings("app:app --server-header a:b").server_header, "a:b");
+        let headers = settings("app:app --proxy-headers").proxy_headers;
+        assert_eq!(
+            headers,
+            settings("--proxy-headers=x-forwarded-for").proxy_headers
+        );
+        for value in ["nginx/1.0", "x-forwarded-for", ":80", "a b:c"] {
+            assert!(!is_app(value), "{value}");
+        }
     }
 
     #[test]

@@ -66,6 +66,42 @@ pub fn text(raw: Value) -> Result<String, String> {
     }
 }
 
+/// The value of a header field as it is sent: printable ASCII, of which RFC 9110
+/// (section 5.5) advises to send nothing else.
+pub fn field_value(raw: Value) -> Result<String, String> {
+    let value = text(raw)?;
+    match value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Ok(value),
+        false => Err(format!(
+            "{value:?} cannot be the value of a header field; take printable ASCII characters"
+        )),
+    }
+}
+
+/// Text that stands in a line of a log or of a protocol.
+pub fn line(raw: Value) -> Result<String, String> {
+    let line = text(raw)?;
+    match line.contains(is_line_end) {
+        true => Err(format!(
+            "{line:?} has a control character; leave out line ends and the like"
+        )),
+        false => Ok(line),
+    }
+}
+
+/// A [`line`], or nothing.
+pub fn optional_line(raw: Value) -> Result<Option<String>, String> {
+    match raw {
+        Value::None => Ok(None),
+        other => line(other).map(Some),
+    }
+}
+
+/// Control characters, and what else ends a line in Unicode.
+fn is_line_end(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
 /// Text, or nothing.
 pub fn optional_text(raw: Value) -> Result<Option<String>, String> {
     match raw {
@@ -79,8 +115,9 @@ pub fn field_name(raw: Value) -> Result<Option<String>, String> {
     let name = optional_text(raw)?;
     match name {
         Some(name) if !is_token(name.as_bytes()) => Err(format!(
-            "'{name}' is not the name of a header field; take letters, digits and '-', such as \
-             'X-Request-ID'"
+            "'{}' is not the name of a header field; take letters, digits and '-', such as \
+             'X-Request-ID'",
+            name.escape_debug()
         )),
         name => Ok(name),
     }
@@ -374,6 +411,32 @@ mod tests {
         assert_eq!(field_name(Value::None), Ok(None));
         for wrong in ["", "X Request", "X:", "X-Größe", "X\r\nY"] {
             assert!(field_name(str(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_or_logged_as_it_is_has_no_line_ends() {
+        assert_eq!(
+            field_value(str(" my/1.0 (a b) ")),
+            Ok("my/1.0 (a b)".to_owned())
+        );
+        assert_eq!(field_value(str("")), Ok(String::new()));
+        for wrong in [
+            "a\r\nSet-Cookie: b",
+            "a\nb",
+            "a\tb",
+            "a\0",
+            "a\x7f",
+            "größe",
+        ] {
+            let reason = field_value(str(wrong)).unwrap_err();
+            assert!(!reason.contains(char::is_control), "{reason}");
+        }
+        assert_eq!(line(str("größe")), Ok("größe".to_owned()));
+        assert_eq!(optional_line(Value::None), Ok(None));
+        for wrong in ["a\nb", "a\rb", "a\0b", "a\u{9b}b", "a\u{2028}b"] {
+            assert!(line(str(wrong)).is_err(), "{wrong:?}");
+            assert!(optional_line(str(wrong)).is_err(), "{wrong:?}");
         }
     }
 

@@ -116,6 +116,15 @@ impl Settings {
                 ));
             }
         }
+        if let (Some(folder), Some(_)) = (&self.certfile, &self.keyfile)
+            && folder.is_dir()
+        {
+            idle.push(format!(
+                "The setting keyfile changes nothing. certfile '{}' is a folder, where each \
+                 certificate has its key in the same file or beside it.",
+                folder.display()
+            ));
+        }
         idle
     }
 }

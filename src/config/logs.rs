@@ -59,7 +59,8 @@ impl Settings {
                 None => log::SyslogAddress::Unix(path),
             },
         };
-        let name = || self.process_name().replace(':', ".");
+        let odd = |it: char| it == ':' || it.is_control();
+        let name = || self.process_name().replace(odd, ".");
         log::SyslogOptions {
             address,
             facility: self.syslog_facility.number(),

@@ -194,9 +194,31 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// In printable ASCII, as Python's `json` writes it: what else there is could
+    /// steer a terminal, or end the line for who reads it.
     fn text(&mut self, text: &str) {
+        let start = self.line.len();
         // Writing to a Vec cannot fail.
         let _ = serde_json::to_writer(&mut *self.line, text);
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+        if self.line[start..].iter().all(is_plain) {
+            return;
+        }
+        let written = self.line.split_off(start);
+        for character in String::from_utf8_lossy(&written).chars() {
+            match character {
+                ' '..='~' => self.line.push(character as u8),
+                other => self.code_units(other),
+            }
+        }
+    }
+
+    /// A character by its numbers in UTF-16 (RFC 8259, section 7).
+    fn code_units(&mut self, character: char) {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            self.line
+                .extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+        }
     }
 
     fn integer(&mut self, number: u64) {
@@ -288,11 +310,32 @@ mod tests {
             ..AccessRecord::unknown()
         };
         let line = line("target,path", &record);
-        assert!(!line.contains(['\n', '\r']), "{line}");
+        assert!(
+            line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+            "{line}"
+        );
         let object: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(object["path"], "/é\"\\\n");
         let target = object["target"].as_str().unwrap();
         assert!(target.chars().map(|c| c as u32).eq(0..=255), "{target}");
+    }
+
+    #[test]
+    fn what_is_not_printable_ascii_is_escaped() {
+        let text = "\u{9b}2J \u{7f} \u{85} \u{2028} \u{202e} \u{e9} \u{1f600}";
+        let record = AccessRecord {
+            path: text.as_bytes(),
+            ..AccessRecord::unknown()
+        };
+        let escaped = r"\u009b2J \u007f \u0085 \u2028 \u202e \u00e9 \ud83d\ude00";
+        assert_eq!(line("path", &record), format!(r#"{{"path": "{escaped}"}}"#));
+        let error = error_line("ERROR", text, &Stamp::now());
+        let error = String::from_utf8(error).unwrap();
+        assert!(error.contains(escaped), "{error}");
+        let object: Value = serde_json::from_str(&error).unwrap();
+        assert_eq!(object["message"], text);
+        let named = line(&format!("{text}=path"), &record);
+        assert!(named.starts_with(&format!("{{\"{escaped}\"")), "{named}");
     }
 
     #[test]

@@ -164,17 +164,25 @@ impl Listener {
     /// # Errors
     /// It is not open, or no socket that listens.
     pub fn inherit(number: RawFd, asked: Option<Address>) -> io::Result<Self> {
-        // SAFETY: who started us has opened it for us; an error of `fcntl`
-        // says so if not.
+        let wrong = |what| io::Error::other(format!("descriptor {number} {what}"));
+        if number < 0 {
+            return Err(wrong("cannot be"));
+        }
+        // SAFETY: it is not negative, and who started us has opened it for us;
+        // an error of `fcntl` says so if not.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        let socket = Socket::from(borrowed.try_clone_to_owned()?);
+        let clone = borrowed.try_clone_to_owned();
+        let socket = Socket::from(clone.map_err(|error| match error.raw_os_error() {
+            Some(libc::EBADF) => wrong("is not open"),
+            _ => error,
+        })?);
+        // Anything but a socket is an error here.
+        if !socket.is_listener().unwrap_or(false) {
+            return Err(wrong("is no socket that listens"));
+        }
         if number > 2 {
             // From now on ours is the clone, which is closed on exec.
             close(number)?;
-        }
-        if !socket.is_listener()? {
-            let message = format!("descriptor {number} is no socket that listens");
-            return Err(io::Error::other(message));
         }
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;

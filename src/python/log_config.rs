@@ -32,7 +32,7 @@ pub struct LogConfig<'a> {
 /// logs there.
 ///
 /// # Errors
-/// The traceback of what is wrong with the config.
+/// A sentence about what is wrong with the config.
 pub fn install(config: &LogConfig<'_>) -> Result<Arc<dyn Sink>, String> {
     Python::attach(|py| {
         let path = |path: Option<&Path>| path.map(|path| path.display().to_string());
@@ -52,12 +52,19 @@ pub fn install(config: &LogConfig<'_>) -> Result<Arc<dyn Sink>, String> {
         });
         match installed {
             Ok(loggers) => Ok(Arc::new(Loggers(loggers.unbind())) as Arc<dyn Sink>),
-            Err(error) => Err(format!(
-                "The logging config cannot be used.\n{}",
-                traceback::format(py, &error)
-            )),
+            Err(error) => Err(sentence(py, &error)),
         }
     })
+}
+
+/// What the Python half says is wrong; anything else it raises is a fault of its
+/// own.
+fn sentence(py: Python<'_>, error: &PyErr) -> String {
+    let said = error.value(py);
+    match said.get_type().name().is_ok_and(|name| name == "Unusable") {
+        true => said.to_string(),
+        false => traceback::format(py, error),
+    }
 }
 
 /// Takes back what [`install`] has done in the running interpreter.

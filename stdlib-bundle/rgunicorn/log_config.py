@@ -5,8 +5,10 @@ import json
 import logging
 import logging.config
 import sys
+import traceback
 
 from _rgunicorn import logger
+from _rgunicorn_importer import inside
 
 ERROR_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
 DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
@@ -97,22 +99,52 @@ def handlers():
     return {handler for logger in loggers for handler in getattr(logger, "handlers", ())}
 
 
+class Unusable(Exception):
+    """Says in one sentence what is wrong with the config."""
+
+
 def install(error_file, access_file, level, access_format, dictionary, json_file, ini_file):
     """Configures `logging`: by a dict, else by a JSON file,
     else by a file in the form of `logging.config.fileConfig`."""
     logger.configured = True
-    base(error_file, access_file, level)
-    if dictionary is not None:
-        logging.config.dictConfig({**defaults(), **dictionary})
-    elif json_file is not None:
-        with open(json_file, encoding="utf-8") as file:
-            logging.config.dictConfig({**defaults(), **json.load(file)})
-    elif ini_file is not None:
-        with open(ini_file, encoding="utf-8") as file:
-            text = io.StringIO(file.read())
-        here = {"__file__": ini_file, "here": ini_file.rpartition("/")[0]}
-        logging.config.fileConfig(text, defaults=here, disable_existing_loggers=False)
+    setting = "errorlog or accesslog"
+    try:
+        base(error_file, access_file, level)
+        if dictionary is not None:
+            setting = "logconfig_dict"
+            logging.config.dictConfig({**defaults(), **dictionary})
+        elif json_file is not None:
+            setting = f"logconfig_json {json_file!r}"
+            with open(json_file, encoding="utf-8") as file:
+                loaded = json.load(file)
+            if not isinstance(loaded, dict):
+                raise TypeError(f"there is a {type(loaded).__name__} in it and no dict")
+            logging.config.dictConfig({**defaults(), **loaded})
+        elif ini_file is not None:
+            setting = f"logconfig {ini_file!r}"
+            with open(ini_file, encoding="utf-8") as file:
+                text = io.StringIO(file.read())
+            here = {"__file__": ini_file, "here": ini_file.rpartition("/")[0]}
+            logging.config.fileConfig(text, defaults=here, disable_existing_loggers=False)
+    except Exception as error:
+        raise Unusable(f"The logging config cannot be used: {setting}: {why(error)}") from None
     return Loggers(access_format)
+
+
+def why(error):
+    """An exception and its causes in one line. What of other people's code has
+    raised follows; our lines and `logging`'s tell them nothing."""
+    reasons, frames = [], []
+    while error is not None and len(reasons) < 10:
+        reasons.append(" ".join("".join(traceback.format_exception_only(error)).split()))
+        found = traceback.extract_tb(error.__traceback__)
+        frames = [frame for frame in found if not is_ours(frame.filename)] or frames
+        error = error.__cause__
+    return "\n".join([": ".join(reasons), *traceback.format_list(frames)]).rstrip()
+
+
+def is_ours(path):
+    return path.startswith("<") or inside(path) is not None
 
 
 def remove():

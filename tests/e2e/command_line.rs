@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use crate::support::{Start, app, folder, site};
+use crate::support::{Start, app, folder, in_all_classes, site};
 
 #[test]
 fn the_version_names_both_versions() {
@@ -77,6 +77,62 @@ fn a_wrong_value_names_where_it_stands() {
         let named = finished.stderr.contains(&format!("${variable}"));
         assert!(named, "{variable}: {}", finished.stderr);
     }
+}
+
+#[test]
+fn an_app_that_an_option_has_taken_is_pointed_out() {
+    for flag in ["--proxy-headers", "--server-header"] {
+        let finished = Start::server([flag, "app:app"]).cwd(app("mirror")).run();
+        assert_eq!(finished.code, 1, "{}", finished.stderr);
+        let told = format!(
+            "Error: 'app:app' is taken for the value of {flag}; if it is the app, name it before \
+             the options"
+        );
+        assert_eq!(finished.stderr.trim(), told);
+    }
+    let server = Start::server(["app:app", "--proxy-headers"])
+        .cwd(app("mirror"))
+        .spawn();
+    assert_eq!(server.target().get("/").status, 200);
+}
+
+#[test]
+fn what_would_be_sent_or_logged_with_a_line_end_is_refused() {
+    let dir = folder();
+    let config = dir.path().join("conf.py");
+    for (setting, value, reason) in [
+        ("server_header", r"a\r\nSet-Cookie: b", "header field"),
+        ("server_header", r"a\nb", "header field"),
+        ("server_header", "größe", "header field"),
+        ("request_id", r"X-Id\r\nb", "header field"),
+        ("syslog_prefix", r"a\nb", "control character"),
+        ("statsd_prefix", r"a\nb", "control character"),
+        ("dogstatsd_tags", r"a\nb", "control character"),
+        ("proc_name", r"a\u2028b", "control character"),
+    ] {
+        fs::write(&config, format!("{setting} = '{value}'\n")).unwrap();
+        let finished = Start::server(["--config", config.to_str().unwrap(), "app"])
+            .cwd(app("hello"))
+            .run();
+        assert_eq!(finished.code, 1, "{}", finished.stderr);
+        let told = finished.stderr.trim();
+        let place = format!("Invalid value for {setting}");
+        assert!(told.contains(&place) && told.contains(reason), "{told}");
+        assert!(!told.contains('\n'), "{told}");
+    }
+}
+
+in_all_classes! {
+    the_server_field_is_what_it_is_told_to_be,
+}
+
+fn the_server_field_is_what_it_is_told_to_be(class: &[&str]) {
+    let server = Start::server(class)
+        .args(["--server-header", "mine/1.0 (a; b)"])
+        .cwd(app("mirror"))
+        .spawn();
+    let answer = server.target().get("/");
+    assert_eq!(answer.header("Server"), Some("mine/1.0 (a; b)"));
 }
 
 #[test]

@@ -117,14 +117,12 @@ fn a_broken_config_is_told_and_leaves_the_old_one() {
     let mut broken = serve(dir.path(), &["--log-config-json", "log.json"]);
     assert_eq!(broken.exit_code(), 3);
     let told = broken.stderr.whole();
-    assert!(
-        told.contains("The logging config cannot be used."),
-        "{told}"
+    let sentence = format!(
+        "The logging config cannot be used: logconfig_json '{}': ValueError: Unsupported version: 2",
+        path.display()
     );
-    assert!(
-        told.contains("ValueError: Unsupported version: 2"),
-        "{told}"
-    );
+    assert!(told.lines().any(|line| line == sentence), "{told}");
+    assert!(!told.contains("Traceback"), "{told}");
 
     fs::write(&path, JSON.replace("\"filters\": [\"quiet\"],", "")).unwrap();
     fs::write(dir.path().join("quiet.py"), QUIET).unwrap();
@@ -133,9 +131,95 @@ fn a_broken_config_is_told_and_leaves_the_old_one() {
     assert_eq!(target.exchange(request("/")).status, 200);
     fs::write(&path, "not JSON").unwrap();
     server.signal(Signal::SIGHUP);
-    server.stderr.wait_for("The logging config cannot be used.");
+    server
+        .stderr
+        .wait_for("The logging config cannot be used: ");
     assert_eq!(target.exchange(request("/still")).status, 200);
     server.stdout.wait_for("GET /still");
+}
+
+#[test]
+fn what_is_wrong_with_a_config_is_one_sentence() {
+    let dir = folder();
+    site::copy_app("hello", dir.path());
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("list.json", "[1]");
+    write(
+        "handler.json",
+        r#"{"handlers": {"console": {"class": "logging.FileHandler", "filename": "/nowhere/log"}}}"#,
+    );
+    write("empty.ini", "");
+    write("version.py", "logconfig_dict = {'version': 2}\n");
+    write(
+        "class.py",
+        "logconfig_dict = {'handlers': {'console': {'class': 'logging.Nothing'}}}\n",
+    );
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    for (args, told) in [
+        (
+            ["--log-config-json", "-"],
+            format!("logconfig_json '{}': FileNotFoundError: ", path("-")),
+        ),
+        (
+            ["--log-config-json", "list.json"],
+            format!(
+                "logconfig_json '{}': TypeError: there is a list in it",
+                path("list.json")
+            ),
+        ),
+        (
+            ["--log-config-json", "handler.json"],
+            "ValueError: Unable to configure handler 'console': FileNotFoundError: [Errno 2] No \
+             such file or directory: '/nowhere/log'"
+                .to_owned(),
+        ),
+        (
+            ["--log-config", "empty.ini"],
+            format!("logconfig '{}': KeyError: 'formatters'", path("empty.ini")),
+        ),
+        (
+            ["--config", "version.py"],
+            "logconfig_dict: ValueError: Unsupported version: 2".to_owned(),
+        ),
+        (
+            ["--config", "class.py"],
+            "logconfig_dict: ValueError: Unable to configure handler 'console': ".to_owned(),
+        ),
+    ] {
+        let ended = Start::server(args).args(["app"]).cwd(dir.path()).run();
+        assert!([1, 3].contains(&ended.code), "{}", ended.stderr);
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| line.contains("The logging config cannot be used: "));
+        let at = at.unwrap_or_else(|| panic!("{}", ended.stderr));
+        assert!(lines[at].contains(&told), "{told}\n{}", ended.stderr);
+        // What follows is another line of the log.
+        assert!(
+            lines[at + 1..].iter().all(|line| line.starts_with('[')),
+            "{}",
+            ended.stderr
+        );
+    }
+    // Where the user's own code raises, the sentence says where.
+    write(
+        "mine.py",
+        "import logging\nclass Mine(logging.Handler):\n    def __init__(self):\n        1 / 0\n",
+    );
+    write(
+        "mine.json",
+        r#"{"handlers": {"console": {"class": "mine.Mine"}}}"#,
+    );
+    let ended = Start::server(["--log-config-json", "mine.json", "app"])
+        .cwd(dir.path())
+        .run();
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let told = format!(
+        "ZeroDivisionError: division by zero\n  File \"{}\", line 4, in __init__\n    1 / 0",
+        path("mine.py")
+    );
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("config.py"), "{}", ended.stderr);
 }
 
 #[test]

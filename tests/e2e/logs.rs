@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
-use crate::support::{DEADLINE, Process, Start, Target, app, folder};
+use crate::support::{DEADLINE, Process, Start, Target, app, folder, in_all_classes};
 
 fn hello(args: &[&str]) -> Process {
     Start::server(["app"]).args(args).cwd(app("hello")).spawn()
@@ -163,6 +163,59 @@ fn json_lines_have_typed_fields() {
     assert_eq!(error["level"], "ERROR");
     let message = error["message"].as_str().unwrap();
     assert!(message.starts_with("Error handling request GET /broken\nTraceback"));
+}
+
+in_all_classes! {
+    a_json_line_is_printable_ascii,
+}
+
+/// What steers a terminal, and what ends a line for some readers.
+const ODD: &str = "\u{9b}2J \u{7f} \u{85} \u{2028} \u{202e} é \u{1f600}";
+
+fn a_json_line_is_printable_ascii(class: &[&str]) {
+    let json = ["--access-logfile", "-", "--access-log-json", "--log-json"];
+    let server = Start::server(class).args(json).cwd(app("mirror")).spawn();
+    let listening = server.stderr.wait_for("Listening at: ");
+    let listening: Value = serde_json::from_str(&listening).unwrap();
+    let target = target(listening["message"].as_str().unwrap());
+    let request =
+        format!("GET /odd HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: {ODD}\r\n\r\n");
+    // DEL is refused in a field.
+    assert_eq!(target.exchange(&request).status, 400);
+    target.exchange(request.replace('\u{7f}', "?"));
+    let line = server.stdout.wait_for("/odd");
+    assert!(
+        line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+        "{line}"
+    );
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["user_agent"], ODD.replace('\u{7f}', "?"));
+}
+
+#[test]
+fn a_json_line_of_the_error_log_is_printable_ascii() {
+    let dir = folder();
+    let escaped = ODD.chars().map(|it| format!("\\U{:08x}", u32::from(it)));
+    let text = format!("raise ValueError('{}')\n", escaped.collect::<String>());
+    fs::write(dir.path().join("app.py"), text).unwrap();
+    let ended = Start::server(["--log-json", "app:app"])
+        .cwd(dir.path())
+        .run();
+    let line = ended
+        .stderr
+        .lines()
+        .find(|line| line.contains("ValueError"))
+        .unwrap();
+    assert!(
+        line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+        "{line}"
+    );
+    let line: Value = serde_json::from_str(line).unwrap();
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(&format!("ValueError: {ODD}")),
+        "{message}"
+    );
 }
 
 #[test]

@@ -65,6 +65,25 @@ fn syslog_gets_both_logs_by_udp() {
 }
 
 #[test]
+fn json_in_syslog_is_printable_ascii() {
+    let (daemon, port) = udp();
+    let to = format!("udp://127.0.0.1:{port}");
+    let server = hello(&["--log-syslog", "--log-syslog-to", &to, "--access-log-json"]);
+    let request =
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: \u{9b}2J\u{2028}\r\n\r\n";
+    server.target().exchange(request);
+    let message = wait_for(".access: ", |packet| daemon.recv(packet));
+    assert!(
+        message.contains(r#""user_agent": "\u009b2J\u2028""#),
+        "{message}"
+    );
+    assert!(
+        message.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_access_log_can_be_kept_out_of_syslog() {
     let dir = folder();
     let path = dir.path().join("log");

@@ -43,6 +43,46 @@ fn its_socket_is_served_and_stays() {
 }
 
 #[test]
+fn a_variable_that_promises_what_is_not_there_is_named() {
+    let here = std::fs::File::open("/dev/null").unwrap();
+    let fails = |start: Start, told: &str| {
+        let ended = start.args(["app"]).cwd(app("hello")).run();
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        let error = ended.stderr.lines().last().unwrap();
+        assert!(error.contains(told), "{}", ended.stderr);
+        assert!(error.contains("[ERROR]"), "{}", ended.stderr);
+        assert!(error.ends_with("; leave it out"), "{}", ended.stderr);
+    };
+    let start = || Start::new([] as [&str; 0]);
+    for (value, what) in [
+        ("999", "descriptor 999 is not open"),
+        ("-1", "descriptor -1 cannot be"),
+        ("2147483647", "descriptor 2147483647 is not open"),
+        ("0", "descriptor 0 is no socket that listens"),
+    ] {
+        let told = format!("The variable GUNICORN_FD is wrong: {what}");
+        fails(start().env("GUNICORN_FD", value), &told);
+    }
+    let told = "The variable LISTEN_FDS is wrong: descriptor 3 is no socket that listens";
+    fails(activated(here), told);
+    // More than there are: the next is not open, or one of our own.
+    for count in ["2", "2147483647"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let told = "The variable LISTEN_FDS is wrong: descriptor 4 is no";
+        fails(activated(listener).env("LISTEN_FDS", count), told);
+    }
+    let ended = Start::new(["--bind", "fd://999", "app"])
+        .cwd(app("hello"))
+        .run();
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("descriptor 999 is not open"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn its_socket_goes_over_to_the_next_master() {
     let dir = folder();
     let path = dir.path().join("sock");

@@ -200,8 +200,16 @@ fn each_name_has_its_certificate() {
         }
     }
     let server = Start::server(["--certfile", pairs.to_str().unwrap(), "app:app"])
+        .args(["--keyfile", "/nowhere.key"])
         .cwd(app("mirror"))
         .spawn();
+    let told = server
+        .stderr
+        .wait_for("The setting keyfile changes nothing.");
+    assert!(
+        told.contains("[WARNING]") && told.contains(pairs.to_str().unwrap()),
+        "{told}"
+    );
     let port = port(&server);
     for name in [NAME, "alias.test", "two.test", "any.two.test"] {
         seen(&curl(&authority, name, port, &[]));

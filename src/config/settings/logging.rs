@@ -177,7 +177,7 @@ macro_rules! logging {
                 flags: &["--log-syslog-prefix"],
                 kind: Kind::Text("STRING"),
                 default: None,
-                check: check::optional_text,
+                check: check::optional_line,
             }
 
             /// The facility in syslog, such as `user`, `daemon` or `local0`.
@@ -209,7 +209,7 @@ macro_rules! logging {
                 flags: &["--dogstatsd-tags"],
                 kind: Kind::Text("TAGS"),
                 default: String::new(),
-                check: check::text,
+                check: check::line,
             }
 
             /// What the names of the metrics begin with.
@@ -217,7 +217,7 @@ macro_rules! logging {
                 flags: &["--statsd-prefix"],
                 kind: Kind::Text("PREFIX"),
                 default: String::new(),
-                check: check::text,
+                check: check::line,
             }
 
             /// Send how many connections wait to be accepted to statsd.
@@ -234,14 +234,14 @@ macro_rules! logging {
                 flags: &["-n", "--name"],
                 kind: Kind::Text("STRING"),
                 default: None,
-                check: check::optional_text,
+                check: check::optional_line,
             }
 
             /// The name when `proc_name` gives none.
             default_proc_name: String {
                 kind: Kind::Text("STRING"),
                 default: "gunicorn".to_owned(),
-                check: check::text,
+                check: check::line,
             }
         ] $($rest)* }
     };

@@ -314,12 +314,12 @@ macro_rules! mechanics {
                 check: check::text,
             }
 
-            /// The value of the `Server` field of answers; empty for no field.
+            /// The value of the `Server` field of answers, in printable ASCII; empty for no field.
             server_header: String {
                 flags: &["--server-header"],
                 kind: Kind::Text("STRING"),
                 default: "rgunicorn".to_owned(),
-                check: check::text,
+                check: check::field_value,
             }
 
             /// The header field of a request's id, such as `X-Request-ID`; none for no ids.

@@ -99,7 +99,10 @@ impl Start {
             // SAFETY: descriptor 3 is nobody's in a process that was just
             // forked to execute; the strings have their zero bytes.
             unsafe {
-                if nix::libc::dup2(socket.as_raw_fd(), 3) < 0 {
+                // It may be that one already, and then it would be closed.
+                if nix::libc::dup2(socket.as_raw_fd(), 3) < 0
+                    || nix::libc::fcntl(3, nix::libc::F_SETFD, 0) < 0
+                {
                     return Err(io::Error::last_os_error());
                 }
             }
