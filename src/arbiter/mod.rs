@@ -214,7 +214,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         master.pidfile = former;
         master.write_pidfile();
     } else if let Some(path) = master.pidfile_path() {
-        master.pidfile = Some(Pidfile::create(&path)?);
+        Pidfile::check(&path)?;
     }
     match Sockets::open(master.settings(), &inheritance, is_renewal) {
         Ok(sockets) => master.sockets = sockets,
@@ -223,6 +223,16 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
             master.remove_pidfile();
             return Ok(1);
         }
+    }
+    // Not before the sockets: a server that has them may be one that locks no
+    // pid file, and keeps its own.
+    if !is_renewal && let Some(path) = master.pidfile_path() {
+        let created = Pidfile::create(&path).inspect_err(|_| {
+            if inheritance.sockets.is_empty() {
+                master.sockets.unlink();
+            }
+        });
+        master.pidfile = Some(created?);
     }
     master.opened = Instant::now();
     ::log::debug!("Arbiter booted");

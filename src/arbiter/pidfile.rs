@@ -32,18 +32,24 @@ pub enum Error {
 }
 
 impl Pidfile {
+    /// Looks whether the file can be ours.
+    ///
+    /// # Errors
+    /// A server is alive whose file this is.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        match living(path).filter(|_| is_locked(path)) {
+            Some(pid) => Err(Error::Running(pid, path.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     /// Writes the file for this process. It appears whole, with mode 0644.
     ///
     /// # Errors
     /// A server is alive whose file this is, or it cannot be written.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        if let Some(pid) = owner(path)
-            && pid != Pid::this()
-            && is_alive(pid)
-        {
-            if is_locked(path) {
-                return Err(Error::Running(pid, path.to_owned()));
-            }
+        Self::check(path)?;
+        if let Some(pid) = living(path) {
             ::log::warn!(
                 "The pid file '{}' is stale: process {pid} is no server that has it; \
                  it is written anew",
@@ -101,8 +107,10 @@ impl Pidfile {
 
 /// Writes the file under another name and locks it before it gets its own.
 fn write(new: &Path, path: &Path) -> io::Result<File> {
+    // Where others can write, too, they may have laid something in the way.
+    let _ = fs::remove_file(new);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o644);
+    options.write(true).create_new(true).mode(0o644);
     let mut file = options.open(new)?;
     writeln!(file, "{}", Pid::this())?;
     lock(&file);
@@ -122,8 +130,12 @@ fn owner(path: &Path) -> Option<Pid> {
     Some(Pid::from_raw(pid))
 }
 
-fn is_alive(pid: Pid) -> bool {
-    matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM))
+/// Another process than this that the file names and that is alive.
+fn living(path: &Path) -> Option<Pid> {
+    let is_alive = |pid: &Pid| matches!(kill(*pid, None), Ok(()) | Err(Errno::EPERM));
+    owner(path)
+        .filter(|pid| *pid != Pid::this())
+        .filter(is_alive)
 }
 
 /// Whether a server holds the file's lock; also where that cannot be found out.

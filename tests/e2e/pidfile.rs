@@ -7,7 +7,9 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::support::{Process, Start, app, folder, in_all_classes, program, site, wait_until};
+use crate::support::{
+    Process, Start, Target, app, folder, in_all_classes, program, site, wait_until,
+};
 
 #[test]
 fn it_names_the_master_and_is_gone_at_the_end() {
@@ -91,6 +93,39 @@ fn one_that_names_another_server_is_replaced() {
         drop(replaces(&path, |start| start));
         other.target().get("/").ok();
     }
+}
+
+#[test]
+fn one_of_a_server_that_locks_none_stays_if_it_has_the_address() {
+    let dir = folder();
+    let path = dir.path().join("site.pid");
+    let other = Start::server(["app"]).cwd(app("hello")).spawn();
+    let address = other.target();
+    let Target::Tcp(address) = address else {
+        panic!("{address:?} is not what it was asked for");
+    };
+    let named = format!("{}\n", other.pid());
+    fs::write(&path, &named).unwrap();
+    let second = Start::new(["--bind", &address.to_string(), "app"])
+        .args(["--pid".as_ref(), path.as_os_str()])
+        .cwd(app("hello"))
+        .run();
+    assert_eq!(second.code, 1, "{}", second.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), named);
+}
+
+#[test]
+fn one_that_cannot_be_written_leaves_no_socket() {
+    let dir = folder();
+    let socket = dir.path().join("sock");
+    let bind = format!("unix:{}", socket.display());
+    let ended = Start::new(["--bind", &bind, "--pid", "/dev/null/pid", "app"])
+        .cwd(app("hello"))
+        .run();
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let told = "Error: The pid file '/dev/null/pid' cannot be written";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(!socket.exists());
 }
 
 /// A start that is refused because of this pid file.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
+use nix::unistd::{Gid, Group, geteuid};
 
 use super::{Bench, Unpacked, unpack_into, write_zip};
 
@@ -73,6 +73,20 @@ fn nothing_is_made_below_a_folder_that_others_may_write() {
         bench.refuses(&open.join("some/where/cache"), &why);
         assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_group_without_others_is_no_stranger() {
+    // The user's own group, where the system gives each one, as it does to root.
+    let group = Group::from_gid(Gid::from_raw(0)).unwrap();
+    if !geteuid().is_root() || group.is_none_or(|group| !group.mem.is_empty()) {
+        eprintln!("skipped: only root is sure to have such a group");
+        return;
+    }
+    let bench = bench();
+    let ours = bench.folder_with("ours", 0o775);
+    chown(&ours, None, Some(0)).unwrap();
+    assert!(bench.unpacked_below(&ours.join("cache")).is_some());
 }
 
 #[test]
