@@ -60,7 +60,7 @@ impl<'a, 'py> Event<'a, 'py> {
             .ok_or_else(|| {
                 PyTypeError::new_err(format!("'status' of '{}' must be a status code", self.kind))
             })?;
-        let mut head = ResponseHead::with_code(status);
+        let mut head = ResponseHead::with_code(status).map_err(invalid)?;
         self.add_fields(&mut head)?;
         Ok(head)
     }
@@ -89,11 +89,15 @@ impl<'a, 'py> Event<'a, 'py> {
             };
             let name = bytes(name, &"the name of a header")?;
             let value = bytes(value, &"the value of a header")?;
-            each(name.as_bytes(), value.as_bytes())
-                .map_err(|error| PyValueError::new_err(error.to_string()))?;
+            each(name.as_bytes(), value.as_bytes()).map_err(invalid)?;
         }
         Ok(())
     }
+}
+
+/// An answer that cannot be sent is the app's error.
+pub fn invalid(error: ResponseError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 /// A bytes-like value as bytes; `what` names it in the error.

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::event::Event;
+use super::event::{Event, invalid};
 use super::{Channel, Progress};
 use crate::http::{BodyError, Status};
 use pyo3::exceptions::{PyConnectionResetError, PyRuntimeError, PyTypeError, PyValueError};
@@ -204,8 +204,7 @@ impl Http {
             }
         }
         let fields = links.iter().map(|link| (&b"Link"[..], link.as_bytes()));
-        let hints = crate::http::early_hints(fields)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let hints = crate::http::early_hints(fields).map_err(invalid)?;
         let mut state = lock(&self.state);
         let State {
             channel, answer, ..

@@ -13,6 +13,10 @@ use std::borrow::Cow;
 pub enum ResponseError {
     #[error("Invalid response status: {0:?}")]
     Status(String),
+    #[error(
+        "The response status {0} is only an interim one: an answer has a status of 200 or more"
+    )]
+    Interim(u16),
     #[error("Invalid header name: {0:?}")]
     FieldName(String),
     #[error("Invalid value of header {0:?}")]
@@ -75,11 +79,25 @@ impl ResponseHead {
         let code = status[..3]
             .iter()
             .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        check_final(code)?;
         Ok(ResponseHead::begun(code, &[status]))
     }
 
     /// With the usual reason of this code, which has three digits.
-    pub fn with_code(code: u16) -> ResponseHead {
+    pub fn with_code(code: u16) -> Result<ResponseHead, ResponseError> {
+        check_final(code)?;
+        Ok(ResponseHead::with_reason(code))
+    }
+
+    /// The server's own word that the connection goes over to `protocol`.
+    pub fn switching_to(protocol: &str) -> Result<ResponseHead, ResponseError> {
+        let mut head = ResponseHead::with_reason(SWITCHING);
+        head.add(b"Connection", b"upgrade")?;
+        head.add(b"Upgrade", protocol.as_bytes())?;
+        Ok(head)
+    }
+
+    fn with_reason(code: u16) -> ResponseHead {
         let reason = reason(code).as_bytes();
         let blank: &[u8] = if reason.is_empty() { b"" } else { b" " };
         ResponseHead::begun(code, &[code.to_string().as_bytes(), blank, reason])
@@ -210,7 +228,8 @@ impl ResponseHead {
         };
         let keep_alive = rules.keep_alive && !self.upgrade && framing != BodyFraming::UntilClose;
         let connection = match (self.upgrade, keep_alive) {
-            (true, _) => "upgrade",
+            (true, _) if self.code == SWITCHING => "upgrade",
+            (true, _) => "close, upgrade",
             (false, true) => "keep-alive",
             (false, false) => "close",
         };
@@ -249,6 +268,19 @@ impl ResponseHead {
         }
         out.extend_from_slice(b"\r\n");
         ResponseBody::new(framing, keep_alive)
+    }
+}
+
+/// The status that ends HTTP on a connection.
+const SWITCHING: u16 = 101;
+
+/// An app that answers with a status of 1xx has not answered: whoever is at the
+/// other end would wait for more, or take the connection for a tunnel (RFC 9110
+/// section 15.2).
+fn check_final(code: u16) -> Result<(), ResponseError> {
+    match code {
+        100..200 => Err(ResponseError::Interim(code)),
+        _ => Ok(()),
     }
 }
 

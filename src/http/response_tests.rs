@@ -108,13 +108,28 @@ fn fields_that_are_not_the_apps() {
     ];
     let (text, _) = respond(GET, "200 OK", &fields, &[]);
     assert_eq!(text.matches("\r\n").count(), 8, "{text}");
-    let (text, kept) = respond(
-        GET,
-        "101 Switching Protocols",
-        &[("Connection", "Upgrade"), ("Upgrade", "websocket")],
-        &[],
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    let (text, kept) = respond(GET, "426 Upgrade Required", &upgrade, &[]);
+    assert!(text.contains("Connection: close, upgrade\r\n"), "{text}");
+    assert!(text.contains("Upgrade: websocket\r\n") && !kept, "{text}");
+}
+
+#[test]
+fn only_the_server_ends_http_on_a_connection() {
+    for code in [100, 101, 103, 199] {
+        let interim = Err(ResponseError::Interim(code));
+        let status = format!("{code} x");
+        assert_eq!(ResponseHead::new(status.as_bytes()).map(drop), interim);
+        assert_eq!(ResponseHead::with_code(code).map(drop), interim);
+    }
+    let head = ResponseHead::switching_to("websocket").unwrap();
+    let mut out = Vec::new();
+    head.begin(GET, "", "today", &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "HTTP/1.1 101 Switching Protocols\r\nDate: today\r\nConnection: upgrade\r\n\
+         Upgrade: websocket\r\n\r\n"
     );
-    assert!(text.contains("Connection: upgrade\r\nUpgrade: websocket\r\n") && !kept);
 }
 
 #[test]

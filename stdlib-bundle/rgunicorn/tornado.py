@@ -132,7 +132,13 @@ class Connection(httputil.HTTPConnection):
         if start_line.code == 101 and self.websocket is not None:
             return self.send(self.websocket.acceptance(fields))
         start = {"type": f"{self._response}.start", "status": start_line.code}
-        written = self.send(start | {"headers": fields})
+        try:
+            written = self.send(start | {"headers": fields})
+        except ValueError:
+            # It cannot be sent, such as a status of 1xx; and Tornado, which
+            # takes it for sent, would send nothing else.
+            self.refuse(500, "Internal Server Error")
+            raise
         return self.write(chunk) if chunk else written
 
     def write(self, chunk):

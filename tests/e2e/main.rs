@@ -24,6 +24,7 @@ mod gunicorn_package;
 mod hooks;
 mod keep_alive;
 mod libraries;
+mod interim;
 mod lifespan;
 mod loader;
 mod log_config;

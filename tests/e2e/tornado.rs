@@ -44,6 +44,10 @@ fn handlers() {
     assert_eq!(target.get("/nowhere").status, 404);
     assert_eq!(target.get("/raises?tea=1").status, 418);
     assert_eq!(target.get("/raises").status, 500);
+    assert_eq!(target.get("/interim").status, 500);
+    server
+        .stderr
+        .wait_for("The response status 101 is only an interim one");
     server.stderr.wait_for("KeyError: 'cup'");
     let head = target.exchange("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(head.status, 405);

@@ -28,6 +28,16 @@ class Main(RequestHandler):
         self.write(f"{self.get_body_argument('name')} {len(upload.body)}")
 
 
+class Cookies(RequestHandler):
+    def get(self):
+        self.write(" ".join(f"{name}={it.value}" for name, it in self.cookies.items()))
+
+
+class Interim(RequestHandler):
+    def get(self):
+        self.set_status(101)
+
+
 class Sleep(RequestHandler):
     async def get(self):
         await asyncio.sleep(1)
@@ -129,6 +139,8 @@ class Chat(WebSocketHandler):
 app = Application(
     [
         ("/", Main),
+        ("/cookies", Cookies),
+        ("/interim", Interim),
         ("/sleep", Sleep),
         ("/lines", Lines),
         ("/wait", Wait),
