@@ -5,13 +5,18 @@ use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
 use super::event::{Event, invalid};
 use super::{Channel, Progress};
 use crate::http::{BodyError, Status};
-use pyo3::exceptions::{PyConnectionResetError, PyRuntimeError, PyTypeError, PyValueError};
+use crate::net::{Rest, rest_of};
+use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::fs::File;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+/// So much of a file whose size is not known is read into memory.
+const MOST_READ: usize = 64 << 20;
 
 /// What the app and the worker share of a request.
 pub struct Http {
@@ -129,9 +134,15 @@ impl Http {
         let path: PathBuf = path.and_then(|path| path.extract().ok()).ok_or_else(|| {
             PyTypeError::new_err("'path' of 'http.response.pathsend' must be a path")
         })?;
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        self.part(event, py, Part::File(file, length), true)
+        let (file, size) = open_regular(&path)?;
+        match rest_of(&file, size, 0, MOST_READ)? {
+            Rest::Read(bytes) => self.part(event, py, Part::Bytes(&bytes), true),
+            Rest::Stated(length) => self.part(event, py, Part::File(file, length), true),
+            Rest::Unknown => Err(PyOSError::new_err(format!(
+                "{} is larger than it says: read it, and send it with 'http.response.body'",
+                path.display()
+            ))),
+        }
     }
 
     fn part(
@@ -335,6 +346,23 @@ impl HttpExchange {
             _ => return Err(unexpected(&event, "a message of an HTTP response")),
         }
         Awaitable::nothing(py)
+    }
+}
+
+/// Opens a regular file, and gives the size that it says it has. The open does
+/// not wait, as that of a FIFO would.
+fn open_regular(path: &Path) -> PyResult<(File, u64)> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok((file, metadata.len())),
+        false => Err(PyOSError::new_err(format!(
+            "'path' of 'http.response.pathsend' must be a regular file, and {} is none",
+            path.display()
+        ))),
     }
 }
 

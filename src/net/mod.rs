@@ -1,11 +1,13 @@
 //! Listening sockets, what goes through the others, and TLS.
 
 mod address;
+mod file;
 mod listener;
 mod tls;
 mod transport;
 
 pub use address::Address;
+pub use file::{Rest, rest_of};
 pub use listener::{BindError, Listener, Making, Peer, bind_patiently};
 pub use tls::{ClientCertificate, ClientCertificates, Tls, TlsFacts, TlsOptions};
 pub use transport::Transport;

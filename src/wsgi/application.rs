@@ -3,7 +3,7 @@
 use super::Channel;
 use super::environ::{EnvironMaker, Request, Settings};
 use super::exchange::{Answer, StartResponse, block, is_shared};
-use super::file_wrapper::FileWrapper;
+use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
 use super::request_hooks::Seen;
 use crate::http::{BodyError, ErrorPage, HttpDate, ResponseRules, Status};
@@ -198,7 +198,10 @@ impl Application {
             && self.sendfile
             && let Some(file) = wrapper.get().sendable(py)?
         {
-            return answer.send_file(file);
+            return match content {
+                Content::Small(bytes) => answer.send_all(&[&bytes]),
+                Content::Large(file) => answer.send_file(file),
+            };
         }
         // The blocks of a list or tuple exist already, so they can go out
         // together and with their length.

@@ -47,6 +47,7 @@ mod requests;
 mod retirement;
 mod settings;
 mod shared_memory;
+mod sent_files;
 mod signals;
 mod slow_bodies;
 mod slow_clients;

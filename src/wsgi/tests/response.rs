@@ -301,14 +301,34 @@ fn file_wrapper() {
         app(&body).run()
     };
     let whole = wrap("open(PATH, 'rb')", "");
-    assert_eq!((whole.body().as_str(), whole.files_sent), ("0123456789", 1));
+    assert_eq!(
+        (whole.body().as_str(), whole.writes.len()),
+        ("0123456789", 1)
+    );
     assert!(whole.text().contains("Content-Length: 10\r\n"));
     assert_eq!(whole.logged, (200, 10));
 
     let rest = wrap("open(PATH, 'rb'); f.read(3)", "");
-    assert_eq!((rest.body().as_str(), rest.files_sent), ("3456789", 1));
+    assert_eq!((rest.body().as_str(), rest.files_sent), ("3456789", 0));
     let stated = wrap("open(PATH, 'rb', 0)", "('Content-Length', '4')");
-    assert_eq!((stated.body().as_str(), stated.files_sent), ("0123", 1));
+    assert_eq!((stated.body().as_str(), stated.files_sent), ("0123", 0));
+
+    let sought = app(&format!(
+        "f = environ['wsgi.file_wrapper'](open({path:?}, 'rb'), 3)\n\
+         f.seek(-4, 2)\nok()\nreturn [b'%d %r ' % (f.tell(), f.seekable()), *f]"
+    ))
+    .run();
+    assert_eq!(sought.body(), "6 True 6789");
+    let unseekable = "class File:\n    read = seekable = lambda self, *size: b''\n\
+         ok()\nwrap = environ['wsgi.file_wrapper']\n\
+         return [b'%r %r' % (wrap(File()).seekable(), wrap(object()).seekable())]";
+    assert_eq!(app(unseekable).run().body(), "False False");
+
+    let small = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "x".repeat(100_000)).unwrap();
+    let large = wrap("open(PATH, 'rb'); f.seek(-10, 2)", "");
+    assert_eq!((large.body().as_str(), large.files_sent), ("xxxxxxxxxx", 1));
+    std::fs::write(&path, small).unwrap();
 
     let memory = wrap("io.BytesIO(b'0123456789')", "");
     assert_eq!(

@@ -156,7 +156,8 @@ async def nothing(scope, receive, send):
 
 async def path(scope, receive, send):
     await start(send)
-    await send({"type": "http.response.pathsend", "path": __file__})
+    path = scope["query_string"].decode() or __file__
+    await send({"type": "http.response.pathsend", "path": path})
 
 
 async def hints(scope, receive, send):

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from flask import Flask, jsonify, redirect, render_template, request, session, url_for
+from flask import Flask, jsonify, redirect, render_template, request, send_file, session, url_for
 
 
 def create_app():
@@ -24,6 +24,10 @@ def create_app():
     def upload():
         file = request.files["file"]
         return f"{file.filename} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+    @app.get("/file")
+    def file():
+        return send_file(request.args["path"], mimetype="application/octet-stream")
 
     @app.get("/about")
     def about():

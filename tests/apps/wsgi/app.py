@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 import sys
 import time
 from wsgiref.validate import validator
@@ -85,6 +86,14 @@ def file(environ, start_response):
     return environ["wsgi.file_wrapper"](open(environ["QUERY_STRING"], "rb"))
 
 
+def output(environ, start_response):
+    """What another process says."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    command = ["/bin/sh", "-c", "printf 'said by '; printf 'another process'"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    return environ["wsgi.file_wrapper"](process.stdout)
+
+
 def nothing(environ, start_response):
     start_response("204 No Content", [])
     return []
@@ -107,6 +116,7 @@ PAGES = {
     "/replaced": replaced,
     "/short": short,
     "/file": file,
+    "/output": output,
     "/nothing": nothing,
     "/scheme": scheme,
 }
