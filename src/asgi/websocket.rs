@@ -2,10 +2,10 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::event::Event;
+use super::event::{Event, invalid};
 use super::http::unexpected;
 use super::{Channel, Finished, Progress};
-use crate::http::Status;
+use crate::http::{ResponseError, ResponseHead, Status};
 use crate::websocket::{self, CloseCode, Compression, Handshake, Options, Payload, Socket};
 use pyo3::exceptions::{PyConnectionResetError, PyTypeError, PyValueError};
 use pyo3::intern;
@@ -213,26 +213,23 @@ impl WebSocket {
     fn accept(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
         let subprotocol = event.get(intern!(py, "subprotocol"))?;
         let subprotocol: Option<String> = subprotocol.map(|name| name.extract()).transpose()?;
-        let mut lines = Vec::new();
-        event.fields(|name, value| crate::http::field_line(name, value, &mut lines))?;
+        let mut head = ResponseHead::switching_to("websocket").map_err(invalid)?;
+        event.fields(
+            |name, value| match is_of_handshake(name, subprotocol.is_some()) {
+                true => Ok(()),
+                false => head.add(name, value),
+            },
+        )?;
+        if let Some(subprotocol) = subprotocol {
+            head.add(b"Sec-WebSocket-Protocol", subprotocol.as_bytes())
+                .map_err(invalid)?;
+        }
         let mut state = lock(&self.state);
         if !matches!(state.phase, Phase::Connecting { .. }) {
             return Err(unexpected(event, "'websocket.send' or 'websocket.close'"));
         }
         state.check_connected()?;
-        let compression = state.handshake.compression;
-        let mut add = |name: &str, value: &str| {
-            crate::http::field_line(name.as_bytes(), value.as_bytes(), &mut lines)
-                .map_err(|error| PyValueError::new_err(error.to_string()))
-        };
-        if let Some(subprotocol) = subprotocol {
-            add("Sec-WebSocket-Protocol", &subprotocol)?;
-        }
-        if let Some(compression) = &compression {
-            add("Sec-WebSocket-Extensions", &compression.answer())?;
-        }
-        state.upgrade(compression, &lines);
-        Ok(())
+        state.upgrade(head).map_err(invalid)
     }
 
     fn message(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
@@ -334,26 +331,27 @@ impl WebSocket {
 }
 
 impl State {
-    fn upgrade(&mut self, compression: Option<Compression>, lines: &[u8]) {
+    /// Accepts the client with this head, which lacks what only the server knows.
+    fn upgrade(&mut self, mut head: ResponseHead) -> Result<(), ResponseError> {
         let Some(channel) = &mut self.channel else {
-            return;
+            return Ok(());
         };
+        let compression = self.handshake.compression;
+        agree(&mut head, &self.handshake.accept, compression)?;
+        if let Some((name, value)) = channel.echo() {
+            head.add_unless_given(name, value);
+        }
+        let mut bytes = Vec::new();
         let (server, date) = channel.stamp();
-        let mut head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nServer: {server}\r\nDate: {date}\r\n\
-             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
-            self.handshake.accept
-        )
-        .into_bytes();
-        head.extend_from_slice(lines);
-        head.extend_from_slice(b"\r\n");
+        head.begin(channel.rules(), server, date, &mut bytes);
         channel.upgrade();
         self.phase = Phase::Open(Box::new(Socket::new(&Options {
             max_message_size: self.max_message_size,
             compression,
         })));
         self.handshake = Handshake::default();
-        self.write(&[&head]);
+        self.write(&[&bytes]);
+        Ok(())
     }
 
     fn write(&mut self, parts: &[&[u8]]) {
@@ -549,6 +547,29 @@ impl Source for WebSocket {
     fn waiters(&self) -> &Waiters {
         &self.waiters
     }
+}
+
+/// Adds the server's own side of the handshake.
+fn agree(
+    head: &mut ResponseHead,
+    accept: &str,
+    compression: Option<Compression>,
+) -> Result<(), ResponseError> {
+    head.add(b"Sec-WebSocket-Accept", accept.as_bytes())?;
+    if let Some(compression) = compression {
+        head.add(b"Sec-WebSocket-Extensions", compression.answer().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// True for fields by which the server itself agrees with the client. The
+/// subprotocol is among them if the app names it where it should.
+fn is_of_handshake(name: &[u8], names_subprotocol: bool) -> bool {
+    let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+    is(b"upgrade")
+        || is(b"sec-websocket-accept")
+        || is(b"sec-websocket-extensions")
+        || names_subprotocol && is(b"sec-websocket-protocol")
 }
 
 fn message<'py>(

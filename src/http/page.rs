@@ -38,10 +38,17 @@ impl ErrorPage<'_> {
         let fields: String = fields
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
+        // `Upgrade` concerns this connection only, and must be said to do so
+        // (RFC 9110 section 7.8).
+        let mut names = self.fields.iter().map(|(name, _)| name);
+        let connection = match names.any(|name| name.eq_ignore_ascii_case("upgrade")) {
+            true => "close, upgrade",
+            false => "close",
+        };
         let mut bytes = format!(
             "HTTP/1.1 {code} {reason}\r\n\
              Date: {}\r\n\
-             Connection: close\r\n\
+             Connection: {connection}\r\n\
              Content-Type: text/html\r\n\
              {fields}Content-Length: {}\r\n\r\n",
             self.date,

@@ -93,6 +93,9 @@ class Connection(httputil.HTTPConnection):
         self.headers = httputil.HTTPHeaders()
         for name, value in scope["headers"]:
             self.headers.add(name.decode("latin1"), value.decode("latin1"))
+        if scope["type"] == "http":
+            # It means nothing here, and a WebSocketHandler would believe it.
+            self.headers.pop("Upgrade", None)
         self.context = Context(scope)
         self.subprotocols = scope.get("subprotocols", [])
         self.longest_body = LONGEST_BODY
@@ -212,9 +215,6 @@ class WebSocket(websocket.WebSocketProtocol):
         self._opened.set_result(None)
 
     def acceptance(self, fields):
-        # The worker says itself who it is, and when.
-        own = (b"server", b"date")
-        fields = [pair for pair in fields if pair[0].lower() not in own]
         kind = "websocket.accept"
         return {"type": kind, "subprotocol": self._subprotocol, "headers": fields}
 

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use nix::sys::signal::Signal;
 
 use crate::support::{Process, Response, Start, Target, app, folder, site};
-use crate::websocket::WebSocket;
 use crate::websocket::frames::{close, frame, text};
+use crate::websocket::{KEY, WebSocket};
 
 fn serve(app: &str, args: &[&str]) -> Process {
     let elsewhere = folder();
@@ -193,6 +193,8 @@ fn websockets() {
     ended_by(&"x".repeat(101), 1009, "the message is too big");
 
     // One that a handler refuses, and a path that is none of a WebSocket.
+    let old = format!("GET /chat?name=old HTTP/1.0\r\n{KEY}\r\n");
+    assert_eq!(target.exchange(old).status, 400);
     let refused = WebSocket::refused(&target, "/chat");
     assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
     let ordinary = WebSocket::refused(&target, "/lines");

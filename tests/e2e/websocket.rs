@@ -22,7 +22,8 @@ fn serve(args: &[&str]) -> Process {
         .spawn()
 }
 
-const KEY: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+/// The fields of a handshake.
+pub const KEY: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// The client's end of a WebSocket.
@@ -49,7 +50,7 @@ impl WebSocket {
         socket.head
     }
 
-    fn ask(target: &Target, path: &str, fields: &str) -> WebSocket {
+    pub fn ask(target: &Target, path: &str, fields: &str) -> WebSocket {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{KEY}{fields}\r\n");
         let mut stream = target.connect().unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -192,11 +193,84 @@ fn what_is_no_handshake_and_what_the_app_denies() {
             "{answer}"
         );
         if status.starts_with("426") {
-            assert!(
-                answer.contains("\r\nSec-WebSocket-Version: 13\r\n"),
-                "{answer}"
-            );
+            for line in [
+                "Upgrade: websocket",
+                "Connection: close, upgrade",
+                "Sec-WebSocket-Version: 13",
+            ] {
+                assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
+            }
         }
+    }
+}
+
+/// The rest of the head with these fields in it, by name.
+fn fields(head: &str) -> Vec<(String, &str)> {
+    let lines = head.lines().skip(1).filter(|line| !line.is_empty());
+    let pairs = lines.map(|line| line.split_once(": ").unwrap());
+    let mut fields: Vec<_> = pairs
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| name != "date")
+        .collect();
+    fields.sort();
+    fields
+}
+
+#[test]
+fn the_answer_to_it_is_made_as_any_other() {
+    let id = ("x-request-id".to_owned(), "of-the-proxy");
+    let server = ("server".to_owned(), "rgunicorn");
+    let ours = [
+        ("connection", "upgrade"),
+        ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sec-websocket-protocol", "chat"),
+        ("upgrade", "websocket"),
+        ("x-own", "kept"),
+    ];
+    let ours: Vec<_> = ours.map(|(name, value)| (name.to_owned(), value)).into();
+    let without_server = ["--server-header", ""];
+    let echoing = ["--request-id", "X-Request-ID", "--request-id-in-response"];
+    for (args, more) in [
+        (&[][..], vec![server.clone()]),
+        (&without_server, vec![]),
+        (&echoing, vec![server, id.clone()]),
+        (&[&echoing[..], &without_server].concat(), vec![id]),
+    ] {
+        let server = serve(args);
+        let sent = "X-Request-ID: of-the-proxy\r\n";
+        let socket = WebSocket::ask(&server.target(), "/headstrong?chat", sent);
+        assert!(socket.head.starts_with("HTTP/1.1 101 "), "{}", socket.head);
+        assert!(socket.head.contains("\r\nDate: "), "{}", socket.head);
+        let mut expected = [&ours[..], &more].concat();
+        expected.sort();
+        assert_eq!(fields(&socket.head), expected, "{args:?}");
+    }
+    // The app may say it there, if it does not say it where it should.
+    let server = serve(&[]);
+    let socket = WebSocket::open(&server.target(), "/headstrong");
+    let named = socket.head.matches("sec-websocket-protocol: x\r\n").count();
+    assert_eq!(named, 1, "{}", socket.head);
+}
+
+#[test]
+fn what_cannot_become_one_is_an_ordinary_request() {
+    let server = serve(&[]);
+    for (request, body) in [
+        // There is no such field in HTTP/1.0.
+        (format!("GET / HTTP/1.0\r\n{KEY}\r\n"), ""),
+        // What comes with it would pass for frames.
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{KEY}Content-Length: 2\r\n\r\n"),
+            "\u{1}\0",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{KEY}Transfer-Encoding: chunked\r\n\r\n"),
+            "0\r\n\r\n",
+        ),
+    ] {
+        let answer = server.target().exchange(request.clone() + body);
+        assert_eq!(answer.ok(), "Hello, world!", "{request}");
+        assert_eq!(answer.header("Upgrade"), None, "{request}");
     }
 }
 

@@ -13,7 +13,7 @@ use super::service::{pulse, rules};
 use super::signals::Signals;
 use super::{Boot, Failure, Heartbeat};
 use crate::asgi::{self, Application, Call, Request};
-use crate::http::{ResponseHead, Status};
+use crate::http::{Framing, Head, ResponseHead, Status, Version};
 use crate::log::AccessLog;
 use crate::websocket::{self, CloseCode, Handshake};
 use crate::wsgi::{self, Seen};
@@ -240,7 +240,7 @@ impl Engine {
             return;
         };
         let head = &exchange.head;
-        let handshake = match websocket::is_upgrade(head.method(), head.fields()) {
+        let handshake = match asks_for_websocket(head) {
             true => match Handshake::read(head.fields()) {
                 Ok(handshake) => Some(handshake),
                 Err(why) => return self.refuse(exchange, why),
@@ -316,7 +316,7 @@ impl Engine {
         let (status, fields) = match why {
             websocket::Refusal::Version => (
                 Status::UPGRADE_REQUIRED,
-                &[("Sec-WebSocket-Version", "13")][..],
+                &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..],
             ),
             websocket::Refusal::Key => (Status::BAD_REQUEST, &[][..]),
         };
@@ -362,6 +362,15 @@ impl Engine {
         let websockets = calls.values().filter(|call| call.is_websocket());
         websockets.cloned().collect()
     }
+}
+
+/// True for a request that is to become a WebSocket. In HTTP/1.0 `Upgrade` means
+/// nothing (RFC 9110 section 7.8), and what comes with a body is not understood:
+/// the body's bytes would pass for frames.
+fn asks_for_websocket(head: &Head) -> bool {
+    head.version() >= Version::Http11
+        && head.framing() == Framing::Length(0)
+        && websocket::is_upgrade(head.method(), head.fields())
 }
 
 /// What the loop's half of the worker calls.

@@ -217,6 +217,33 @@ async def ws_chat(scope, receive, send):
     await send({"type": "websocket.close", "code": 4001, "reason": "you said bye"})
 
 
+async def ws_scheme(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": scope["scheme"]})
+
+
+async def ws_headstrong(scope, receive, send):
+    """Says in the handshake what is for the server to say."""
+    await receive()
+    headers = [
+        (b"server", b"mine"),
+        (b"date", b"today"),
+        (b"connection", b"close"),
+        (b"upgrade", b"websocket"),
+        (b"keep-alive", b"timeout=5"),
+        (b"content-length", b"7"),
+        (b"transfer-encoding", b"chunked"),
+        (b"sec-websocket-accept", b"x"),
+        (b"sec-websocket-extensions", b"x"),
+        (b"sec-websocket-protocol", b"x"),
+        (b"x-own", b"kept"),
+    ]
+    accept = {"type": "websocket.accept", "headers": headers}
+    await send(accept | {"subprotocol": scope["query_string"].decode() or None})
+    await receive()
+
+
 async def ws_refuse(scope, receive, send):
     await receive()
     await send({"type": "websocket.close"})
@@ -282,6 +309,8 @@ WEBSOCKETS = {
     "/frugal": ws_frugal,
     "/echo": ws_echo,
     "/chat": ws_chat,
+    "/scheme": ws_scheme,
+    "/headstrong": ws_headstrong,
     "/refuse": ws_refuse,
     "/deny": ws_deny,
     "/fail": ws_fail,
