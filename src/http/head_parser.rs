@@ -238,7 +238,36 @@ impl Head {
             }
             self.fields.push((name, value));
         }
+        if facts.cookies > 1 {
+            self.join_cookies();
+        }
         facts.settle(self, policy)
+    }
+
+    /// Makes one of several `Cookie` fields. A comma, which joins all others,
+    /// would be a part of a cookie's value (RFC 9113 section 8.2.3).
+    #[cold]
+    fn join_cookies(&mut self) {
+        let Head { raw, fields, .. } = self;
+        let is_cookie = |name: Span, raw: &[u8]| name.of(raw).eq_ignore_ascii_case(b"cookie");
+        let mut joined = Vec::new();
+        let mut found = 0;
+        fields.retain(|(name, value)| {
+            if !is_cookie(*name, raw) {
+                return true;
+            }
+            if !joined.is_empty() && value.len() > 0 {
+                joined.extend_from_slice(b"; ");
+            }
+            joined.extend_from_slice(value.of(raw));
+            found += 1;
+            found == 1
+        });
+        let start = raw.len();
+        raw.extend_from_slice(&joined);
+        if let Some((_, value)) = fields.iter_mut().find(|(name, _)| is_cookie(*name, raw)) {
+            *value = Span::new(start, raw.len());
+        }
     }
 
     /// Joins the lines of a folded value, with a blank between them.
@@ -279,6 +308,7 @@ struct Facts {
     framing: FramingFields,
     host: bool,
     content_type: bool,
+    cookies: usize,
     close: bool,
     keep_alive: bool,
     expects_continue: bool,
@@ -302,6 +332,7 @@ impl Facts {
                 }
                 self.expects_continue = true;
             }
+            6 if is(b"cookie") => self.cookies += 1,
             10 if is(b"connection") => {
                 for option in field::list(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");

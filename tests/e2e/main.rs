@@ -9,6 +9,7 @@ mod clients;
 mod command_line;
 mod config_file;
 mod container;
+mod cookies;
 mod corpus;
 mod daemon;
 mod deadlines;
