@@ -72,7 +72,8 @@ impl Network {
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
         let Some((address, prefix)) = text.split_once('/') else {
-            return Ok(Self::only(text.parse().map_err(|_| wrong())?));
+            let address: IpAddr = text.parse().map_err(|_| wrong())?;
+            return Ok(Self::only(address.to_canonical()));
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let prefix = prefix.parse().map_err(|_| wrong())?;
@@ -85,7 +86,17 @@ impl Network {
                 "'{text}' has bits set after the first {prefix}; they must be zero"
             ));
         }
-        Ok(network)
+        Ok(network.canonical())
+    }
+
+    /// As an IPv4 network, if it is one that is written as an IPv6 one.
+    fn canonical(self) -> Self {
+        match (self.address.to_canonical(), self.prefix.checked_sub(96)) {
+            (address @ IpAddr::V4(_), Some(prefix)) if self.address.is_ipv6() => {
+                Self { address, prefix }
+            }
+            _ => self,
+        }
     }
 
     fn contains(&self, peer: IpAddr) -> bool {
@@ -183,7 +194,13 @@ mod tests {
     #[test]
     fn addresses_and_networks_are_trusted() {
         assert!(trusts("127.0.0.1,::1", "127.0.0.1"));
-        assert!(trusts("127.0.0.1", "::ffff:127.0.0.1"));
+        for peer in ["127.0.0.1", "::ffff:127.0.0.1"] {
+            assert!(trusts("127.0.0.1", peer));
+            assert!(trusts("::ffff:127.0.0.1", peer));
+            assert!(trusts("::ffff:127.0.0.0/104", peer));
+            assert!(!trusts("::ffff:127.0.0.2", peer));
+            assert!(!trusts("::ffff:10.0.0.0/104", peer));
+        }
         assert!(trusts("127.0.0.1,::1", "::1"));
         assert!(!trusts("127.0.0.1,::1", "127.0.0.2"));
         assert!(trusts("10.0.0.0/8, fd00::/8", "10.255.0.1"));

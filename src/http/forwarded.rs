@@ -3,6 +3,8 @@
 use super::error::Error;
 use super::field;
 use super::head::Head;
+use std::borrow::Cow;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 
 /// How the client reached the site.
@@ -22,7 +24,8 @@ impl Scheme {
 }
 
 /// Fields by which a proxy tells that the client used TLS, each with the exact
-/// value that says so (Gunicorn's `secure_scheme_headers`).
+/// value that says so (Gunicorn's `secure_scheme_headers`). Where that is
+/// `https`, some proxies say `wss` of a WebSocket.
 #[derive(Clone, Debug, Default)]
 pub struct SecureSchemeFields(pub Vec<(String, String)>);
 
@@ -42,10 +45,10 @@ impl SecureSchemeFields {
         let Some((_, secure)) = secure else {
             return Ok(());
         };
-        let scheme = if value == secure.as_bytes() {
-            Scheme::Https
-        } else {
-            Scheme::Http
+        let is_secure = value == secure.as_bytes() || (value == b"wss" && secure == "https");
+        let scheme = match is_secure {
+            true => Scheme::Https,
+            false => Scheme::Http,
         };
         match stated.replace(scheme) {
             Some(before) if before != scheme => Err(Error::SchemeHeaders),
@@ -65,15 +68,16 @@ pub enum AddressField {
     Forwarded,
 }
 
-/// The client's address according to the field of a trusted peer's request:
-/// going back from the nearest proxy, the first address that `trusts` does not
-/// know as a proxy, or the farthest if it knows them all. Nothing where the
-/// field is absent, or what it says at that place is no address.
+/// The client's address, and its port if that is told, according to the field
+/// of a trusted peer's request: going back from the nearest proxy, the first
+/// address that `trusts` does not know as a proxy, or the farthest if it knows
+/// them all. Nothing where the field is absent, or what it says at that place is
+/// no address.
 pub fn client_address(
     head: &Head,
     which: AddressField,
     trusts: impl Fn(IpAddr) -> bool,
-) -> Option<IpAddr> {
+) -> Option<(IpAddr, Option<u16>)> {
     let name = match which {
         AddressField::XForwardedFor => "x-forwarded-for",
         AddressField::Forwarded => "forwarded",
@@ -87,13 +91,13 @@ pub fn client_address(
         .map(|(name, value)| (name.of(&head.raw), value.of(&head.raw)))
         .filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
     {
-        for element in value.rsplit(|&b| b == b',').map(field::trim) {
+        for element in elements_backwards(value) {
             let node = match which {
-                AddressField::XForwardedFor => element,
+                AddressField::XForwardedFor => element.into(),
                 AddressField::Forwarded => for_parameter(element)?,
             };
-            let address = node_address(node)?;
-            farthest = Some(address);
+            let (address, port) = parse_node(&node)?;
+            farthest = Some((address, port));
             if !trusts(address) {
                 return farthest;
             }
@@ -102,34 +106,105 @@ pub fn client_address(
     farthest
 }
 
-/// The value of `for=` in one element of a Forwarded field.
-fn for_parameter(element: &[u8]) -> Option<&[u8]> {
-    element.split(|&b| b == b';').find_map(|pair| {
-        let equals = memchr::memchr(b'=', pair)?;
-        let (name, value) = (
-            field::trim(&pair[..equals]),
-            field::trim(&pair[equals + 1..]),
-        );
-        name.eq_ignore_ascii_case(b"for").then(|| {
-            value
-                .strip_prefix(b"\"")
-                .and_then(|value| value.strip_suffix(b"\""))
-                .unwrap_or(value)
-        })
+/// The elements of a list from its end to its start, empty ones left out (RFC
+/// 9110 section 5.6.1). A comma in a quoted string parts nothing.
+///
+/// It is read from the end, since the start may come from the client: no quote
+/// there can then change what the proxies after it have said.
+fn elements_backwards(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    iter::from_fn(move || {
+        let list = rest?;
+        let comma = last_unquoted(list, b',');
+        rest = comma.map(|comma| &list[..comma]);
+        Some(field::trim(&list[comma.map_or(0, |comma| comma + 1)..]))
+    })
+    .filter(|element| !element.is_empty())
+}
+
+/// The place of the last such byte that is not in a quoted string.
+fn last_unquoted(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let mut quoted = false;
+    bytes.iter().enumerate().rposition(|(place, &byte)| {
+        // Within a string, one with a backslash before it belongs to it.
+        if byte == b'"' && !(quoted && is_escaped(bytes, place)) {
+            quoted = !quoted;
+        }
+        byte == wanted && !quoted
     })
 }
 
-/// An address, with or without a port; IPv6 in brackets or bare.
-fn node_address(node: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(node).ok()?;
+/// True if an odd number of backslashes stands before this place.
+fn is_escaped(bytes: &[u8], place: usize) -> bool {
+    let before = bytes[..place].iter().rev();
+    before.take_while(|&&byte| byte == b'\\').count() % 2 == 1
+}
+
+/// The value of `for=` in one element of a Forwarded field, without what quotes
+/// it (RFC 7239 section 4).
+fn for_parameter(element: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut rest = Some(element);
+    let mut pairs = iter::from_fn(|| {
+        let pairs = rest?;
+        let semicolon = last_unquoted(pairs, b';');
+        rest = semicolon.map(|semicolon| &pairs[..semicolon]);
+        Some(&pairs[semicolon.map_or(0, |semicolon| semicolon + 1)..])
+    });
+    let value = pairs.find_map(|pair| {
+        let equals = memchr::memchr(b'=', pair)?;
+        let name = field::trim(&pair[..equals]);
+        let value = field::trim(&pair[equals + 1..]);
+        name.eq_ignore_ascii_case(b"for").then_some(value)
+    })?;
+    Some(unquote(value))
+}
+
+/// The text of a quoted string; anything else as it is.
+fn unquote(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(inner) = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""))
+    else {
+        return value.into();
+    };
+    if !inner.contains(&b'\\') {
+        return inner.into();
+    }
+    let mut bytes = inner.iter();
+    let unescaped = iter::from_fn(|| match bytes.next() {
+        Some(b'\\') => bytes.next(),
+        byte => byte,
+    });
+    unescaped.copied().collect::<Vec<_>>().into()
+}
+
+/// An address, IPv6 in brackets or bare, and the port behind it. A proxy may say
+/// `_name` in the port's place (RFC 7239 section 6); that is none.
+fn parse_node(node: &[u8]) -> Option<(IpAddr, Option<u16>)> {
+    let text = str::from_utf8(node).ok()?;
+    let is_hidden = |port: &str| {
+        let name = port.strip_prefix('_').unwrap_or_default();
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let text = match text.rsplit_once(':') {
+        Some((address, port)) if is_hidden(port) => address,
+        _ => text,
+    };
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
         .unwrap_or(text);
-    let address = bare
-        .parse()
-        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
-    address.ok().map(|address: IpAddr| address.to_canonical())
+    let (address, port) = match bare.parse::<IpAddr>() {
+        Ok(address) => (address, None),
+        Err(_) => {
+            let address: SocketAddr = text.parse().ok()?;
+            (address.ip(), Some(address.port()))
+        }
+    };
+    Some((address.to_canonical(), port))
 }
 
 #[cfg(test)]
@@ -166,6 +241,13 @@ mod tests {
             scheme("X-Forwarded-Proto: HTTPS\r\n"),
             Ok(Some(Scheme::Http))
         );
+        for (field, stated) in [
+            ("X-Forwarded-Proto: wss\r\n", Scheme::Https),
+            ("X-Forwarded-Proto: ws\r\n", Scheme::Http),
+            ("X-Forwarded-Protocol: wss\r\n", Scheme::Http),
+        ] {
+            assert_eq!(scheme(field), Ok(Some(stated)), "{field}");
+        }
         assert_eq!(
             scheme("X-Forwarded-Ssl: on\r\nX-Forwarded-Proto: https\r\n"),
             Ok(Some(Scheme::Https))
@@ -178,7 +260,9 @@ mod tests {
 
     fn client(which: AddressField, fields: &str) -> Option<String> {
         let trusts = |address: IpAddr| address.to_string().starts_with("10.");
-        client_address(&head(fields).unwrap(), which, trusts).map(|address| address.to_string())
+        let (address, port) = client_address(&head(fields).unwrap(), which, trusts)?;
+        let port = port.map(|port| format!(" {port}")).unwrap_or_default();
+        Some(format!("{address}{port}"))
     }
 
     #[test]
@@ -195,10 +279,17 @@ mod tests {
             Some("1.2.3.4")
         );
         assert_eq!(client("10.0.0.2,10.0.0.1").as_deref(), Some("10.0.0.2"));
-        assert_eq!(client("1.2.3.4:99").as_deref(), Some("1.2.3.4"));
-        assert_eq!(client("[2001:db8::1]:99").as_deref(), Some("2001:db8::1"));
+        assert_eq!(client("1.2.3.4:99").as_deref(), Some("1.2.3.4 99"));
+        assert_eq!(
+            client("[2001:db8::1]:99").as_deref(),
+            Some("2001:db8::1 99")
+        );
         assert_eq!(client("2001:db8::1").as_deref(), Some("2001:db8::1"));
         assert_eq!(client("::ffff:1.2.3.4").as_deref(), Some("1.2.3.4"));
+        for list in ["1.2.3.4,", ", 1.2.3.4 ,, ,", "1.2.3.4,,10.0.0.1,"] {
+            assert_eq!(client(list).as_deref(), Some("1.2.3.4"), "{list}");
+        }
+        assert_eq!(client(","), None);
         // What the nearest proxy could not tell is not guessed from what is
         // farther away.
         assert_eq!(client("1.2.3.4, unknown"), None);
@@ -216,8 +307,33 @@ mod tests {
             |value: &str| client(AddressField::Forwarded, &format!("Forwarded: {value}\r\n"));
         assert_eq!(
             client("for=6.6.6.6, For=\"1.2.3.4:5\";proto=https;by=x, for=10.0.0.1").as_deref(),
-            Some("1.2.3.4")
+            Some("1.2.3.4 5")
         );
+        for list in [
+            "for=1.2.3.4,",
+            "for=1.2.3.4;by=x, ,for=10.0.0.1,",
+            r#"for="1.2.3.4:_port""#,
+            r#"for="[::ffff:1.2.3.4]:_a.b-c""#,
+            r#"for="1.2.3.4";host="a,b""#,
+            r#"host="a;for=6.6.6.6";for=1.2.3.4"#,
+            r#"host="a\",for=6.6.6.6,\"b";for=1.2.3.4;x="c\\""#,
+            r#"for="1\.2.3.4""#,
+            // What the client has begun, the proxy's word ends.
+            r#"for=6.6.6.6;x=", for=1.2.3.4"#,
+            r#"for=6.6.6.6;x="\, for="1.2.3.4""#,
+        ] {
+            assert_eq!(client(list).as_deref(), Some("1.2.3.4"), "{list}");
+        }
+        for list in [
+            "for=1.2.3.4:_",
+            "for=\"1.2.3.4:_p t\"",
+            "for=\"1.2.3.4",
+            "for=unknown",
+            "\"",
+            "\\",
+        ] {
+            assert_eq!(client(list), None, "{list}");
+        }
         assert_eq!(
             client("proto=http; for=\"[2001:db8::1]\"").as_deref(),
             Some("2001:db8::1")

@@ -158,9 +158,10 @@ pub(super) fn told_address(connection: &Connection, head: &Head) -> Option<(Stri
     let rules = &connection.hub.rules;
     if let Some(field) = rules.address_field
         && connection.client.trusted
-        && let Some(address) = client_address(head, field, |ip| rules.trusted_peers.trusts(ip))
+        && let Some((address, port)) =
+            client_address(head, field, |ip| rules.trusted_peers.trusts(ip))
     {
-        return Some((address.to_string(), None));
+        return Some((address.to_string(), port));
     }
     match connection.proxy.get()? {
         ProxyHeader::Addresses { source, .. } => {

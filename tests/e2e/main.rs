@@ -18,6 +18,7 @@ mod errors;
 mod fairness;
 mod finding;
 mod flask_and_django;
+mod forwarded;
 mod from_zip;
 mod gevent;
 mod gthread;

@@ -139,6 +139,9 @@ macro_rules! mechanics {
 
             /// Header fields, and their values, by which a trusted client says that the
             /// request came over TLS.
+            ///
+            /// Where the value is `https`, `wss` says the same: some proxies name a
+            /// WebSocket's scheme so.
             secure_scheme_headers: Vec<(String, String)> {
                 kind: Kind::Text("DICT"),
                 default: check::default_scheme_headers(),
@@ -204,7 +207,8 @@ macro_rules! mechanics {
             /// `x-forwarded-for` or `forwarded`.
             ///
             /// Only of clients in `forwarded_allow_ips`, whose addresses in the field are
-            /// passed over, too. The flag alone means `x-forwarded-for`.
+            /// passed over, too; a port beside the address is taken with it. The flag alone
+            /// means `x-forwarded-for`.
             proxy_headers: ProxyHeaders {
                 flags: &["--proxy-headers"],
                 kind: Kind::OptionalText("FIELD", "x-forwarded-for"),

@@ -64,6 +64,8 @@ async def aapp(scope, receive, send):
         "path": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
         "query": scope["query_string"].decode("latin-1"),
         "protocol": f"HTTP/{scope['http_version']}",
+        "scheme": scope["scheme"],
+        "peer": {"REMOTE_ADDR": scope["client"][0], "REMOTE_PORT": str(scope["client"][1])},
         "fields": fields,
         "body": body.decode("latin-1"),
     }
