@@ -9,6 +9,7 @@ use super::request_hooks::Seen;
 use crate::http::{BodyError, ErrorPage, HttpDate, ResponseRules, Status};
 use crate::log::{dropped_body, id_note};
 use crate::python::{self, Hooks};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -95,11 +96,14 @@ impl Application {
         let answer = start.get().answer();
         answer.lock().set_echo(request.echo);
         let seen = Seen::begin(&self.hooks, request);
-        let environ = match &seen {
-            Ok(_) => self
-                .environs
-                .make(py, request, &input, start.get().early_hints(py)),
-            Err(error) => Err(error.clone_ref(py)),
+        let mount = self.environs.mount(request);
+        let environ = match (&seen, &mount) {
+            (Err(error), _) => Err(error.clone_ref(py)),
+            (Ok(_), Err(why)) => Err(PyValueError::new_err(why.clone())),
+            (Ok(_), Ok(mount)) => {
+                let hints = start.get().early_hints(py);
+                self.environs.make(py, request, mount, &input, hints)
+            }
         };
         let mut iterable = None;
         let result = environ
@@ -110,7 +114,11 @@ impl Application {
                 self.send(py, iterable.insert(blocks), answer)
             });
 
-        let refused = input.get().finish();
+        let refused = match (input.get().finish(), mount) {
+            (Some(body), _) => Some((body.status(), body.to_string())),
+            (None, Err(why)) if seen.is_ok() => Some((Status::SERVER_ERROR, why)),
+            _ => None,
+        };
         let mut outcome = Outcome::of(answer);
         if let Err(error) = result {
             outcome.keep_alive = false;
@@ -196,7 +204,7 @@ impl Application {
     ) -> PyResult<()> {
         if let Ok(wrapper) = iterable.cast::<FileWrapper>()
             && self.sendfile
-            && let Some(file) = wrapper.get().sendable(py)?
+            && let Some(content) = wrapper.get().content(py)?
         {
             return match content {
                 Content::Small(bytes) => answer.send_all(&[&bytes]),
@@ -232,7 +240,7 @@ impl Application {
         request: &Request<'_>,
         answer: &Answer,
         error: &PyErr,
-        refused: Option<BodyError>,
+        refused: Option<(Status, String)>,
         outcome: &mut Outcome,
     ) {
         let (broken, sent, date) = {
@@ -245,11 +253,11 @@ impl Application {
             return;
         }
         let (status, message) = match refused {
-            // The app could not go on because of what the client sent.
-            Some(refused) => {
+            // The app could not go on, or begin, because of the request.
+            Some((status, why)) => {
                 let (address, note) = (request.remote_addr, id_note(request.id));
-                ::log::warn!("Invalid request from ip={address}{note}: {refused}");
-                (refused.status(), refused.to_string())
+                ::log::warn!("Invalid request from ip={address}{note}: {why}");
+                (status, why)
             }
             None => {
                 log_exception(py, request, error);

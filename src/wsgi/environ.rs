@@ -7,7 +7,6 @@ use super::input::Input;
 use super::text;
 use crate::http::{Head, Scheme, percent_decode};
 use crate::python::Hooks;
-use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -54,6 +53,14 @@ pub struct Request<'a> {
     pub id: Option<&'a str>,
     /// A field of the answer, unless the app gives it itself.
     pub echo: Option<(&'a str, &'a str)>,
+}
+
+/// The two parts of a request's path: what leads to the app, and what the app
+/// itself is asked for.
+pub struct Mount<'a> {
+    script_name: &'a [u8],
+    /// Still percent-encoded.
+    path_info: &'a [u8],
 }
 
 /// Makes environs, each a copy of a template that is of the request before:
@@ -117,14 +124,11 @@ impl EnvironMaker {
         })
     }
 
-    /// A ValueError says that the path is not under SCRIPT_NAME.
-    pub fn make<'py>(
-        &self,
-        py: Python<'py>,
-        request: &Request<'_>,
-        input: &Bound<'py, Input>,
-        early_hints: &Bound<'py, EarlyHints>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    /// Where the app is for this request.
+    ///
+    /// # Errors
+    /// The path is not below SCRIPT_NAME; the text says so.
+    pub fn mount<'a>(&'a self, request: &Request<'a>) -> Result<Mount<'a>, String> {
         let head = request.head;
         let mut script_name = self.script_name.as_bytes();
         if request.trusted
@@ -132,7 +136,26 @@ impl EnvironMaker {
         {
             script_name = stated.strip_suffix(b"/").unwrap_or(stated);
         }
-        let path = percent_decode(path_info(head, script_name)?);
+        let path_info = path_info(head, script_name)?;
+        Ok(Mount {
+            script_name,
+            path_info,
+        })
+    }
+
+    pub fn make<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Request<'_>,
+        &Mount {
+            script_name,
+            path_info,
+        }: &Mount<'_>,
+        input: &Bound<'py, Input>,
+        early_hints: &Bound<'py, EarlyHints>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let head = request.head;
+        let path = percent_decode(path_info);
         let port;
         let (server_name, server_port) = match request.server {
             Some((name, number)) => {
@@ -198,7 +221,7 @@ impl Last {
 }
 
 /// The path below `script_name`.
-fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> PyResult<&'a [u8]> {
+fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> Result<&'a [u8], String> {
     let path = match head.path() {
         // `http://host` asks for the root (RFC 9110 section 4.2.3).
         b"" if head.method() != b"CONNECT" => b"/",
@@ -206,11 +229,11 @@ fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> PyResult<&'a [u8]> {
     };
     match path.strip_prefix(script_name) {
         Some(rest) if script_name.is_empty() || rest.is_empty() || rest[0] == b'/' => Ok(rest),
-        _ => Err(PyValueError::new_err(format!(
+        _ => Err(format!(
             "Request path '{}' does not start with SCRIPT_NAME '{}'",
             path.escape_ascii(),
             script_name.escape_ascii()
-        ))),
+        )),
     }
 }
 

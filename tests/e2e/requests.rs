@@ -17,6 +17,7 @@ in_both_classes! {
     slow_clients_lose_their_connection_and_not_the_worker,
     clients_that_leave_are_nobodys_error,
     the_word_of_a_trusted_proxy_is_taken,
+    a_path_that_is_not_the_apps_is_told_with_the_reason,
 }
 
 fn serve(class: &[&str], args: &[&str]) -> Process {
@@ -195,4 +196,33 @@ fn the_word_of_a_trusted_proxy_is_taken(class: &[&str]) {
     assert_eq!(server.target().exchange(contradicted).status, 400);
     let server = serve(class, &["--forwarded-allow-ips", "10.0.0.1"]);
     assert_eq!(server.target().exchange(request).ok(), "http ");
+}
+
+fn a_path_that_is_not_the_apps_is_told_with_the_reason(class: &[&str]) {
+    let server = Start::server(class)
+        .args(["--access-logfile", "-", "app:plain"])
+        .env("SCRIPT_NAME", "/mounted")
+        .cwd(app("wsgi"))
+        .spawn();
+    let target = server.target();
+    for path in ["/health", "/mountedness", "/<b>"] {
+        let why = format!("Request path '{path}' does not start with SCRIPT_NAME '/mounted'");
+        let answer = target.get(path);
+        assert_eq!(answer.status, 500, "{path}");
+        assert_eq!(answer.header("Connection"), Some("close"), "{path}");
+        let text = answer.text().replace("&#x27;", "'");
+        let shown = why.replace('<', "&lt;").replace('>', "&gt;");
+        assert!(text.contains(&shown), "{text}");
+        let warning = format!("[WARNING] Invalid request from ip=127.0.0.1: {why}");
+        server.stderr.wait_for(&warning);
+        server
+            .stdout
+            .wait_for(&format!("\"GET {path} HTTP/1.1\" 500 "));
+    }
+    assert_eq!(target.get("/mounted/scheme").ok(), "http /mounted");
+    let log = server.stderr.so_far();
+    assert!(
+        !log.contains("ERROR") && !log.contains("Traceback"),
+        "{log}"
+    );
 }
