@@ -86,6 +86,7 @@ class Lifespan:
         self._mode = mode
         self._log = log
         self._messages = asyncio.Queue()
+        self._received = False
         self._answer = None
         self._task = None
         self._state = {}
@@ -102,9 +103,14 @@ class Lifespan:
         self._task = None
         if kind == "failed":
             raise BootError(f"Application startup failed. {detail}".rstrip())
+        # Whoever has taken the message knows the protocol: that is a failure.
+        what = "The app does not support lifespan."
+        if self._received:
+            what = "The app ended its lifespan during the startup."
         if self._mode == "on":
-            raise BootError(f"The app does not support lifespan.\n{detail}".rstrip())
-        self._log("debug", f"The app does not support lifespan.\n{detail}".rstrip())
+            raise BootError(f"{what}\n{detail}".rstrip())
+        level = "warning" if self._received else "debug"
+        self._log(level, f"{what} It is served without.\n{detail}".rstrip())
         return None
 
     async def stop(self, longest):
@@ -134,7 +140,12 @@ class Lifespan:
             "state": self._state,
         }
         try:
-            await self._app(scope, self._messages.get, self._send)
+            await self._app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            # By the app itself, or when the loop ends: then nobody waits.
+            if not self._answer.done():
+                self._ended(traceback.format_exc())
+            raise
         except Exception:
             self._ended(traceback.format_exc())
         else:
@@ -145,6 +156,11 @@ class Lifespan:
             self._answer.set_result(("raised", detail))
         elif detail:
             self._log("error", f"Exception in the app's lifespan\n{detail}".rstrip())
+
+    async def _receive(self):
+        message = await self._messages.get()
+        self._received = True
+        return message
 
     async def _send(self, message):
         _, _, kind = message["type"].partition(".")

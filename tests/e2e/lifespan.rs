@@ -53,6 +53,29 @@ fn an_app_without_lifespan_is_served() {
 }
 
 #[test]
+fn an_app_that_breaks_while_it_starts_is_served_with_a_warning() {
+    for (app, error) in [
+        ("app:breaks_at_the_start", "ValueError: no database"),
+        ("app:cancelled_at_the_start", "CancelledError"),
+    ] {
+        let server = serve(&[app]);
+        assert_eq!(server.target().get("/").ok(), "ok");
+        let log = server.stderr.wait_until(
+            |lines| lines.iter().any(|line| line.contains(error)),
+            "the exception",
+        );
+        let warning = "[WARNING] The app ended its lifespan during the startup.";
+        let warned = log.iter().filter(|line| line.contains(warning));
+        assert_eq!(warned.count(), 1, "{log:?}");
+
+        let (code, log) = serve_to_the_end(&[app, "--asgi-lifespan", "on"]);
+        assert_eq!(code, 3, "{log}");
+        assert!(log.contains(error), "{log}");
+        assert!(!log.contains("does not support"), "{log}");
+    }
+}
+
+#[test]
 fn lifespan_can_be_turned_off() {
     let server = serve(&["app:app", "--asgi-lifespan", "off"]);
     let scope = server.target().get("/scope").ok();

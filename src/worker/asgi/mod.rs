@@ -478,6 +478,7 @@ impl AsgiWorker {
     fn log(&self, level: &str, text: &str) {
         match level {
             "debug" => ::log::debug!("{text}"),
+            "warning" => ::log::warn!("{text}"),
             _ => ::log::error!("{text}"),
         }
     }

@@ -331,6 +331,22 @@ async def fails_to_start(scope, receive, send):
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
 
+async def breaks_at_the_start(scope, receive, send):
+    """Knows lifespan, and fails in it without a word."""
+    if scope["type"] == "lifespan":
+        await receive()
+        raise ValueError("no database")
+    await answer(send, b"ok")
+
+
+async def cancelled_at_the_start(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+    await answer(send, b"ok")
+
+
 async def fails_to_stop(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()
