@@ -75,16 +75,17 @@ fn lists_are_read_as_lists(class: &[&str]) {
 }
 
 fn an_ipv4_peer_can_be_named_as_an_ipv6_one(class: &[&str]) {
-    for peers in ["::ffff:127.0.0.1", "::ffff:127.0.0.0/104", "127.0.0.1"] {
-        for bind in ["[::]:0", "127.0.0.1:0"] {
-            let server = serve(&["--bind", bind, "--forwarded-allow-ips", peers], class);
-            let Target::Tcp(address) = server.target() else {
-                panic!("it listens on TCP");
-            };
-            let target = Target::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())));
-            let known = mirrored(&target, "X-Forwarded-Proto: https");
-            assert_eq!(known["scheme"], "https", "{bind} {peers}");
-        }
+    for (bind, peers) in [
+        ("[::]:0", "::ffff:127.0.0.1"),
+        ("127.0.0.1:0", "::ffff:127.0.0.0/104"),
+    ] {
+        let server = serve(&["--bind", bind, "--forwarded-allow-ips", peers], class);
+        let Target::Tcp(address) = server.target() else {
+            panic!("it listens on TCP");
+        };
+        let target = Target::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())));
+        let known = mirrored(&target, "X-Forwarded-Proto: https");
+        assert_eq!(known["scheme"], "https", "{bind} {peers}");
     }
 }
 
