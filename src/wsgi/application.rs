@@ -6,7 +6,7 @@ use super::exchange::{Answer, StartResponse, block, is_shared};
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
 use super::request_hooks::Seen;
-use crate::http::{BodyError, ErrorPage, HttpDate, ResponseRules, Status};
+use crate::http::{ErrorPage, HttpDate, ResponseRules, Status};
 use crate::log::{dropped_body, id_note};
 use crate::python::{self, Hooks};
 use pyo3::exceptions::PyValueError;
