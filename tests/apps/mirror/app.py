@@ -57,6 +57,8 @@ async def aapp(scope, receive, send):
         key = key if key in FIELDS else f"HTTP_{key}"
         value = value.decode("latin-1")
         fields[key] = f"{fields[key]},{value}" if key in fields else value
+    # Over a unix socket there is none.
+    address, port = scope["client"] or ("", 0)
     target = scope["raw_path"] + b"?" + scope["query_string"]
     answer = {
         "method": scope["method"],
@@ -65,7 +67,7 @@ async def aapp(scope, receive, send):
         "query": scope["query_string"].decode("latin-1"),
         "protocol": f"HTTP/{scope['http_version']}",
         "scheme": scope["scheme"],
-        "peer": {"REMOTE_ADDR": scope["client"][0], "REMOTE_PORT": str(scope["client"][1])},
+        "peer": {"REMOTE_ADDR": address, "REMOTE_PORT": str(port)},
         "fields": fields,
         "body": body.decode("latin-1"),
     }
