@@ -273,9 +273,12 @@ impl Place {
     ) -> Result<Option<String>, Failure> {
         let site = entry.join(SITE);
         let known = Manifest::read(entry);
+        let is_known = known.is_some();
         let mut manifest = known.unwrap_or_else(|| Manifest::of(&archive.entries));
         if manifest.is_whole(&site) {
-            manifest.write(entry)?;
+            if !is_known {
+                manifest.write(entry)?;
+            }
             return Ok(None);
         }
         let is_ours = matches!(written_since(entry), Ok(None));
@@ -289,13 +292,14 @@ impl Place {
             File::create(entry.join(UNPACKED))?.set_modified(SystemTime::now())?;
         }
         Ok(mended.first().map(|first| {
+            let more = match mended.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
             format!(
-                "Put back what was missing or cut in {}: {}",
+                "Put back what was missing or cut in {}: {}{more}",
                 site.display(),
-                match mended.len() {
-                    1 => first.clone(),
-                    count => format!("{first} and {} more", count - 1),
-                }
+                first.escape_debug()
             )
         }))
     }
