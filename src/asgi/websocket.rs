@@ -325,6 +325,9 @@ impl WebSocket {
                 answer.break_off(channel);
             }
             state.end(CloseCode::ABNORMAL, "");
+            drop(state);
+            // Another task of the app may wait for the end.
+            self.waiters.wake_soon(py);
         }
         Ok(())
     }

@@ -275,6 +275,16 @@ fn what_cannot_become_one_is_an_ordinary_request() {
 }
 
 #[test]
+fn an_app_that_waits_for_the_end_while_it_denies_learns_of_it() {
+    let server = serve(&[]);
+    let head = WebSocket::refused(&server.target(), "/deny-and-wait");
+    assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+    server
+        .stderr
+        .wait_for("after the denial: websocket.disconnect");
+}
+
+#[test]
 fn an_app_that_fails_closes_with_1011() {
     let server = serve(&[]);
     let target = server.target();

@@ -255,6 +255,19 @@ async def ws_deny(scope, receive, send):
     await send({"type": "websocket.http.response.body", "body": b"who are you?"})
 
 
+async def ws_deny_and_wait(scope, receive, send):
+    """Waits for the end in one task, and denies in another."""
+    await receive()
+
+    async def connected():
+        pass
+
+    denial = asyncio.create_task(ws_deny(scope, connected, send))
+    message = await receive()
+    await denial
+    say(f"after the denial: {message['type']}")
+
+
 async def ws_fail(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
@@ -313,6 +326,7 @@ WEBSOCKETS = {
     "/headstrong": ws_headstrong,
     "/refuse": ws_refuse,
     "/deny": ws_deny,
+    "/deny-and-wait": ws_deny_and_wait,
     "/fail": ws_fail,
     "/flood": ws_flood,
     "/deaf": ws_deaf,
