@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDict};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// So much of a file whose size is not known is read into memory.
 const MOST_READ: usize = 64 << 20;
@@ -165,8 +165,7 @@ impl Http {
             return state.check_connected();
         };
         if answer.send(&mut **open, part, is_last).is_err() {
-            state.give_up();
-            return state.check_connected();
+            return self.lose_client(state, py);
         }
         if is_last && !matches!(answer, Answer::Trailers(..)) {
             state.finish();
@@ -196,8 +195,7 @@ impl Http {
         if let Some(channel) = channel
             && answer.end_with_trailers(&mut **channel).is_err()
         {
-            state.give_up();
-            return state.check_connected();
+            return self.lose_client(state, py);
         }
         state.finish();
         drop(state);
@@ -223,9 +221,19 @@ impl Http {
         if let Some(channel) = channel
             && answer.early_hints(&mut **channel, &hints).is_err()
         {
-            state.give_up();
+            return self.lose_client(state, py);
         }
         state.check_connected()
+    }
+
+    /// The client cannot be written to: an error for the task that sends, and a
+    /// message for another that receives.
+    fn lose_client(&self, mut state: MutexGuard<'_, State>, py: Python<'_>) -> PyResult<()> {
+        state.give_up();
+        let lost = state.check_connected();
+        drop(state);
+        self.waiters.wake_soon(py);
+        lost
     }
 }
 

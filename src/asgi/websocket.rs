@@ -168,6 +168,11 @@ impl WebSocket {
         let frame = socket.ping();
         state.silent = true;
         state.write(&[&frame]);
+        let lost = state.end.is_some();
+        drop(state);
+        if lost {
+            self.waiters.wake_soon(py);
+        }
     }
 
     /// The app has returned, or raised `error`, whose traceback `log` writes.
@@ -256,7 +261,12 @@ impl WebSocket {
                 let frame = socket.message(payload);
                 state.bytes_sent += frame.payload.len() as u64;
                 state.write(&[frame.head.as_bytes(), &frame.payload]);
-                state.check_connected()
+                let lost = state.check_connected();
+                drop(state);
+                if lost.is_err() {
+                    self.waiters.wake_soon(py);
+                }
+                lost
             }
             Phase::Open(_) | Phase::Closed => Err(unexpected(event, "nothing after the close")),
             _ => Err(unexpected(event, "'websocket.accept' or 'websocket.close'")),

@@ -275,6 +275,28 @@ fn it_is_told_also_when_the_client_has_ended_its_side() {
 }
 
 #[test]
+fn who_receives_learns_that_who_sends_has_lost_the_client() {
+    let part = "{'type': 'http.response.body', 'body': b'x', 'more_body': True}";
+    let hint = "{'type': 'http.response.early_hint', 'links': []}";
+    for (start, message) in [("", hint), (START, part), (START, hint)] {
+        let mut session = app(&format!(
+            "await receive()\n{start}async def wait():\n    log.append(await receive())\n\
+             task = asyncio.create_task(wait())\nawait asyncio.sleep(0)\n\
+             try:\n    await send({message})\n\
+             except OSError as error:\n    log.append(type(error).__name__)\nawait task"
+        ));
+        session.wire.lock().unwrap().ended = true;
+        session.wire.lock().unwrap().broken = true;
+        session.request(GET);
+        assert_eq!(
+            session.log(),
+            "['ConnectionResetError', {'type': 'http.disconnect'}]"
+        );
+        assert!(!session.is_running());
+    }
+}
+
+#[test]
 fn files_trailers_and_hints() {
     let mut session = app(&format!(
         "await send({{'type': 'http.response.early_hint', 'links': [b'</a.css>; rel=preload']}})\n\

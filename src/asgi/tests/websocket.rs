@@ -274,3 +274,30 @@ fn the_worker_closes_and_asks_whether_the_client_is_there() {
     assert!(session.log().contains("'code': 1012"));
     assert!(!session.is_running());
 }
+
+#[test]
+fn who_receives_learns_that_who_sends_has_lost_the_client() {
+    let mut session = app(&format!(
+        "{ACCEPT}await receive()\nasync def wait():\n    log.append(await receive())\n\
+         task = asyncio.create_task(wait())\nawait asyncio.sleep(0)\n\
+         try:\n    await send({{'type': 'websocket.send', 'text': 'x'}})\n\
+         except OSError as error:\n    log.append(type(error).__name__)\nawait task"
+    ));
+    let end = "{'type': 'websocket.disconnect', 'code': 1006, 'reason': ''}]";
+    session.request(UPGRADE);
+    session.wire.lock().unwrap().broken = true;
+    session.comes(&frame(0x81, b"go on"));
+    assert_eq!(
+        session.log(),
+        format!("[{{'type': 'websocket.connect'}}, 'ConnectionResetError', {end}")
+    );
+    assert!(!session.is_running());
+
+    // The server's own ping is lost.
+    let mut session = app(&format!("{ACCEPT}{LOG_ALL}"));
+    session.request(UPGRADE);
+    session.wire.lock().unwrap().broken = true;
+    session.tell(Call::ping);
+    assert!(session.log().ends_with(end), "{}", session.log());
+    assert!(!session.is_running());
+}
