@@ -33,6 +33,7 @@ use python::invocation::Invocation;
 use site::Site;
 
 fn main() -> ExitCode {
+    process::prepare_signals();
     let title = process::Title::claim(env::args_os().len());
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title.as_ref()).unwrap_or_else(|error| {

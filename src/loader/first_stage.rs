@@ -51,6 +51,7 @@ const HEADERS: usize = 1024;
 pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
     // SAFETY: see above.
     let stack = unsafe { Stack::new(lowest) };
+    syscall::survive_file_size_limit();
     // Privileges above those of the person who started us (a set-user-ID file,
     // file capabilities): their variables are not to be followed. ld.so knows
     // that too, and removes the dangerous ones for good, so they stay visible.
@@ -122,7 +123,7 @@ fn carried_loader() -> Loader {
         .and_then(|()| memory_file::write(file, &target.to_ne_bytes()))
         .and_then(|()| memory_file::write(file, after));
     if filled.is_err() {
-        fail(c"the carried ld.so cannot be written to memory: there is no memory left, or a limit forbids it");
+        fail(c"the carried ld.so cannot be written to memory: there is no memory left, or the limit for files forbids it (ulimit -f)");
     }
     memory_file::seal(file);
     let Ok(loader) = map(file, bytes.as_ptr()) else {

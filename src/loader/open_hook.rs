@@ -87,7 +87,12 @@ fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
         // SAFETY: `index` is below the length.
         let library = unsafe { table.get_unchecked(index) };
         if same(library.name(), name) && library.unpacked_size().is_none() {
-            return Some(memory_file::holding(library.bytes()));
+            let file = memory_file::holding(library.bytes());
+            // Later, the error is for whoever asked for the library.
+            if file.is_err() && CALLBACK.load(Ordering::Acquire).is_null() {
+                syscall::fail(c"a carried library cannot be written to memory: there is no memory left, or the limit for files forbids it (ulimit -f)");
+            }
+            return Some(file);
         }
         index += 1;
     }

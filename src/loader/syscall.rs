@@ -16,6 +16,7 @@ pub const WRITE: usize = 1;
 pub const CLOSE: usize = 3;
 pub const MMAP: usize = 9;
 pub const MUNMAP: usize = 11;
+pub const RT_SIGACTION: usize = 13;
 pub const PREAD64: usize = 17;
 pub const FCNTL: usize = 72;
 pub const EXIT_GROUP: usize = 231;
@@ -66,6 +67,23 @@ pub fn close(descriptor: usize) {
     // SAFETY: descriptors reach this only from `open` and `memfd_create`. A
     // failed close of a memory file loses nothing.
     let _ = unsafe { syscall(CLOSE, [descriptor, 0, 0, 0, 0, 0]) };
+}
+
+/// Makes a write beyond the limit for files an error, which can be told, and
+/// no reason for the kernel to end the process.
+pub fn survive_file_size_limit() {
+    // signal(7); the kernel's own `struct sigaction`: handler, flags, restorer,
+    // mask.
+    const SIGXFSZ: usize = 25;
+    const SIG_IGN: usize = 1;
+    let action: [usize; 4] = [SIG_IGN, 0, 0, 0];
+    // SAFETY: reads the action; the mask in it has 8 bytes.
+    let _ = unsafe {
+        syscall(
+            RT_SIGACTION,
+            [SIGXFSZ, action.as_ptr() as usize, 0, 8, 0, 0],
+        )
+    };
 }
 
 /// Says one sentence on standard error and ends the process with 127, as a

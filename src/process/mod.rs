@@ -1,10 +1,13 @@
-//! What this process is to the system: its title, its user, its terminal.
+//! What this process is to the system: its title, its user, its terminal, its
+//! signals.
 
 pub mod daemon;
 mod owner;
 mod program;
+mod signals;
 mod title;
 
 pub use owner::Owner;
 pub use program::Program;
+pub use signals::prepare_signals;
 pub use title::Title;

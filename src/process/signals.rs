@@ -1,0 +1,40 @@
+//! How this process, whatever it becomes, meets signals.
+//!
+//! **A write beyond the limit for files** (`ulimit -f`) is an error like that of
+//! a full disk, and no reason to die.
+//!
+//! **Handlers run on the stack of their thread.** Rust's runtime gives each of its threads a second stack for the handler that
+//! tells of a stack overflow. It is hardly larger than what the kernel writes
+//! for one signal, and the handlers of Python and of Go ask for it, too
+//! (`SA_ONSTACK`). Signals that come together nest there, and the next thread
+//! that is hit ends with a segmentation fault. So there must be no such stack.
+
+use nix::libc;
+
+const FAULTS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// Run by the C library before `main`, and so before Rust's runtime is set up.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = take_faults;
+
+/// The runtime makes no second stacks, now or for later threads, where it finds
+/// that somebody else handles faults.
+extern "C" fn take_faults() {
+    for fault in FAULTS {
+        // SAFETY: no code of ours is set to run. A fault in the meantime still
+        // ends the process: the kernel lets nobody ignore it.
+        unsafe { libc::signal(fault, libc::SIG_IGN) };
+    }
+}
+
+/// To be called first in `main`: Rust's runtime is set up by then.
+pub fn prepare_signals() {
+    // SAFETY: neither action runs code of ours.
+    unsafe {
+        for fault in FAULTS {
+            libc::signal(fault, libc::SIG_DFL);
+        }
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
