@@ -238,12 +238,7 @@ impl Roster {
                 && since.elapsed() > graceful_timeout
                 && worker.sent != Some(Signal::SIGKILL)
             {
-                ::log::warn!(
-                    "Worker (pid:{pid}) has not finished within {} s (graceful_timeout) and is \
-                     killed",
-                    graceful_timeout.as_secs()
-                );
-                worker.kill();
+                worker.kill_late(&graceful_end(graceful_timeout));
             }
         }
     }
@@ -279,6 +274,11 @@ impl Roster {
     }
 }
 
+/// What a graceful end may take, for the log.
+pub fn graceful_end(limit: Duration) -> String {
+    format!("{} s (graceful_timeout)", limit.as_secs())
+}
+
 impl Worker {
     pub fn is_serving(&self) -> bool {
         self.serving.is_some() || self.heartbeat.is_ready()
@@ -309,6 +309,15 @@ impl Worker {
         self.heartbeat.hand_over(hands_over);
         self.ending.get_or_insert_with(Instant::now);
         self.send(Signal::SIGTERM);
+    }
+
+    /// Kills it, as it has not ended within this time.
+    pub fn kill_late(&mut self, limit: &str) {
+        ::log::warn!(
+            "Worker (pid:{}) has not finished within {limit} and is killed",
+            self.pid
+        );
+        self.kill();
     }
 
     fn abort(&mut self) {

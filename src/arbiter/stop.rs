@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use super::roster::graceful_end;
 use super::sockets::Sockets;
 use super::{LAST_CLIENTS, Master, Service, seconds};
 
@@ -51,13 +52,20 @@ impl<S: Service> Master<'_, S> {
             ports = Sockets::default();
         }
         ports.unlink();
-        let end = Instant::now() + seconds(self.settings().graceful_timeout);
+        let graceful_timeout = seconds(self.settings().graceful_timeout);
+        let mut limit = graceful_end(graceful_timeout);
+        let end = Instant::now() + graceful_timeout;
         if self.is_interrupted(end, &mut ports)? {
             self.roster.signal(Signal::SIGQUIT);
-            let end = end.min(Instant::now() + QUICK_STOP);
-            while self.wait_for_workers(end, &mut ports)? {}
+            let quick = Instant::now() + QUICK_STOP;
+            if quick < end {
+                limit = format!("{} s of the quick shutdown", QUICK_STOP.as_secs());
+            }
+            while self.wait_for_workers(end.min(quick), &mut ports)? {}
         }
-        self.roster.signal(Signal::SIGKILL);
+        for worker in self.roster.iter_mut() {
+            worker.kill_late(&limit);
+        }
         let end = Instant::now() + KILLED;
         while self.wait_for_workers(end, &mut ports)? {}
         Ok(())

@@ -17,11 +17,11 @@ use pyo3::prelude::*;
 /// it away every 5 ms (`sys.getswitchinterval`).
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What every thread is doing, and every asyncio task; nothing if the
-/// interpreter does not run.
+/// What every thread is doing, and every asyncio task and greenlet; nothing if
+/// the interpreter does not run.
 ///
 /// With the interpreter if it is to be had; if some C code keeps it, without:
-/// then the stacks have no source lines, and the tasks are missing.
+/// then the stacks have no source lines, and only threads are told of.
 pub fn stacks() -> Option<String> {
     // SAFETY: it only reads a flag.
     if unsafe { ffi::Py_IsInitialized() } == 0 {

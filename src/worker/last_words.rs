@@ -3,10 +3,11 @@
 //!
 //! Right before `graceful_timeout` is over and the worker is killed, those who
 //! would lose their connection without a word are told to come again: 503. It
-//! is said by a thread of its own, as the app may have all others.
+//! is said by a thread of its own, as the app may have all others. The log is
+//! told what the worker was still at.
 
 use super::hub::Hub;
-use super::in_flight::Why;
+use super::in_flight::{Why, report};
 use super::signals::Signals;
 use std::process;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use std::thread;
 use std::time::Duration;
 
 /// How long before the end it is said: the master's clock is ahead a little,
-/// and the machine may be busy.
-const MARGIN: Duration = Duration::from_millis(500);
+/// the machine may be busy, and the app may give the interpreter away late.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// Has the clients of `hub` told, `graceful` after the worker was asked to stop.
 pub fn prepare(hub: &Arc<Hub>, signals: &Signals, graceful: Duration) {
@@ -31,10 +32,19 @@ pub fn prepare(hub: &Arc<Hub>, signals: &Signals, graceful: Duration) {
         let (hub, in_flight) = (hub.clone(), Arc::clone(&in_flight));
         let speak = move || {
             thread::sleep(patience);
-            let Some(hub) = hub.upgrade() else { return };
-            let told = in_flight.give_up(Duration::ZERO, Why::Stopping).len() + hub.dismiss();
+            let requests = in_flight.give_up(Duration::ZERO, Why::Stopping);
+            let hub = hub.upgrade();
+            let told = requests.len() + hub.as_ref().map_or(0, |hub| hub.dismiss());
             if told > 0 {
                 ::log::warn!("graceful_timeout is over: {told} clients are told to come again");
+            }
+            // Without a hub the worker has served, and something holds up the
+            // end of its process. Else it ends by itself if the app lets it.
+            if !requests.is_empty() || hub.is_none() {
+                report(
+                    "has not ended, and graceful_timeout is over; it has",
+                    &requests,
+                );
             }
         };
         let spawned = thread::Builder::new()

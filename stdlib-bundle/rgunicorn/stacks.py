@@ -1,5 +1,6 @@
-"""What every thread and every asyncio task is doing, as text."""
+"""What every thread, asyncio task and greenlet is doing, as text."""
 
+import gc
 import io
 import sys
 import threading
@@ -18,6 +19,8 @@ def text():
         traceback.print_stack(frame, file=out)
     if "asyncio" in sys.modules:
         tasks(out)
+    if "greenlet" in sys.modules:
+        greenlets(out)
     return out.getvalue()
 
 
@@ -31,3 +34,11 @@ def tasks(out):
     for task in found:
         if not task.done():
             task.print_stack(file=out)
+
+
+def greenlets(out):
+    kind = sys.modules["greenlet"]
+    for it in gc.get_objects():
+        if isinstance(it, kind.greenlet) and it is not kind.getcurrent() and it.gr_frame:
+            print(f"{it!r}, most recent call last:", file=out)
+            traceback.print_stack(it.gr_frame, file=out)
