@@ -216,6 +216,7 @@ impl<'a> Serving<'a> {
             if !log::has_sink() {
                 log_by_python(&self.settings, self.log_dict.as_ref())?;
             }
+            worker::show_signals()?;
             let app = python::load_to_share(|| app::load(&self.app))?;
             self.preloaded = Some(app);
         }

@@ -194,6 +194,15 @@ impl GeventWorker {
         orphan.unwrap_or(false)
     }
 
+    fn log(&self, level: &str, text: &str) {
+        super::log_for_python(level, text);
+    }
+
+    /// The app has done what ends a process.
+    fn app_ends_it(&self, why: &str) {
+        self.with(|engine| engine.boot.app_ends_worker(engine.signals, why));
+    }
+
     /// Takes no new connections; gives the requests that had come.
     fn stop(&self) -> PyResult<Vec<Job>> {
         let stopped = self.with(|engine| -> io::Result<_> {

@@ -48,11 +48,12 @@ pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> i
             reactor,
             events: Vec::new(),
         }),
-        state: Mutex::default(),
+        state: Arc::default(),
         work: Condvar::new(),
-        watch: Condvar::new(),
+        watch: Arc::default(),
         average: AtomicU64::new(0),
     };
+    signals.wake_main_thread_by(crew.alarm());
     let threads = boot.settings.threads.max(1);
     let crew = &crew;
     boot.heartbeat.ready();
@@ -83,11 +84,11 @@ struct Crew<'a> {
     /// Only who leads locks it.
     network: Mutex<Network>,
     /// Never locked while waiting for the GIL, which the others may hold.
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// There is work for a thread that has none.
     work: Condvar,
     /// The main thread has something to watch.
-    watch: Condvar,
+    watch: Arc<Condvar>,
     /// Microseconds that a request takes, on average.
     average: AtomicU64,
 }
@@ -109,6 +110,8 @@ struct State {
     main_leads: bool,
     /// True while the main thread watches.
     watching: bool,
+    /// A signal has come, for which the app may have a handler.
+    signalled: bool,
     over: bool,
     failure: Option<io::Error>,
 }
@@ -177,11 +180,15 @@ impl Crew<'_> {
         }
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         let Network { reactor, events } = &mut *network;
-        let turned = match self.signals.stop() {
+        let mut turned = match self.signals.stop() {
             true => reactor.stop(events),
             false => Ok(()),
         };
-        let turned = turned.and_then(|()| reactor.turn(pulse(self.boot), events));
+        let is_done = |reactor: &Reactor| self.hub.is_stopping() && reactor.connections() == 0;
+        // There is nothing to wait for after the last connection.
+        if turned.is_ok() && !is_done(reactor) {
+            turned = reactor.turn(pulse(self.boot), events);
+        }
         let mut state = self.lock();
         for event in events.drain(..) {
             match event {
@@ -191,7 +198,7 @@ impl Crew<'_> {
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
             }
         }
-        let done = self.hub.is_stopping() && reactor.connections() == 0;
+        let done = is_done(reactor);
         state.leading = false;
         let requests = state.ready.len();
         if requests > 0 && !state.watching {
@@ -213,6 +220,24 @@ impl Crew<'_> {
             self.end(Err(error));
         } else if done {
             self.end(Ok(()));
+        }
+    }
+
+    /// Wakes the main thread, whatever it does, for the app's signal handlers.
+    fn alarm(&self) -> impl Fn() + Send + Sync + 'static {
+        let hub = Arc::downgrade(&self.hub);
+        let (state, watch) = (Arc::downgrade(&self.state), Arc::clone(&self.watch));
+        move || {
+            let (Some(hub), Some(state)) = (hub.upgrade(), state.upgrade()) else {
+                return;
+            };
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.signalled = true;
+            if state.main_leads {
+                hub.wake();
+            }
+            drop(state);
+            watch.notify_all();
         }
     }
 
@@ -241,6 +266,11 @@ impl Crew<'_> {
             let mut state = self.lock();
             if state.over {
                 return;
+            }
+            if std::mem::take(&mut state.signalled) {
+                drop(state);
+                Python::attach(|py| self.signals.call_handlers(py, self.boot));
+                continue;
             }
             // Who was just woken has not seen a moment pass yet.
             let woken = asleep && state.watching;

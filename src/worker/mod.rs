@@ -1,5 +1,6 @@
 //! One worker process: from the fork to its exit.
 
+mod app_signals;
 mod asgi;
 mod body;
 mod connection;
@@ -23,6 +24,7 @@ mod refusal;
 mod reload;
 mod service;
 mod shared;
+mod signal_handler;
 mod signals;
 mod sync;
 mod today;
@@ -87,6 +89,16 @@ impl Boot<'_> {
         }
         orphan
     }
+
+    /// The app has done what ends a process: the worker asks for a successor,
+    /// and ends when that serves.
+    fn app_ends_worker(&self, signals: &Signals, why: &str) {
+        if !signals.stop() && !self.heartbeat.is_retiring() {
+            let pid = process::id();
+            ::log::warn!("The app has {why}: worker (pid: {pid}) is replaced");
+            self.heartbeat.retire();
+        }
+    }
 }
 
 /// The worker came to its end in good order.
@@ -143,10 +155,17 @@ pub fn run(boot: &Boot<'_>) -> i32 {
             BOOT_ERROR
         }
     };
+    if python::is_started() {
+        Python::attach(|py| signals.call_handlers(py, boot));
+    }
     signals.leave();
     ::log::info!("Worker exiting (pid: {pid})");
     boot.hooks.worker_exit();
     drop(watch);
+    if python::is_started() {
+        // It can only fail as the app has broken the module.
+        let _ = Python::attach(app_signals::hide);
+    }
     crate::log::set_sink(None);
     python::finish();
     if let Some(log) = boot.access_log {
@@ -185,6 +204,15 @@ impl Failure {
     }
 }
 
+/// Writes a line that the Python half of a worker has for the error log.
+fn log_for_python(level: &str, text: &str) {
+    match level {
+        "debug" => ::log::debug!("{text}"),
+        "warning" => ::log::warn!("{text}"),
+        _ => ::log::error!("{text}"),
+    }
+}
+
 /// Sends both logs to Python's `logging`, if the settings configure it and the
 /// master, which may have no interpreter, has not done so.
 fn log_by_python(boot: &Boot<'_>) -> Result<(), Failure> {
@@ -195,6 +223,15 @@ fn log_by_python(boot: &Boot<'_>) -> Result<(), Failure> {
         crate::log::set_sink(Some(sink));
     }
     Ok(())
+}
+
+/// Shows apps what a worker does when it gets a signal. To be called before an
+/// app is loaded, also by the master that loads it for its workers.
+///
+/// # Errors
+/// Python cannot be told.
+pub fn show_signals() -> anyhow::Result<()> {
+    Ok(Python::attach(app_signals::show)?)
 }
 
 /// The app, and the class of worker that can serve it. Where it is watched, one
@@ -211,6 +248,7 @@ fn load(
     let callable = match boot.preloaded {
         Some(app) => {
             log_by_python(boot)?;
+            show_signals().map_err(|error| Failure::boot(&error))?;
             boot.hooks
                 .post_fork(boot.master, boot.age)
                 .map_err(hooked)?;
@@ -222,6 +260,7 @@ fn load(
         None => {
             python::start(boot.environment).map_err(|error| Failure::boot(&error))?;
             log_by_python(boot)?;
+            show_signals().map_err(|error| Failure::boot(&error))?;
             if boot.settings.spew {
                 python::spew::start().map_err(|error| Failure::boot(&error))?;
             }

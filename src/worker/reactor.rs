@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 use super::hub::{Hub, INTEREST, Id, Rules, Server, Waiter};
 use super::last_words;
 use super::refusal::Refusal;
-use super::signals::Signals;
+use super::signals::{Signals, Stop};
 use super::wheel::{Tick, Wheel};
 use crate::net::{Listener, Peer};
 use nix::errno::Errno;
@@ -68,6 +68,7 @@ pub enum Event {
 /// All connections of a worker.
 pub struct Reactor {
     hub: Arc<Hub>,
+    stop: Stop,
     accepting: bool,
     /// When accepting goes on after descriptors ran out, or after others were
     /// let go first.
@@ -131,6 +132,7 @@ impl Reactor {
         last_words::prepare(&hub, signals, graceful);
         let mut reactor = Reactor {
             hub,
+            stop: signals.watched(),
             accepting: false,
             pause_until: None,
             full_until: None,
@@ -446,6 +448,12 @@ impl Reactor {
             ::log::error!("No connection can be accepted: {error}");
             self.accept_no_more()?;
             self.pause_until = Instant::now().checked_add(EXHAUSTED);
+        }
+        // The master has closed the listener for good. If its signal has not
+        // been heard, this is as good; and else epoll would tell for ever.
+        if let Some(Errno::EINVAL) = errno {
+            self.accept_no_more()?;
+            self.stop.ask();
         }
         Ok(())
     }

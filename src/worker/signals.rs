@@ -2,22 +2,38 @@
 //! and QUIT end it at once, USR1 opens its log files anew, ABRT is the master's
 //! verdict that it hangs.
 //!
-//! The handler only writes the signal's number to a pipe; a thread of its own
-//! reads there and acts. So it can act while the app keeps the worker's main
-//! thread, and the interpreter's own signal handling is not needed.
+//! The handler writes the signal's number to a pipe; a thread of its own reads
+//! there and acts. So it can act while the app keeps the worker's main thread.
+//! Handlers of the app's are called besides, by the main thread, which is woken
+//! for that.
 
+use super::Boot;
+use super::app_signals;
 use super::in_flight::{InFlight, Why, report};
-use crate::python::Hooks;
-use nix::errno::Errno;
+use super::signal_handler::{self, answer, is_handled, is_ours_alone};
+use crate::python::{self, Hooks, traceback};
 use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::prelude::*;
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
+
+/// The signals that mean something to a worker.
+pub const OURS: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGABRT,
+    Signal::SIGUSR1,
+    Signal::SIGHUP,
+    Signal::SIGUSR2,
+];
 
 /// What INT and QUIT leave to an idle worker to end by itself (Gunicorn's
 /// pause in the same place).
@@ -36,6 +52,9 @@ pub struct Signals {
 #[derive(Default)]
 struct State {
     stop: AtomicBool,
+    /// INT or QUIT has come.
+    quick: AtomicBool,
+    /// A thread ends the process, and no other may.
     leaving: AtomicBool,
     /// For the hooks about signals.
     hooks: Hooks,
@@ -43,6 +62,8 @@ struct State {
     in_flight: Arc<InFlight>,
     /// What is to be done when the worker is asked to stop.
     at_stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Wakes the main thread.
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// What another thread than the main one sees of the worker's end.
@@ -55,12 +76,18 @@ impl Stop {
         self.0.stop.load(Ordering::Relaxed)
     }
 
+    /// Asks the worker to take no more requests, and to end.
+    pub fn ask(&self) {
+        answer(libc::SIGTERM);
+    }
+
     /// Ends the process, unless it is about to end by itself.
     pub fn end_now(&self) {
-        if !self.0.leaving.load(Ordering::Relaxed) {
+        if !self.0.leaving.swap(true, Ordering::Relaxed) {
             crate::log::set_sink(None);
             ::log::info!("Worker exiting (pid: {})", process::id());
             self.0.hooks.worker_exit();
+            python::run_exit_functions();
             exit(0);
         }
     }
@@ -74,8 +101,7 @@ impl Signals {
     /// The process has no descriptors or threads left.
     pub fn install(hooks: &Hooks) -> io::Result<Signals> {
         let (reader, writer) = io::pipe()?;
-        PIPE.store(writer.into_raw_fd(), Ordering::Relaxed);
-        OWNER.store(process::id().cast_signed(), Ordering::Relaxed);
+        signal_handler::begin(writer)?;
         let (stopping, stopper) = io::pipe()?;
         let state = Arc::new(State {
             hooks: hooks.clone(),
@@ -85,13 +111,11 @@ impl Signals {
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || watch(reader, stopper, &watched))?;
-
-        use Signal::{SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-        for signal in [SIGTERM, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGHUP, SIGUSR2] {
-            handle(signal, SigHandler::Handler(note))?;
+        app_signals::hear_all()?;
+        if !is_handled(libc::SIGWINCH) {
+            // SAFETY: no code of ours is set to run.
+            unsafe { signal(Signal::SIGWINCH, SigHandler::SigIgn)? };
         }
-        handle(SIGCHLD, SigHandler::SigDfl)?;
-        handle(Signal::SIGWINCH, SigHandler::SigIgn)?;
         SigSet::empty().thread_set_mask()?;
         Ok(Signals { state, stopping })
     }
@@ -112,14 +136,40 @@ impl Signals {
         let _ = self.state.at_stop.set(Box::new(act));
     }
 
+    /// Says how the main thread is woken where nothing else wakes it for the
+    /// app's handlers. It is to call them then.
+    pub fn wake_main_thread_by(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.state.wake.set(Box::new(wake));
+    }
+
+    /// Calls the app's handlers of the signals that have come. For the main
+    /// thread, which alone can do it.
+    pub fn call_handlers(&self, py: Python<'_>, boot: &Boot<'_>) {
+        let Err(error) = py.check_signals() else {
+            return;
+        };
+        let ends = error.is_instance_of::<PySystemExit>(py)
+            || error.is_instance_of::<PyKeyboardInterrupt>(py);
+        match error.get_type(py).name() {
+            Ok(name) if ends => boot.app_ends_worker(self, &format!("raised {name}")),
+            _ => {
+                let traceback = traceback::format(py, &error);
+                ::log::error!("Exception in a signal handler of the app\n{traceback}");
+            }
+        }
+    }
+
     /// For another thread.
     pub fn watched(&self) -> Stop {
         Stop(Arc::clone(&self.state))
     }
 
-    /// Says that the worker ends by itself.
+    /// Says that the worker ends by itself. Does not return if another thread
+    /// is about to end it.
     pub fn leave(&self) {
-        self.state.leaving.store(true, Ordering::Relaxed);
+        while self.state.leaving.swap(true, Ordering::Relaxed) {
+            thread::park();
+        }
     }
 }
 
@@ -134,7 +184,11 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
     let mut stopper = Some(stopper);
     let mut number = [0];
     while signals.read_exact(&mut number).is_ok() {
-        match Signal::try_from(i32::from(number[0])) {
+        let number = i32::from(number[0]);
+        if let Some(wake) = state.wake.get() {
+            wake();
+        }
+        match Signal::try_from(number) {
             Ok(Signal::SIGABRT) => {
                 // Python's logging might wait for what hangs.
                 crate::log::set_sink(None);
@@ -145,7 +199,7 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
                 exit(ABORTED);
             }
             Ok(Signal::SIGUSR1) => crate::log::reopen(),
-            Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) => {
+            Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) if is_ours_alone(number) => {
                 ::log::debug!("{signal} ignored. It is for the master");
             }
             Ok(Signal::SIGTERM) => {
@@ -156,7 +210,7 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
                 }
                 stopper = None;
             }
-            _ => {
+            Ok(Signal::SIGINT | Signal::SIGQUIT) if !state.quick.swap(true, Ordering::Relaxed) => {
                 // First, as the main thread may end the interpreter then.
                 state.hooks.worker_int();
                 state.stop.store(true, Ordering::Relaxed);
@@ -164,6 +218,8 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
                 thread::sleep(QUICK_PAUSE);
                 Stop(Arc::clone(state)).end_now();
             }
+            // The app's.
+            _ => {}
         }
     }
     drop(stopper);
@@ -175,32 +231,4 @@ fn exit(code: i32) -> ! {
     crate::log::flush_at_last();
     // SAFETY: it takes no pointers and does not return.
     unsafe { libc::_exit(code) }
-}
-
-fn handle(signal: Signal, handler: SigHandler) -> nix::Result<()> {
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: `note`, the only handler that is given, is async-signal-safe.
-    unsafe { sigaction(signal, &action) }.map(drop)
-}
-
-/// Where `note` writes, and in which process.
-static PIPE: AtomicI32 = AtomicI32::new(-1);
-static OWNER: AtomicI32 = AtomicI32::new(0);
-
-/// The handler. In a process that the app forked, signals do what they do by
-/// default: they are not meant for this worker.
-extern "C" fn note(signal: libc::c_int) {
-    let before = Errno::last();
-    // SAFETY: all of these are on POSIX's list of async-signal-safe functions,
-    // and `write` reads one byte of a live local.
-    unsafe {
-        if libc::getpid() == OWNER.load(Ordering::Relaxed) {
-            let number = signal as u8;
-            libc::write(PIPE.load(Ordering::Relaxed), (&raw const number).cast(), 1);
-        } else {
-            libc::signal(signal, libc::SIG_DFL);
-            libc::raise(signal);
-        }
-    }
-    before.set();
 }

@@ -19,6 +19,7 @@ use std::io;
 use std::mem;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Serves until a signal ends it or the parent is gone.
@@ -33,6 +34,12 @@ pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> i
         ..rules(boot)
     };
     let reactor = Reactor::new(boot.listeners, signals, rules, waiter)?;
+    let hub = Arc::downgrade(reactor.hub());
+    signals.wake_main_thread_by(move || {
+        if let Some(hub) = hub.upgrade() {
+            hub.wake();
+        }
+    });
     ENGINE.set(Some(Rc::new(RefCell::new(Engine {
         reactor,
         events: Vec::new(),
@@ -52,6 +59,7 @@ pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> i
                 end = now.checked_add(graceful);
                 with_engine(|engine| engine.stop())?;
             }
+            signals.call_handlers(py, boot);
             if let Some(end) = end
                 && (now >= end || with_engine(|engine| Ok(engine.is_done()))?)
             {

@@ -7,6 +7,8 @@ timer; what happens there is the worker's business, in Rust.
 import asyncio
 import traceback
 
+from _rgunicorn import signals
+
 
 class BootError(Exception):
     """The app does not start; the message says why."""
@@ -16,7 +18,30 @@ def run(worker, app, settings, factory=None):
     """Serves until the worker is to stop."""
     factory = factory or loop_factory(settings["loop"])
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(worker, app, settings))
+        loop = runner.get_loop()
+        serving = loop.create_task(_serve(worker, app, settings), name="worker")
+        serving.add_done_callback(lambda _: loop.stop())
+        _run_until_done(loop, serving, worker)
+        serving.result()
+
+
+def _run_until_done(loop, serving, worker):
+    """Runs the loop until the worker has served. An app that stops the loop, or
+    raises SystemExit outside of requests, ends its worker, but not before a
+    successor serves and its requests have their answers."""
+    while not serving.done():
+        try:
+            loop.run_forever()
+            why = "stopped the event loop"
+        except (SystemExit, KeyboardInterrupt) as error:
+            why = f"raised {type(error).__name__}"
+        except Exception as error:
+            if not signals.is_of_handler(error):
+                raise
+            worker.log("error", signals.told(error))
+            continue
+        if not serving.done():
+            worker.app_ends_it(why)
 
 
 def loop_factory(name):
@@ -39,17 +64,22 @@ async def _serve(worker, app, settings):
     loop = asyncio.get_running_loop()
     lifespan = Lifespan(app, settings["lifespan"], worker.log)
     state = await lifespan.start()
-    stopping = asyncio.Event()
-    loop.add_reader(worker.stop_descriptor(), stopping.set)
+    stopping = loop.create_future()
+
+    def stop():
+        if not stopping.done():
+            stopping.set_result(None)
+
+    loop.add_reader(worker.stop_descriptor(), stop)
     worker.start(app, loop, state)
     loop.add_reader(worker.descriptor(), worker.turn)
     # Not within this task: those of requests go on within these calls.
     loop.call_soon(worker.turn)
     pulses = [
-        loop.create_task(_beat(worker, stopping, settings["pulse"]), name="heartbeat"),
+        loop.create_task(_beat(worker, stop, settings["pulse"]), name="heartbeat"),
         loop.create_task(_ping(worker, settings["ping_interval"]), name="pings"),
     ]
-    await stopping.wait()
+    await stopping
     loop.remove_reader(worker.stop_descriptor())
 
     deadline = loop.time() + settings["graceful_timeout"]
@@ -64,10 +94,10 @@ async def _serve(worker, app, settings):
     loop.remove_reader(worker.descriptor())
 
 
-async def _beat(worker, stopping, pause):
+async def _beat(worker, stop, pause):
     while True:
         if worker.beat():
-            stopping.set()
+            stop()
         await asyncio.sleep(pause)
 
 

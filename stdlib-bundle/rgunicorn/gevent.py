@@ -3,6 +3,8 @@ hub watches the descriptor of the worker's reactor."""
 
 import time
 
+from _rgunicorn import signals
+
 
 class BootError(Exception):
     """The worker cannot start; the message says why."""
@@ -11,12 +13,30 @@ class BootError(Exception):
 def patch():
     """Makes the standard library cooperate, before the app is imported."""
     try:
-        from gevent import monkey
+        from gevent import hub, monkey
     except ImportError:
         raise BootError(
             "The worker class 'gevent' needs gevent: add it to the app's packages."
         ) from None
     monkey.patch_all()
+    hear(hub.signal)
+
+
+def hear(handler):
+    """Lets the worker hear also the signals that `gevent.signal_handler`, this
+    class, handles: it does so in C."""
+    begin, cancel = handler.__init__, handler.cancel
+
+    def __init__(self, signalnum, *rest, **named):
+        begin(self, signalnum, *rest, **named)
+        self.signalnum = signalnum
+        signals.keep(signalnum, False)
+
+    def cancel_(self):
+        cancel(self)
+        signals.keep(self.signalnum, False)
+
+    handler.__init__, handler.cancel = __init__, cancel_
 
 
 def wait(descriptor, writing, longest):
@@ -61,19 +81,34 @@ def run(worker, pulse, graceful_timeout):
     network = loop.io(worker.descriptor(), 1)
     network.start(turn)
     stop = loop.io(worker.stop_descriptor(), 1)
-    stop.start(stopping.set)
     worker.ready()
+
+    def pause(wait, longest):
+        # What ends a process, and what a signal handler raises, arrives here
+        # wherever it was raised.
+        try:
+            wait(longest)
+        except (SystemExit, KeyboardInterrupt) as error:
+            worker.app_ends_it(f"raised {type(error).__name__}")
+        except Exception as error:
+            if not signals.is_of_handler(error):
+                raise
+            worker.log("error", signals.told(error))
+        # gevent stops a watcher in whose callback something is raised.
+        network.start(turn)
+
     while not stopping.is_set():
         if worker.beat():
             break
-        stopping.wait(pulse)
+        stop.start(stopping.set)
+        pause(stopping.wait, pulse)
     stop.close()
 
     deadline = time.monotonic() + graceful_timeout
     spawn(worker.stop())
     while (worker.connections() or len(requests)) and time.monotonic() < deadline:
         worker.beat()
-        gevent.sleep(0.02)
+        pause(gevent.sleep, 0.02)
     network.close()
     if timer is not None:
         timer.close()

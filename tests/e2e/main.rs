@@ -1,6 +1,7 @@
 //! The program as people run it: real processes, real sockets, real sites.
 
 mod alone;
+mod app_signals;
 mod apps;
 mod arbiter;
 mod asgi;

@@ -475,12 +475,13 @@ impl AsgiWorker {
         busy.unwrap_or(false)
     }
 
+    /// The app has done what ends a process.
+    fn app_ends_it(&self, why: &str) {
+        self.with(|engine| engine.boot.app_ends_worker(engine.signals, why));
+    }
+
     fn log(&self, level: &str, text: &str) {
-        match level {
-            "debug" => ::log::debug!("{text}"),
-            "warning" => ::log::warn!("{text}"),
-            _ => ::log::error!("{text}"),
-        }
+        super::log_for_python(level, text);
     }
 }
 

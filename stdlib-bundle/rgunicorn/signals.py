@@ -1,0 +1,84 @@
+"""The worker's signals, as the app sees them.
+
+`signal.getsignal` gives for them a function that does what the worker does, so
+that an app can chain its handler. A handler that the app sets is called, and the
+worker goes on to hear the signal.
+"""
+
+import _signal
+import functools
+import traceback
+
+# Told of every signal whose handler is changed, and whether the worker alone
+# handles it now.
+keep = None
+
+# The worker's own signals, and what it does when one comes.
+ours = ()
+act = None
+
+
+class Handler:
+    """A handler of the app's."""
+
+    def __init__(self, handler):
+        self.handler = handler
+
+    def __call__(self, signalnum, frame):
+        try:
+            return self.handler(signalnum, frame)
+        except (SystemExit, KeyboardInterrupt):
+            if signalnum not in ours:
+                raise
+            # It would arrive in the middle of whatever the main thread is at.
+            # The worker stops in good order instead.
+            act(_signal.SIGTERM)
+        except Exception as error:
+            error.of_signal_handler = True
+            raise
+
+
+def is_of_handler(error):
+    """Whether it was a signal handler of the app's that has raised this."""
+    return getattr(error, "of_signal_handler", False)
+
+
+def told(error):
+    """What the log is told of such an exception."""
+    text = "".join(traceback.format_exception(error))
+    return f"Exception in a signal handler of the app\n{text}".rstrip()
+
+
+def show(numbers, act_, keep_):
+    """Shows `act` as the handler of the signals with these `numbers`."""
+    global ours, act, keep
+    if keep is not None:
+        return  # by the master, before it has forked this worker
+    ours, act, keep = numbers, act_, keep_
+    get_handler, set_handler = _signal.getsignal, _signal.signal
+
+    def bare(handler):
+        return handler.handler if isinstance(handler, Handler) else handler
+
+    @functools.wraps(get_handler)
+    def getsignal(signalnum, /):
+        return bare(get_handler(signalnum))
+
+    @functools.wraps(set_handler)
+    def signal(signalnum, handler, /):
+        is_apps = callable(handler) and handler is not act
+        before = set_handler(signalnum, Handler(handler) if is_apps else handler)
+        keep(signalnum, handler is act)
+        return bare(before)
+
+    _signal.getsignal, _signal.signal = getsignal, signal
+    for number in ours:
+        if getsignal(number) in (None, _signal.SIG_DFL):
+            signal(number, act)
+
+
+def hide():
+    """The interpreter is about to end: it would have the signals end the process
+    that it has handlers for."""
+    for number in ours:
+        _signal.signal(number, _signal.SIG_IGN)
