@@ -21,6 +21,9 @@ macro_rules! in_every_class {
         mod asgi {
             $( #[test] fn $name() { super::$name(&["app:aapp", "-k", "asgi"]); } )+
         }
+        mod uvloop {
+            $( #[test] fn $name() { super::$name(&super::UVLOOP); } )+
+        }
         mod gevent {
             $( #[test] fn $name() { super::$name(&["app:app", "-k", "gevent"]); } )+
         }
@@ -29,6 +32,8 @@ macro_rules! in_every_class {
         }
     };
 }
+
+const UVLOOP: [&str; 5] = ["app:aapp", "-k", "asgi", "--asgi-loop", "uvloop"];
 
 in_every_class! {
     a_handler_that_is_chained_is_called_and_the_worker_stops,
@@ -62,14 +67,13 @@ fn start(args: &[&str], handlers: &str, more: &[&str]) -> Start {
         .args(more)
         .cwd(app("signals"))
         .env("HANDLERS", handlers);
-    let site = ["gevent", "tornado"]
-        .into_iter()
-        .find(|it| args.contains(it));
-    match site {
-        Some(class) => start.args([
-            "--venv".as_ref(),
-            site::venv(&format!("{class}_site")).as_os_str(),
-        ]),
+    let sites = [
+        ("gevent", "gevent_site"),
+        ("tornado", "tornado_site"),
+        ("uvloop", "fastapi_site"),
+    ];
+    match sites.into_iter().find(|(word, _)| args.contains(word)) {
+        Some((_, site)) => start.args(["--venv".as_ref(), site::venv(site).as_os_str()]),
         None => start,
     }
 }
@@ -348,19 +352,24 @@ fn files_that_are_too_large_are_an_error(args: &[&str]) {
 
 #[test]
 fn an_app_that_stops_the_loop_has_its_worker_replaced() {
-    for args in [["app:aapp", "-k", "asgi"], ["app:app", "-k", "tornado"]] {
-        an_app_that_ends_its_worker_loses_no_request(&args, "/stop_loop");
+    for args in [
+        &["app:aapp", "-k", "asgi"][..],
+        &UVLOOP,
+        &["app:app", "-k", "tornado"],
+    ] {
+        an_app_that_ends_its_worker_loses_no_request(args, "/stop_loop");
     }
 }
 
 #[test]
 fn an_app_that_exits_outside_of_requests_has_its_worker_replaced() {
     for args in [
-        ["app:aapp", "-k", "asgi"],
-        ["app:app", "-k", "tornado"],
-        ["app:app", "-k", "gevent"],
+        &["app:aapp", "-k", "asgi"][..],
+        &UVLOOP,
+        &["app:app", "-k", "tornado"],
+        &["app:app", "-k", "gevent"],
     ] {
-        an_app_that_ends_its_worker_loses_no_request(&args, "/exit_soon");
+        an_app_that_ends_its_worker_loses_no_request(args, "/exit_soon");
     }
 }
 
