@@ -1,12 +1,13 @@
 //! Apps that handle signals themselves, and what ends a worker besides.
 
+use std::fs::File;
 use std::io::{Read, Write};
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 
 use crate::support::http::responses;
-use crate::support::{Process, Response, Start, app, site};
+use crate::support::{Process, Response, Start, app, folder, site};
 
 /// Makes tests of functions that take the arguments for a class of worker and
 /// the app for it: one for each class.
@@ -322,7 +323,11 @@ fn tasks_that_remain_are_told_of() {
 
 fn files_that_are_too_large_are_an_error(args: &[&str]) {
     const LIMIT: usize = 8 << 20;
-    let start = start(args, "", &[]);
+    let elsewhere = folder();
+    let log = elsewhere.path().join("access.log");
+    // As large as it may be.
+    File::create(&log).unwrap().set_len(LIMIT as u64).unwrap();
+    let start = start(args, "", &["--access-logfile", log.to_str().unwrap()]);
     // SAFETY: it is a system call and nothing else.
     let start = unsafe {
         start.just_before(|| {
