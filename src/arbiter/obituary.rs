@@ -75,7 +75,9 @@ pub fn tell(
             ::log::info!("Worker (pid:{pid}) was sent {signal}!");
         }
         WaitStatus::Signaled(_, Signal::SIGKILL, _) => {
-            let why = if memory.has_killed() {
+            let why = if heartbeat.is_too_large() {
+                "It had more memory than max_worker_memory_hard allows."
+            } else if memory.has_killed() {
                 "The kernel killed it: its memory cgroup was full (oom_kill in memory.events)."
             } else {
                 "Perhaps out of memory?"

@@ -41,11 +41,15 @@ pub fn hide(py: Python<'_>) -> PyResult<()> {
 /// has set a handler already, in the master.
 pub fn hear_all() -> io::Result<()> {
     for signal in 1..=signal_handler::LAST {
-        if OURS.iter().any(|ours| *ours as c_int == signal) || is_the_apps(signal) {
+        if is_ours(signal) || is_the_apps(signal) {
             hear(signal)?;
         }
     }
     Ok(())
+}
+
+fn is_ours(signal: c_int) -> bool {
+    OURS.iter().any(|ours| *ours as c_int == signal)
 }
 
 fn is_the_apps(signal: c_int) -> bool {
@@ -60,14 +64,15 @@ fn act(signalnum: c_int, frame: Option<Bound<'_, PyAny>>) {
     answer(signalnum);
 }
 
-/// Python has just changed what handles a signal; to nobody but the worker if
-/// `is_ours`.
+/// Python has just changed what handles a signal; `given_back`, if that is to be
+/// the worker alone.
 #[pyfunction]
-fn keep(signalnum: c_int, is_ours: bool) -> io::Result<()> {
-    match is_ours {
-        true => take_back(signalnum),
-        false if OURS.iter().any(|ours| *ours as c_int == signalnum) => hear(signalnum),
-        false if is_the_apps(signalnum) => hear(signalnum),
-        false => Ok(()),
+fn keep(signalnum: c_int, given_back: bool) -> io::Result<()> {
+    if given_back {
+        take_back(signalnum)
+    } else if is_ours(signalnum) || is_the_apps(signalnum) {
+        hear(signalnum)
+    } else {
+        Ok(())
     }
 }

@@ -42,6 +42,7 @@ struct Page {
     retiring: AtomicBool,
     leaves_queue: AtomicBool,
     hands_over: AtomicBool,
+    too_large: AtomicBool,
     begun: AtomicU64,
     ended: AtomicU64,
     /// True while a thread writes the request line.
@@ -110,6 +111,11 @@ impl Heartbeat {
         if !self.page.retiring.swap(true, Ordering::Relaxed) {
             self.bell.ring();
         }
+    }
+
+    /// Says before the worker kills itself that it has too much memory.
+    pub fn grew_too_large(&self) {
+        self.page.too_large.store(true, Ordering::Relaxed);
     }
 
     /// True if at its end the worker leaves those who wait to be accepted to
@@ -218,6 +224,11 @@ impl Heartbeat {
     /// True once the worker wants a successor.
     pub fn is_retiring(&self) -> bool {
         self.page.retiring.load(Ordering::Relaxed)
+    }
+
+    /// True if the worker has killed itself, as it had too much memory.
+    pub fn is_too_large(&self) -> bool {
+        self.page.too_large.load(Ordering::Relaxed)
     }
 
     /// How many requests the worker has finished.

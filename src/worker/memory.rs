@@ -49,6 +49,7 @@ pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
                         verdict(used, "max_worker_memory_hard", limit)
                     );
                     crate::log::flush_at_last();
+                    heartbeat.grew_too_large();
                     // Nothing of the app's may stand in the way of this.
                     let _ = kill(Pid::this(), Signal::SIGKILL);
                 }

@@ -185,7 +185,9 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
     let mut number = [0];
     while signals.read_exact(&mut number).is_ok() {
         let number = i32::from(number[0]);
-        if let Some(wake) = state.wake.get() {
+        if !is_ours_alone(number)
+            && let Some(wake) = state.wake.get()
+        {
             wake();
         }
         match Signal::try_from(number) {

@@ -95,12 +95,14 @@ def run(worker, pulse, graceful_timeout):
                 raise
             worker.log("error", signals.told(error))
         # gevent stops a watcher in whose callback something is raised.
-        network.start(turn)
+        if not network.active:
+            network.start(turn)
 
     while not stopping.is_set():
         if worker.beat():
             break
-        stop.start(stopping.set)
+        if not stop.active:
+            stop.start(stopping.set)
         pause(stopping.wait, pulse)
     stop.close()
 

@@ -67,5 +67,8 @@ fn a_worker_above_the_hard_limit_is_killed_at_once() {
     server
         .stderr
         .wait_for("more than max_worker_memory_hard (150 MiB); it is killed");
+    server
+        .stderr
+        .wait_for("was sent SIGKILL! It had more memory than max_worker_memory_hard allows.");
     wait_for_another(&target, &pid);
 }
