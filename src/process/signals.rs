@@ -3,11 +3,12 @@
 //! **A write beyond the limit for files** (`ulimit -f`) is an error like that of
 //! a full disk, and no reason to die.
 //!
-//! **Handlers run on the stack of their thread.** Rust's runtime gives each of its threads a second stack for the handler that
-//! tells of a stack overflow. It is hardly larger than what the kernel writes
-//! for one signal, and the handlers of Python and of Go ask for it, too
-//! (`SA_ONSTACK`). Signals that come together nest there, and the next thread
-//! that is hit ends with a segmentation fault. So there must be no such stack.
+//! **Handlers run on the stack of their thread.** Rust's runtime gives each of
+//! its threads a second stack, for the handler that tells of a stack overflow.
+//! It is hardly larger than what the kernel writes for one signal, and the
+//! handlers of Python and of Go ask for it, too (`SA_ONSTACK`). Signals that come
+//! together nest there and overrun it: a segmentation fault. So there must be no
+//! such stack.
 
 use nix::libc;
 

@@ -16,21 +16,7 @@ use tempfile::TempDir;
 use crate::proxies::haproxy;
 use crate::support::certificates::Authority;
 use crate::support::http::Stream;
-use crate::support::{Process, Response, Start, Target, folder, nginx, wait_until};
-
-macro_rules! in_each_class {
-    ($($name:ident,)+) => {
-        mod sync {
-            $( #[test] fn $name() { super::$name(&["app:wsgi"]); } )+
-        }
-        mod gthread {
-            $( #[test] fn $name() { super::$name(&["--threads", "4", "app:wsgi"]); } )+
-        }
-        mod asgi {
-            $( #[test] fn $name() { super::$name(&["-k", "asgi", "app:asgi"]); } )+
-        }
-    };
-}
+use crate::support::{Process, Response, Start, Target, folder, in_each_class, nginx, wait_until};
 
 in_each_class! {
     a_reload_takes_idle_connections_over,

@@ -16,22 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::{Process, Response, Start, Target, folder, wait_until};
-
-/// Makes a test of each function for each class of worker.
-macro_rules! in_each_class {
-    ($($name:ident,)+) => {
-        mod sync {
-            $( #[test] fn $name() { super::$name(&["app:wsgi"]); } )+
-        }
-        mod gthread {
-            $( #[test] fn $name() { super::$name(&["--threads", "4", "app:wsgi"]); } )+
-        }
-        mod asgi {
-            $( #[test] fn $name() { super::$name(&["-k", "asgi", "app:asgi"]); } )+
-        }
-    };
-}
+use crate::support::{Process, Response, Start, Target, folder, in_each_class, wait_until};
 
 in_each_class! {
     hup_ten_times,

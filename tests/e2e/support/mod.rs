@@ -84,3 +84,21 @@ macro_rules! in_both_classes {
 }
 
 pub(crate) use in_both_classes;
+
+/// Makes tests of functions that take the arguments for a class of worker and
+/// the app `wsgi` or `asgi` in a module `app`: one for each class.
+macro_rules! in_each_class {
+    ($($name:ident,)+) => {
+        mod sync {
+            $( #[test] fn $name() { super::$name(&["app:wsgi"]); } )+
+        }
+        mod gthread {
+            $( #[test] fn $name() { super::$name(&["--threads", "4", "app:wsgi"]); } )+
+        }
+        mod asgi {
+            $( #[test] fn $name() { super::$name(&["-k", "asgi", "app:asgi"]); } )+
+        }
+    };
+}
+
+pub(crate) use in_each_class;
