@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 
 use nix::sys::signal::Signal;
 
+use crate::support::http::Stream;
 use crate::support::{Process, Response, Start, Target, app, folder, site};
 use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
@@ -113,20 +114,27 @@ fn bodies_are_received_as_they_come() {
     let head = "PUT /receive HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("c350\r\n{}\r\n", "x".repeat(50_000));
     let mut stream = target.connect().unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    for _ in 0..10 {
+    // The rest is sent when the handler has had the first chunk.
+    let send = |stream: &mut Box<dyn Stream>, number: usize, chunks: usize| {
+        stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(chunk.as_bytes()).unwrap();
-    }
+        let begun = |lines: &[String]| {
+            let begun = lines.iter().filter(|line| line.contains("a body begins"));
+            begun.count() == number
+        };
+        server.stderr.wait_until(begun, "the body to begin");
+        for _ in 1..chunks {
+            stream.write_all(chunk.as_bytes()).unwrap();
+        }
+    };
+    send(&mut stream, 1, 10);
     stream.write_all(b"0\r\n\r\n").unwrap();
     assert_eq!(
         Response::read(&mut stream, false).unwrap().ok(),
         "500000 True"
     );
     // The handler has said that it takes a million.
-    stream.write_all(head.as_bytes()).unwrap();
-    for _ in 0..21 {
-        stream.write_all(chunk.as_bytes()).unwrap();
-    }
+    send(&mut stream, 2, 21);
     assert_eq!(Response::read(&mut stream, false).unwrap().status, 413);
     server.stderr.wait_for("note: True, but not all of it");
 }

@@ -86,6 +86,8 @@ class Receive(RequestHandler):
         await asyncio.sleep(0)
         self.length += len(chunk)
         self.pieces += 1
+        if self.pieces == 1:
+            note("a body begins")
 
     def put(self):
         self.write(f"{self.length} {self.pieces > 1}")
