@@ -125,9 +125,14 @@ fn lock(file: &File) -> bool {
 
 /// Whose process the file names.
 fn owner(path: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(path).ok()?;
+    // One that is no file might never have an end, or a beginning.
+    let text = is_file(path).then(|| fs::read_to_string(path).ok())??;
     let pid = text.trim().parse().ok().filter(|pid| *pid > 0)?;
     Some(Pid::from_raw(pid))
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
 /// Another process than this that the file names and that is alive.

@@ -6,15 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, close};
 
 use super::inherit::Adopted;
 use super::obituary::{self, OutOfMemory};
 use super::{Post, Service};
 use crate::net::Listener;
+use crate::process::child;
 use crate::python::{self, hooks};
 use crate::worker::{Bell, Crowd, Handover, Heartbeat};
 
@@ -248,12 +248,7 @@ impl Roster {
     /// are no workers, for which `other` is called.
     pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<Death> {
         loop {
-            let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Err(Errno::EINTR) => continue,
-                Err(_) | Ok(WaitStatus::StillAlive) => return None,
-                Ok(status) => status,
-            };
-            let Some(pid) = status.pid() else { continue };
+            let (pid, status) = child::reap()?;
             let Some(place) = self.workers.iter().position(|worker| worker.pid == pid) else {
                 other(pid, status);
                 continue;

@@ -1,6 +1,7 @@
 //! What this process is to the system: its title, its user, its terminal, its
-//! signals.
+//! signals, its children.
 
+pub mod child;
 pub mod daemon;
 mod owner;
 mod program;

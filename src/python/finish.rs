@@ -1,7 +1,7 @@
 //! The interpreter's end.
 
+use super::thread;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use pyo3::ffi;
@@ -51,7 +51,7 @@ for stream in (sys.stdout, sys.stderr):
             let _ = py.run(code, Some(&PyDict::new(py)), None);
         });
     };
-    let started = thread::Builder::new().name("atexit".to_owned()).spawn(run);
+    let started = thread("atexit").spawn(run);
     if started.is_ok() {
         let _ = receiver.recv_timeout(PATIENCE);
     }

@@ -19,6 +19,7 @@ mod native_modules;
 mod renew;
 mod site_dirs;
 mod stacks;
+mod thread;
 mod venv;
 
 pub mod app;
@@ -41,6 +42,7 @@ pub use finish::{finish, run_exit_functions};
 pub use fork::{fork, load_to_share};
 pub use hooks::Hooks;
 pub use stacks::stacks;
+pub use thread::thread;
 pub use venv::{VenvError, venv_site_packages};
 
 /// The version of the CPython inside, as in `3.13.5`.

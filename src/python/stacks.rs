@@ -1,12 +1,12 @@
 //! The Python stacks of all threads, for a process whose threads are stuck.
 
+use super::thread;
 use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -28,11 +28,9 @@ pub fn stacks() -> Option<String> {
         return None;
     }
     let (sender, receiver) = mpsc::channel();
-    let asked = thread::Builder::new()
-        .name("stacks".to_owned())
-        .spawn(move || {
-            let _ = sender.send(with_interpreter());
-        });
+    let asked = thread("stacks").spawn(move || {
+        let _ = sender.send(with_interpreter());
+    });
     let answer = asked
         .ok()
         .and_then(|_| receiver.recv_timeout(PATIENCE).ok());

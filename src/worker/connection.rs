@@ -364,7 +364,7 @@ impl Connection {
                 self.begin(state, head)
             }
             Ok(None) => {
-                if !std::mem::replace(&mut state.begun, true) {
+                if !state.is_fresh() && !std::mem::replace(&mut state.begun, true) {
                     state.deadline = deadline(Instant::now(), self.rules().head_patience);
                 }
                 Step::Again
@@ -660,9 +660,11 @@ impl State {
         [self.deadline, body_deadline].into_iter().flatten().min()
     }
 
-    /// True if no request has come yet, nor a part of one.
+    /// True if no request has come yet, nor a part of one. (Empty lines are
+    /// none, RFC 9112 section 2.2.)
     pub fn is_fresh(&self) -> bool {
-        self.requests == 0 && self.is_idle()
+        let waits = matches!(self.phase, Phase::Proxy | Phase::Head);
+        waits && self.requests == 0 && self.received.iter().all(|byte| b"\r\n".contains(byte))
     }
 
     /// True if nothing has come since the connection began, or since the last

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::Heartbeat;
 use super::in_flight::{InFlight, Why, report};
 use super::signals::Stop;
+use crate::python;
 
 /// Between two looks whether a worker that has given up requests may end.
 const ENDING: Duration = Duration::from_millis(50);
@@ -40,10 +41,7 @@ pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, st
             }
         }
     };
-    if let Err(error) = thread::Builder::new()
-        .name("deadline".to_owned())
-        .spawn(watch)
-    {
+    if let Err(error) = python::thread("deadline").spawn(watch) {
         ::log::error!("The time of requests cannot be watched: {error}");
     }
 }

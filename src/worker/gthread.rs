@@ -12,6 +12,7 @@ use super::hub::{Alone, Hub, Waiter};
 use super::reactor::{Event, Reactor};
 use super::service::{Service, pulse, rules};
 use super::signals::Signals;
+use crate::python;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
 use pyo3::prelude::*;
@@ -62,9 +63,8 @@ pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> i
             thread::scope(|scope| {
                 for number in 0..threads {
                     let name = format!("ThreadPoolExecutor-0_{number}");
-                    let started = thread::Builder::new()
-                        .name(name.clone())
-                        .spawn_scoped(scope, move || crew.work(&name));
+                    let started =
+                        python::thread(&name).spawn_scoped(scope, move || crew.work(&name));
                     if let Err(error) = started {
                         crew.end(Err(error));
                     }

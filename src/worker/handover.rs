@@ -89,6 +89,8 @@ impl Handover {
     /// # Errors
     /// The process has no descriptors left, or what else the system says.
     pub fn take(&self) -> io::Result<Option<Handed>> {
+        // What has come is lost if there is no descriptor for it.
+        drop(self.take.try_clone()?);
         loop {
             let mut text = [0; LONGEST];
             let mut parts = [IoSliceMut::new(&mut text)];

@@ -70,6 +70,8 @@ pub struct Reactor {
     hub: Arc<Hub>,
     stop: Stop,
     accepting: bool,
+    /// True while connections of other workers are taken.
+    takes_handed: bool,
     /// When accepting goes on after descriptors ran out, or after others were
     /// let go first.
     pause_until: Option<Instant>,
@@ -134,6 +136,7 @@ impl Reactor {
             hub,
             stop: signals.watched(),
             accepting: false,
+            takes_handed: false,
             pause_until: None,
             full_until: None,
             courtesy: Courtesy::default(),
@@ -149,7 +152,6 @@ impl Reactor {
             due: Vec::new(),
         };
         reactor.accept_again()?;
-        reactor.watch_handover(true)?;
         reactor.tell_others();
         Ok(reactor)
     }
@@ -427,8 +429,7 @@ impl Reactor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return self.accept_failed(&error),
                 }
-                if self.open >= self.hub.rules.most_connections {
-                    self.full_until = self.oldest_silent().map(|(end, _)| end);
+                if self.is_full() {
                     return self.accept_no_more();
                 }
             }
@@ -469,6 +470,9 @@ impl Reactor {
     /// Takes at most so many connections in that other workers have given away.
     fn take_handed(&mut self, most: usize) -> io::Result<()> {
         for _ in 0..most {
+            if !self.hub.is_stopping() && self.is_full() {
+                return self.accept_no_more();
+            }
             let Some(handover) = self.hub.handover() else {
                 break;
             };
@@ -555,6 +559,16 @@ impl Reactor {
         self.look_later(place, deadline);
     }
 
+    /// True if there are as many connections as may be; then it is known when
+    /// to look for one that can be closed.
+    fn is_full(&mut self) -> bool {
+        let full = self.open >= self.hub.rules.most_connections;
+        if full {
+            self.full_until = self.oldest_silent().map(|(end, _)| end);
+        }
+        full
+    }
+
     /// The connection that has said nothing for the longest time, and from when
     /// on it may be closed for another.
     fn oldest_silent(&self) -> Option<(Instant, Arc<Connection>)> {
@@ -599,7 +613,8 @@ impl Reactor {
             // Nobody has less to do, and a descriptor is free again.
             self.pause_until = None;
         }
-        if !self.accepting && !self.hub.is_stopping() && self.pause_until.is_none() {
+        let has_room = self.open < self.hub.rules.most_connections;
+        if has_room && !self.accepting && !self.hub.is_stopping() && self.pause_until.is_none() {
             // If it cannot be done now, the end of the next connection does it.
             let _ = self.accept_again();
         }
@@ -619,8 +634,8 @@ impl Reactor {
     }
 
     /// Has epoll tell of connections that other workers give away, or not.
-    fn watch_handover(&self, watch: bool) -> io::Result<()> {
-        let Some(handover) = self.hub.handover() else {
+    fn watch_handover(&mut self, watch: bool) -> io::Result<()> {
+        let Some(handover) = self.hub.handover().filter(|_| watch != self.takes_handed) else {
             return Ok(());
         };
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
@@ -631,6 +646,7 @@ impl Reactor {
                 .add(handover, EpollEvent::new(flags, HANDOVER))?,
             false => self.hub.epoll.delete(handover)?,
         }
+        self.takes_handed = watch;
         Ok(())
     }
 
@@ -639,6 +655,7 @@ impl Reactor {
             for number in 0..self.hub.listeners.len() {
                 self.watch_listener(number)?;
             }
+            self.watch_handover(true)?;
             self.accepting = true;
         }
         Ok(())
@@ -650,7 +667,7 @@ impl Reactor {
                 self.hub.epoll.delete(listener)?;
             }
         }
-        Ok(())
+        self.watch_handover(false)
     }
 
     /// Takes what waits at the listeners, unless that is left to others, and
@@ -670,10 +687,6 @@ impl Reactor {
                 self.accepted(number, socket, peer);
             }
         }
-        if self.hub.rules.heartbeat.hands_over() {
-            // Else nobody might take what others still give away.
-            self.watch_handover(false)?;
-        }
         self.accept_no_more()?;
         // What has come by now is served.
         self.turn(Duration::ZERO, events)?;
@@ -681,6 +694,8 @@ impl Reactor {
         self.tell_others();
         // A connection that ended in that turn made room for another.
         self.accept_no_more()?;
+        // Else nobody might take what others still give away.
+        self.watch_handover(!self.hub.hands_over())?;
         let open: Vec<_> = self
             .places
             .iter()

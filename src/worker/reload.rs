@@ -20,7 +20,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::Heartbeat;
 use crate::config::ReloadEngine;
-use crate::python::{Hooks, reloading};
+use crate::python::{self, Hooks, reloading};
 
 /// Between two looks, when nothing says that one is due: new modules may have
 /// been imported meanwhile.
@@ -70,19 +70,17 @@ impl Watch {
         };
         let ended = Arc::new(Mutex::new(false));
         let gate = Arc::clone(&ended);
-        thread::Builder::new()
-            .name("reload".to_owned())
-            .spawn(move || {
-                if let Some(file) = wait_for_change(&gate, bell, &watched) {
-                    ::log::info!("Worker reloading: {} modified", file.display());
-                    let ended = gate.lock().unwrap_or_else(PoisonError::into_inner);
-                    if !*ended {
-                        hooks.worker_int();
-                    }
-                    drop(ended);
-                    heartbeat.retire();
+        python::thread("reload").spawn(move || {
+            if let Some(file) = wait_for_change(&gate, bell, &watched) {
+                ::log::info!("Worker reloading: {} modified", file.display());
+                let ended = gate.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*ended {
+                    hooks.worker_int();
                 }
-            })?;
+                drop(ended);
+                heartbeat.retire();
+            }
+        })?;
         Ok(Watch { ended })
     }
 }

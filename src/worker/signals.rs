@@ -108,9 +108,7 @@ impl Signals {
             ..State::default()
         });
         let watched = Arc::clone(&state);
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || watch(reader, stopper, &watched))?;
+        python::thread("signals").spawn(move || watch(reader, stopper, &watched))?;
         app_signals::hear_all()?;
         if !is_handled(libc::SIGWINCH) {
             // SAFETY: no code of ours is set to run.

@@ -9,6 +9,9 @@ import _signal
 import functools
 import traceback
 
+# Signals that end no process; who ignores SIGCHLD cannot wait for children.
+HARMLESS = (_signal.SIGCHLD, _signal.SIGCONT, _signal.SIGURG, _signal.SIGWINCH)
+
 # Told of every signal whose handler is changed, and whether the worker alone
 # handles it now.
 keep = None
@@ -79,6 +82,7 @@ def show(numbers, act_, keep_):
 
 def hide():
     """The interpreter is about to end: it would have the signals end the process
-    that it has handlers for."""
-    for number in ours:
-        _signal.signal(number, _signal.SIG_IGN)
+    that it has handlers for, the app's timers among them."""
+    for number in _signal.valid_signals():
+        if number in ours or callable(_signal.getsignal(number)) and number not in HARMLESS:
+            _signal.signal(number, _signal.SIG_IGN)

@@ -39,6 +39,7 @@ const UVLOOP: [&str; 5] = ["app:aapp", "-k", "asgi", "--asgi-loop", "uvloop"];
 in_every_class! {
     a_handler_that_is_chained_is_called_and_the_worker_stops,
     a_handler_that_is_not_chained_does_not_keep_the_worker,
+    a_timer_that_ticks_is_no_reason_to_die,
     a_handler_that_exits_ends_the_worker_in_good_order,
     a_worker_that_ignores_term_stops,
     a_worker_whose_listeners_are_gone_stops,
@@ -102,6 +103,10 @@ fn end(mut server: Process) -> String {
         assert!(!log.contains(wrong), "{log}");
     }
     log
+}
+
+fn a_timer_that_ticks_is_no_reason_to_die(args: &[&str]) {
+    end(serve(args, "ticks", &[]));
 }
 
 fn a_handler_that_is_chained_is_called_and_the_worker_stops(args: &[&str]) {

@@ -57,6 +57,22 @@ fn it_listens_wherever_it_is_told_to() {
 }
 
 #[test]
+fn a_worker_that_a_real_time_signal_has_ended_is_missed_and_not_waited_for() {
+    let mut server = hello(&["--graceful-timeout", "3600"]);
+    let worker = server.workers(1)[0];
+    assert_eq!(server.target().get("/").ok(), "Hello, world!\n");
+    let signal = nix::libc::SIGRTMIN();
+    // SAFETY: it takes no pointers.
+    unsafe { nix::libc::kill(worker.as_raw(), signal) };
+    let line = format!("Worker (pid:{worker}) exited with code {}", 128 + signal);
+    server.stderr.wait_for(&line);
+    server.workers(2);
+    assert_eq!(server.target().get("/").ok(), "Hello, world!\n");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+}
+
+#[test]
 fn a_killed_worker_is_replaced() {
     let server = hello(&["--workers", "2"]);
     let before = server.workers(2);

@@ -44,6 +44,7 @@ mod postgres;
 mod preload;
 mod processes;
 mod proxies;
+mod recursion;
 mod reload;
 mod request_ids;
 mod requests;

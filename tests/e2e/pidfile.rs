@@ -208,6 +208,19 @@ fn its_server_has_it_through_reloads_and_upgrades() {
     }
 }
 
+#[test]
+fn what_is_no_file_is_not_read() {
+    let dir = folder();
+    let path = dir.path().join("site.pid");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let server = Start::server(["--pid", path.to_str().unwrap(), "app:app"])
+        .cwd(app("mirror"))
+        .spawn();
+    server.target();
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.trim(), server.pid().to_string());
+}
+
 in_all_classes! {
     a_killed_masters_is_free,
 }

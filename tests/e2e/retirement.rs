@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -24,6 +25,8 @@ in_each_class! {
     one_connection_outlives_many_workers,
     fewer_workers_keep_all_connections,
     a_connection_that_was_never_used_is_taken_over,
+    a_worker_without_descriptors_leaves_connections_to_others,
+    a_worker_that_is_full_takes_them_up_later,
     at_a_stop_the_next_request_is_answered_and_the_last,
     an_answer_that_begins_after_the_stop_says_close,
     an_answer_that_began_before_the_stop_keeps_its_word,
@@ -185,6 +188,56 @@ fn a_connection_that_was_never_used_is_taken_over(class: &[&str]) {
     server.signal(Signal::SIGHUP);
     wait_for_end(&server, &old);
     assert_ne!(ask_and_stay(&mut unused), old);
+}
+
+fn a_worker_without_descriptors_leaves_connections_to_others(class: &[&str]) {
+    let dir = folder();
+    fs::write(dir.path().join("app.py"), APP).unwrap();
+    let limit = || Ok(setrlimit(Resource::RLIMIT_NOFILE, 100, 100)?);
+    let server = Start::server(PATIENT).args(["--workers", "4"]).args(class);
+    // SAFETY: the call may be made after a fork.
+    let server = unsafe { server.just_before(limit) }.cwd(dir.path()).spawn();
+    server.workers(4);
+    let target = server.target();
+    let mut streams: Vec<_> = (0..160).map(|_| target.connect().unwrap()).collect();
+    for round in 1..=2 {
+        for stream in &mut streams {
+            ask_and_stay(stream);
+        }
+        server.signal(Signal::SIGTTOU);
+        server.stderr.wait_until(
+            |lines| {
+                lines
+                    .iter()
+                    .filter(|line| line.contains("Worker exiting"))
+                    .count()
+                    == round
+            },
+            "a worker to end",
+        );
+        // Two workers have no room for all of them.
+        streams.truncate(120);
+    }
+    for stream in &mut streams {
+        ask_and_stay(stream);
+    }
+}
+
+fn a_worker_that_is_full_takes_them_up_later(class: &[&str]) {
+    let full = ["--workers", "2", "--worker-connections", "30"];
+    let (_app, server) = serve(class, &[PATIENT, &full].concat());
+    server.workers(2);
+    let target = server.target();
+    let mut streams: Vec<_> = (0..40).map(|_| target.connect().unwrap()).collect();
+    for stream in &mut streams {
+        ask_and_stay(stream);
+    }
+    server.signal(Signal::SIGTTOU);
+    server.stderr.wait_for("Worker exiting (pid: ");
+    drop(streams.split_off(20));
+    for stream in &mut streams {
+        ask_and_stay(stream);
+    }
 }
 
 fn at_a_stop_the_next_request_is_answered_and_the_last(class: &[&str]) {

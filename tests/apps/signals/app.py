@@ -74,6 +74,15 @@ def others():
         signal.signal(number, note)
 
 
+def ticks():
+    for kind, number in (
+        (signal.ITIMER_REAL, signal.SIGALRM),
+        (signal.ITIMER_VIRTUAL, signal.SIGVTALRM),
+    ):
+        signal.signal(number, lambda number, frame: None)
+        signal.setitimer(kind, 0.002, 0.002)
+
+
 def timer():
     signal.signal(signal.SIGALRM, note)
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
