@@ -86,6 +86,8 @@ fn a_file_with_capabilities_lets_nobody_in() {
                 [line.split()[1] for line in open('/proc/self/status') if line.startswith('CapEff')])";
     let said = Start::program(&file, ["python", "-c", code])
         .user(NOBODY)
+        // The checkout may be where this user cannot go.
+        .cwd(dir.path())
         .env("HOME", dir.path())
         .env("LD_PRELOAD", &hostile)
         .env("LD_AUDIT", &hostile)
