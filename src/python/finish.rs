@@ -1,12 +1,13 @@
 //! The interpreter's end.
 
-use super::thread;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use super::thread;
 
 /// How long the functions of `atexit` may take in a process that does not wait
 /// for its threads.

@@ -1,6 +1,5 @@
 //! The Python stacks of all threads, for a process whose threads are stuck.
 
-use super::thread;
 use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -12,6 +11,8 @@ use std::time::Duration;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use super::thread;
 
 /// How long the interpreter is waited for. A thread that runs Python code gives
 /// it away every 5 ms (`sys.getswitchinterval`).

@@ -1,10 +1,9 @@
 //! A request's body between the network and the app: held in memory, beyond
 //! that in a file without a name, until it is taken.
 
+use super::spool::Spool;
 use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How much is taken out of the file at once.
@@ -17,6 +16,8 @@ pub struct Body {
     memory: Vec<u8>,
     /// What `memory` had no room for; it comes before what is there.
     spool: Option<Spool>,
+    /// Bytes that were taken out of the spool.
+    taken: u64,
     /// True once a file could not be made or written: then the rest is held in
     /// memory, and no more is received than the app asks for.
     has_no_room: bool,
@@ -26,19 +27,13 @@ pub struct Body {
     pub waits_to_be_asked: bool,
 }
 
-#[derive(Debug)]
-struct Spool {
-    file: File,
-    written: u64,
-    taken: u64,
-}
-
 impl Body {
     pub fn new(framing: Framing, limits: &Limits, waits_to_be_asked: bool) -> Body {
         Body {
             decoder: BodyDecoder::new(framing, limits),
             memory: Vec::new(),
             spool: None,
+            taken: 0,
             has_no_room: false,
             ended: false,
             waits_to_be_asked,
@@ -52,11 +47,13 @@ impl Body {
 
     /// Bytes that were received and not taken.
     pub fn held(&self) -> u64 {
-        let spooled = self
-            .spool
-            .as_ref()
-            .map_or(0, |spool| spool.written - spool.taken);
-        self.memory.len() as u64 + spooled
+        self.memory.len() as u64 + self.spooled()
+    }
+
+    /// Those of them that lie in the file.
+    fn spooled(&self) -> u64 {
+        let written = self.spool.as_ref().map_or(0, Spool::written);
+        written.saturating_sub(self.taken)
     }
 
     /// True if what was received lies in a file.
@@ -72,30 +69,23 @@ impl Body {
     /// Puts what is held, and what comes from now on, into a file without a
     /// name in this folder, else in the usual one, if that can be done.
     pub fn spool(&mut self, folder: Option<&Path>) {
-        let file = match folder {
-            Some(folder) => tempfile::tempfile_in(folder),
-            None => tempfile::tempfile(),
-        };
-        let spooled = file.and_then(|file| {
-            let mut spool = Spool {
-                file,
-                written: 0,
-                taken: 0,
-            };
+        let spooled = Spool::new(folder).and_then(|mut spool| {
             spool.append(&self.memory)?;
             Ok(spool)
         });
         match spooled {
             Ok(spool) => {
                 self.spool = Some(spool);
+                self.taken = 0;
                 self.memory = Vec::new();
             }
-            Err(error) => self.goes_without(&error),
+            Err(error) => self.give_up_file(&error),
         }
     }
 
-    /// The app is to be called now: it takes what comes from memory.
-    fn goes_without(&mut self, error: &io::Error) {
+    /// From now on the body is held in memory. The app is to be called, so that
+    /// it is not too much.
+    fn give_up_file(&mut self, error: &io::Error) {
         ::log::error!(
             "A request's body cannot be put into a file ({error}): the app is called before it \
              is whole. See tmp_upload_dir."
@@ -106,8 +96,8 @@ impl Body {
     fn keep(&mut self, data: &[u8]) {
         if let Some(spool) = self.spool.as_mut().filter(|_| !self.has_no_room) {
             match spool.append(data) {
-                Ok(()) => return,
-                Err(error) => self.goes_without(&error),
+                Ok(_) => return,
+                Err(error) => self.give_up_file(&error),
             }
         }
         self.memory.extend_from_slice(data);
@@ -133,13 +123,17 @@ impl Body {
 
     /// Moves bytes that are held to the end of `into`; gives their number.
     pub fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        if let Some(spool) = &mut self.spool {
-            let taken = spool.take(into)?;
-            if taken > 0 {
-                return Ok(taken);
-            }
-            self.spool = None;
+        let length = usize::try_from(self.spooled()).map_or(BLOCK, |left| left.min(BLOCK));
+        if let Some(spool) = self.spool.as_ref().filter(|_| length > 0) {
+            let start = into.len();
+            into.resize(start + length, 0);
+            spool
+                .read(&mut into[start..], self.taken)
+                .inspect_err(|_| into.truncate(start))?;
+            self.taken += length as u64;
+            return Ok(length);
         }
+        self.spool = None;
         let length = self.memory.len();
         if into.is_empty() {
             std::mem::swap(into, &mut self.memory);
@@ -147,28 +141,6 @@ impl Body {
             into.append(&mut self.memory);
         }
         Ok(length)
-    }
-}
-
-impl Spool {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.written)?;
-        self.written += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        let left = usize::try_from(self.written - self.taken).unwrap_or(usize::MAX);
-        let start = into.len();
-        into.resize(start + left.min(BLOCK), 0);
-        let result = self.file.read_exact_at(&mut into[start..], self.taken);
-        if result.is_err() {
-            into.truncate(start);
-        }
-        result?;
-        let taken = into.len() - start;
-        self.taken += taken as u64;
-        Ok(taken)
     }
 }
 

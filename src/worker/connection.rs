@@ -7,7 +7,7 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::hub::{Hub, Id, Rules, Server, deadline};
-use super::output::{Output, Room};
+use super::output::Output;
 use super::refusal::Refusal;
 use crate::http::{
     self, BodyError, Framing, Head, HeadParser, ProxyHeader, ProxyMode, ProxyStart, Status,
@@ -96,10 +96,10 @@ pub struct State {
     begun: bool,
     /// When the reactor ends the connection, unless something happens.
     deadline: Option<Instant>,
-    /// The same while an app waits for more of its request's body that does
-    /// not wait in a `wait_` function.
+    /// When the reactor gives the client up, as an ASGI app waits for more of
+    /// its body. (Other apps wait in `wait_for_body`, which keeps the time.)
     body_deadline: Option<Instant>,
-    /// The body was waited for in vain.
+    /// True once an app has waited too long for more of the body.
     body_is_late: bool,
     /// What the client may still take of its request's time.
     patience: Duration,
@@ -437,10 +437,7 @@ impl Connection {
             };
             return self.give_to_app(state, *head);
         }
-        if state
-            .ask_for_body(&self.socket, &self.rules().room)
-            .is_err()
-        {
+        if self.ask_for_body(state).is_err() {
             return Step::Close;
         }
         match state.receive(&self.socket, scrap) {
@@ -453,6 +450,18 @@ impl Connection {
             Ok(None) => Step::Wait,
             Err(_) => Step::Close,
         }
+    }
+
+    /// Asks the client for the body, if it waits to be asked and has not begun.
+    fn ask_for_body(&self, state: &mut State) -> io::Result<()> {
+        let Some(body) = &mut state.body else {
+            return Ok(());
+        };
+        let waits = std::mem::replace(&mut body.waits_to_be_asked, false);
+        if waits && body.held() == 0 && !state.answered {
+            self.send(state, &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")])?;
+        }
+        Ok(())
     }
 
     fn refuse_body(&self, state: &mut State, error: &BodyError) -> Step {
@@ -485,16 +494,7 @@ impl Connection {
         let page = refusal.answer(self.rules(), status, message, &[]);
         state.refusal = Some(Box::new(refusal));
         let parts = &mut [IoSlice::new(&page.bytes)];
-        if state
-            .output
-            .write(
-                &mut state.transport,
-                &self.socket,
-                &self.rules().room,
-                parts,
-            )
-            .is_err()
-        {
+        if self.send(state, parts).is_err() {
             return Step::Close;
         }
         // Whatever else has come is no request.
@@ -541,6 +541,14 @@ impl Connection {
             Ok(None) => Step::Wait,
             Ok(Some(0)) | Err(_) => Step::Close,
         }
+    }
+
+    /// Sends the parts as far as the socket takes them, and keeps the rest.
+    fn send(&self, state: &mut State, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        let room = &self.rules().room;
+        state
+            .output
+            .write(&mut state.transport, &self.socket, room, parts)
     }
 
     fn expect_request(&self, state: &mut State) {
@@ -710,21 +718,8 @@ impl State {
         Ok(())
     }
 
-    /// Asks the client for the body, if it waits to be asked and has not begun.
-    fn ask_for_body(&mut self, socket: &Socket, room: &Room) -> io::Result<()> {
-        let Some(body) = &mut self.body else {
-            return Ok(());
-        };
-        let waits = std::mem::replace(&mut body.waits_to_be_asked, false);
-        if waits && body.held() == 0 && !self.answered {
-            let parts = &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")];
-            self.output
-                .write(&mut self.transport, socket, room, parts)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the time off that the app has waited.
+    /// The app does not wait for the body any more: the time that it has waited
+    /// is taken off the client's.
     fn stop_clock(&mut self) {
         if let Some(end) = self.body_deadline.take() {
             self.patience = end.saturating_duration_since(Instant::now());
@@ -799,7 +794,7 @@ impl Connection {
             if state.body_is_late {
                 return Err(BodyError::TooSlow);
             }
-            state.ask_for_body(&self.socket, &self.rules().room)?;
+            self.ask_for_body(state)?;
             let received = SCRAP.with_borrow_mut(|scrap| {
                 let received = state.receive(&self.socket, scrap)?;
                 let bytes = &scrap[..received.unwrap_or(0)];
@@ -853,12 +848,7 @@ impl Connection {
     pub fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
         self.put_out(|state| {
             state.answered = true;
-            state.output.write(
-                &mut state.transport,
-                &self.socket,
-                &self.rules().room,
-                parts,
-            )
+            self.send(state, parts)
         })
     }
 
@@ -868,12 +858,7 @@ impl Connection {
     pub fn inform(&self, interim: &[u8]) -> io::Result<bool> {
         self.put_out(|state| {
             let parts = &mut [IoSlice::new(interim)];
-            state.output.write(
-                &mut state.transport,
-                &self.socket,
-                &self.rules().room,
-                parts,
-            )
+            self.send(state, parts)
         })
     }
 
@@ -977,12 +962,7 @@ impl Connection {
         if mine {
             state.answered = true;
             let parts = &mut [IoSlice::new(bytes)];
-            let _ = state.output.write(
-                &mut state.transport,
-                &self.socket,
-                &self.rules().room,
-                parts,
-            );
+            let _ = self.send(state, parts);
         }
         state.broken = true;
         mine
@@ -1016,12 +996,7 @@ impl Connection {
         let status = Status::SERVICE_UNAVAILABLE;
         let page = refusal.answer(self.rules(), status, "The server stops", &[]);
         let parts = &mut [IoSlice::new(&page.bytes)];
-        let written = state.output.write(
-            &mut state.transport,
-            &self.socket,
-            &self.rules().room,
-            parts,
-        );
+        let written = self.send(state, parts);
         refusal.log_at_last();
         state.broken = true;
         if !matches!(state.phase, Phase::Busy) {

@@ -20,9 +20,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 /// Bytes of the longest message: a letter and an address.
 const LONGEST: usize = 128;
 
-/// How much the system shall hold between two workers; it counts about 800
-/// bytes for each connection.
-const ROOM: usize = 1 << 20;
+/// Bytes that the system shall hold between two workers; it counts about 800
+/// for each connection.
+const BUFFER: usize = 1 << 20;
 
 /// Both ends of the way. All workers have both.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Handover {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let (give, take) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
         // The system may allow less; then more of them are given later.
-        let _ = setsockopt(&give, sockopt::SndBuf, &ROOM);
+        let _ = setsockopt(&give, sockopt::SndBuf, &BUFFER);
         Ok(Handover { give, take })
     }
 

@@ -340,12 +340,12 @@ impl Hub {
         !self.asked_to_stop.load(Ordering::Relaxed) || can_move && self.has_successors()
     }
 
-    /// True once the worker ends with the connections that it has.
+    /// True once the worker takes no new connections, and ends those it has.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Ends the worker with the connections that it has.
+    /// From now on the worker takes no new connections, and ends those it has.
     pub fn stop(&self) {
         self.ask_to_stop();
         self.stopping.store(true, Ordering::Relaxed);

@@ -26,6 +26,7 @@ mod service;
 mod shared;
 mod signal_handler;
 mod signals;
+mod spool;
 mod sync;
 mod today;
 mod tornado;

@@ -1,12 +1,11 @@
 //! What was written to a client and its socket has not taken yet.
 
+use super::spool::Spool;
 use crate::net::Transport;
 use socket2::Socket;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// The bytes between the app and the socket, in their order.
@@ -30,13 +29,6 @@ pub struct Room {
     pub file: u64,
     /// The folder of the file; the usual one if there is none.
     pub folder: Option<PathBuf>,
-}
-
-#[derive(Debug)]
-struct Spool {
-    /// Nothing if it cannot be made or written any more.
-    file: Option<File>,
-    written: u64,
 }
 
 #[derive(Debug)]
@@ -95,8 +87,7 @@ impl Output {
     fn keep(&mut self, bytes: Vec<u8>, room: &Room) {
         let fits = self.held + bytes.len() <= room.memory;
         if !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. })) {
-            let spool = self.spool.get_or_insert_with(|| Spool::new(room));
-            if let Some(offset) = spool.append(&bytes, room.file) {
+            if let Some(offset) = self.spool(&bytes, room) {
                 let length = bytes.len() as u64;
                 match self.queue.back_mut() {
                     Some(Piece::Spooled { left, .. }) => *left += length,
@@ -110,6 +101,20 @@ impl Output {
         }
         self.held += bytes.len();
         self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
+    }
+
+    /// Puts bytes at the end of the file, if it takes all of them, and gives
+    /// where they begin. That it cannot be made or written is no reason to fail:
+    /// the app waits for its client, as it does without a file.
+    fn spool(&mut self, bytes: &[u8], room: &Room) -> Option<u64> {
+        let written = self.spool.as_ref().map_or(0, Spool::written);
+        if written + bytes.len() as u64 > room.file {
+            return None;
+        }
+        if self.spool.is_none() {
+            self.spool = Spool::new(room.folder.as_deref()).ok();
+        }
+        self.spool.as_mut()?.append(bytes).ok()
     }
 
     /// Sends a part of a file after everything else.
@@ -143,8 +148,7 @@ impl Output {
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
                 Piece::Spooled { offset, left } => {
-                    let file = self.spool.as_ref().and_then(|spool| spool.file.as_ref());
-                    let file = file.expect("its bytes are in the queue");
+                    let file = self.spool.as_ref().expect("its bytes are in the queue");
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
                 Piece::File { .. } => Ok(0),
@@ -181,30 +185,6 @@ impl Output {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(total),
         }
-    }
-}
-
-impl Spool {
-    fn new(room: &Room) -> Spool {
-        let file = match &room.folder {
-            _ if room.file == 0 => None,
-            Some(folder) => tempfile::tempfile_in(folder).ok(),
-            None => tempfile::tempfile().ok(),
-        };
-        Spool { file, written: 0 }
-    }
-
-    /// Puts bytes at the end of the file, if it takes all of them, and gives
-    /// where they begin.
-    fn append(&mut self, bytes: &[u8], most: u64) -> Option<u64> {
-        let start = self.written;
-        let end = start + bytes.len() as u64;
-        let file = self.file.as_ref().filter(|_| end <= most)?;
-        // A full disk is no reason to fail: the app waits for its client, as it
-        // does without a file.
-        file.write_all_at(bytes, start).ok()?;
-        self.written = end;
-        Some(start)
     }
 }
 
@@ -247,7 +227,10 @@ mod tests {
     #[test]
     fn what_memory_has_no_room_for_goes_through_a_file_in_its_order() {
         let (_, sent, read) = written(&ROOM, |output| {
-            output.spool.as_ref().is_some_and(|it| it.written > 50_000)
+            output
+                .spool
+                .as_ref()
+                .is_some_and(|it| it.written() > 50_000)
         });
         assert_eq!(sent, read);
     }

@@ -481,11 +481,11 @@ impl Reactor {
                 Ok(None) => break,
                 Err(error) => return self.accept_failed(&error),
             };
-            // Clients are gone by now that have no address any more; and it was
-            // not TLS what the other worker spoke with this one.
+            // A client that has no address any more has gone.
             let Ok(peer) = handed.socket.peer_addr() else {
                 continue;
             };
+            // The other worker spoke no TLS with this client, and we would.
             if self.hub.rules.tls.is_some() {
                 continue;
             }
@@ -694,7 +694,8 @@ impl Reactor {
         self.tell_others();
         // A connection that ended in that turn made room for another.
         self.accept_no_more()?;
-        // Else nobody might take what others still give away.
+        // At the server's end others may still give connections away, and no
+        // worker would take them.
         self.watch_handover(!self.hub.hands_over())?;
         let open: Vec<_> = self
             .places

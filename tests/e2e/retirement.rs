@@ -142,6 +142,20 @@ fn a_reload_of_a_preloaded_app_does_too(class: &[&str]) {
     }
 }
 
+/// Sends the same request on one connection before and after some reloads.
+#[track_caller]
+pub fn one_connection_outlives_reloads(server: &Process, request: &str) {
+    let mut stream = server.target().connect().unwrap();
+    for round in 1..=3 {
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = Response::read(&mut stream, false).unwrap();
+        assert_eq!(answer.header("Connection"), Some("keep-alive"));
+        let old = server.workers(round)[round - 1];
+        server.signal(Signal::SIGHUP);
+        wait_for_end(server, &old.to_string());
+    }
+}
+
 fn one_connection_outlives_many_workers(class: &[&str]) {
     let (_app, server) = serve(class, &[PATIENT, &["--max-requests", "3"]].concat());
     let mut stream = server.target().connect().unwrap();

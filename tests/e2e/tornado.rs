@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 
 use nix::sys::signal::Signal;
 
+use crate::retirement::one_connection_outlives_reloads;
 use crate::support::http::Stream;
 use crate::support::{Process, Response, Start, Target, app, folder, site};
 use crate::websocket::frames::{close, frame, text};
@@ -153,17 +154,7 @@ fn a_body_that_never_comes_is_answered_408() {
 #[test]
 fn a_reload_takes_idle_connections_over() {
     let server = serve("app:app", &["--keep-alive", "100"]);
-    let mut stream = server.target().connect().unwrap();
-    for round in 1..=3 {
-        stream.write_all(request("/lines").as_bytes()).unwrap();
-        let answer = Response::read(&mut stream, false).unwrap();
-        assert_eq!(answer.header("Connection"), Some("keep-alive"));
-        let old = server.workers(round)[round - 1];
-        server.signal(Signal::SIGHUP);
-        server
-            .stderr
-            .wait_for(&format!("Worker exiting (pid: {old})"));
-    }
+    one_connection_outlives_reloads(&server, &request("/lines"));
 }
 
 #[test]
