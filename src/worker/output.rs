@@ -86,18 +86,17 @@ impl Output {
 
     fn keep(&mut self, bytes: Vec<u8>, room: &Room) {
         let fits = self.held + bytes.len() <= room.memory;
-        if !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. })) {
-            if let Some(offset) = self.spool(&bytes, room) {
-                let length = bytes.len() as u64;
-                match self.queue.back_mut() {
-                    Some(Piece::Spooled { left, .. }) => *left += length,
-                    _ => self.queue.push_back(Piece::Spooled {
-                        offset,
-                        left: length,
-                    }),
-                }
-                return;
+        let to_file = !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. }));
+        if to_file && let Some(offset) = self.spool(&bytes, room) {
+            let length = bytes.len() as u64;
+            match self.queue.back_mut() {
+                Some(Piece::Spooled { left, .. }) => *left += length,
+                _ => self.queue.push_back(Piece::Spooled {
+                    offset,
+                    left: length,
+                }),
             }
+            return;
         }
         self.held += bytes.len();
         self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
