@@ -464,8 +464,10 @@ impl<S: Service> Master<'_, S> {
         if self.pidfile.as_ref().map(Pidfile::path) == path.as_deref() {
             return;
         }
+        // There is one at any time.
+        let created = path.map(|path| Pidfile::create(&path)).transpose();
         self.remove_pidfile();
-        match path.map(|path| Pidfile::create(&path)).transpose() {
+        match created {
             Ok(file) => self.pidfile = file,
             Err(error) => ::log::error!("{error}"),
         }

@@ -4,10 +4,10 @@
 //! file alone says little: the system may have given it to another process
 //! since. And a lock can be seen where `/proc` cannot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -99,9 +99,19 @@ impl Pidfile {
 
     /// Removes the file, unless it has become another process's.
     pub fn remove(self) {
-        if owner(&self.path) == Some(Pid::this()) {
+        if owner(&self.path) == Some(Pid::this()) && !self.is_replaced() {
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// True if another file has taken its place: the settings may name the same
+    /// one by another path.
+    fn is_replaced(&self) -> bool {
+        let identity = |meta: Metadata| (meta.dev(), meta.ino());
+        let ours = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let found = fs::metadata(&self.path).ok();
+        ours.zip(found)
+            .is_some_and(|(ours, found)| identity(ours) != identity(found))
     }
 }
 
@@ -167,6 +177,20 @@ mod tests {
         assert!(is_locked(&other));
         file.remove();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_that_was_written_anew_by_another_path_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let path = folder.path().join("pid");
+        let first = Pidfile::create(&path).unwrap();
+        let second = Pidfile::create(&link.join("pid")).unwrap();
+        first.remove();
+        assert!(path.exists());
+        second.remove();
+        assert!(!path.exists());
     }
 
     #[test]
