@@ -3,6 +3,7 @@
 
 mod arbiter;
 mod asgi;
+mod cache;
 mod carried;
 mod cli;
 mod config;

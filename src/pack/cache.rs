@@ -13,7 +13,6 @@
 //! The locks are `flock`s on the folders themselves, so a killed process leaves
 //! none behind, and a process's children keep what it keeps.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -22,37 +21,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use nix::unistd::{geteuid, syncfs};
+use nix::unistd::syncfs;
 
 use super::check::Archive;
 use super::error::{Failure, Problem};
 use super::extract;
 use super::manifest::Manifest;
-use super::mend::{mend, private_folder};
-use super::trust;
+use super::mend::mend;
+use crate::cache::{self, private_folder, remove};
 
 const HALF_DONE: &str = ".unpacking";
 const SITE: &str = "site";
 const UNPACKED: &str = "unpacked";
 const ORIGIN: &str = "origin";
-
-/// The places tried when the user named none, best first: the user's cache
-/// (XDG Base Directory Specification), then what survives a reboot, then what
-/// does not.
-pub(super) fn usual_places() -> Vec<PathBuf> {
-    let absolute = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let user_cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    let shared = format!("rgunicorn-{}", geteuid());
-    user_cache
-        .map(|cache| cache.join("rgunicorn/apps"))
-        .into_iter()
-        .chain(["/var/tmp", "/dev/shm", "/tmp"].map(|tmp| Path::new(tmp).join(&shared)))
-        .collect()
-}
 
 /// An unpacked app, protected from being pruned while this value lives.
 #[derive(Debug)]
@@ -184,8 +165,7 @@ pub(super) struct Place {
 impl Place {
     /// The place, if it is there already and fit for use.
     pub(super) fn existing(path: &Path) -> Option<Self> {
-        let path = trust::follow(path).ok()?;
-        trust::check_private(&path).ok()?;
+        let path = cache::existing(path)?;
         Some(Self { path })
     }
 
@@ -195,10 +175,7 @@ impl Place {
     /// When it cannot be made, or belongs to or may be written or replaced by
     /// others: who can do that can run code as us.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        private_folder(&trust::follow(path)?)?;
-        // Others may have been there first.
-        let path = trust::follow(path)?;
-        trust::check_private(&path)?;
+        let path = cache::open(path)?;
         Ok(Self { path })
     }
 
@@ -351,13 +328,6 @@ impl Place {
             .flatten()
             .filter(|entry| !entry.file_name().as_bytes().starts_with(b"."))
             .map(|entry| entry.path())
-    }
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
     }
 }
 

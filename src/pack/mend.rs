@@ -6,9 +6,8 @@
 //! is left alone.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use nix::unistd::syncfs;
@@ -17,6 +16,7 @@ use super::check::Archive;
 use super::error::{Failure, Problem};
 use super::extract;
 use super::manifest::{Damage, Manifest};
+use crate::cache::private_folder;
 
 /// Mends the app in `site`, with `spare`, an empty folder of the same file
 /// system, to unpack into. Gives the paths of what was put back, and updates
@@ -56,11 +56,6 @@ pub(super) fn mend(
     }
     extract::keep_compiled(archive, site)?;
     Ok(mended)
-}
-
-/// Makes a folder for us alone, unless it is there.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Whether a file is the beginning of another: then it was cut, and else the

@@ -12,7 +12,6 @@ mod error;
 mod extract;
 mod manifest;
 mod mend;
-mod trust;
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -26,6 +25,8 @@ use cache::{Origin, Place};
 use check::Archive;
 pub use error::Error;
 use error::{Failure, Problem};
+
+use crate::cache::usual_places;
 
 /// Where in an app's archive (or folder) its dependencies may live.
 const SITE_PACKAGES: &str = "site-packages";
@@ -77,7 +78,7 @@ impl Unpacked {
 /// Checks `zip` and unpacks it, unless an earlier start already has; what that
 /// has unpacked and is missing by now is put back.
 ///
-/// The places tried are `cache_dir`, then those of [`cache::usual_places`]; a
+/// The places tried are `cache_dir`, then those of [`usual_places`]; a
 /// place that cannot be used is passed over. Several processes may call this
 /// for the same archive at once: one unpacks, the others wait for it.
 ///
@@ -86,7 +87,7 @@ impl Unpacked {
 /// cannot be read, is not a whole zip, or holds something that a site's archive
 /// has no business to hold. Nothing of it is left on the disk then.
 pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
-    let mut places = cache::usual_places();
+    let mut places = usual_places("apps");
     if let Some(given) = cache_dir {
         // Absolute, because modules keep their paths when the app changes
         // folders.

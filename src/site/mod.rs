@@ -8,6 +8,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::cache;
 use crate::config::Settings;
 use crate::pack::{self, Unpacked};
 use crate::python::{Environment, VenvError, venv_site_packages};
@@ -51,6 +52,8 @@ impl Site {
     /// Python; one sentence that names it.
     pub fn find(settings: &Settings) -> Result<Self, Error> {
         let base = settings.folder();
+        let cache_dir = settings.app_cache_dir.as_ref();
+        cache::choose(cache_dir.and_then(|dir| std::path::absolute(dir).ok()));
         let python_path = python_path(settings, &base);
         let mut site = Self {
             folder: base.clone(),

@@ -1,0 +1,175 @@
+//! Private folders on the disk for what can be made anew: unpacked apps, and
+//! files of the executable that something wants to find on a disk.
+//!
+//! Processes share them, of several servers too, so what appears in them
+//! appears whole and at once.
+
+mod trust;
+
+use std::env;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use nix::unistd::geteuid;
+
+/// The folder that the user has chosen (`app_cache_dir`).
+static CHOSEN: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Lets [`places`] begin with this folder, an absolute path.
+pub fn choose(folder: Option<PathBuf>) {
+    *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+}
+
+/// The places for things of this kind, best first: what the user has chosen,
+/// then the usual ones.
+pub fn places(kind: &str) -> Vec<PathBuf> {
+    let chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let chosen = chosen.iter().map(|folder| folder.join(kind));
+    chosen.chain(usual_places(kind)).collect()
+}
+
+/// The usual places for things of this kind: the user's cache (XDG Base
+/// Directory Specification), then what survives a reboot, then what does not.
+pub fn usual_places(kind: &str) -> Vec<PathBuf> {
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let user_cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let shared = format!("rgunicorn-{}", geteuid());
+    user_cache
+        .map(|cache| cache.join("rgunicorn"))
+        .into_iter()
+        .chain(["/var/tmp", "/dev/shm", "/tmp"].map(|tmp| Path::new(tmp).join(&shared)))
+        .map(|place| place.join(kind))
+        .collect()
+}
+
+/// The place at an absolute path, without symbolic links, if it is there
+/// already and fit for use.
+pub fn existing(path: &Path) -> Option<PathBuf> {
+    let path = trust::follow(path).ok()?;
+    trust::check_private(&path).ok()?;
+    Some(path)
+}
+
+/// Makes the place at an absolute path where it is missing, and gives its path
+/// without symbolic links.
+///
+/// # Errors
+/// When it cannot be made, or belongs to or may be written or replaced by
+/// others: who can do that can run code as us.
+pub fn open(path: &Path) -> io::Result<PathBuf> {
+    private_folder(&trust::follow(path)?)?;
+    // Others may have been there first.
+    let path = trust::follow(path)?;
+    trust::check_private(&path)?;
+    Ok(path)
+}
+
+/// Makes a folder for us alone, with those that it is in, unless it is there.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A folder in the first of these places that can be used. It is filled by
+/// `fill` unless it is there and found whole, and appears at once; what is not
+/// whole any more (cleaners go by the age of files) is made anew.
+///
+/// # Errors
+/// No place can be used; this is what was wrong with the last.
+pub fn filled(
+    places: &[PathBuf],
+    name: &str,
+    is_whole: impl Fn(&Path) -> bool,
+    fill: impl Fn(&Path) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    let known = places.iter().filter_map(|place| existing(place));
+    if let Some(folder) = known.map(|place| place.join(name)).find(|it| is_whole(it)) {
+        return Ok(folder);
+    }
+    let mut error = io::Error::from(ErrorKind::NotFound);
+    for place in places {
+        match open(place).and_then(|place| fill_in(&place, name, &is_whole, &fill)) {
+            Ok(folder) => return Ok(folder),
+            Err(other) => error = other,
+        }
+    }
+    Err(error)
+}
+
+fn fill_in(
+    place: &Path,
+    name: &str,
+    is_whole: impl Fn(&Path) -> bool,
+    fill: impl Fn(&Path) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    let lock = File::open(place)?;
+    lock.lock()?;
+    let folder = place.join(name);
+    if is_whole(&folder) {
+        return Ok(folder);
+    }
+    // The place is locked: whoever has begun this one was killed.
+    let half_done = place.join(format!(".{name}"));
+    let done = remove(&half_done)
+        .and_then(|()| private_folder(&half_done))
+        .and_then(|()| fill(&half_done))
+        .and_then(|()| {
+            remove(&folder)?;
+            fs::rename(&half_done, &folder)
+        });
+    if done.is_err() {
+        // The next to come tries again where this fails.
+        let _ = remove(&half_done);
+    }
+    done.map(|()| folder)
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_filled_once_and_again_when_it_is_not_whole() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let places = [PathBuf::from("/proc/none"), place.path().join("a/b")];
+        let is_whole = |folder: &Path| folder.join("file").is_file();
+        let fill = |folder: &Path| fs::write(folder.join("file"), "text");
+        let folder = filled(&places, "it", is_whole, fill).expect("a folder");
+        assert_eq!(folder, place.path().join("a/b/it"));
+        let never = |_: &Path| -> io::Result<()> { panic!("it is there") };
+        filled(&places, "it", is_whole, never).expect("the same");
+        fs::remove_file(folder.join("file")).expect("damage");
+        filled(&places, "it", is_whole, fill).expect("a new one");
+        assert!(is_whole(&folder));
+        let names = fs::read_dir(place.path().join("a/b")).expect("the place");
+        assert_eq!(names.count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_cannot_be_filled() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let places = [place.path().to_owned()];
+        let fill = |folder: &Path| {
+            fs::write(folder.join("file"), "text")?;
+            Err(ErrorKind::StorageFull.into())
+        };
+        let error = filled(&places, "it", |_| false, fill).expect_err("no room");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        let names = fs::read_dir(place.path()).expect("the place");
+        assert_eq!(names.count(), 0);
+    }
+}
