@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     process::prepare_signals();
     let title = process::Title::claim(env::args_os().len());
     let line: Vec<OsString> = env::args_os().collect();
-    run(line, title.as_ref()).unwrap_or_else(|error| {
+    run(line, title).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");
         // In the background it is the command's to print it.
         if !process::daemon::tell(&text) {
@@ -48,8 +48,10 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(line: Vec<OsString>, title: Option<&process::Title>) -> Result<ExitCode> {
+fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<ExitCode> {
     if let Some(asked) = Invocation::from_command_line(&line)? {
+        // Its parent may end before it.
+        let _in_use = asked.environment.app.as_deref().and_then(pack::hold);
         return Ok(exit_code(python::run(&asked.arguments, asked.environment)));
     }
     let command = match cli::parse(line.iter().skip(1).cloned(), variable) {

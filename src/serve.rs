@@ -23,7 +23,7 @@ use crate::site::Site;
 use crate::worker::{self, Watched};
 
 /// Serves the app, or only checks that it could.
-pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&Title>) -> Result<ExitCode> {
+pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -> Result<ExitCode> {
     let inheritance = Inheritance::read(|name| env::var(name).ok());
     for name in arbiter::VARIABLES {
         remove_variable(name);
@@ -121,7 +121,7 @@ fn check(gathered: &Gathered, line: Vec<OsString>) -> Result<ExitCode> {
 }
 
 /// Reads the settings anew, as if the server were started now.
-fn read_again<'a>(program: &'a Program, title: Option<&'a Title>) -> Result<Serving<'a>> {
+fn read_again<'a>(program: &'a Program, title: Option<&'static Title>) -> Result<Serving<'a>> {
     restore(program)?;
     let variable = |name: &str| env::var(name).ok();
     let words = program.words.iter().skip(1).cloned();
@@ -147,7 +147,7 @@ fn restore(program: &Program) -> Result<()> {
 /// One reading of the settings, and the app that they name.
 struct Serving<'a> {
     program: &'a Program,
-    title: Option<&'a Title>,
+    title: Option<&'static Title>,
     name: String,
     settings: Settings,
     hooks: Hooks,
@@ -167,7 +167,11 @@ struct Serving<'a> {
 
 impl<'a> Serving<'a> {
     /// Finds the app, and changes this process so that it can be served.
-    fn prepare(gathered: Gathered, program: &'a Program, title: Option<&'a Title>) -> Result<Self> {
+    fn prepare(
+        gathered: Gathered,
+        program: &'a Program,
+        title: Option<&'static Title>,
+    ) -> Result<Self> {
         let Gathered {
             settings,
             hooks,

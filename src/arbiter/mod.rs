@@ -146,7 +146,7 @@ pub struct Origin<'a, S> {
     pub program: &'a Program,
     pub inheritance: Inheritance,
     /// Where its title goes.
-    pub title: Option<&'a Title>,
+    pub title: Option<&'static Title>,
     /// Reads the settings once more, for HUP.
     pub renew: &'a dyn Fn() -> anyhow::Result<S>,
 }
@@ -285,7 +285,7 @@ struct Master<'a, S> {
     service: S,
     program: &'a Program,
     renew: &'a dyn Fn() -> anyhow::Result<S>,
-    title: Option<&'a Title>,
+    title: Option<&'static Title>,
     sockets: Sockets,
     signals: Signals,
     bell: Bell,

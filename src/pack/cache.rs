@@ -8,6 +8,7 @@
 //!     unpacked             written last; its ctime divides what we wrote from
 //!                          what the app wrote since
 //!     origin               which file on the disk this came from
+//!     python/              paths that are Python for this app
 //!   .unpacking/            half done; the next start removes it
 //! ```
 //! The locks are `flock`s on the folders themselves, so a killed process leaves
@@ -69,6 +70,15 @@ impl Folder {
             _in_use: in_use,
         })
     }
+}
+
+/// Protects the unpacked app whose folder this is from being pruned while the
+/// value lives; none when it is not the folder of one.
+pub fn hold(site: &Path) -> Option<Folder> {
+    if site.file_name() != Some(OsStr::new(SITE)) {
+        return None;
+    }
+    Folder::hold(site.parent()?)
 }
 
 /// Which file on the disk an unpacked app came from.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use sha2::{Digest, Sha256};
 
-pub use cache::Folder;
+pub use cache::{Folder, hold};
 use cache::{Origin, Place};
 use check::Archive;
 pub use error::Error;
@@ -53,6 +53,15 @@ impl Unpacked {
         match self {
             Self::Folder(folder) => folder.path(),
             Self::InMemory { zip, .. } => zip,
+        }
+    }
+
+    /// Where what starts Python for this app may be kept; it goes when the
+    /// unpacked folder goes.
+    pub fn launchers(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.path().with_file_name("python")),
+            Self::InMemory { .. } => None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! What `ps` shows for a process.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
+use std::ops::Range;
 use std::ptr;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::libc;
 
@@ -9,28 +11,79 @@ use nix::libc;
 /// the environment.
 #[derive(Debug)]
 pub struct Title {
-    start: *mut u8,
-    length: usize,
+    memory: Range<*mut u8>,
+    /// The command line's array of pointers, and how many there are.
+    arguments: *mut *mut c_char,
+    words: usize,
+    shown: Mutex<Shown>,
 }
+
+#[derive(Debug)]
+struct Shown {
+    /// The words of the command line, or the title as one word.
+    words: Vec<CString>,
+    /// Others may write to the memory by now.
+    shared: bool,
+}
+
+// SAFETY: the pointers are those of the process's own command line, which stays
+// where it is; `shown` is locked by whoever writes through them.
+unsafe impl Send for Title {}
+// SAFETY: as above.
+unsafe impl Sync for Title {}
 
 unsafe extern "C" {
     /// The environment's strings and a null pointer (POSIX).
-    static environ: *mut *mut c_char;
+    static mut environ: *mut *mut c_char;
 }
 
+static CLAIMED: OnceLock<Option<Title>> = OnceLock::new();
+
 impl Title {
-    /// Frees that memory for titles: the command line and the environment move
-    /// elsewhere, and whoever asks for them finds them there. Nothing where
-    /// they do not lie as Linux lays them out.
+    /// Finds that memory, for titles. Nothing where the command line and the
+    /// environment do not lie as Linux lays them out.
     ///
     /// To be called first of all, with the number of words on the command line.
-    pub fn claim(words: usize) -> Option<Self> {
-        // SAFETY: the process has one thread, and nobody has changed the
-        // environment yet, so the array of its strings still lies where the
-        // kernel has put it: behind that of the command line's and a null
-        // pointer (System V ABI, "Initial Process Stack"). It is checked that
-        // the strings follow each other without a gap before any is moved; the
-        // arrays are our own memory and may be written.
+    pub fn claim(words: usize) -> Option<&'static Self> {
+        // SAFETY: the caller's promise: nobody has changed the environment yet.
+        CLAIMED
+            .get_or_init(|| unsafe { Self::find(words) })
+            .as_ref()
+    }
+
+    /// Shows this text, cut off where the memory ends.
+    pub fn set(&self, text: &str) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        self.move_out();
+        let count = text.len().min(self.length() - 1);
+        let text = text.as_bytes()[..count].split(|byte| *byte == 0).next();
+        let word = CString::new(text.unwrap_or_default()).unwrap_or_default();
+        self.write(&word);
+        shown.words = vec![word];
+    }
+
+    /// The words that are shown, which lie in the memory now, the environment
+    /// behind them: whoever asks may look for both there, to show a title of
+    /// his own (the package `setproctitle`).
+    pub fn share() -> Vec<CString> {
+        let Some(Some(title)) = CLAIMED.get() else {
+            return Vec::new();
+        };
+        let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shown.shared {
+            shown.shared = true;
+            title.lay_out(&shown.words);
+        }
+        shown.words.clone()
+    }
+
+    /// SAFETY: to be called while the environment is as the kernel has made it.
+    unsafe fn find(words: usize) -> Option<Self> {
+        // SAFETY: the process has one thread, and the array of the
+        // environment's strings still lies where the kernel has put it: behind
+        // that of the command line's and a null pointer (System V ABI, "Initial
+        // Process Stack"). The strings are checked to follow each other without
+        // a gap.
         unsafe {
             let variables = environ;
             if variables.is_null() || words == 0 {
@@ -42,47 +95,126 @@ impl Title {
             }
             let start = *arguments;
             let mut end = start;
-            // The null pointer between the arrays is skipped.
-            let mut count = 0;
-            while !(*variables.add(count)).is_null() {
-                count += 1;
-            }
-            let slots = (0..words).chain(words + 1..words + 1 + count);
-            for slot in slots.clone() {
+            let mut line = Vec::new();
+            for slot in 0..words {
                 let text = *arguments.add(slot);
-                if text == end {
-                    end = end.add(CStr::from_ptr(text).to_bytes_with_nul().len());
-                } else if slot < words {
-                    return None;
-                } else {
-                    // The environment may lie elsewhere; the title is shorter.
-                    break;
-                }
-            }
-            for slot in slots {
-                let copy = libc::strdup(*arguments.add(slot));
-                if copy.is_null() {
+                if text != end {
                     return None;
                 }
-                // The copies live as long as the process.
-                *arguments.add(slot) = copy;
+                let text = CStr::from_ptr(text);
+                line.push(text.to_owned());
+                end = end.add(text.count_bytes() + 1);
             }
-            let length = end.offset_from_unsigned(start);
+            // The environment may lie elsewhere; the title is shorter then.
+            let mut variable = variables;
+            while *variable == end {
+                end = end.add(CStr::from_ptr(end).count_bytes() + 1);
+                variable = variable.add(1);
+            }
             Some(Self {
-                start: start.cast(),
-                length,
+                memory: start.cast()..end.cast(),
+                arguments,
+                words,
+                shown: Mutex::new(Shown {
+                    words: line,
+                    shared: false,
+                }),
             })
         }
     }
 
-    /// Shows this text, cut off where the memory ends.
-    pub fn set(&self, text: &str) {
-        let count = text.len().min(self.length.saturating_sub(1));
-        // SAFETY: the memory is ours, and at least one zero byte stays behind
-        // the text.
+    fn length(&self) -> usize {
+        // SAFETY: both ends are of one piece of memory.
+        unsafe { self.memory.end.offset_from_unsigned(self.memory.start) }
+    }
+
+    /// Lets what lies in the memory lie elsewhere; whoever asks for the command
+    /// line or the environment finds it there.
+    fn move_out(&self) {
+        // SAFETY: both arrays are the process's own and may be written. The
+        // copies live as long as the process.
         unsafe {
-            ptr::copy_nonoverlapping(text.as_ptr(), self.start, count);
-            ptr::write_bytes(self.start.add(count), 0, self.length - count);
+            for slot in 0..self.words {
+                self.move_string(self.arguments.add(slot));
+            }
+            each_variable(|variable| self.move_string(variable));
+        }
+    }
+
+    /// SAFETY: `slot` holds a C string.
+    unsafe fn move_string(&self, slot: *mut *mut c_char) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.memory.contains(&(*slot).cast()) {
+                let copy = libc::strdup(*slot);
+                if !copy.is_null() {
+                    *slot = copy;
+                }
+            }
+        }
+    }
+
+    /// One word, and zeros up to the memory's end.
+    fn write(&self, word: &CStr) {
+        let bytes = word.to_bytes();
+        // SAFETY: the memory is ours, and nothing that others use lies in it
+        // any more. The word is shorter than it.
+        unsafe {
+            ptr::write_bytes(self.memory.start, 0, self.length());
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.memory.start, bytes.len());
+        }
+    }
+
+    /// Writes the words and, as far as there is room, the environment's strings
+    /// behind them, and lets the environment lie there.
+    fn lay_out(&self, words: &[CString]) {
+        self.move_out();
+        let mut free = self.memory.clone();
+        // SAFETY: as in `write`; no string is written that has no room.
+        unsafe {
+            ptr::write_bytes(self.memory.start, 0, self.length());
+            for word in words {
+                place(word, &mut free);
+            }
+            let mut has_room = true;
+            each_variable(|variable| {
+                if has_room {
+                    match place(CStr::from_ptr(*variable), &mut free) {
+                        Some(placed) => *variable = placed,
+                        None => has_room = false,
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Copies a string to the beginning of this memory, which is shorter then;
+/// nothing where there is no room.
+///
+/// SAFETY: the memory may be written.
+unsafe fn place(text: &CStr, free: &mut Range<*mut u8>) -> Option<*mut c_char> {
+    let bytes = text.to_bytes_with_nul();
+    // SAFETY: the caller's promise, and the length is checked.
+    unsafe {
+        if free.end.offset_from_unsigned(free.start) < bytes.len() {
+            return None;
+        }
+        let placed = free.start;
+        ptr::copy_nonoverlapping(bytes.as_ptr(), placed, bytes.len());
+        free.start = placed.add(bytes.len());
+        Some(placed.cast())
+    }
+}
+
+/// SAFETY: nobody else may change the environment meanwhile.
+unsafe fn each_variable(mut visit: impl FnMut(*mut *mut c_char)) {
+    // SAFETY: the caller's promise; the array ends with a null pointer.
+    unsafe {
+        let mut variable = environ;
+        while !variable.is_null() && !(*variable).is_null() {
+            visit(variable);
+            variable = variable.add(1);
         }
     }
 }

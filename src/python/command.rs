@@ -23,12 +23,13 @@ pub fn run(args: &[OsString], environment: Environment) -> i32 {
 /// Start the interpreter; or the exit code, when the command line is done
 /// already (`--version`, an unknown option).
 fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Option<i32>> {
-    let mut config = Config::new(environment)?;
-    config.0.parse_argv = 1;
-    config.0.install_signal_handlers = environment.install_signal_handlers.into();
     let mut words = vec![OsString::from("python")];
     words.extend_from_slice(args);
+    let mut config = Config::new(environment, Some(&words))?;
+    config.0.parse_argv = 1;
+    config.0.install_signal_handlers = environment.install_signal_handlers.into();
     config.arguments(&words)?;
+    config.original(args.iter().cloned())?;
     // SAFETY: a filled-in configuration.
     let status = unsafe { PyConfig_Read(&mut *config.0) };
     // SAFETY: a status as CPython gave it.
@@ -36,6 +37,7 @@ fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Optio
         return Ok(Some(status.exitcode));
     }
     check(status)?;
+    config.search_first()?;
     config.initialize()?;
     Ok(None)
 }

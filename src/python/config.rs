@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use pyo3_ffi::*;
 
 use super::bundle::File;
-use super::{Environment, bundle_module, executable, log_module, native_modules, renew, site_dirs};
+use super::{
+    Environment, bundle_module, executable, launcher, log_module, native_modules, renew, site_dirs,
+};
 
 /// Start the interpreter of this process; `pyo3::Python::attach` works from
 /// then on. The GIL is free when this returns. One that runs already, because
@@ -22,11 +24,15 @@ pub fn start(environment: &Environment) -> Result<()> {
     if is_started() {
         return renew::renew(environment);
     }
-    let mut config = Config::new(environment)?;
+    let mut config = Config::new(environment, None)?;
     config.0.install_signal_handlers = environment.install_signal_handlers.into();
     config.0.isolated = 1;
     config.0.safe_path = 1;
     config.arguments(&environment.program_args)?;
+    // By this line the server is started again.
+    let words = environment.program_args.iter().skip(1).cloned();
+    let server = ["-m", "gunicorn"].map(OsString::from).into_iter();
+    config.original(server.chain(words))?;
     config.initialize()?;
     // SAFETY: the interpreter has just been started by this thread.
     unsafe { PyEval_SaveThread() };
@@ -43,14 +49,16 @@ pub fn is_started() -> bool {
 pub(super) struct Config(pub(super) Box<PyConfig>);
 
 impl Config {
-    /// With the paths of `environment` and nothing from anywhere else.
-    pub(super) fn new(environment: &Environment) -> Result<Config> {
+    /// With the paths of `environment` and nothing from anywhere else. `line`
+    /// is Python's own command line, where there is one: its first options
+    /// count before all else.
+    pub(super) fn new(environment: &Environment, line: Option<&[OsString]>) -> Result<Config> {
         // SAFETY: asked before the interpreter's own state is touched.
         ensure!(
             unsafe { Py_IsInitialized() } == 0,
             "Python has been started already"
         );
-        preinitialize()?;
+        preinitialize(line.unwrap_or_default(), environment.reads_variables)?;
         register_boot_modules()?;
         native_modules::serve();
         // SAFETY: PyConfig is made of integers and pointers, for which zero is
@@ -58,7 +66,7 @@ impl Config {
         let mut config = Config(Box::new(unsafe { std::mem::zeroed() }));
         // SAFETY: a valid pointer; Python is preinitialised.
         unsafe { PyConfig_InitPythonConfig(&mut *config.0) };
-        config.0.use_environment = 0;
+        config.0.use_environment = environment.reads_variables.into();
         config.0.user_site_directory = 0;
         config.0.pathconfig_warnings = 0;
         config.0.use_frozen_modules = 0;
@@ -77,7 +85,8 @@ impl Config {
     /// Every path is set, so that CPython looks for none.
     fn paths(&mut self, environment: &Environment) -> Result<()> {
         let root = executable::path();
-        let name = environment.executable.as_deref().unwrap_or(root);
+        let name = launcher::path(environment);
+        let name = name.as_path();
         let prefix = environment.venv.as_deref().unwrap_or(root);
         let stdlib = root
             .join("lib")
@@ -112,6 +121,26 @@ impl Config {
         Ok(())
     }
 
+    /// Puts the folders of `PYTHONPATH` first on `sys.path`, if it was read.
+    pub(super) fn search_first(&mut self) -> Result<()> {
+        let Some(folders) = env::var_os("PYTHONPATH").filter(|it| !it.is_empty()) else {
+            return Ok(());
+        };
+        // Options such as -E and -I forbid it.
+        if self.0.use_environment == 0 {
+            return Ok(());
+        }
+        for (index, folder) in folders.as_bytes().split(|byte| *byte == b':').enumerate() {
+            let folder = wide(OsStr::from_bytes(folder))?;
+            let index = index as Py_ssize_t;
+            // SAFETY: as in `search`; the list has at least `index` items.
+            check(unsafe {
+                PyWideStringList_Insert(&mut self.0.module_search_paths, index, folder.as_ptr())
+            })?;
+        }
+        Ok(())
+    }
+
     fn search(&mut self, folder: &Path) -> Result<()> {
         let folder = wide(folder.as_os_str())?;
         // SAFETY: a list of a live PyConfig, a zero-terminated string.
@@ -120,11 +149,8 @@ impl Config {
 
     /// `sys.argv`, or what the command line parser reads.
     pub(super) fn arguments(&mut self, arguments: &[OsString]) -> Result<()> {
-        let strings = arguments
-            .iter()
-            .map(|word| c_string(word))
-            .collect::<Result<Vec<CString>>>()?;
-        let pointers: Vec<*const c_char> = strings.iter().map(|word| word.as_ptr()).collect();
+        let strings = c_strings(arguments)?;
+        let pointers = pointers(&strings);
         // SAFETY: as many zero-terminated strings as said; CPython copies.
         check(unsafe {
             PyConfig_SetBytesArgv(
@@ -132,8 +158,15 @@ impl Config {
                 pointers.len() as Py_ssize_t,
                 pointers.as_ptr() as _,
             )
-        })?;
-        for word in env::args_os() {
+        })
+    }
+
+    /// `sys.orig_argv`: `sys.executable` and the words that it is started
+    /// again with.
+    pub(super) fn original(&mut self, words: impl Iterator<Item = OsString>) -> Result<()> {
+        // SAFETY: `paths` has set it; CPython copies.
+        check(unsafe { PyWideStringList_Append(&mut self.0.orig_argv, self.0.executable) })?;
+        for word in words {
             let word = wide(&word)?;
             // SAFETY: as in `search`.
             check(unsafe { PyWideStringList_Append(&mut self.0.orig_argv, word.as_ptr()) })?;
@@ -156,17 +189,24 @@ impl Drop for Config {
 }
 
 /// UTF-8 everywhere, whatever the locale says; most servers have none.
-fn preinitialize() -> Result<()> {
-    // SAFETY: zeroed integers, filled in by the next call.
+fn preinitialize(line: &[OsString], reads_variables: bool) -> Result<()> {
+    let strings = c_strings(line)?;
+    let pointers = pointers(&strings);
+    // SAFETY: zeroed integers, filled in by the next call; as many
+    // zero-terminated strings as said.
     unsafe {
         let mut before: PyPreConfig = std::mem::zeroed();
         PyPreConfig_InitPythonConfig(&mut before);
-        before.use_environment = 0;
-        before.parse_argv = 0;
+        before.use_environment = reads_variables.into();
+        before.parse_argv = (!line.is_empty()).into();
         before.utf8_mode = 1;
         // Not by putting LC_CTYPE into the environment of our children (PEP 538).
         before.coerce_c_locale = 0;
-        check(Py_PreInitialize(&before))
+        check(Py_PreInitializeFromBytesArgs(
+            &before,
+            pointers.len() as Py_ssize_t,
+            pointers.as_ptr() as _,
+        ))
     }
 }
 
@@ -226,6 +266,14 @@ pub(super) fn check(status: PyStatus) -> Result<()> {
 
 fn c_string(text: &OsStr) -> Result<CString> {
     CString::new(text.as_bytes()).with_context(|| format!("{} has a zero byte", text.display()))
+}
+
+fn c_strings(words: &[OsString]) -> Result<Vec<CString>> {
+    words.iter().map(|word| c_string(word)).collect()
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|word| word.as_ptr()).collect()
 }
 
 /// As Python wants its strings in lists; bytes that are no UTF-8 become the

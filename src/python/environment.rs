@@ -18,6 +18,13 @@ pub struct Environment {
     /// `sys.executable`, when the interpreter is known by another name than
     /// the executable's own: a virtual environment's `bin/python`.
     pub executable: Option<PathBuf>,
+    /// The folder, or the zip, of an app that was given as a zip. What
+    /// `sys.executable` starts imports from it, too.
+    pub app: Option<PathBuf>,
+    /// Where `sys.executable` may be made, before the usual cache folders.
+    pub launchers: Option<PathBuf>,
+    /// Read Python's own variables, such as `PYTHONPATH`.
+    pub reads_variables: bool,
     /// Let Python turn SIGINT into `KeyboardInterrupt`: the `python` command
     /// wants it, workers have their own handlers.
     pub install_signal_handlers: bool,

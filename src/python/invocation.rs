@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, VenvError, executable, venv_site_packages};
+use super::{Environment, VenvError, executable, launcher, venv_site_packages};
 
 /// A command line that asks for the interpreter.
 #[derive(Debug)]
@@ -31,21 +31,22 @@ impl Invocation {
         let Some((name, words)) = line.split_first() else {
             return Ok(None);
         };
-        let mut environment = Environment {
-            install_signal_handlers: true,
-            ..Default::default()
-        };
-        let arguments = if is_python_name(name) {
-            called_by_name(&mut environment)?;
-            words
+        let (environment, arguments) = if launcher::is_marked(name) {
+            let environment = by_name(launcher::of_marked());
+            (environment, words)
+        } else if is_python_name(name) {
+            (by_name(called()?), words)
         } else if is_python_shape(words) {
-            words
+            (Environment::default(), words)
         } else {
             return Ok(None);
         };
         Ok(Some(Invocation {
             arguments: arguments.to_vec(),
-            environment,
+            environment: Environment {
+                install_signal_handlers: true,
+                ..environment
+            },
         }))
     }
 }
@@ -55,20 +56,35 @@ fn is_python_name(name: &OsStr) -> bool {
     base.as_encoded_bytes().starts_with(b"python")
 }
 
+/// Who is called Python reads Python's variables.
+fn by_name(environment: Environment) -> Environment {
+    Environment {
+        reads_variables: true,
+        ..environment
+    }
+}
+
 /// `bin/python` of a virtual environment is a link to us: that it was called
 /// is the asking for that environment. The link has to lead here.
-fn called_by_name(environment: &mut Environment) -> Result<(), VenvError> {
+fn called() -> Result<Environment, VenvError> {
     let Some(called) = executable::called_as().filter(|path| leads_here(path)) else {
-        return Ok(());
+        return Ok(Environment::default());
     };
+    let mut environment = Environment::default();
     if let Some(dir) = called.parent().and_then(Path::parent)
-        && dir.join("pyvenv.cfg").is_file()
+        && let Ok(configuration) = fs::read(dir.join(launcher::CONFIGURATION))
     {
-        environment.site_dirs = venv_site_packages(dir)?;
-        environment.venv = Some(dir.to_owned());
+        environment = match launcher::read(&configuration) {
+            Some(described) => described,
+            None => Environment {
+                site_dirs: venv_site_packages(dir)?,
+                venv: Some(dir.to_owned()),
+                ..environment
+            },
+        };
     }
     environment.executable = Some(called);
-    Ok(())
+    Ok(environment)
 }
 
 fn leads_here(path: &Path) -> bool {

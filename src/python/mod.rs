@@ -4,6 +4,7 @@
 //! Everything that is unsafe about embedding CPython stays in this room; the
 //! others meet it through [`start`] and pyo3.
 
+mod arguments;
 mod bundle;
 mod bundle_module;
 mod command;
@@ -14,6 +15,7 @@ mod executable;
 mod finish;
 mod fork;
 mod immortal;
+mod launcher;
 mod log_module;
 mod native_modules;
 mod renew;

@@ -7,12 +7,14 @@ use std::os::unix::ffi::OsStringExt;
 use anyhow::{Result, anyhow};
 use pyo3::prelude::*;
 
-use super::{Environment, traceback};
+use super::{Environment, launcher, traceback};
 
-/// Gives the interpreter what it lacks of this environment: the arguments, the
-/// import path, the `site-packages` folders, and the variables of the process,
+/// Gives the interpreter what it lacks of this environment: its own path, the
+/// arguments, the import path, the `site-packages` folders, and the variables of the process,
 /// of which Python keeps a copy.
 pub(super) fn renew(environment: &Environment) -> Result<()> {
+    // The user may be another one, who cannot see what the first has made.
+    let executable = launcher::path(environment);
     let variables: HashMap<Vec<u8>, Vec<u8>> = env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .collect();
@@ -21,6 +23,7 @@ pub(super) fn renew(environment: &Environment) -> Result<()> {
             module.call_method1(
                 "renew",
                 (
+                    executable.as_os_str(),
                     &environment.program_args,
                     &environment.import_path,
                     &environment.site_dirs,

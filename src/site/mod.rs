@@ -104,6 +104,8 @@ impl Site {
             import_path: self.python_path.clone(),
             site_dirs: self.site_dirs.clone(),
             venv: self.venv.clone(),
+            app: self.unpacked.as_ref().map(|it| it.root().to_owned()),
+            launchers: self.unpacked.as_ref().and_then(Unpacked::launchers),
             ..Environment::default()
         }
     }
@@ -126,8 +128,10 @@ impl Site {
     /// a zip brings its dependencies with it.
     fn take_venv(&mut self, settings: &Settings) -> Result<(), Error> {
         if let Some(dir) = &settings.venv {
-            self.site_dirs.extend(venv_site_packages(dir)?);
-            self.venv = Some(dir.clone());
+            // The app may enter another folder.
+            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            self.site_dirs.extend(venv_site_packages(&dir)?);
+            self.venv = Some(dir);
             return Ok(());
         }
         if self.unpacked.is_some() {

@@ -5,6 +5,7 @@ import site
 import sys
 
 import _rgunicorn_bundle
+from _frozen_importlib_external import PathFinder
 
 
 def add(known_paths):
@@ -20,10 +21,43 @@ def add(known_paths):
     return known_paths
 
 
-def renew(argv, import_path, folders, venv, variables):
+def customize(execute):
+    """Let `execute` import `sitecustomize`, if the virtual environment brings
+    one, or a folder in PYTHONPATH where that is read. One among the app's
+    modules is not ours to run."""
+    folders = []
+    if not sys.flags.ignore_environment:
+        folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    if sys.prefix != sys.base_prefix:
+        folders += (folder for folder in _rgunicorn_bundle.site_dirs() if folder.startswith(sys.prefix))
+    spec = PathFinder.find_spec("sitecustomize", folders)
+    if spec is not None:
+        finder = _Only(spec)
+        sys.meta_path.insert(0, finder)
+        try:
+            execute()
+        finally:
+            sys.meta_path.remove(finder)
+
+
+class _Only:
+    """Finds one module."""
+
+    def __init__(self, spec):
+        self._spec = spec
+
+    def find_spec(self, fullname, path=None, target=None):
+        return self._spec if fullname == self._spec.name else None
+
+
+def renew(executable, argv, import_path, folders, venv, variables):
     """Give an interpreter that runs already what it was not started with."""
     if argv:
         sys.argv[:] = map(str, argv)
+        sys.orig_argv[:] = [executable, "-m", "gunicorn", *sys.argv[1:]]
+    sys.executable = executable
+    if "multiprocessing.spawn" in sys.modules:
+        sys.modules["multiprocessing.spawn"].set_executable(executable)
     path = [str(folder) for folder in import_path]
     sys.path[:] = path + [entry for entry in sys.path if entry not in path]
     new = [str(folder) for folder in folders if str(folder) not in sys.path]

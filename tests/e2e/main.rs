@@ -6,6 +6,7 @@ mod apps;
 mod arbiter;
 mod asgi;
 mod asgi_apps;
+mod children;
 mod clients;
 mod command_line;
 mod config_file;

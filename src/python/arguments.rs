@@ -1,0 +1,46 @@
+//! `Py_GetArgcArgv`, for C code that looks for the process's own command line.
+//!
+//! CPython's answers with `sys.orig_argv`, which here says how `sys.executable`
+//! is started again. Who calls this function goes on to look for the words in
+//! memory, and for the environment behind them; so they are put there. The
+//! build makes CPython's own function weak (scripts/cpython/build).
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+use libc::wchar_t;
+use pyo3_ffi::Py_DecodeLocale;
+
+use crate::process::Title;
+
+/// The command line, as the system has it.
+///
+/// # Safety
+/// Both pointers may be null; else a value can be written to them.
+#[allow(non_snake_case)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn Py_GetArgcArgv(count: *mut c_int, words: *mut *mut *mut wchar_t) {
+    let shown = Title::share();
+    let decoded: Box<[_]> = shown.iter().map(|word| decode(word)).collect();
+    // As long as the process: CPython's live as long, too.
+    let list = Box::leak(decoded);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !count.is_null() {
+            *count = list.len() as c_int;
+        }
+        if !words.is_null() {
+            *words = if list.is_empty() {
+                ptr::null_mut()
+            } else {
+                list.as_mut_ptr()
+            };
+        }
+    }
+}
+
+fn decode(word: &CStr) -> *mut wchar_t {
+    // SAFETY: a C string; Python is preinitialised, as its C functions are
+    // called only then.
+    unsafe { Py_DecodeLocale(word.as_ptr(), ptr::null_mut()) }
+}

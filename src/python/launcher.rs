@@ -1,0 +1,215 @@
+//! A path that is Python for one app: what `sys.executable` says.
+//!
+//! Programs start their own interpreter again by that path, and expect it to
+//! be Python whatever words they add, with the packages that they have
+//! themselves. A virtual environment has such a path, `bin/python`. For all
+//! else there is a folder in the cache that looks like one:
+//!
+//! ```text
+//! bin/python    a link to the executable
+//! pyvenv.cfg    what the app consists of
+//! ```
+//! Where nothing can be written, the executable's own path stands in, with a
+//! mark in it (`/opt/././rgunicorn`), and a variable says what the app consists
+//! of. It means something only to a process that is started by such a path.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use sha2::{Digest, Sha256};
+
+use super::{Environment, executable};
+use crate::cache;
+
+/// What a virtual environment and a launcher's folder are known by (PEP 405).
+pub(super) const CONFIGURATION: &str = "pyvenv.cfg";
+
+/// Holds the text of a [`CONFIGURATION`] where none could be written.
+const VARIABLE: &str = "RGUNICORN_PYTHON";
+
+/// In a path it changes nothing but what the path says.
+const MARK: &[u8] = b"/././";
+
+// The keys that only a launcher's configuration has.
+const IS_LAUNCHER: &str = "rgunicorn";
+const APP: &str = "rgunicorn-app";
+const SITE_PACKAGES: &str = "rgunicorn-site-packages";
+const PREFIX: &str = "rgunicorn-prefix";
+
+/// The path that is Python with this environment. It is made when it is not
+/// there.
+pub(super) fn path(environment: &Environment) -> PathBuf {
+    if let Some(called) = &environment.executable {
+        return called.clone();
+    }
+    if let Some(python) = of_venv(environment) {
+        return python;
+    }
+    let description = describe(environment);
+    let places = environment.launchers.iter().cloned();
+    let places: Vec<PathBuf> = places.chain(cache::places("python")).collect();
+    match description.as_deref().map(|text| in_cache(text, &places)) {
+        Some(Ok(folder)) => folder.join("bin/python"),
+        _ => marked(description),
+    }
+}
+
+/// Is this the name of a path that [`path`] has marked?
+pub(super) fn is_marked(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let folder = name.iter().rposition(|byte| *byte == b'/');
+    folder.is_some_and(|at| name[..=at].ends_with(MARK))
+}
+
+/// The environment of a process that was started by a marked path.
+pub(super) fn of_marked() -> Environment {
+    let text = env::var_os(VARIABLE).unwrap_or_default();
+    read(text.as_bytes()).unwrap_or_default()
+}
+
+/// The environment that a configuration describes; `None` when it is that of a
+/// virtual environment.
+pub(super) fn read(configuration: &[u8]) -> Option<Environment> {
+    let mut is_launcher = false;
+    let mut environment = Environment::default();
+    for line in configuration.split(|byte| *byte == b'\n') {
+        let Some(at) = line.windows(3).position(|three| three == b" = ") else {
+            continue;
+        };
+        let (name, value) = (&line[..at], &line[at + 3..]);
+        let value = PathBuf::from(OsString::from_vec(value.to_vec()));
+        match std::str::from_utf8(name) {
+            Ok(IS_LAUNCHER) => is_launcher = true,
+            Ok(APP) => environment.app = Some(value),
+            Ok(SITE_PACKAGES) => environment.site_dirs.push(value),
+            Ok(PREFIX) => environment.venv = Some(value),
+            _ => {}
+        }
+    }
+    is_launcher.then(|| {
+        environment.import_path.extend(environment.app.clone());
+        environment
+    })
+}
+
+/// `bin/python` of the virtual environment, when that is all there is and it
+/// is a Python of our version: we, or what the environment was made with.
+fn of_venv(environment: &Environment) -> Option<PathBuf> {
+    let venv = environment.venv.as_ref()?;
+    if environment.app.is_some() {
+        return None;
+    }
+    let python = venv.join("bin/python");
+    let real = fs::canonicalize(&python).ok()?;
+    let is_ours = fs::canonicalize(executable::path()).is_ok_and(|ours| ours == real);
+    let version = concat!("python", env!("RGUNICORN_PYTHON_MINOR"));
+    let is_python = is_ours || real.file_name() == Some(OsStr::new(version));
+    (is_python && access(&real, AccessFlags::X_OK).is_ok()).then_some(python)
+}
+
+/// The text of a configuration. None, when a path in it has more than a line.
+fn describe(environment: &Environment) -> Option<Vec<u8>> {
+    let executable = executable::path();
+    let home = executable.parent().unwrap_or(executable);
+    let version = OsStr::new(env!("RGUNICORN_PYTHON_VERSION"));
+    let mut lines = vec![
+        ("home", home.as_os_str()),
+        ("executable", executable.as_os_str()),
+        ("version", version),
+        (IS_LAUNCHER, OsStr::new("launcher")),
+    ];
+    lines.extend(environment.app.iter().map(|it| (APP, it.as_os_str())));
+    let folders = environment.site_dirs.iter();
+    lines.extend(folders.map(|it| (SITE_PACKAGES, it.as_os_str())));
+    lines.extend(environment.venv.iter().map(|it| (PREFIX, it.as_os_str())));
+    let mut text = Vec::new();
+    for (name, value) in lines {
+        if value.as_bytes().contains(&b'\n') {
+            return None;
+        }
+        text.extend([name.as_bytes(), b" = ", value.as_bytes(), b"\n"].concat());
+    }
+    Some(text)
+}
+
+fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
+    let is_whole = |folder: &Path| {
+        fs::read_link(folder.join("bin/python")).is_ok_and(|link| link == executable::path())
+            && fs::read(folder.join(CONFIGURATION)).is_ok_and(|there| there == text)
+    };
+    let fill = |folder: &Path| {
+        folder.parent().map(remove_dead).transpose()?;
+        cache::private_folder(&folder.join("bin"))?;
+        symlink(executable::path(), folder.join("bin/python"))?;
+        fs::write(folder.join(CONFIGURATION), text)
+    };
+    let hash = Sha256::digest(text);
+    let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    cache::filled(places, &name, is_whole, fill)
+}
+
+/// Removes those in a place that belong to an executable that is gone.
+fn remove_dead(place: &Path) -> io::Result<()> {
+    for folder in fs::read_dir(place)? {
+        let folder = folder?.path();
+        let link = folder.join("bin/python");
+        if link.is_symlink() && !link.exists() {
+            cache::remove(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn marked(description: Option<Vec<u8>>) -> PathBuf {
+    // SAFETY: as in `serve::set_variable`: before the interpreter starts no
+    // other thread uses the environment, and Python's keep a copy of their own.
+    match description {
+        Some(text) => unsafe { env::set_var(VARIABLE, OsStr::from_bytes(&text)) },
+        // What an app has said of itself, whose child this is.
+        None => unsafe { env::remove_var(VARIABLE) },
+    }
+    let path = executable::path().as_os_str().as_bytes();
+    let name = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let marked = [&path[..name], MARK, &path[name + 1..]].concat();
+    PathBuf::from(OsString::from_vec(marked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_is_read_again() {
+        let environment = Environment {
+            app: Some("/srv/app".into()),
+            site_dirs: vec!["/srv/a b = c".into(), OsString::from_vec(vec![0xff]).into()],
+            venv: Some("/srv/env".into()),
+            ..Environment::default()
+        };
+        let again = read(&describe(&environment).expect("a text")).expect("a launcher's");
+        assert_eq!(again.app, environment.app);
+        assert_eq!(again.import_path, [PathBuf::from("/srv/app")]);
+        assert_eq!(again.site_dirs, environment.site_dirs);
+        assert_eq!(again.venv, environment.venv);
+        assert!(read(b"home = /usr/bin\nversion = 3.13.5\n").is_none());
+    }
+
+    #[test]
+    fn a_mark_is_seen_before_the_name_only() {
+        let path = marked(None);
+        assert!(is_marked(path.as_os_str()), "{}", path.display());
+        assert_eq!(
+            fs::canonicalize(&path).expect("it is there"),
+            fs::canonicalize(executable::path()).expect("it is there")
+        );
+        for name in ["/opt/./rgunicorn", "./rgunicorn", "rgunicorn", "/a/././b/c"] {
+            assert!(!is_marked(OsStr::new(name)), "{name}");
+        }
+    }
+}

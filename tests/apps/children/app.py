@@ -1,0 +1,78 @@
+"""Starts its own interpreter again, in each way that programs know.
+
+`GET /` answers with a line for each way: its name and what came of it. Every
+child imports `dep`, which only the app's own packages have.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import zipapp
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+SOURCE = "import dep; print(dep.double(21))"
+
+
+def run(*words, executable=None, **more):
+    done = subprocess.run(
+        [executable or sys.executable, *words], capture_output=True, text=True, timeout=60, **more
+    )
+    said = done.stdout or done.stderr
+    return f"{done.returncode} {' '.join(said.split()[-6:])}"
+
+
+def by_words():
+    yield "code", run("-c", SOURCE)
+    yield "no code", run("-c", "")
+    yield "wrong code", run("-c", "1/0")
+    yield "module", run("-m", "dep")
+    yield "option", run("--check-hash-based-pycs", "never", "-c", SOURCE)
+    yield "version", run("--version")
+    yield "input", run(input=SOURCE)
+    yield "dash", run("-", input=SOURCE)
+    yield "name", run("-c", SOURCE, executable=os.path.normpath(sys.executable))
+    line = [sys.executable, *sys.orig_argv[1:], "--version"]
+    yield "again", run(*line[1:]).split()[1]
+
+
+def by_files():
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "tool")
+        script.write_text(SOURCE)
+        yield "script", run(str(script))
+        package = Path(folder, "package")
+        package.mkdir()
+        Path(package, "__main__.py").write_text(SOURCE)
+        yield "folder", run(str(package))
+        archive = Path(folder, "archive.pyz")
+        zipapp.create_archive(package, archive)
+        yield "archive", run(str(archive))
+        script.write_text(f"#!{sys.executable}\n{SOURCE}")
+        script.chmod(0o755)
+        yield "shebang", run(executable=str(script))
+
+
+def by_pools():
+    import dep
+
+    for method in ("spawn", "forkserver", "fork"):
+        context = multiprocessing.get_context(method)
+        with context.Pool(1) as pool:
+            yield f"pool by {method}", f"0 {pool.map(dep.double, [21])[0]}"
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            yield f"futures by {method}", f"0 {pool.submit(dep.double, 21).result()}"
+
+
+# By the request's path; some roots have no place for files or for semaphores.
+WAYS = {"/": (by_words, by_files, by_pools), "/words": (by_words,)}
+
+
+def application(environ, start_response):
+    lines = [f"executable: {sys.executable}"]
+    for way in WAYS[environ["PATH_INFO"]]:
+        lines += (f"{name}: {outcome}" for name, outcome in way())
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["\n".join(lines).encode()]

@@ -1,0 +1,236 @@
+//! `sys.executable` is Python for the app, whatever words a child is given.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Root, Start, Target, app, folder, program, site};
+
+/// The package that every child imports.
+const DEP: &str = "def double(number): return 2 * number\n\
+                   if __name__ == '__main__': print(double(21))\n";
+
+const BY_WORDS: &[&str] = &[
+    "code: 0 42",
+    "no code: 0 ",
+    "wrong code: 1 ~^~ ZeroDivisionError: division by zero",
+    "module: 0 42",
+    "option: 0 42",
+    "input: 0 42",
+    "dash: 0 42",
+    "again: rgunicorn",
+];
+
+const BY_FILES: &[&str] = &[
+    "script: 0 42",
+    "folder: 0 42",
+    "archive: 0 42",
+    "shebang: 0 42",
+];
+
+const BY_POOLS: &[&str] = &[
+    "pool by spawn: 0 42",
+    "futures by spawn: 0 42",
+    "pool by forkserver: 0 42",
+    "futures by forkserver: 0 42",
+    "pool by fork: 0 42",
+    "futures by fork: 0 42",
+];
+
+/// Whether the report of the app has each of these lines; gives the path that
+/// it has for `sys.executable`.
+#[track_caller]
+fn check(report: &str, expected: &[&[&str]]) -> PathBuf {
+    let lines: Vec<&str> = report.lines().collect();
+    for line in expected.concat() {
+        assert!(lines.contains(&line), "no '{line}' in:\n{report}");
+    }
+    let version = lines.iter().find_map(|it| it.strip_prefix("version: 0 "));
+    assert!(
+        version.is_some_and(|it| it.starts_with("Python 3.")),
+        "{report}"
+    );
+    let path = lines[0].strip_prefix("executable: ");
+    path.unwrap_or_else(|| panic!("{report}")).into()
+}
+
+#[track_caller]
+fn check_all(target: &Target) -> PathBuf {
+    let report = target.get("/").ok();
+    let name = "name: 0 42";
+    check(&report, &[BY_WORDS, BY_FILES, BY_POOLS, &[name]])
+}
+
+/// A virtual environment, made by the file itself, that has the package.
+fn venv(dir: &Path) -> PathBuf {
+    let venv = dir.join("env");
+    site::python(["-m", "venv", "--without-pip"])
+        .args([&venv])
+        .run()
+        .expect_success();
+    let packages = fs::read_dir(venv.join("lib")).unwrap().next();
+    let packages = packages.unwrap().unwrap().path().join("site-packages");
+    fs::write(packages.join("dep.py"), DEP).unwrap();
+    venv
+}
+
+fn zip(dir: &Path) -> PathBuf {
+    let source = fs::read_to_string(app("children").join("app.py")).unwrap();
+    site::small_zip(dir, &[("app.py", &source), ("site-packages/dep.py", DEP)])
+}
+
+#[test]
+fn with_a_named_venv() {
+    let dir = folder();
+    let venv = venv(dir.path());
+    let server = Start::server(["--chdir".as_ref(), app("children").as_os_str()])
+        .args(["--venv", "env"])
+        .cwd(dir.path())
+        .spawn();
+    assert_eq!(check_all(&server.target()), venv.join("bin/python"));
+}
+
+#[test]
+fn with_a_venv_beside_the_app_in_threads() {
+    let dir = folder();
+    site::copy_app("children", dir.path());
+    fs::rename(venv(dir.path()), dir.path().join(".venv")).unwrap();
+    let server = Start::server(["-k", "gthread", "--threads", "2"])
+        .cwd(dir.path())
+        .spawn();
+    let expected = dir.path().join(".venv/bin/python");
+    assert_eq!(check_all(&server.target()), expected);
+}
+
+/// Made by a Python that is not on this machine, as when it is copied into a
+/// container.
+#[test]
+fn with_a_venv_whose_own_python_is_gone() {
+    let dir = folder();
+    let venv = venv(dir.path());
+    fs::remove_file(venv.join("bin/python")).unwrap();
+    symlink("/nowhere/python3.13", venv.join("bin/python")).unwrap();
+    let server = Start::server(["--venv".as_ref(), venv.as_os_str()])
+        .cwd(app("children"))
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    let path = check_all(&server.target());
+    assert!(
+        path.starts_with(dir.path().join("rgunicorn/python")),
+        "{}",
+        path.display()
+    );
+    let code = "import sys; print(sys.prefix)";
+    let done = Start::program(path, ["-c", code]).run().expect_success();
+    assert_eq!(done.stdout, venv.display().to_string());
+}
+
+#[test]
+fn with_a_zip() {
+    let dir = folder();
+    let server = Start::server(["--app-zip".as_ref(), zip(dir.path()).as_os_str()])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    let path = check_all(&server.target());
+    assert!(
+        path.starts_with(dir.path().join("rgunicorn/apps")),
+        "{}",
+        path.display()
+    );
+    // It goes on to be the app's Python when the server has ended.
+    drop(server);
+    let done = Start::program(path, ["-m", "dep"]).run().expect_success();
+    assert_eq!(done.stdout, "42");
+}
+
+#[test]
+fn with_a_zip_and_a_preloaded_app() {
+    let dir = folder();
+    let server = Start::server(["--preload", "--app-zip"])
+        .args([zip(dir.path())])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    check_all(&server.target());
+}
+
+#[test]
+fn with_a_zip_and_a_venv() {
+    let dir = folder();
+    let source = fs::read_to_string(app("children").join("app.py")).unwrap();
+    let zip = site::small_zip(dir.path(), &[("app.py", &source)]);
+    let server = Start::server(["--venv".as_ref(), venv(dir.path()).as_os_str()])
+        .args(["--app-zip".as_ref(), zip.as_os_str()])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    check_all(&server.target());
+}
+
+/// Nothing but the folder, which a child finds as its own.
+#[test]
+fn with_a_folder_alone() {
+    let dir = folder();
+    site::copy_app("children", dir.path());
+    fs::write(dir.path().join("dep.py"), DEP).unwrap();
+    let server = Start::server([""; 0])
+        .cwd(dir.path())
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    let report = server.target().get("/").ok();
+    let path = check(&report, &[BY_WORDS, BY_POOLS]);
+    assert!(
+        path.starts_with(dir.path().join("rgunicorn/python")),
+        "{report}"
+    );
+}
+
+#[test]
+fn with_the_executable_replaced_while_it_runs() {
+    let dir = folder();
+    let file = dir.path().join("rgunicorn");
+    fs::copy(program(), &file).unwrap();
+    let server = Start::program(&file, ["--bind", "127.0.0.1:0", "--app-zip"])
+        .args([zip(dir.path())])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    let target = server.target();
+    fs::copy(program(), dir.path().join("new")).unwrap();
+    fs::rename(dir.path().join("new"), &file).unwrap();
+    check_all(&target);
+}
+
+/// Where nothing can be written the path of the file itself is taken, with a
+/// mark in it, which does not survive `os.path.normpath`.
+#[test]
+fn with_a_zip_where_nothing_can_be_written() {
+    let dir = folder();
+    let Some(root) = Root::empty() else { return };
+    let root = root.put(zip(dir.path()), "/site.zip").read_only();
+    let server = root.server(["--app-zip", "/site.zip"]).spawn();
+    let path = check(&server.target().get("/words").ok(), &[BY_WORDS]);
+    assert_eq!(path.as_os_str(), "/././rgunicorn");
+}
+
+/// A master of another user has a cache folder that its workers cannot see.
+#[test]
+fn with_workers_of_another_user() {
+    let dir = folder();
+    let Some(root) = Root::empty() else { return };
+    let root = root
+        .put(zip(dir.path()), "/site.zip")
+        .with("/dev/shm".as_ref(), "/dev/shm")
+        .with_tmp();
+    for more in [&[][..], &["--preload"]] {
+        let server = root
+            .server([
+                "--app-zip",
+                "/site.zip",
+                "--user",
+                "4711",
+                "--group",
+                "4711",
+            ])
+            .args(more)
+            .spawn();
+        check(&server.target().get("/words").ok(), &[BY_WORDS]);
+    }
+}
