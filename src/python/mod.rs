@@ -43,6 +43,7 @@ pub use executable::path as executable;
 pub use finish::{finish, run_exit_functions};
 pub use fork::{fork, load_to_share};
 pub use hooks::Hooks;
+pub use renew::rename;
 pub use stacks::stacks;
 pub use thread::thread;
 pub use venv::{VenvError, venv_site_packages};

@@ -13,7 +13,6 @@ use super::{Environment, launcher, traceback};
 /// arguments, the import path, the `site-packages` folders, and the variables of the process,
 /// of which Python keeps a copy.
 pub(super) fn renew(environment: &Environment) -> Result<()> {
-    // The user may be another one, who cannot see what the first has made.
     let executable = launcher::path(environment);
     let variables: HashMap<Vec<u8>, Vec<u8>> = env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
@@ -35,5 +34,19 @@ pub(super) fn renew(environment: &Environment) -> Result<()> {
         renewed
             .map(drop)
             .map_err(|error| anyhow!(traceback::format(py, &error)))
+    })
+}
+
+/// Lets `sys.executable` be a path that this process can execute: the user may
+/// be another one, who cannot see what the first has made.
+///
+/// # Errors
+/// Python cannot be told.
+pub fn rename(environment: &Environment) -> PyResult<()> {
+    let executable = launcher::path(environment);
+    Python::attach(|py| {
+        let module = py.import("_rgunicorn.site_dirs")?;
+        module.call_method1("set_executable", (executable.as_os_str(),))?;
+        Ok(())
     })
 }

@@ -50,14 +50,19 @@ class _Only:
         return self._spec if fullname == self._spec.name else None
 
 
+def set_executable(executable):
+    """Let `sys.executable` be another path."""
+    sys.executable = sys.orig_argv[0] = executable
+    if "multiprocessing.spawn" in sys.modules:
+        sys.modules["multiprocessing.spawn"].set_executable(executable)
+
+
 def renew(executable, argv, import_path, folders, venv, variables):
     """Give an interpreter that runs already what it was not started with."""
     if argv:
         sys.argv[:] = map(str, argv)
-        sys.orig_argv[:] = [executable, "-m", "gunicorn", *sys.argv[1:]]
-    sys.executable = executable
-    if "multiprocessing.spawn" in sys.modules:
-        sys.modules["multiprocessing.spawn"].set_executable(executable)
+        sys.orig_argv[1:] = ["-m", "gunicorn", *sys.argv[1:]]
+    set_executable(executable)
     path = [str(folder) for folder in import_path]
     sys.path[:] = path + [entry for entry in sys.path if entry not in path]
     new = [str(folder) for folder in folders if str(folder) not in sys.path]
@@ -66,7 +71,8 @@ def renew(executable, argv, import_path, folders, venv, variables):
         for folder in new:
             site.addsitedir(folder)
         sys.path.append(fallback)
-    if venv is not None:
+    is_new = venv is not None and sys.prefix == sys.base_prefix
+    if is_new:
         sys.prefix = sys.exec_prefix = str(venv)
     variables = {bytes(name): bytes(value) for name, value in variables.items()}
     for name in os.environb.keys() - variables.keys():
@@ -74,3 +80,5 @@ def renew(executable, argv, import_path, folders, venv, variables):
     for name, value in variables.items():
         if os.environb.get(name) != value:
             os.environb[name] = value
+    if is_new:
+        customize(site.execsitecustomize)

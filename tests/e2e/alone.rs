@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::support::{Start, folder, program, site};
+use crate::support::{Start, copy_program, folder, site};
 
 /// Debian's and most others' `nobody`.
 const NOBODY: u32 = 65534;
@@ -19,7 +19,7 @@ fn another_user_serves_the_demo_with_nothing_but_the_file() {
     }
     let home = folder();
     let path = |name: &str| home.path().join(name);
-    fs::copy(program(), path("rgunicorn")).unwrap();
+    copy_program(path("rgunicorn"));
     fs::copy(site::zip("demo"), path("site.zip")).unwrap();
     fs::set_permissions(path("rgunicorn"), fs::Permissions::from_mode(0o755)).unwrap();
     chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -37,8 +37,10 @@ fn another_user_serves_the_demo_with_nothing_but_the_file() {
     .spawn();
     let page = server.target().get("/").ok();
     assert!(page.contains("<h1>It runs.</h1>"), "{page}");
-    let executable = format!("<td>{}</td>", path("rgunicorn").display());
-    assert!(page.contains(&executable), "{page}");
+    let executable = page.split("sys.executable</th><td>").nth(1).unwrap();
+    let executable = executable.split('<').next().unwrap();
+    assert!(executable.ends_with("/bin/python"), "{page}");
+    assert_eq!(fs::canonicalize(executable).unwrap(), path("rgunicorn"));
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), 0, "{}", server.stderr.so_far());
 }

@@ -91,7 +91,7 @@ fn a_zip_is_served_where_nothing_at_all_can_be_written() {
 #[test]
 fn python_knows_where_it_is_without_proc() {
     let Some(root) = Root::empty() else { return };
-    let code = "import os, sys; print(sys.executable, os.path.exists('/proc'))";
+    let code = "import os, sys; print(sys._base_executable, os.path.exists('/proc'))";
     let said = root.start(["python", "-c", code]).run().expect_success();
     assert_eq!(said.stdout, "/rgunicorn False");
 }

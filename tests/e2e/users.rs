@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::support::{Root, Start, Target, folder, program, wait_until};
+use crate::support::{Root, Start, Target, copy_program, folder, wait_until};
 
 const NOBODY: &str = "65534";
 
@@ -87,7 +87,7 @@ fn who_cannot_become_somebody_else_says_so() {
     fs::write(dir.path().join("app.py"), APP).unwrap();
     // The checkout may be where this user cannot go.
     let file = dir.path().join("rgunicorn");
-    fs::copy(program(), &file).unwrap();
+    copy_program(&file);
     let server = Start::program(&file, ["--bind", "127.0.0.1:0", "--user", "1", "app:app"])
         .cwd(dir.path())
         .user(65534)

@@ -20,8 +20,8 @@ def run(*words, executable=None, **more):
     done = subprocess.run(
         [executable or sys.executable, *words], capture_output=True, text=True, timeout=60, **more
     )
-    said = done.stdout or done.stderr
-    return f"{done.returncode} {' '.join(said.split()[-6:])}"
+    last = (done.stdout or done.stderr).strip().split("\n")[-1]
+    return f"{done.returncode} {last}"
 
 
 def by_words():

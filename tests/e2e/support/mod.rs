@@ -13,6 +13,7 @@ pub use process::{Finished, Process, Start, own_memory};
 pub use root::Root;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,14 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub fn program() -> PathBuf {
     std::env::var_os("RGUNICORN_BIN")
         .map_or_else(|| env!("CARGO_BIN_EXE_rgunicorn").into(), PathBuf::from)
+}
+
+/// Copies the program. Another process does it: had this one the copy open while
+/// another test starts a child, that child would have it open, too, and nobody
+/// could execute it (ETXTBSY, execve(2)).
+pub fn copy_program(to: impl AsRef<Path>) {
+    let done = Command::new("cp").arg(program()).arg(to.as_ref()).status();
+    assert!(done.unwrap().success());
 }
 
 /// One of the sites in `tests/apps`.

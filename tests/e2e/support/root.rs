@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::{Start, program};
+use super::{Start, copy_program, program};
 
 /// A file system with nothing in it but the program.
 pub struct Root {
@@ -106,7 +106,7 @@ impl Root {
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
         let inside = self.path("rgunicorn");
         if !inside.exists() && fs::hard_link(program(), &inside).is_err() {
-            fs::copy(program(), inside).unwrap();
+            copy_program(inside);
         }
         let mut script = "set -e\nroot=$1; shift\nmount --bind \"$root\" \"$root\"\n".to_owned();
         if self.read_only {
