@@ -30,6 +30,7 @@ pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
         .env("PYTHONHOME", cpython)
         .args(["-S", "-B", "scripts/cpython/bundle.py"])
         .arg(cpython.join("lib").join(format!("python{version}")))
+        .arg(cpython.join("include"))
         .args(["stdlib-bundle", version])
         .arg(&stream);
     crate::run(&mut command, "compiling the standard library")?;

@@ -1,8 +1,9 @@
 """Gather the files of the bundle, compiled, into one stream.
 
-    python bundle.py LIB OURS VERSION OUT
+    python bundle.py LIB INCLUDE OURS VERSION OUT
 
-LIB is CPython's standard library and OURS is stdlib-bundle/. For each file of
+LIB is CPython's standard library, INCLUDE has its C headers in a folder, and
+OURS is stdlib-bundle/. For each file of
 the bundle OUT has its path, its bytes and (for Python) its marshalled code,
 each with its length before it as four little-endian bytes. scripts/build-steps/blob.rs
 packs it.
@@ -26,7 +27,7 @@ BOOT = {
 }
 
 
-def main(lib, ours, version, out):
+def main(lib, include, ours, version, out):
     stdlib = f"lib/python{version}"
     with tempfile.TemporaryDirectory() as scratch, open(out, "wb") as stream:
         chosen = Path(scratch, "Lib")
@@ -34,6 +35,8 @@ def main(lib, ours, version, out):
         apply_patches(Path(ours, "patches"), chosen)
         for name, file in files(chosen):
             write(stream, f"{stdlib}/{name}", name, file.read_bytes())
+        for name, file in files(Path(include)):
+            write(stream, f"include/{name}", name, file.read_bytes())
         for name, file in files(Path(ours, "rgunicorn")):
             place = BOOT.get(name, f"{stdlib}/_rgunicorn/{name}")
             write(stream, place, f"_rgunicorn/{name}", file.read_bytes())

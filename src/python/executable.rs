@@ -2,8 +2,10 @@
 
 use std::env;
 use std::ffi::{CStr, OsStr, OsString, c_char};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 /// The absolute path of the running file. It is looked up once, so ask before
@@ -26,7 +28,21 @@ pub fn called_as() -> Option<PathBuf> {
     } else {
         on_search_path(&name)?
     };
-    std::path::absolute(found).ok().filter(|path| path.exists())
+    absolute(&found).ok().filter(|path| path.exists())
+}
+
+/// An absolute path without steps up (`..`). Symbolic links behind the last of
+/// these stay.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let parts: Vec<Component<'_>> = path.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
+        return Ok(path);
+    };
+    let folder = fs::canonicalize(parts[..=last].iter().collect::<PathBuf>())?;
+    Ok(parts[last + 1..]
+        .iter()
+        .fold(folder, |path, part| path.join(part)))
 }
 
 /// The path that was given to `execve`, which unlike `argv[0]` nobody makes up.
@@ -61,6 +77,17 @@ fn without_deleted_mark(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_up_are_taken_and_links_kept() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let real = dir.path().canonicalize().expect("it is there");
+        fs::create_dir(real.join("a")).expect("a folder");
+        std::os::unix::fs::symlink("a", real.join("link")).expect("a link");
+        let found = absolute(&real.join("a/../link/python")).expect("a path");
+        assert_eq!(found, real.join("link/python"));
+        assert!(absolute(&real.join("none/../a")).is_err());
+    }
 
     #[test]
     fn a_replaced_file_keeps_its_path() {

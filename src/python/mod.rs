@@ -39,7 +39,7 @@ pub use command::run;
 pub use config::start_once;
 pub use config::{is_started, start};
 pub use environment::Environment;
-pub use executable::path as executable;
+pub use executable::{absolute, path as executable};
 pub use finish::{finish, run_exit_functions};
 pub use fork::{fork, load_to_share};
 pub use hooks::Hooks;

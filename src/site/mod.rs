@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::cache;
 use crate::config::Settings;
 use crate::pack::{self, Unpacked};
-use crate::python::{Environment, VenvError, venv_site_packages};
+use crate::python::{Environment, VenvError, absolute, venv_site_packages};
 
 /// A site: an app's code with its dependencies.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ impl Site {
     fn take_venv(&mut self, settings: &Settings) -> Result<(), Error> {
         if let Some(dir) = &settings.venv {
             // The app may enter another folder.
-            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            let dir = absolute(dir).unwrap_or_else(|_| dir.clone());
             self.site_dirs.extend(venv_site_packages(&dir)?);
             self.venv = Some(dir);
             return Ok(());
@@ -142,6 +142,7 @@ impl Site {
         if !dir.is_dir() {
             return Ok(());
         }
+        let dir = absolute(&dir).unwrap_or(dir);
         match venv_site_packages(&dir) {
             Ok(site_dirs) => {
                 self.site_dirs.extend(site_dirs);

@@ -62,6 +62,7 @@ mod support;
 mod systemd;
 mod titles;
 mod tls;
+mod tools;
 mod tornado;
 mod under_load;
 mod upgrade;
