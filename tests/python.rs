@@ -452,6 +452,67 @@ mod acts_as_python {
         assert!(said(command(&link).arg("-V")).starts_with("Python 3."));
     }
 
+    /// As a Python does; the commands of the server do not (mod isolation).
+    #[test]
+    fn who_is_called_python_reads_pythons_variables() {
+        let dir = folder();
+        let link = dir.path().join("python3");
+        symlink(FILE, &link).expect("a link");
+        let more = dir.path().join("more");
+        fs::create_dir(&more).expect("a folder");
+        fs::write(more.join("found.py"), "word = 'found'").expect("a module");
+        fs::write(
+            more.join("sitecustomize.py"),
+            "import builtins; builtins.customized = True",
+        )
+        .expect("a module");
+        let code = "import builtins, sys; print(hasattr(builtins, 'customized'), \
+                    sys.warnoptions, hash('a'), sys.flags.dev_mode)";
+        let asked = |options: &[&str]| {
+            let mut python = command(&link);
+            python.args(options).args(["-c", code]);
+            python
+                .env("PYTHONPATH", &more)
+                .env("PYTHONHASHSEED", "5")
+                .env("PYTHONDEVMODE", "1")
+                .env("PYTHONHOME", "/nowhere")
+                .env("PYTHONWARNINGS", "error");
+            said(&mut python)
+        };
+        let found = "True ['default', 'error'] -3242440559064031509 True";
+        assert_eq!(asked(&[]), found);
+        for option in ["-E", "-I"] {
+            let told = asked(&[option]);
+            assert!(told.starts_with("False [] "), "{told}");
+            assert!(told.ends_with(" False"), "{told}");
+        }
+        let mut python = command(&link);
+        python.args(["-c", "import found; print(found.word)"]);
+        assert_eq!(said(python.env("PYTHONPATH", &more)), "found");
+    }
+
+    #[test]
+    fn options_of_the_interpreter_count() {
+        for (option, expected) in [
+            ("dev", "True True 4300 None 0"),
+            ("faulthandler", "False True 4300 None 0"),
+            ("int_max_str_digits=5000", "False False 5000 None 0"),
+            ("pycache_prefix=/nowhere", "False False 4300 /nowhere 0"),
+            ("warn_default_encoding", "False False 4300 None 1"),
+        ] {
+            let code = "import faulthandler, sys; flags = sys.flags; \
+                        print(flags.dev_mode, faulthandler.is_enabled(), \
+                              flags.int_max_str_digits, sys.pycache_prefix, \
+                              flags.warn_default_encoding)";
+            let told = said(rgunicorn().args(["python", "-X", option, "-c", code]));
+            assert_eq!(told, expected, "{option}");
+        }
+        // Development mode shows what is left open.
+        let code = "open('/dev/null')";
+        let output = run(rgunicorn().args(["python", "-X", "dev", "-c", code]));
+        assert!(stderr(&output).contains("ResourceWarning: unclosed file"));
+    }
+
     #[test]
     fn a_replaced_file_still_knows_itself() {
         let dir = folder();
@@ -502,6 +563,39 @@ mod virtual_environments {
             said(command(&venv.join("bin/python")).args(["-c", code])),
             expected
         );
+    }
+
+    #[test]
+    fn scripts_that_pip_installs_start_the_environments_python() {
+        let dir = folder();
+        let venv = made(dir.path());
+        let project = dir.path().join("project");
+        fs::create_dir(&project).expect("a folder");
+        let wheel = project.join("hello-1.0-py3-none-any.whl");
+        let make = "import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
+    info = 'hello-1.0.dist-info/'
+    wheel.writestr('hello.py', 'def main(): import sys; print(sys.prefix)')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: hello\\nVersion: 1.0\\n')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(info + 'entry_points.txt', '[console_scripts]\\nhello = hello:main\\n')
+    wheel.writestr(info + 'RECORD', '')";
+        said(rgunicorn().args(["python", "-c", make]).arg(&wheel));
+        // The environment is named by a way that leads through another folder.
+        let named = project.join("../env");
+        let install = ["python", "-m", "pip", "install", "--quiet", "--no-index"];
+        said(
+            rgunicorn()
+                .arg("--venv")
+                .arg(named)
+                .args(install)
+                .arg(&wheel),
+        );
+        let script = venv.join("bin/hello");
+        let text = fs::read_to_string(&script).expect("a script");
+        let first = format!("#!{}/bin/python", venv.display());
+        assert_eq!(text.lines().next(), Some(&*first));
+        assert_eq!(said(&mut command(&script)), venv.display().to_string());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `rgunicorn python ...`: the interpreter as a person knows it.
 
+use std::env;
 use std::ffi::OsString;
 
 use super::Environment;
-use super::config::{Config, check};
+use super::config::{self, Config, check};
 use pyo3_ffi::{Py_RunMain, PyConfig_Read, PyStatus_IsExit};
 
 /// Run Python's own command line: `-c`, `-m`, a script, `-`, the prompt, and
@@ -23,21 +24,33 @@ pub fn run(args: &[OsString], environment: Environment) -> i32 {
 /// Start the interpreter; or the exit code, when the command line is done
 /// already (`--version`, an unknown option).
 fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Option<i32>> {
-    let mut words = vec![OsString::from("python")];
-    words.extend_from_slice(args);
-    let mut config = Config::new(environment, Some(&words))?;
-    config.0.parse_argv = 1;
-    config.0.install_signal_handlers = environment.install_signal_handlers.into();
-    config.arguments(&words)?;
-    config.original(args.iter().cloned())?;
+    let mut line = vec![OsString::from("python")];
+    line.extend_from_slice(args);
+    config::prepare(environment, &line)?;
+    let mut asked = configured(&line, environment)?;
     // SAFETY: a filled-in configuration.
-    let status = unsafe { PyConfig_Read(&mut *config.0) };
+    let status = unsafe { PyConfig_Read(&mut *asked.0) };
     // SAFETY: a status as CPython gave it.
     if unsafe { PyStatus_IsExit(status) } != 0 {
         return Ok(Some(status.exitcode));
     }
     check(status)?;
-    config.search_first()?;
+    // Read twice, the same configuration would lose an option
+    // (-X warn_default_encoding).
+    let mut config = configured(&line, environment)?;
+    // -E and -I forbid it.
+    if asked.0.use_environment != 0 {
+        config.search_first(&env::var_os("PYTHONPATH").unwrap_or_default())?;
+    }
     config.initialize()?;
     Ok(None)
+}
+
+fn configured(line: &[OsString], environment: &Environment) -> anyhow::Result<Config> {
+    let mut config = Config::new(environment)?;
+    config.0.parse_argv = 1;
+    config.0.install_signal_handlers = environment.install_signal_handlers.into();
+    config.arguments(line)?;
+    config.original(line.iter().skip(1).cloned())?;
+    Ok(config)
 }

@@ -24,7 +24,8 @@ pub fn start(environment: &Environment) -> Result<()> {
     if is_started() {
         return renew::renew(environment);
     }
-    let mut config = Config::new(environment, None)?;
+    prepare(environment, &[])?;
+    let mut config = Config::new(environment)?;
     config.0.install_signal_handlers = environment.install_signal_handlers.into();
     config.0.isolated = 1;
     config.0.safe_path = 1;
@@ -45,22 +46,23 @@ pub fn is_started() -> bool {
     unsafe { Py_IsInitialized() != 0 }
 }
 
+/// Prepares this process for an interpreter. `line` is Python's own command
+/// line, where there is one: some options count before all else.
+pub(super) fn prepare(environment: &Environment, line: &[OsString]) -> Result<()> {
+    ensure!(!is_started(), "Python has been started already");
+    preinitialize(line, environment.reads_variables)?;
+    register_boot_modules()?;
+    native_modules::serve();
+    Ok(())
+}
+
 /// A `PyConfig`, cleared when it goes.
 pub(super) struct Config(pub(super) Box<PyConfig>);
 
 impl Config {
-    /// With the paths of `environment` and nothing from anywhere else. `line`
-    /// is Python's own command line, where there is one: its first options
-    /// count before all else.
-    pub(super) fn new(environment: &Environment, line: Option<&[OsString]>) -> Result<Config> {
-        // SAFETY: asked before the interpreter's own state is touched.
-        ensure!(
-            unsafe { Py_IsInitialized() } == 0,
-            "Python has been started already"
-        );
-        preinitialize(line.unwrap_or_default(), environment.reads_variables)?;
-        register_boot_modules()?;
-        native_modules::serve();
+    /// With the paths of `environment` and nothing from anywhere else. The
+    /// process is prepared.
+    pub(super) fn new(environment: &Environment) -> Result<Config> {
         // SAFETY: PyConfig is made of integers and pointers, for which zero is
         // a value, and the next call fills it in.
         let mut config = Config(Box::new(unsafe { std::mem::zeroed() }));
@@ -121,13 +123,9 @@ impl Config {
         Ok(())
     }
 
-    /// Puts the folders of `PYTHONPATH` first on `sys.path`, if it was read.
-    pub(super) fn search_first(&mut self) -> Result<()> {
-        let Some(folders) = env::var_os("PYTHONPATH").filter(|it| !it.is_empty()) else {
-            return Ok(());
-        };
-        // Options such as -E and -I forbid it.
-        if self.0.use_environment == 0 {
+    /// Puts these folders first on `sys.path`; a colon is between them.
+    pub(super) fn search_first(&mut self, folders: &OsStr) -> Result<()> {
+        if folders.is_empty() {
             return Ok(());
         }
         for (index, folder) in folders.as_bytes().split(|byte| *byte == b':').enumerate() {

@@ -13,6 +13,7 @@ mod config_file;
 mod container;
 mod cookies;
 mod corpus;
+mod customize;
 mod daemon;
 mod deadlines;
 mod empty_root;

@@ -1,0 +1,99 @@
+//! Whose `sitecustomize` is run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Process, Start, folder, site};
+
+/// Says who was run before it, by the name that they have left.
+const APP: &str = "import builtins
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [getattr(builtins, 'customized', 'nobody').encode()]
+";
+
+fn customize(name: &str) -> String {
+    format!("import builtins; builtins.customized = '{name}'")
+}
+
+fn venv(dir: &Path) -> PathBuf {
+    let venv = dir.join("env");
+    site::python(["-m", "venv", "--without-pip"])
+        .args([&venv])
+        .run()
+        .expect_success();
+    let lib = fs::read_dir(venv.join("lib")).unwrap().next();
+    let packages = lib.unwrap().unwrap().path().join("site-packages");
+    fs::write(packages.join("sitecustomize.py"), customize("the venv")).unwrap();
+    venv
+}
+
+/// The app's folder has one of its own, which is for something else.
+fn app(dir: &Path) -> PathBuf {
+    let app = dir.join("app");
+    fs::create_dir(&app).unwrap();
+    fs::write(app.join("app.py"), APP).unwrap();
+    fs::write(app.join("sitecustomize.py"), customize("the app")).unwrap();
+    app
+}
+
+#[track_caller]
+fn expect(server: &Process, who: &str) {
+    assert_eq!(server.target().get("/").ok(), who);
+}
+
+#[test]
+fn an_apps_own_is_not() {
+    let dir = folder();
+    let app = app(dir.path());
+    for more in [
+        &[][..],
+        &["--preload"],
+        &["-k", "gthread"],
+        &["--pythonpath", "."],
+    ] {
+        let server = Start::server(more).cwd(&app).spawn();
+        expect(&server, "nobody");
+    }
+    // The config file has the interpreter started before the app is found.
+    fs::write(app.join("gunicorn.conf.py"), "workers = 1").unwrap();
+    expect(&Start::server([""; 0]).cwd(&app).spawn(), "nobody");
+    let code = "import builtins; print(hasattr(builtins, 'customized'))";
+    let done = site::python(["-c", code]).cwd(&app).run().expect_success();
+    assert_eq!(done.stdout, "False");
+}
+
+#[test]
+fn a_zips_own_is_not() {
+    let dir = folder();
+    let files = [
+        ("app.py", APP),
+        ("sitecustomize.py", &customize("the app")),
+        ("site-packages/sitecustomize.py", &customize("a package")),
+    ];
+    let zip = site::small_zip(dir.path(), &files);
+    let server = Start::server(["--app-zip".as_ref(), zip.as_os_str()])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    expect(&server, "nobody");
+}
+
+#[test]
+fn a_virtual_environments_is() {
+    let dir = folder();
+    let (app, venv) = (app(dir.path()), venv(dir.path()));
+    let serve = || {
+        Start::server(["--venv".as_ref(), venv.as_os_str()])
+            .cwd(&app)
+            .spawn()
+    };
+    expect(&serve(), "the venv");
+    fs::write(app.join("gunicorn.conf.py"), "workers = 1").unwrap();
+    expect(&serve(), "the venv");
+    let code = "import builtins; print(builtins.customized)";
+    let done = Start::program(venv.join("bin/python"), ["-c", code])
+        .cwd(&app)
+        .run()
+        .expect_success();
+    assert_eq!(done.stdout, "the venv");
+}
