@@ -98,6 +98,11 @@ mod library {
     }
 
     #[test]
+    fn tools_read_its_sources_by_name() {
+        said(rgunicorn().arg("python").arg(script("bundled_sources.py")));
+    }
+
+    #[test]
     fn each_hard_module_does_a_small_job() {
         said(rgunicorn().arg("python").arg(script("small_jobs.py")));
     }

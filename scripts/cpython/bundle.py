@@ -38,8 +38,11 @@ def main(lib, include, ours, version, out):
         for name, file in files(Path(include)):
             write(stream, f"include/{name}", name, file.read_bytes())
         for name, file in files(Path(ours, "rgunicorn")):
-            place = BOOT.get(name, f"{stdlib}/_rgunicorn/{name}")
-            write(stream, place, f"_rgunicorn/{name}", file.read_bytes())
+            place, shown = f"{stdlib}/_rgunicorn/{name}", f"_rgunicorn/{name}"
+            if name in BOOT:
+                # What is told of its code leads to no file: none is looked for.
+                place, shown = BOOT[name], f"<frozen {shown}>"
+            write(stream, place, shown, file.read_bytes())
         for name, file in files(Path(ours, "gunicorn")):
             write(stream, f"{stdlib}/gunicorn/{name}", f"gunicorn/{name}", file.read_bytes())
 
@@ -74,15 +77,14 @@ def files(folder):
 
 
 def write(stream, place, name, data):
-    for part in (place.encode(), data, code(name, data)):
+    marshalled = code(name, data) if place.endswith(".py") else b""
+    for part in (place.encode(), data, marshalled):
         stream.write(struct.pack("<I", len(part)))
         stream.write(part)
 
 
 def code(name, data):
     """Marshalled code; the file name in it is made whole when it is loaded."""
-    if not name.endswith(".py"):
-        return b""
     return marshal.dumps(compile(data, name, "exec", dont_inherit=True, optimize=0))
 
 

@@ -7,6 +7,7 @@ and tracebacks look like those of an ordinary installation.
 """
 
 import _imp
+import _io
 import sys
 
 import _frozen_importlib as _bootstrap
@@ -36,6 +37,25 @@ def replace(name):
 def inside(path):
     """`path` as the bundle names it, or None when it is not under the file."""
     return path[len(_ROOT):] if path.startswith(_ROOT) else None
+
+
+def source(path):
+    """The text of the Python file at `path`, for linecache."""
+    return _external.decode_source(_read(path))
+
+
+def open_bundled(path):
+    """The file at `path` as if it were open, for tokenize; None when it is not
+    the bundle's."""
+    data = _bundle.data(inside(str(path)) or "")
+    return None if data is None else _io.BytesIO(data)
+
+
+def _read(path):
+    data = _bundle.data(inside(path) or "")
+    if data is None:
+        raise FileNotFoundError(2, "not in the bundle", path)
+    return data
 
 
 class BundleFinder:
@@ -90,10 +110,7 @@ class BundleLoader(_external.SourceLoader):
         return self.path
 
     def get_data(self, path):
-        data = _bundle.data(inside(path) or "")
-        if data is None:
-            raise FileNotFoundError(2, "not in the bundle", path)
-        return data
+        return _read(path)
 
     def get_code(self, fullname):
         code = None if sys.flags.optimize else _bundle.code(inside(self.path))

@@ -10,7 +10,7 @@ import tokenize  # noqa: F401
 TOOL = 4  # sys.monitoring's tools 0 to 5; 3 and 4 are nobody's
 
 # Where nobody looks for a mistake: the standard library, and what imports it.
-OURS = (sys.base_prefix + "/", "<frozen ", "_rgunicorn/")
+OURS = (sys.base_prefix + "/", "<frozen ")
 
 
 def start():
