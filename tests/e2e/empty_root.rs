@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 
 use crate::flask_and_django::{prepare, use_django, use_flask};
-use crate::support::{Root, Start, app, folder, site};
+use crate::support::certificates::Authority;
+use crate::support::{Root, Start, app, folder, python_script, site};
 
 #[test]
 fn sites_are_served_without_proc() {
@@ -94,6 +95,21 @@ fn python_knows_where_it_is_without_proc() {
     let code = "import os, sys; print(sys._base_executable, os.path.exists('/proc'))";
     let said = root.start(["python", "-c", code]).run().expect_success();
     assert_eq!(said.stdout, "/rgunicorn False");
+}
+
+#[test]
+fn every_way_to_ask_for_authorities_finds_ours() {
+    let Some(root) = Root::empty() else { return };
+    let dir = folder();
+    let authority = Authority::new(dir.path());
+    authority.issue("it", &["localhost"]);
+    root.put(python_script("trusted_by_default.py"), "/script.py")
+        .put(authority.file(), "/tls/authority.pem")
+        .put(dir.path().join("it.crt"), "/tls/it.crt")
+        .put(dir.path().join("it.key"), "/tls/it.key")
+        .start(["python", "/script.py", "/tls/authority.pem", "/tls"])
+        .run()
+        .expect_success();
 }
 
 /// Debian's musl, unpacked; nothing where it cannot be fetched.

@@ -42,6 +42,13 @@ pub fn app(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// One of the scripts in `tests/python`, which the program runs.
+pub fn python_script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(name)
+}
+
 /// A folder that lives as long as the test, readable by other users.
 pub fn folder() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
