@@ -35,6 +35,7 @@ use site::Site;
 
 fn main() -> ExitCode {
     process::prepare_signals();
+    python::time_zone::provide();
     let title = process::Title::claim(env::args_os().len());
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title).unwrap_or_else(|error| {

@@ -18,7 +18,7 @@ use crate::log;
 use crate::net::{ClientCertificates, Tls, TlsOptions};
 use crate::process::{Owner, Program, Title, daemon};
 use crate::python::app::{self, AppSource};
-use crate::python::{self, Environment, Hooks, log_config};
+use crate::python::{self, Environment, Hooks, log_config, time_zone};
 use crate::site::Site;
 use crate::worker::{self, Watched};
 
@@ -37,7 +37,7 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
         file: python::executable().to_owned(),
         words: line,
         folder: current_folder(),
-        environment: env::vars_os().collect(),
+        environment: time_zone::variables().collect(),
     };
     let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
     let gathered = match gather(draft.clone(), &program.words) {
@@ -206,7 +206,7 @@ impl<'a> Serving<'a> {
             settings,
             hooks,
             log_dict,
-            variables: env::vars_os().collect(),
+            variables: time_zone::variables().collect(),
             site,
             app,
             preloaded: None,
@@ -311,6 +311,7 @@ impl Serving<'_> {
         for (name, value) in &self.variables {
             set_variable(name, value);
         }
+        time_zone::provide();
     }
 }
 
@@ -411,6 +412,8 @@ pub fn enter(settings: &Settings) -> Result<()> {
     for (name, value) in settings.raw_env.iter().filter_map(|it| it.split_once('=')) {
         set_variable(name, value);
     }
+    // The config file may have set it, too.
+    time_zone::provide();
     Ok(())
 }
 

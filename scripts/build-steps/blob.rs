@@ -9,6 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::cache::Key;
+
 /// A file of the bundle.
 #[derive(Default)]
 pub struct File {
@@ -36,7 +38,11 @@ pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
     crate::run(&mut command, "compiling the standard library")?;
     let mut files = read(&fs::read(&stream)?)?;
     crate::fallback::add(&mut files);
-    fs::write(out.join("bundle.blob"), pack(&files)?)?;
+    let blob = pack(&files)?;
+    let mut key = Key::new();
+    key.bytes(&blob);
+    println!("cargo:rustc-env=RGUNICORN_BUNDLE_ID={}", key.finish());
+    fs::write(out.join("bundle.blob"), blob)?;
     fs::remove_file(&stream)?;
     Ok(())
 }

@@ -86,12 +86,14 @@ impl Key {
         Ok(())
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// A piece of anything.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    fn finish(self) -> String {
+    /// The name that this makes.
+    pub fn finish(self) -> String {
         let mut hex = Vec::new();
         for byte in &self.0.finalize()[..10] {
             write!(hex, "{byte:02x}").expect("writing to memory");

@@ -46,6 +46,12 @@ impl File {
         std::str::from_utf8(path).expect("the build wrote the paths from strings")
     }
 
+    /// How many bytes it has.
+    pub fn size(self) -> usize {
+        let [_, _, _, _, size, ..] = self.0;
+        size as usize
+    }
+
     /// Its bytes: the source of a Python file.
     pub fn data(self) -> Cow<'static, [u8]> {
         let [_, _, place, length, size, ..] = self.0;
@@ -66,13 +72,10 @@ impl File {
 
 /// The names in a folder, sorted; none when there is no such folder.
 pub fn names(folder: &str) -> Vec<&'static str> {
-    let prefix = format!("{folder}/");
     let mut names = Vec::new();
-    for index in first_at_or_after(&prefix)..count() {
-        let Some(below) = File::nth(index).path().strip_prefix(&prefix) else {
-            break;
-        };
-        let name = below.split('/').next().unwrap_or_default();
+    for file in below(folder) {
+        let path = &file.path()[folder.len() + 1..];
+        let name = path.split('/').next().unwrap_or_default();
         if names.last() != Some(&name) {
             names.push(name);
         }
@@ -80,11 +83,18 @@ pub fn names(folder: &str) -> Vec<&'static str> {
     names
 }
 
+/// All files in a folder and in those that are in it, in the order of their
+/// paths.
+pub fn below(folder: &str) -> impl Iterator<Item = File> {
+    let prefix = format!("{folder}/");
+    (first_at_or_after(&prefix)..count())
+        .map(File::nth)
+        .take_while(move |file| file.path().starts_with(&prefix))
+}
+
 /// Is there a folder of this path?
 pub fn is_folder(path: &str) -> bool {
-    let prefix = format!("{path}/");
-    let at = first_at_or_after(&prefix);
-    at < count() && File::nth(at).path().starts_with(&prefix)
+    below(path).next().is_some()
 }
 
 fn count() -> usize {

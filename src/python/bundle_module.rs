@@ -10,6 +10,10 @@
 //! - `is_folder(path)`
 //! - `serve_zip(path)`: from now on, native modules can be loaded out of this
 //!   zip; of an absolute path, the bytes
+//! - `time_zone(zone)`: the name and the value, as bytes, of the variable that
+//!   the C library lacks to know the zone of this name, or `None`
+//! - `time_zone_name()`: what `TZ` was before its value was one for the C
+//!   library alone, or `None`
 //! - `site_dirs()`: the `site-packages` folders that were chosen for this process
 //!
 //! Paths are relative to the executable, as in `lib/python3.13/os.py`.
@@ -23,7 +27,7 @@ use pyo3_ffi::*;
 
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
-use super::{native_modules, site_dirs};
+use super::{native_modules, site_dirs, time_zone};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_bundle";
@@ -38,13 +42,15 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 8]> = Static::new([
+static METHODS: Static<[PyMethodDef; 10]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
     method(c"names", names, METH_O),
     method(c"is_folder", is_folder, METH_O),
     method(c"serve_zip", serve_zip, METH_O),
+    method(c"time_zone", time_zone, METH_O),
+    method(c"time_zone_name", time_zone_name, METH_NOARGS),
     method(c"site_dirs", site_dirs, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]);
@@ -82,12 +88,7 @@ unsafe extern "C" fn code(_: *mut PyObject, path: *mut PyObject) -> *mut PyObjec
 
 unsafe extern "C" fn data(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
-    unsafe {
-        of_file(path, |file| {
-            let data = file.data();
-            PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t)
-        })
-    }
+    unsafe { of_file(path, |file| bytes_object(OsStr::from_bytes(&file.data()))) }
 }
 
 unsafe extern "C" fn names(_: *mut PyObject, folder: *mut PyObject) -> *mut PyObject {
@@ -111,16 +112,40 @@ unsafe extern "C" fn is_folder(_: *mut PyObject, path: *mut PyObject) -> *mut Py
 }
 
 unsafe extern "C" fn serve_zip(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
-    let mut start = ptr::null_mut();
-    let mut length = 0;
     // SAFETY: as above; the bytes are copied before the object can go.
     unsafe {
-        if PyBytes_AsStringAndSize(path, &mut start, &mut length) < 0 {
+        let Some(path) = bytes(path) else {
             return ptr::null_mut();
-        }
-        let path = std::slice::from_raw_parts(start.cast(), length as usize);
-        native_modules::serve_zip(Path::new(OsStr::from_bytes(path)));
+        };
+        native_modules::serve_zip(Path::new(path));
         Py_NewRef(Py_None())
+    }
+}
+
+unsafe extern "C" fn time_zone(_: *mut PyObject, zone: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above; the pair takes references of its own.
+    unsafe {
+        let Some(zone) = bytes(zone) else {
+            return ptr::null_mut();
+        };
+        let Some((name, value)) = time_zone::what_lacks(zone) else {
+            return Py_NewRef(Py_None());
+        };
+        let (name, value) = (bytes_object(name.as_ref()), bytes_object(&value));
+        let pair = PyTuple_Pack(2, name, value);
+        Py_DecRef(name);
+        Py_DecRef(value);
+        pair
+    }
+}
+
+unsafe extern "C" fn time_zone_name(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        match time_zone::name() {
+            Some(name) => bytes_object(&name),
+            None => Py_NewRef(Py_None()),
+        }
     }
 }
 
@@ -180,6 +205,29 @@ unsafe fn text<'a>(object: *mut PyObject) -> Option<&'a str> {
             std::str::from_utf8_unchecked(bytes)
         })
     }
+}
+
+/// The bytes of a Python object; `None` with an exception set when it has none.
+///
+/// SAFETY: call with the GIL held; the bytes live as long as the object.
+unsafe fn bytes<'a>(object: *mut PyObject) -> Option<&'a OsStr> {
+    let mut start = ptr::null_mut();
+    let mut length = 0;
+    // SAFETY: the caller's promise; the pointer is CPython's, of this length.
+    unsafe {
+        if PyBytes_AsStringAndSize(object, &mut start, &mut length) < 0 {
+            return None;
+        }
+        let bytes = std::slice::from_raw_parts(start.cast(), length as usize);
+        Some(OsStr::from_bytes(bytes))
+    }
+}
+
+/// SAFETY: call with the GIL held.
+unsafe fn bytes_object(bytes: &OsStr) -> *mut PyObject {
+    let bytes = bytes.as_bytes();
+    // SAFETY: the caller's promise; pointer and length are of one piece.
+    unsafe { PyBytes_FromStringAndSize(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t) }
 }
 
 /// SAFETY: call with the GIL held.

@@ -15,6 +15,7 @@ mod executable;
 mod finish;
 mod fork;
 mod immortal;
+mod laid_out;
 mod launcher;
 mod log_module;
 mod native_modules;
@@ -32,6 +33,7 @@ pub mod invocation;
 pub mod log_config;
 pub mod reloading;
 pub mod spew;
+pub mod time_zone;
 pub mod traceback;
 
 pub use command::run;

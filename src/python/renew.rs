@@ -1,20 +1,19 @@
 //! A running interpreter and another environment than it was started with.
 
 use std::collections::HashMap;
-use std::env;
 use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Result, anyhow};
 use pyo3::prelude::*;
 
-use super::{Environment, launcher, traceback};
+use super::{Environment, launcher, time_zone, traceback};
 
 /// Gives the interpreter what it lacks of this environment: its own path, the
 /// arguments, the import path, the `site-packages` folders, and the variables of the process,
 /// of which Python keeps a copy.
 pub(super) fn renew(environment: &Environment) -> Result<()> {
     let executable = launcher::path(environment);
-    let variables: HashMap<Vec<u8>, Vec<u8>> = env::vars_os()
+    let variables: HashMap<Vec<u8>, Vec<u8>> = time_zone::variables()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .collect();
     Python::attach(|py| {

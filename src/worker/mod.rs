@@ -42,7 +42,7 @@ use crate::log::AccessLog;
 use crate::net::{Listener, Tls};
 use crate::process::{Owner, daemon};
 use crate::python::app::{self, AppSource, LoadError, Protocol};
-use crate::python::{self, Environment, Hooks, hooks, log_config, reloading, traceback};
+use crate::python::{self, Environment, Hooks, hooks, log_config, reloading, time_zone, traceback};
 use crate::wsgi::{self, Application};
 use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
@@ -244,6 +244,8 @@ fn load(
 ) -> Result<(Py<PyAny>, WorkerClass), Failure> {
     if let Some(owner) = boot.owner {
         owner.become_it().map_err(|error| Failure::boot(&error))?;
+        // What the master has laid out may not be for this user.
+        time_zone::provide();
     }
     let hooked = |error: hooks::HookError| Failure::boot(&error);
     let callable = match boot.preloaded {

@@ -50,7 +50,7 @@ def become_server(arguments):
     sys.stderr.flush()
     if sys.prefix != sys.base_prefix and "--venv" not in arguments:
         arguments = ["--venv", sys.prefix, *arguments]
-    os.execv(sys._base_executable, ["rgunicorn", *arguments])
+    os.execve(sys._base_executable, ["rgunicorn", *arguments], os.environ)
 
 
 def __getattr__(name):

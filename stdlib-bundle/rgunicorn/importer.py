@@ -8,7 +8,9 @@ and tracebacks look like those of an ordinary installation.
 
 import _imp
 import _io
+import posix
 import sys
+import time
 
 import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
@@ -16,6 +18,7 @@ import _rgunicorn_bundle as _bundle
 import _rgunicorn_zipped as _zipped
 import zipimport
 
+_tzset = time.tzset
 _ROOT = sys._stdlib_dir.rsplit("/lib/", 1)[0] + "/"
 
 
@@ -24,6 +27,18 @@ def install():
     looks at them."""
     sys.path_hooks.remove(zipimport.zipimporter)
     sys.path_hooks[:0] = BundleFinder, _zipped.ZipFinder
+    time.tzset = tzset
+    zone = _bundle.time_zone_name()
+    if zone is not None:
+        posix.environ[b"TZ"] = zone
+
+
+def tzset():
+    """Reads the zone that TZ names, which may be one that the host does not have."""
+    from _rgunicorn import time_zone
+
+    time_zone.provide(_tzset)
+    _tzset()
 
 
 def replace(name):

@@ -3,6 +3,7 @@
 import os
 import site
 import sys
+import time
 
 import _rgunicorn_bundle
 from _frozen_importlib_external import PathFinder
@@ -74,11 +75,14 @@ def renew(executable, argv, import_path, folders, venv, variables):
     is_new = venv is not None and sys.prefix == sys.base_prefix
     if is_new:
         sys.prefix = sys.exec_prefix = str(venv)
+    zone = os.environb.get(b"TZ")
     variables = {bytes(name): bytes(value) for name, value in variables.items()}
     for name in os.environb.keys() - variables.keys():
         del os.environb[name]
     for name, value in variables.items():
         if os.environb.get(name) != value:
             os.environb[name] = value
+    if os.environb.get(b"TZ") != zone:
+        time.tzset()
     if is_new:
         customize(site.execsitecustomize)

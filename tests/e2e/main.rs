@@ -61,6 +61,7 @@ mod slow_readers;
 mod smuggling;
 mod support;
 mod systemd;
+mod time_zones;
 mod titles;
 mod tls;
 mod tools;

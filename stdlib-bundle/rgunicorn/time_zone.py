@@ -1,0 +1,24 @@
+"""Time zones for the C library of a host that has none; see src/python/time_zone.rs."""
+
+import os
+
+import _rgunicorn_bundle
+
+
+def provide(tzset):
+    """Let the C library find the zone that TZ names."""
+    zone = os.environb.get(b"TZ", b"")
+    lacks = _rgunicorn_bundle.time_zone(zone)
+    if lacks is None:
+        return
+    name, value = lacks
+    if name == b"TZ":
+        # Not in os.environ, where libraries look for the zone's name.
+        os.putenv(name, value)
+        return
+    os.environb[name] = value
+    # The C library may have looked for the zone in vain. It looks again only
+    # when it has used another since.
+    os.putenv(b"TZ", b"UTC0")
+    tzset()
+    os.putenv(b"TZ", zone)
