@@ -35,8 +35,8 @@ use site::Site;
 
 fn main() -> ExitCode {
     process::prepare_signals();
-    python::time_zone::provide();
     let title = process::Title::claim(env::args_os().len());
+    python::time_zone::provide();
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use super::{Environment, launcher, time_zone, traceback};
 
 /// Gives the interpreter what it lacks of this environment: its own path, the
-/// arguments, the import path, the `site-packages` folders, and the variables of the process,
-/// of which Python keeps a copy.
+/// arguments, the import path, the `site-packages` folders, and the variables
+/// of the process, of which Python keeps a copy.
 pub(super) fn renew(environment: &Environment) -> Result<()> {
     let executable = launcher::path(environment);
     let variables: HashMap<Vec<u8>, Vec<u8>> = time_zone::variables()
