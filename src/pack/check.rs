@@ -10,6 +10,7 @@ use zip::read::ZipFile;
 use zip::{CompressionMethod, ExtraField, ZipArchive};
 
 use super::error::{Fault, Problem};
+use crate::python::zip_names;
 
 /// A site with a large framework has some 10 000 files.
 pub(super) const MAX_ENTRIES: usize = 200_000;
@@ -75,8 +76,8 @@ impl<'f> Archive<'f> {
         extents.sort_unstable();
         for pair in extents.windows(2) {
             if pair[1].0 < pair[0].1 {
-                let name = zip.name_for_index(pair[1].2).unwrap_or_default();
-                return Err(Fault::Overlap.of(name));
+                let raw = zip.by_index_raw(pair[1].2).map_err(not_a_zip)?;
+                return Err(Fault::Overlap.of(zip_names::name(&raw)));
             }
         }
         check_total(packed, &entries)?;
@@ -152,7 +153,7 @@ fn check_entry<R: Read>(index: usize, raw: &ZipFile<'_, R>) -> Result<Option<Ent
     const S_IFDIR: u32 = 0o040_000;
     const S_IFLNK: u32 = 0o120_000;
 
-    let name = raw.name();
+    let name = zip_names::name(raw);
     let path = clean_path(name).map_err(|fault| fault.of(name))?;
     let mode = raw.unix_mode().unwrap_or(0);
     match mode & S_IFMT {
@@ -194,7 +195,7 @@ fn clean_path(name: &str) -> Result<String, Fault> {
     if name.contains('\\') {
         return Err(Fault::Backslash);
     }
-    let drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let drive = matches!(name.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
     if name.starts_with('/') || drive {
         return Err(Fault::Absolute);
     }

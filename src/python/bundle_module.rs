@@ -14,6 +14,9 @@
 //!   the C library lacks to know the zone of this name, or `None`
 //! - `time_zone_name()`: what `TZ` was before its value was one for the C
 //!   library alone, or `None`
+//! - `zip_names(path)`: the names of all entries of this zip, in the order of its
+//!   directory; of an absolute path, the bytes; `None` if they are plain ASCII, or it
+//!   cannot be read
 //! - `site_dirs()`: the `site-packages` folders that were chosen for this process
 //!
 //! Paths are relative to the executable, as in `lib/python3.13/os.py`.
@@ -27,7 +30,7 @@ use pyo3_ffi::*;
 
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
-use super::{native_modules, site_dirs, time_zone};
+use super::{native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_bundle";
@@ -42,7 +45,7 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 10]> = Static::new([
+static METHODS: Static<[PyMethodDef; 11]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
@@ -51,6 +54,7 @@ static METHODS: Static<[PyMethodDef; 10]> = Static::new([
     method(c"serve_zip", serve_zip, METH_O),
     method(c"time_zone", time_zone, METH_O),
     method(c"time_zone_name", time_zone_name, METH_NOARGS),
+    method(c"zip_names", zip_names, METH_O),
     method(c"site_dirs", site_dirs, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]);
@@ -144,6 +148,19 @@ unsafe extern "C" fn time_zone_name(_: *mut PyObject, _: *mut PyObject) -> *mut 
     unsafe {
         match time_zone::name() {
             Some(name) => bytes_object(&name),
+            None => Py_NewRef(Py_None()),
+        }
+    }
+}
+
+unsafe extern "C" fn zip_names(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above; the object outlives the call.
+    unsafe {
+        let Some(path) = bytes(path) else {
+            return ptr::null_mut();
+        };
+        match zip_names::of_file(Path::new(path)) {
+            Some(names) => list(names.iter().map(|name| string(name))),
             None => Py_NewRef(Py_None()),
         }
     }

@@ -35,6 +35,7 @@ pub mod reloading;
 pub mod spew;
 pub mod time_zone;
 pub mod traceback;
+pub mod zip_names;
 
 pub use command::run;
 #[cfg(test)]

@@ -172,6 +172,12 @@ impl Seek for Positioned {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::fd::FromRawFd;
+
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
     use super::*;
 
     #[test]
@@ -183,5 +189,29 @@ mod tests {
         );
         assert_eq!(name("./a//b.so"), Some("a/b.so".into()));
         assert_eq!(name("a/../../b.so"), None);
+    }
+
+    #[test]
+    fn a_name_is_found_without_the_flag_of_utf_8() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.zip");
+        let mut writer = ZipWriter::new(File::create(&path).unwrap());
+        let options = SimpleFileOptions::default();
+        writer.start_file("größe/x.so", options).unwrap();
+        writer.write_all(b"code").unwrap();
+        writer.finish().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        for (header, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+            let start = bytes.windows(4).position(|it| it == header).unwrap();
+            bytes[start + flags + 1] &= !(1 << 3);
+        }
+        fs::write(&path, bytes).unwrap();
+        let file = Zip::new(&path).file(Path::new("größe/x.so"));
+        // SAFETY: the descriptor was made for the caller.
+        let mut file = unsafe { File::from_raw_fd(file.unwrap()) };
+        let mut content = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut content).unwrap();
+        assert_eq!(content, "code");
     }
 }

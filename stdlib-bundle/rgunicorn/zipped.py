@@ -3,7 +3,8 @@
 zipimport finds Python modules only. Here a zip's extension modules are found
 too; ld.so reads them out of the zip (see src/python/native_modules.rs). So are
 namespace packages whose folders have no entries of their own, as many tools
-write none (zipimport knows them from Python 3.14 on).
+write none (zipimport knows them from Python 3.14 on). And names are read as the
+rest of the program reads them (see src/python/zip_names.rs).
 """
 
 import _imp
@@ -23,7 +24,10 @@ class ZipFinder(zipimport.zipimporter):
     def __init__(self, path):
         super().__init__(path)
         self._absolute = _external._path_abspath(self.archive)
-        _bundle.serve_zip(self._absolute.encode("utf-8", "surrogateescape"))
+        _bundle.serve_zip(self._path())
+
+    def _path(self):
+        return self._absolute.encode("utf-8", "surrogateescape")
 
     def find_spec(self, fullname, target=None):
         spec = super().find_spec(fullname, target)
@@ -31,11 +35,24 @@ class ZipFinder(zipimport.zipimporter):
             return spec
         return self._extension_spec(fullname) or spec
 
+    def get_resource_reader(self, fullname):
+        from _rgunicorn.zip_resources import Reader
+
+        return Reader(self, fullname)
+
     def _get_files(self):
         files = super()._get_files()
         if files and not isinstance(files, _WithFolders):
-            files = zipimport._zip_directory_cache[self.archive] = _WithFolders(files)
+            files = _WithFolders(self._with_right_names(files))
+            zipimport._zip_directory_cache[self.archive] = files
         return files
+
+    def _with_right_names(self, files):
+        names = _bundle.zip_names(self._path()) or ()
+        if len(names) != len(files):
+            return files
+        prefix = self.archive + "/"
+        return {name: (prefix + name, *entry[1:]) for name, entry in zip(names, files.values())}
 
     def _extension_spec(self, fullname):
         stem = self.prefix + fullname.rpartition(".")[2]

@@ -190,6 +190,46 @@ fn a_site_that_cannot_be_unpacked_is_served_from_memory() {
     assert_eq!(log.matches("in memory").count(), 1, "{log}");
 }
 
+/// Imports a module whose name is no ASCII, and reads a file beside it.
+const UMLAUTS: &str = r#"
+import importlib.resources, pkgutil
+import maße
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+    text = pkgutil.get_data("maße", "größe.txt")
+    assert text == importlib.resources.files("maße").joinpath("größe.txt").read_bytes()
+    return [text, " ".join(["", maße.__file__, maße.VALUE]).encode()]
+"#;
+
+#[test]
+fn names_in_a_zip_made_on_unix_are_utf_8_without_a_flag() {
+    let dir = folder();
+    let files = [
+        ("app.py", UMLAUTS),
+        ("maße/__init__.py", "VALUE = 'one'"),
+        ("maße/größe.txt", "Größe"),
+        ("a:b.txt", ""),
+    ];
+    let zip = site::unflagged_zip(dir.path(), &files);
+    let server = Start::server(["app", "--app-zip"]).args([&zip]).spawn();
+    let page = server.target().get("/").ok();
+    assert!(page.starts_with("Größe /"), "{page}");
+    assert!(page.ends_with("/maße/__init__.py one"), "{page}");
+
+    if read_only(["true"]).run().code != 0 {
+        eprintln!("skipped: this user may not mount anything");
+        return;
+    }
+    let server = read_only([program()])
+        .args(["app", "--bind", "127.0.0.1:0", "--app-zip"])
+        .args([&zip])
+        .spawn();
+    let page = server.target().get("/").ok();
+    let inside = format!("{}/maße/__init__.py", zip.canonicalize().unwrap().display());
+    assert_eq!(page, format!("Größe {inside} one"));
+}
+
 #[test]
 fn hostile_and_broken_zips_leave_nothing_behind() {
     let dir = folder();

@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod names;
 mod place;
 mod raw;
 mod sharing;

@@ -10,6 +10,10 @@ pub struct Raw {
     pub data: Vec<u8>,
     pub mode: u32,
     pub flags: u16,
+    /// What it was made on (APPNOTE 4.4.2).
+    pub system: u8,
+    /// The extra field of the directory.
+    pub extra: Vec<u8>,
     pub method: u16,
     pub crc: Option<u32>,
     pub size: Option<u32>,
@@ -24,6 +28,8 @@ impl Raw {
             data: b"x = 1\n".to_vec(),
             mode: 0o100_644,
             flags: 1 << 11,
+            system: 3,
+            extra: Vec::new(),
             method: 0,
             crc: None,
             size: None,
@@ -48,17 +54,20 @@ pub fn write_raw(path: &Path, entries: &[Raw]) {
             common.extend(field.to_le_bytes());
         }
         common.extend((entry.name.len() as u16).to_le_bytes());
-        common.extend([0, 0]);
         body.extend(b"PK\x03\x04");
         body.extend(&common);
+        body.extend([0, 0]);
         body.extend(&entry.name);
         body.extend(&entry.data);
-        directory.extend(b"PK\x01\x02\x14\x03");
+        directory.extend(b"PK\x01\x02\x14");
+        directory.push(entry.system);
         directory.extend(&common);
+        directory.extend((entry.extra.len() as u16).to_le_bytes());
         directory.extend([0; 6]);
         directory.extend((entry.mode << 16).to_le_bytes());
         directory.extend(start.to_le_bytes());
         directory.extend(&entry.name);
+        directory.extend(&entry.extra);
     }
     let mut end = b"PK\x05\x06\0\0\0\0".to_vec();
     for _ in 0..2 {
@@ -70,7 +79,7 @@ pub fn write_raw(path: &Path, entries: &[Raw]) {
     fs::write(path, [body, directory, end].concat()).unwrap();
 }
 
-fn crc32(data: &[u8]) -> u32 {
+pub fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 * (crc & 1))

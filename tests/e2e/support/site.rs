@@ -161,6 +161,24 @@ pub fn small_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
+/// The same as the `zip` of Unix writes it where the locale is not UTF-8: nothing
+/// says how the names are encoded.
+pub fn unflagged_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+    const HEADERS: [(&[u8], usize); 2] = [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)];
+    const UTF_8: u8 = 1 << 3;
+    let path = small_zip(folder, files);
+    let mut bytes = fs::read(&path).unwrap();
+    for start in 0..bytes.len() {
+        for (signature, flags) in HEADERS {
+            if bytes[start..].starts_with(signature) {
+                bytes[start + flags + 1] &= !UTF_8;
+            }
+        }
+    }
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
 /// Copies an app's folder, so that the test may write beside it.
 pub fn copy_app(app_name: &str, to: &Path) {
     let from = app(app_name);
