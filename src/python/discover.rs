@@ -11,6 +11,14 @@ use zip::ZipArchive;
 const MODULES: [&str; 4] = ["wsgi", "app", "main", "asgi"];
 const ASGI_MODULES: [&str; 3] = ["asgi", "app", "main"];
 
+/// What a module's file may end in: compiled ahead, and native as Python's
+/// `importlib.machinery.EXTENSION_SUFFIXES` has it.
+fn endings() -> [String; 5] {
+    let tag = env!("RGUNICORN_PYTHON_MINOR").replace('.', "");
+    let native = format!(".cpython-{tag}-x86_64-linux-gnu.so");
+    [".py", ".pyc", &native, ".abi3.so", ".so"].map(str::to_owned)
+}
+
 /// The text after `Error:` where nothing was found.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -89,7 +97,12 @@ impl Files<'_> {
 
     fn has_module(&mut self, module: &str) -> bool {
         let path = module.replace('.', "/");
-        self.has(&format!("{path}.py")) || self.has(&format!("{path}/__init__.py"))
+        let forms = [path.clone(), format!("{path}/__init__")];
+        endings().iter().any(|ending| {
+            forms
+                .iter()
+                .any(|form| self.has(&format!("{form}{ending}")))
+        })
     }
 
     fn has(&mut self, path: &str) -> bool {
@@ -131,6 +144,7 @@ fn settings_module(manage: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pyo3::prelude::*;
     use std::io::Write;
     use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -177,6 +191,35 @@ mod tests {
         let modules = |files: &[(&str, &str)]| found(files).unwrap().0;
         assert_eq!(modules(&[("app.py", ""), ("wsgi.py", "")]), ["wsgi", "app"]);
         assert_eq!(modules(&[("main/__init__.py", "")]), ["main"]);
+    }
+
+    #[test]
+    fn compiled_and_native_modules() {
+        for ending in endings() {
+            for name in ["main", "main/__init__"] {
+                let file = format!("{name}{ending}");
+                let modules = found(&[(&file, "")]).unwrap().0;
+                assert_eq!(modules, ["main"], "{file}");
+            }
+        }
+        assert!(found(&[("__pycache__/main.cpython-313.pyc", "")]).is_err());
+        assert!(found(&[("main.cpython-38-x86_64-linux-gnu.so", "")]).is_err());
+        let django = [("manage.py", MANAGE), ("shop/wsgi.pyc", "")];
+        assert_eq!(found(&django).unwrap().0, ["shop.wsgi"]);
+    }
+
+    #[test]
+    fn native_modules_end_as_python_says() {
+        crate::python::start_once();
+        let endings: Vec<String> = Python::attach(|py| {
+            let module = py.import("importlib.machinery").unwrap();
+            module
+                .getattr("EXTENSION_SUFFIXES")
+                .unwrap()
+                .extract()
+                .unwrap()
+        });
+        assert_eq!(super::endings()[2..], endings);
     }
 
     #[test]

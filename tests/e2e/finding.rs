@@ -1,8 +1,10 @@
 //! Finding the app and its packages where nobody said where they are.
 
 use std::fs;
+use std::path::Path;
 
-use crate::support::{Process, Start, folder, site};
+use crate::from_zip::read_only;
+use crate::support::{Process, Start, folder, program, site};
 
 /// A module whose application answers with `text`.
 fn module(name: &str, text: &str) -> String {
@@ -46,6 +48,101 @@ fn an_app_is_found_by_its_usual_names() {
         &[("wsgi.py", &application), ("app.py", &app)],
         "application",
     );
+}
+
+/// A native module whose application answers with "native", in C and without
+/// CPython's headers: the names of the stable ABI are enough.
+const NATIVE: &str = r#"
+struct slot { int what; void *value; };
+struct definition {
+    long references; void *type; void *init; long index; void *copy;
+    const char *name, *doc; long size; void *methods;
+    struct slot *slots; void *traverse, *clear, *free;
+};
+void *PyModuleDef_Init(struct definition *);
+void *PyModule_GetDict(void *);
+void *PyEval_GetBuiltins(void);
+int PyDict_SetItemString(void *, const char *, void *);
+void *Py_CompileString(const char *, const char *, int);
+void *PyEval_EvalCode(void *, void *, void *);
+
+static int run(void *module) {
+    enum { FILE_INPUT = 257 };
+    void *names = PyModule_GetDict(module);
+    PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
+    void *code = Py_CompileString(
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'native']\n", "app.c", FILE_INPUT);
+    return code && PyEval_EvalCode(code, names, names) ? 0 : -1;
+}
+
+enum { EXECUTE = 2 };
+static struct slot slots[] = {{EXECUTE, run}, {0, 0}};
+static struct definition app = {.references = 1, .name = "app", .slots = slots};
+
+void *PyInit_app(void) { return PyModuleDef_Init(&app); }
+"#;
+
+/// Serves this folder where nobody says what the app is: as it is, as a zip,
+/// and as a zip that cannot be unpacked.
+#[track_caller]
+fn found_anyhow(folder: &Path, file: &str, answer: &str) {
+    let server = Start::server([""; 0]).cwd(folder).spawn();
+    assert_eq!(server.target().get("/").ok(), answer, "{file}");
+    drop(server);
+    let elsewhere = crate::support::folder();
+    let zip = elsewhere.path().join("site.zip");
+    site::python(["-m", "zipfile", "-c"])
+        .args([&zip])
+        .args([file])
+        .cwd(folder)
+        .run()
+        .expect_success();
+    let server = Start::server(["--app-zip"]).args([&zip]).spawn();
+    assert_eq!(server.target().get("/").ok(), answer, "{file} in a zip");
+    drop(server);
+    if read_only(["true"]).run().code != 0 {
+        eprintln!("skipped: this user may not mount anything");
+        return;
+    }
+    let server = read_only([program()])
+        .args(["--bind", "127.0.0.1:0", "--app-zip"])
+        .args([&zip])
+        .spawn();
+    assert_eq!(server.target().get("/").ok(), answer, "{file} in memory");
+}
+
+#[test]
+fn an_app_is_found_that_is_only_there_in_compiled_form() {
+    let dir = folder();
+    let source = dir.path().join("app.py");
+    fs::write(&source, module("app", "compiled")).unwrap();
+    site::python(["-m", "compileall", "-q", "-b", "app.py"])
+        .cwd(dir.path())
+        .run()
+        .expect_success();
+    fs::remove_file(source).unwrap();
+    found_anyhow(dir.path(), "app.pyc", "compiled");
+}
+
+#[test]
+fn an_app_is_found_that_is_a_native_module() {
+    let dir = folder();
+    let source = dir.path().join("app.c");
+    fs::write(&source, NATIVE).unwrap();
+    let suffixes = "import _imp; print(*_imp.extension_suffixes())";
+    let suffixes = site::python(["-c", suffixes]).run().expect_success().stdout;
+    assert_eq!(suffixes.split_whitespace().count(), 3, "{suffixes}");
+    for suffix in suffixes.split_whitespace() {
+        let file = format!("app{suffix}");
+        Start::program("cc", ["-shared", "-fPIC", "-o", &file, "app.c"])
+            .cwd(dir.path())
+            .run()
+            .expect_success();
+        found_anyhow(dir.path(), &file, "native");
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn a_cache_below_a_folder_that_strangers_may_write_is_not_used() {
 
 /// Runs a command where none of the usual places can be written, not even by
 /// root: below a device, and on mounts that are read-only for it alone.
-fn read_only<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Start {
+pub(crate) fn read_only<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Start {
     const SCRIPT: &str = r#"
         set -e
         mount -t tmpfs -o ro none /dev/shm
