@@ -25,6 +25,16 @@ pub enum Value {
 }
 
 impl Value {
+    /// What a variable of the environment that is a switch says. Another word
+    /// stays as it is, and is refused by the setting's check.
+    pub fn of_switch(text: String) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Self::Bool(true),
+            "0" | "false" | "no" | "off" => Self::Bool(false),
+            _ => Self::Str(text),
+        }
+    }
+
     /// The value as Python's `str()` has it: text without quotes.
     pub fn plain(&self) -> String {
         match self {

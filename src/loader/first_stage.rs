@@ -20,7 +20,7 @@ use crate::{
 const OWN_LOADER: &[u8] = b"RGUNICORN_LOADER=";
 
 /// Lets host libraries be found, from the start (see `allow_host_libraries`).
-const HOST_LIBRARIES: &[u8] = b"RGUNICORN_HOST_LIBRARIES=1";
+const HOST_LIBRARIES: &[u8] = b"RGUNICORN_HOST_LIBRARIES=";
 
 /// `jmp *0(%rip)` and the 8 bytes of the target behind it.
 const JUMP: [u8; 6] = [0xff, 0x25, 0, 0, 0, 0];
@@ -59,11 +59,12 @@ pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
     if secure {
         return start(stack, carried_loader());
     }
-    if stack
-        .variable(HOST_LIBRARIES)
-        .is_some_and(|rest| unsafe { *rest } == 0)
-    {
-        open_hook::allow_host_libraries();
+    if let Some(word) = stack.variable(HOST_LIBRARIES) {
+        match switch(word) {
+            Some(true) => open_hook::allow_host_libraries(),
+            Some(false) => {}
+            None => fail(c"RGUNICORN_HOST_LIBRARIES is neither yes nor no; take 1, true, yes or on, or 0, false, no or off"),
+        }
     }
     match stack.variable(OWN_LOADER) {
         Some(path) => start(stack, own_loader(path)),
@@ -72,6 +73,36 @@ pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
             start(stack, carried_loader())
         }
     }
+}
+
+/// What a variable that is a switch says; nothing if it is another word. The
+/// setting of the same name takes the same words (src/config).
+fn switch(word: *const u8) -> Option<bool> {
+    if is(word, b"1") || is(word, b"true") || is(word, b"yes") || is(word, b"on") {
+        return Some(true);
+    }
+    let off = is(word, b"0") || is(word, b"false") || is(word, b"no") || is(word, b"off");
+    if off || is(word, b"") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Whether a C string is this word, which is lower case, in any case.
+fn is(string: *const u8, word: &[u8]) -> bool {
+    let mut index = 0;
+    while index < word.len() {
+        // SAFETY: `index` is inside the word, and every earlier byte of the
+        // string was like one of the word, which holds no NUL.
+        let (byte, wanted) = unsafe { (*string.add(index), *word.get_unchecked(index)) };
+        if byte.to_ascii_lowercase() != wanted {
+            return false;
+        }
+        index += 1;
+    }
+    // SAFETY: the string has at least the word's bytes before its NUL.
+    unsafe { *string.add(index) == 0 }
 }
 
 /// A loader in memory.

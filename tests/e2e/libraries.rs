@@ -117,6 +117,50 @@ fn the_hosts_libraries_are_used_only_when_the_user_says_so() {
     assert_eq!(by_variable.expect_success().stdout, "7");
 }
 
+#[test]
+fn the_variable_for_the_hosts_libraries_takes_the_usual_words() {
+    const NAME: &str = "RGUNICORN_HOST_LIBRARIES";
+    let Some(mut root) = Root::empty() else {
+        return;
+    };
+    let dir = folder();
+    let library = compile(dir.path(), "choices.c", &[]);
+    root = root.put(library, "/usr/lib/x86_64-linux-gnu/libchoices.so.1");
+    let code = "import ctypes; print(ctypes.CDLL('libchoices.so.1').call_choice())";
+    for (word, on) in [
+        ("1", true),
+        ("true", true),
+        ("YES", true),
+        ("On", true),
+        ("0", false),
+        ("False", false),
+        ("no", false),
+        ("off", false),
+        ("", false),
+    ] {
+        // The last one of a name counts.
+        root = root.variable(NAME, word);
+        let said = root.start(["python", "-c", code]).run();
+        assert_eq!(said.code, i32::from(!on), "{word}: {}", said.stderr);
+        // The server's settings say the same.
+        let said = root.start(["--print-config", "none"]).run();
+        let line = format!(
+            "{:34} = {}",
+            "host_libraries",
+            if on { "True" } else { "False" }
+        );
+        assert!(said.stdout.contains(&line), "{word}: {}", said.stdout);
+    }
+    for word in ["maybe", "2", "tru", "truee", " 1"] {
+        root = root.variable(NAME, word);
+        let said = root.start(["--version"]).run();
+        assert_eq!(said.code, 127, "{word}: {}", said.stdout);
+        let sentence = "rgunicorn cannot start: RGUNICORN_HOST_LIBRARIES is neither yes nor no; \
+                        take 1, true, yes or on, or 0, false, no or off";
+        assert_eq!(said.stderr, sentence);
+    }
+}
+
 /// Prints the files that it has mapped.
 const MAPPED: &str = "import socket
 socket.getaddrinfo('127.0.0.1', 80)

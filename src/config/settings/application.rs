@@ -32,14 +32,15 @@ macro_rules! application {
             /// Let native modules find libraries that only the host has.
             ///
             /// For wheels that open a library by its bare name, such as `libmagic.so.1`.
-            /// The variable turns it on with `1`. The libraries run with the C library
-            /// inside the executable, so the host's must not be newer;
+            /// The variable turns it on with `1`, `true`, `yes` or `on`, and off with `0`,
+            /// `false`, `no` or `off`. The libraries run with the C library inside the
+            /// executable, so the host's must not be newer;
             /// see [Runs anywhere](runs-anywhere.md#host-libraries).
             host_libraries: bool {
                 flags: &["--host-libraries"],
                 kind: Kind::Switch,
                 default: false,
-                variable: ("RGUNICORN_HOST_LIBRARIES", |text| Value::Bool(text == "1")),
+                variable: ("RGUNICORN_HOST_LIBRARIES", Value::of_switch),
                 check: check::switch,
             }
 
