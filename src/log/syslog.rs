@@ -5,12 +5,14 @@
 //! message within [`PATIENCE`] loses it, and those of the next moments too.
 
 use std::io::{self, Write};
-use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::net::addresses;
 
 /// How long one message may take, and how long a daemon that could not be
 /// reached is left alone.
@@ -118,8 +120,7 @@ impl Socket {
                 Self::Udp(socket)
             }
             SyslogAddress::Tcp(host, port) => {
-                let addresses = (host.as_str(), *port).to_socket_addrs()?;
-                let socket = first_ok(addresses, |address| {
+                let socket = first_ok(addresses(host, *port)?, |address| {
                     TcpStream::connect_timeout(&address, PATIENCE)
                 })?;
                 socket.set_write_timeout(Some(PATIENCE))?;
@@ -157,7 +158,7 @@ impl Socket {
 
 /// A UDP socket that is connected to that port.
 pub fn datagram_to(host: &str, port: u16) -> io::Result<UdpSocket> {
-    first_ok((host, port).to_socket_addrs()?, |address| {
+    first_ok(addresses(host, port)?, |address| {
         let any = if address.is_ipv6() {
             "[::]:0"
         } else {
@@ -170,7 +171,7 @@ pub fn datagram_to(host: &str, port: u16) -> io::Result<UdpSocket> {
 }
 
 fn first_ok<A, T>(
-    all: impl Iterator<Item = A>,
+    all: impl IntoIterator<Item = A>,
     mut act: impl FnMut(A) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut result = Err(io::ErrorKind::NotFound.into());

@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+
+use super::names;
 
 /// The port of an address that names none.
 const DEFAULT_PORT: u16 = 8000;
@@ -96,7 +98,7 @@ impl Address {
     }
 
     /// The socket address of a host; for a name the first of IPv4, else of
-    /// IPv6, that the system's resolver knows.
+    /// IPv6, that it has.
     pub(super) fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
         if host.is_empty() {
             return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
@@ -104,10 +106,9 @@ impl Address {
         if let Ok(number) = host.parse::<IpAddr>() {
             return Ok(SocketAddr::new(number, port));
         }
-        let mut known: Vec<_> = (host, port).to_socket_addrs()?.collect();
-        known.sort_by_key(SocketAddr::is_ipv6);
-        let unknown = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        known.into_iter().next().ok_or_else(unknown)
+        let known = names::addresses(host, port)?;
+        let best = known.into_iter().min_by_key(SocketAddr::is_ipv6);
+        Ok(best.expect("a host that is found has an address"))
     }
 }
 

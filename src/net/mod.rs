@@ -3,11 +3,13 @@
 mod address;
 mod file;
 mod listener;
+mod names;
 mod tls;
 mod transport;
 
 pub use address::Address;
 pub use file::{Rest, rest_of};
 pub use listener::{BindError, Listener, Making, Peer, bind_patiently};
+pub use names::addresses;
 pub use tls::{ClientCertificate, ClientCertificates, Tls, TlsFacts, TlsOptions};
 pub use transport::Transport;

@@ -1,12 +1,13 @@
 //! Names of hosts and users, and locales, where a system's services for them
 //! are missing or exotic.
 
-use std::net::UdpSocket;
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
 use std::thread;
 
 use nix::unistd::geteuid;
 
-use crate::support::{Finished, Root, Start};
+use crate::support::{DEADLINE, Finished, Root, Start, app};
 
 /// What some distributions write, and some administrators.
 const EXOTIC: &str = "\
@@ -86,6 +87,62 @@ print(os.path.expanduser('~'), socket.gethostname() != '')";
         "{}",
         said.stdout
     );
+}
+
+/// Where no file says so, the server knows its own machine's name (RFC 6761,
+/// section 6.3): to listen, and for the daemons that it tells things.
+#[test]
+fn localhost_needs_no_etc_hosts() {
+    let Some(root) = Root::empty() else { return };
+    assert!(!root.path("/etc/hosts").exists());
+    let root = root.put(app("hello").join("app.py"), "/hello/app.py");
+    let socket = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        (socket, port)
+    };
+    let (statsd, statsd_port) = socket();
+    let (syslog, syslog_port) = socket();
+    let server = root
+        .start(["--bind", "localhost:0", "--bind", "a.localhost:0"])
+        .args(["--chdir", "/hello", "app", "--log-syslog"])
+        .args(["--statsd-host", &format!("localhost:{statsd_port}")])
+        .args(["--log-syslog-to", &format!("udp://localhost:{syslog_port}")])
+        .spawn();
+    let targets = server.targets();
+    assert_eq!(targets.len(), 2);
+    for target in targets {
+        assert_eq!(target.get("/").ok(), "Hello, world!\n");
+    }
+    for socket in [statsd, syslog] {
+        assert!(socket.recv(&mut [0; 4096]).unwrap() > 0);
+    }
+    drop(server);
+
+    let daemon = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = daemon.local_addr().unwrap().port();
+    let _server = root
+        .start(["--bind", "localhost:0", "--chdir", "/hello", "app"])
+        .args(["--log-syslog", "--log-syslog-to"])
+        .args([format!("tcp://localhost:{port}")])
+        .spawn();
+    let (mut connection, _) = daemon.accept().unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+}
+
+#[test]
+fn a_hosts_file_may_say_where_localhost_is() {
+    let Some(root) = Root::empty() else { return };
+    let root = root
+        .write("/etc/hosts", "127.0.0.9 localhost\n")
+        .put(app("hello").join("app.py"), "/hello/app.py");
+    let server = root
+        .start(["--bind", "localhost:0", "--chdir", "/hello", "app"])
+        .spawn();
+    let line = server.stderr.wait_for("Listening at: ");
+    assert!(line.contains("http://127.0.0.9:"), "{line}");
 }
 
 #[test]
