@@ -409,6 +409,15 @@ pub fn enter(settings: &Settings) -> Result<()> {
         // What this process starts of itself goes by the variable.
         set_variable("RGUNICORN_HOST_LIBRARIES", "1");
     }
+    // What it starts may be in another folder.
+    for (name, path) in [
+        ("RGUNICORN_APP_ZIP", &settings.app_zip),
+        ("RGUNICORN_APP_CACHE_DIR", &settings.app_cache_dir),
+    ] {
+        if let (Some(_), Some(path)) = (env::var_os(name), path) {
+            set_variable(name, path);
+        }
+    }
     for (name, value) in settings.raw_env.iter().filter_map(|it| it.split_once('=')) {
         set_variable(name, value);
     }

@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::unistd::syncfs;
@@ -158,6 +158,32 @@ impl Origin {
         fs::write(&new, parts.join(&b'\n'))?;
         fs::rename(new, entry.join(ORIGIN))
     }
+}
+
+/// The archive that is meant by a path where nothing is: the site starts in the
+/// folder that it was unpacked to, and a child of it that is given the server's
+/// words, a relative path among them, takes that for the folder they are meant
+/// from.
+pub(super) fn repeated_by_a_child(path: &Path) -> Option<PathBuf> {
+    let sites = path
+        .ancestors()
+        .filter(|it| it.file_name() == Some(SITE.as_ref()));
+    let (site, origin) = sites
+        .filter_map(|site| Some((site, Origin::read(site.parent()?)?)))
+        .next()?;
+    // The child is in one of the site's folders.
+    let folders = path.ancestors().skip(1);
+    let mut folders = folders
+        .take_while(|folder| folder.starts_with(site))
+        .filter(|folder| folder.is_dir());
+    let is_it = |folder: &Path| {
+        let words = path.strip_prefix(folder).ok()?.components();
+        let words = words.skip_while(|it| *it == Component::ParentDir);
+        Some(origin.zip.ends_with(words.collect::<PathBuf>()))
+    };
+    folders
+        .any(|folder| is_it(folder) == Some(true))
+        .then_some(origin.zip)
 }
 
 fn changed(meta: &fs::Metadata) -> SystemTime {

@@ -114,7 +114,11 @@ pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
 /// `given`: the first place is the user's own choice, and passing over it is
 /// worth a warning.
 fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, Problem> {
-    let zip = zip.canonicalize().map_err(Problem::Unreadable)?;
+    let zip = zip.canonicalize().or_else(|error| {
+        let repeated = cache::repeated_by_a_child(zip);
+        repeated.map_or(Err(error), |zip| zip.canonicalize())
+    });
+    let zip = zip.map_err(Problem::Unreadable)?;
     if !zip.metadata().map_err(Problem::Unreadable)?.is_file() {
         // Opening a pipe might wait for ever.
         return Err(Problem::NotAZip("it is not a file".to_owned()));

@@ -230,6 +230,63 @@ fn names_in_a_zip_made_on_unix_are_utf_8_without_a_flag() {
     assert_eq!(page, format!("Größe {inside} one"));
 }
 
+/// Starts itself again with the same words, from a folder of the app's.
+const AGAIN: &str = r#"
+import os, subprocess
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    words = environ["QUERY_STRING"].split("+")
+    code = "import app, os; print(app.__file__, os.environ.get('RGUNICORN_APP_CACHE_DIR'))"
+    said = subprocess.run(
+        [os.environ["PROGRAM"], *words, "python", "-c", code],
+        cwd=environ["PATH_INFO"].strip("/") or None, capture_output=True, text=True,
+    )
+    return [__file__.encode(), b"\n", (said.stdout or said.stderr).encode()]
+"#;
+
+#[test]
+fn a_child_may_name_the_zip_as_the_server_did() {
+    let dir = folder();
+    let files = [("app.py", AGAIN), ("sub/deeper/file", "")];
+    let run = dir.path().join("run");
+    fs::create_dir_all(run.join("build")).unwrap();
+    site::small_zip(dir.path(), &files);
+    site::small_zip(&run, &files);
+    site::small_zip(&run.join("build"), &files);
+    for given in ["site.zip", "./site.zip", "build/site.zip", "../site.zip"] {
+        let server = Start::server(["app", "--app-zip", given])
+            .cwd(&run)
+            .env("PROGRAM", program())
+            .spawn();
+        let target = server.target();
+        for place in ["/", "/sub", "/sub/deeper"] {
+            let said = target.get(&format!("{place}?--app-zip+{given}")).ok();
+            let (ours, childs) = said.split_once('\n').unwrap();
+            assert_eq!(childs, format!("{ours} None\n"), "{given} in {place}");
+        }
+        let said = target.get("/?--app-zip+other/site.zip").ok();
+        assert!(said.contains("other/site.zip: it cannot be read"), "{said}");
+    }
+}
+
+#[test]
+fn a_child_knows_the_zip_and_the_cache_by_their_variables() {
+    let dir = folder();
+    site::small_zip(dir.path(), &[("app.py", AGAIN)]);
+    let server = Start::server(["app"])
+        .cwd(dir.path())
+        .env("PROGRAM", program())
+        .env("RGUNICORN_APP_ZIP", "site.zip")
+        .env("RGUNICORN_APP_CACHE_DIR", "cache")
+        .spawn();
+    let said = server.target().get("/?--no-sendfile").ok();
+    let cache = dir.path().join("cache");
+    let (ours, childs) = said.split_once('\n').unwrap();
+    assert!(Path::new(ours).starts_with(&cache), "{ours}");
+    assert_eq!(childs, format!("{ours} {}\n", cache.display()));
+}
+
 #[test]
 fn hostile_and_broken_zips_leave_nothing_behind() {
     let dir = folder();
