@@ -11,6 +11,7 @@ use anyhow::{Context, Error, Result, bail};
 use pyo3::prelude::*;
 
 use crate::arbiter::{self, Inheritance, Origin, Post, Service};
+use crate::carried;
 use crate::cli::{self, Command};
 use crate::config::{CertReqs, Draft, Settings, WorkerClass, current_folder};
 use crate::gather::{Gathered, gather};
@@ -40,7 +41,7 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
         environment: time_zone::variables().collect(),
     };
     let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
-    let gathered = match gather(draft.clone(), &program.words) {
+    let mut gathered = match gather(draft.clone(), &program.words) {
         Err(error) if is_second => {
             // Where the config file has the logs is not known now.
             let known = draft.finish(|name| env::var(name).ok())?;
@@ -63,6 +64,10 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
                 daemon::tell(line);
             });
         }
+    }
+    if !inheritance.is_renewal() {
+        let is_set = |name: &str| env::var_os(name).is_some_and(|it| !it.is_empty());
+        gathered.warnings.extend(carried::disobeyed(is_set));
     }
     let serving = Serving::prepare(gathered, &program, title).and_then(Serving::preloaded);
     let serving = match serving {

@@ -110,6 +110,11 @@ impl Inheritance {
 }
 
 impl Inheritance {
+    /// Whether this process has executed itself anew.
+    pub fn is_renewal(&self) -> bool {
+        self.bell.is_some()
+    }
+
     /// The error of a socket that a variable has promised: it names the
     /// variable.
     pub fn misled(&self, error: io::Error) -> io::Error {

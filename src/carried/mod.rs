@@ -44,6 +44,25 @@ pub fn extract_libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .collect()
 }
 
+/// A sentence about those variables for a loader that are set and that the
+/// carried one does not obey.
+pub fn disobeyed(is_set: impl Fn(&str) -> bool) -> Option<String> {
+    if is_set("RGUNICORN_LOADER") {
+        return None;
+    }
+    let variables = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"];
+    let set: Vec<_> = variables.into_iter().filter(|name| is_set(name)).collect();
+    if set.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "Not obeyed, but passed on to child processes: {}. This program brings its own loader; to \
+         have the host's instead, name it in RGUNICORN_LOADER, such as \
+         /lib64/ld-linux-x86-64.so.2",
+        set.join(", ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use std::backtrace::Backtrace;

@@ -5,10 +5,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use crate::libraries::compile;
-use crate::support::{Root, Start, app, copy_program, folder, program};
+use crate::support::{Process, Root, Start, app, copy_program, folder, program};
 
 #[test]
 fn the_file_names_no_interpreter_and_shows_pythons_names_only() {
@@ -56,6 +57,69 @@ fn a_preload_and_an_audit_are_not_let_in_and_reach_children() {
             .expect_success();
         let child = if variable == "LD_LIBRARY_PATH" { 0 } else { 66 };
         assert_eq!(said.stdout, format!("{}\n{child}", hostile.display()));
+    }
+}
+
+/// The lines of the log about variables that are not obeyed.
+fn disobeyed(log: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains("RGUNICORN_LOADER"));
+    lines.map(str::to_owned).collect()
+}
+
+fn hello(args: &[&str], variables: &[(&str, &str)]) -> Process {
+    let start = Start::server(args).args(["app"]).cwd(app("hello"));
+    variables
+        .iter()
+        .fold(start, |start, (name, value)| start.env(name, value))
+        .spawn()
+}
+
+#[test]
+fn a_server_tells_once_that_variables_for_another_loader_do_nothing() {
+    let variables = [
+        ("LD_PRELOAD", "libjemalloc.so"),
+        ("LD_LIBRARY_PATH", "/opt/lib"),
+    ];
+    for args in [&[][..], &["--preload"]] {
+        let mut server = hello(args, &variables);
+        server.workers(1);
+        server.signal(Signal::SIGHUP);
+        server.workers(2);
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        let told = disobeyed(&server.stderr.whole());
+        assert_eq!(told.len(), 1, "{told:?}");
+        let sentence = "] [WARNING] Not obeyed, but passed on to child processes: LD_PRELOAD, LD_LIBRARY_PATH. ";
+        assert!(told[0].contains(sentence), "{told:?}");
+    }
+}
+
+#[test]
+fn a_second_server_tells_of_the_loaders_variables_too() {
+    let server = hello(&[], &[("LD_AUDIT", "/opt/audit.so")]);
+    server.workers(1);
+    server.signal(Signal::SIGUSR2);
+    server.workers(2);
+    let told = disobeyed(&server.stderr.so_far());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("processes: LD_AUDIT. "), "{told:?}");
+}
+
+#[test]
+fn nothing_is_told_where_the_loaders_variables_are_unset_or_obeyed() {
+    const HOSTS: &str = "/lib64/ld-linux-x86-64.so.2";
+    let unset = [("LD_PRELOAD", ""), ("LD_BIND_NOW", "1")];
+    let obeyed = [("RGUNICORN_LOADER", HOSTS), ("LD_LIBRARY_PATH", "/opt/lib")];
+    for variables in [&unset, &obeyed] {
+        if variables.contains(&("RGUNICORN_LOADER", HOSTS)) && !Path::new(HOSTS).exists() {
+            eprintln!("skipped: this host has no {HOSTS}");
+            continue;
+        }
+        let mut server = hello(&[], variables);
+        assert_eq!(server.target().get("/").ok(), "Hello, world!\n");
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        assert_eq!(disobeyed(&server.stderr.whole()), [""; 0]);
     }
 }
 

@@ -48,7 +48,14 @@ impl Start {
         command.args(args).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let habit = ["PYTHON", "GUNICORN_", "RGUNICORN_", "DJANGO_", "FLASK_"];
+            let habit = [
+                "PYTHON",
+                "GUNICORN_",
+                "RGUNICORN_",
+                "DJANGO_",
+                "FLASK_",
+                "LD_",
+            ];
             if habit.iter().any(|prefix| text.starts_with(prefix)) || text == "VIRTUAL_ENV" {
                 command.env_remove(&name);
             }
