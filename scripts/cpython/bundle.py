@@ -3,10 +3,9 @@
     python bundle.py LIB INCLUDE OURS VERSION OUT
 
 LIB is CPython's standard library, INCLUDE has its C headers in a folder, and
-OURS is stdlib-bundle/. For each file of
-the bundle OUT has its path, its bytes and (for Python) its marshalled code,
-each with its length before it as four little-endian bytes. scripts/build-steps/blob.rs
-packs it.
+OURS is stdlib-bundle/. For each file of the bundle OUT has its path, its bytes
+and (for Python) its marshalled code, each with its length before it as four
+little-endian bytes. scripts/build-steps/blob.rs packs it.
 """
 
 import fnmatch

@@ -8,6 +8,8 @@
 //! - `code(path)`, `data(path)`: of the file at `path`, or `None`
 //! - `names(folder)`: what is in it; empty when there is no such folder
 //! - `is_folder(path)`
+//! - `headers()`: the folder on the disk where the C headers are laid out, or
+//!   `None` where there is no place for them
 //! - `serve_zip(path)`: from now on, native modules can be loaded out of this
 //!   zip; of an absolute path, the bytes
 //! - `time_zone(zone)`: the name and the value, as bytes, of the variable that
@@ -30,6 +32,7 @@ use pyo3_ffi::*;
 
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
+use super::laid_out::lay_out;
 use super::{native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
@@ -45,12 +48,13 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 11]> = Static::new([
+static METHODS: Static<[PyMethodDef; 12]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
     method(c"names", names, METH_O),
     method(c"is_folder", is_folder, METH_O),
+    method(c"headers", headers, METH_NOARGS),
     method(c"serve_zip", serve_zip, METH_O),
     method(c"time_zone", time_zone, METH_O),
     method(c"time_zone_name", time_zone_name, METH_NOARGS),
@@ -115,6 +119,17 @@ unsafe extern "C" fn is_folder(_: *mut PyObject, path: *mut PyObject) -> *mut Py
     }
 }
 
+unsafe extern "C" fn headers(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    const FOLDER: &str = concat!("include/python", env!("RGUNICORN_PYTHON_MINOR"));
+    // SAFETY: as above.
+    unsafe {
+        match lay_out(FOLDER, "include") {
+            Ok(place) => path_object(&place.join(FOLDER)),
+            Err(_) => Py_NewRef(Py_None()),
+        }
+    }
+}
+
 unsafe extern "C" fn serve_zip(_: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above; the bytes are copied before the object can go.
     unsafe {
@@ -168,12 +183,7 @@ unsafe extern "C" fn zip_names(_: *mut PyObject, path: *mut PyObject) -> *mut Py
 
 unsafe extern "C" fn site_dirs(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above; pointer and length are of one path.
-    unsafe {
-        list(site_dirs::chosen().iter().map(|folder| {
-            let bytes = folder.as_os_str().as_bytes();
-            PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t)
-        }))
-    }
+    unsafe { list(site_dirs::chosen().iter().map(|folder| path_object(folder))) }
 }
 
 /// A list that owns the items.
@@ -245,6 +255,15 @@ unsafe fn bytes_object(bytes: &OsStr) -> *mut PyObject {
     let bytes = bytes.as_bytes();
     // SAFETY: the caller's promise; pointer and length are of one piece.
     unsafe { PyBytes_FromStringAndSize(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t) }
+}
+
+/// A path as Python has it: a string.
+///
+/// SAFETY: call with the GIL held.
+unsafe fn path_object(path: &Path) -> *mut PyObject {
+    let bytes = path.as_os_str().as_bytes();
+    // SAFETY: the caller's promise; pointer and length are of one path.
+    unsafe { PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t) }
 }
 
 /// SAFETY: call with the GIL held.

@@ -59,6 +59,7 @@ mod slow_bodies;
 mod slow_clients;
 mod slow_readers;
 mod smuggling;
+mod source_packages;
 mod support;
 mod systemd;
 mod time_zones;
