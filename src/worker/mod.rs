@@ -250,9 +250,7 @@ fn load(
     let hooked = |error: hooks::HookError| Failure::boot(&error);
     let callable = match boot.preloaded {
         Some(app) => {
-            if boot.owner.is_some() {
-                python::rename(boot.environment).map_err(|error| Failure::boot(&error))?;
-            }
+            python::rename(boot.environment).map_err(|error| Failure::boot(&error))?;
             log_by_python(boot)?;
             show_signals().map_err(|error| Failure::boot(&error))?;
             boot.hooks

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Root, Start, Target, app, copy_program, folder, site};
+use nix::sys::signal::Signal;
+
+use crate::support::{Root, Start, Target, app, copy_program, folder, site, wait_until};
 
 /// The package that every child imports.
 const DEP: &str = "def double(number): return 2 * number\n\
@@ -154,6 +156,16 @@ fn with_a_zip_and_a_preloaded_app() {
 }
 
 #[test]
+fn with_a_zip_and_an_asgi_app() {
+    let dir = folder();
+    let server = Start::server(["-k", "asgi", "app:asgi", "--app-zip"])
+        .args([zip(dir.path())])
+        .env("XDG_CACHE_HOME", dir.path())
+        .spawn();
+    check_all(&server.target());
+}
+
+#[test]
 fn with_a_zip_and_a_venv() {
     let dir = folder();
     let source = fs::read_to_string(app("children").join("app.py")).unwrap();
@@ -205,9 +217,18 @@ fn with_a_zip_where_nothing_can_be_written() {
     let dir = folder();
     let Some(root) = Root::empty() else { return };
     let root = root.put(zip(dir.path()), "/site.zip").read_only();
-    let server = root.server(["--app-zip", "/site.zip"]).spawn();
-    let path = check(&server.target().get("/words").ok(), &[BY_WORDS]);
-    assert_eq!(path.as_os_str(), "/././rgunicorn");
+    for more in [&[][..], &["--preload"]] {
+        let server = root.server(["--app-zip", "/site.zip"]).args(more).spawn();
+        let target = server.target();
+        let path = check(&target.get("/words").ok(), &[BY_WORDS]);
+        assert_eq!(path.as_os_str(), "/././rgunicorn");
+        server.signal(Signal::SIGHUP);
+        let workers = server.workers(2);
+        wait_until("the new worker serves", || {
+            target.get("/pid").ok() == workers[1].to_string()
+        });
+        check(&target.get("/words").ok(), &[BY_WORDS]);
+    }
 }
 
 /// What the master makes in its cache folder, workers of another user cannot

@@ -4,6 +4,7 @@
 child imports `dep`, which only the app's own packages have.
 """
 
+import asyncio
 import multiprocessing
 import os
 import subprocess
@@ -67,12 +68,23 @@ def by_pools():
 
 
 # By the request's path; some roots have no place for files or for semaphores.
-WAYS = {"/": (by_words, by_files, by_pools), "/words": (by_words,)}
+WAYS = {"/": (by_words, by_files, by_pools), "/words": (by_words,), "/pid": ()}
+
+
+def report(path):
+    lines = [f"executable: {sys.executable}"] if WAYS[path] else [str(os.getpid())]
+    for way in WAYS[path]:
+        lines += (f"{name}: {outcome}" for name, outcome in way())
+    return "\n".join(lines).encode()
 
 
 def application(environ, start_response):
-    lines = [f"executable: {sys.executable}"]
-    for way in WAYS[environ["PATH_INFO"]]:
-        lines += (f"{name}: {outcome}" for name, outcome in way())
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return ["\n".join(lines).encode()]
+    return [report(environ["PATH_INFO"])]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "http":
+        body = await asyncio.to_thread(report, scope["path"])
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": body})
