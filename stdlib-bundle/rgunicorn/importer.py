@@ -54,16 +54,21 @@ def inside(path):
     return path[len(_ROOT):] if path.startswith(_ROOT) else None
 
 
-def source(path):
-    """The text of the Python file at `path`, for linecache."""
-    return _external.decode_source(_read(path))
+def text_reader(path):
+    """A function that gives the text of a Python file of the bundle or of a zip; None
+    for other files. It is for linecache."""
+    read = _reader(path)
+    return read and (lambda: _external.decode_source(read()))
 
 
-def open_bundled(path):
-    """The file at `path` as if it were open, for tokenize; None when it is not
-    the bundle's."""
-    data = _bundle.data(inside(str(path)) or "")
-    return None if data is None else _io.BytesIO(data)
+def open_source(path):
+    """Such a file as if it were open; None for other files. It is for tokenize."""
+    read = _reader(str(path))
+    return read and _io.BytesIO(read())
+
+
+def _reader(path):
+    return _zipped.reader(path) if inside(path) is None else (lambda: _read(path))
 
 
 def _read(path):

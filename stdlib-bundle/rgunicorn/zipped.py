@@ -8,6 +8,7 @@ rest of the program reads them (see src/python/zip_names.rs).
 """
 
 import _imp
+import sys
 import zipimport
 
 import _frozen_importlib_external as _external
@@ -25,6 +26,8 @@ class ZipFinder(zipimport.zipimporter):
         super().__init__(path)
         self._absolute = _external._path_abspath(self.archive)
         _bundle.serve_zip(self._path())
+        if self.prefix and Distributions not in sys.meta_path:
+            sys.meta_path.append(Distributions)
 
     def _path(self):
         return self._absolute.encode("utf-8", "surrogateescape")
@@ -39,6 +42,16 @@ class ZipFinder(zipimport.zipimporter):
         from _rgunicorn.zip_resources import Reader
 
         return Reader(self, fullname)
+
+    def names(self):
+        """What is in this folder."""
+        start = len(self.prefix)
+        below = (path[start:] for path in self._get_files() if path.startswith(self.prefix))
+        return list(dict.fromkeys(path.partition("/")[0] for path in below if path))
+
+    def has(self, path):
+        """Is this in the zip? Folders end with a slash."""
+        return path in self._get_files()
 
     def _get_files(self):
         files = super()._get_files()
@@ -62,6 +75,31 @@ class ZipFinder(zipimport.zipimporter):
                 loader = _external.ExtensionFileLoader(fullname, location)
                 return _external.spec_from_file_location(fullname, location, loader=loader)
         return None
+
+
+class Distributions:
+    """A finder of no modules, whom importlib.metadata and its like ask for what is
+    installed: by themselves they look at the roots of zips only."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        return None
+
+    @staticmethod
+    def find_distributions(context):
+        from _rgunicorn import zip_metadata
+
+        return zip_metadata.find(context)
+
+
+def reader(path):
+    """A function that gives the bytes of a file in one of the zips that are imported
+    from; None when there is none."""
+    for archive, files in list(zipimport._zip_directory_cache.items()):
+        if path.startswith(archive + "/"):
+            entry = files.get(path[len(archive) + 1:])
+            return entry and (lambda: zipimport._get_data(archive, entry))
+    return None
 
 
 class _WithFolders(dict):

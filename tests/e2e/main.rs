@@ -37,6 +37,7 @@ mod logs;
 mod logs_elsewhere;
 mod max_requests;
 mod memory;
+mod memory_mode;
 mod metrics;
 mod names;
 mod overload;

@@ -1,0 +1,9 @@
+"""It needs the plugin that anyio brings."""
+
+import anyio
+import pytest
+
+
+@pytest.mark.anyio
+async def test_it():
+    await anyio.sleep(0)
