@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<ExitCode> {
+    python::library::check()?;
     if let Some(asked) = Invocation::from_command_line(&line)? {
         // Its parent may end before it.
         let _in_use = asked.environment.app.as_deref().and_then(pack::hold);

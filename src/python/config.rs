@@ -11,7 +11,8 @@ use pyo3_ffi::*;
 
 use super::bundle::File;
 use super::{
-    Environment, bundle_module, executable, launcher, log_module, native_modules, renew, site_dirs,
+    Environment, bundle_module, executable, launcher, library, log_module, native_modules, renew,
+    site_dirs,
 };
 
 /// Start the interpreter of this process; `pyo3::Python::attach` works from
@@ -89,8 +90,9 @@ impl Config {
         let root = executable::path();
         let name = launcher::path(environment);
         let name = name.as_path();
-        let prefix = environment.venv.as_deref().unwrap_or(root);
-        let stdlib = root
+        let library = &*library::root()?;
+        let prefix = environment.venv.as_deref().unwrap_or(library);
+        let stdlib = library
             .join("lib")
             .join(concat!("python", env!("RGUNICORN_PYTHON_MINOR")));
         let config = &mut *self.0 as *mut PyConfig;
@@ -104,8 +106,8 @@ impl Config {
                 (&raw mut (*config).home, prefix),
                 (&raw mut (*config).prefix, prefix),
                 (&raw mut (*config).exec_prefix, prefix),
-                (&raw mut (*config).base_prefix, root),
-                (&raw mut (*config).base_exec_prefix, root),
+                (&raw mut (*config).base_prefix, library),
+                (&raw mut (*config).base_exec_prefix, library),
                 (&raw mut (*config).platlibdir, Path::new("lib")),
                 (&raw mut (*config).stdlib_dir, &stdlib),
             ] {
@@ -118,7 +120,7 @@ impl Config {
             self.search(folder)?;
         }
         self.search(&stdlib)?;
-        self.search(&root.join("lib/fallback"))?;
+        self.search(&library.join("lib/fallback"))?;
         site_dirs::choose(&environment.site_dirs);
         Ok(())
     }

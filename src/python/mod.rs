@@ -30,6 +30,7 @@ pub mod config_file;
 pub mod discover;
 pub mod hooks;
 pub mod invocation;
+pub mod library;
 pub mod log_config;
 pub mod reloading;
 pub mod spew;

@@ -30,6 +30,7 @@ mod hooks;
 mod interim;
 mod keep_alive;
 mod libraries;
+mod library_files;
 mod lifespan;
 mod loader;
 mod log_config;

@@ -85,12 +85,18 @@ with tempfile.TemporaryDirectory() as folder:
     with open(script, "w") as file:
         file.write("import json\njson.dumps([1])\n")
 
-    def run(*words):
+    def run(*words, said=""):
         done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True
+            [sys.executable, "-m", *words], cwd=folder, input=said, capture_output=True, text=True
         )
         assert done.returncode == 0, done
         return done.stdout + done.stderr
+
+    # Before the module is imported, too.
+    with open(os.path.join(folder, "splits.py"), "w") as file:
+        file.write("import shlex\nshlex.split('a')\n")
+    text = run("pdb", "splits.py", said="break shlex.split\ncontinue\nquit\n")
+    assert "shlex.py(" in text and ")split()\n-> if s is None:" in text, text
 
     text = run("trace", "--trace", script)
     assert "encoder.py(" in text and "def encode(self, o):" in text, text[-2000:]

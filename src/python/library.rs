@@ -1,0 +1,49 @@
+//! Where the standard library is for Python code: in the executable, or, for
+//! tools that look for its files, on the disk.
+//!
+//! Modules come out of the executable in both cases. So they are those that it
+//! was built with whatever becomes of the files, which are there to be read.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use super::executable;
+use super::laid_out::lay_out;
+
+const VARIABLE: &str = "RGUNICORN_STDLIB_FILES";
+
+/// The folder below which the library is: `lib/python3.13/os.py`.
+///
+/// # Errors
+/// Files are asked for and can be written nowhere, or the variable is nonsense;
+/// one sentence.
+pub fn root() -> Result<PathBuf> {
+    if !is_asked_for()? {
+        return Ok(executable::path().to_owned());
+    }
+    lay_out("lib", "python").with_context(|| {
+        format!("{VARIABLE} asks for the standard library's files, and they can be written nowhere")
+    })
+}
+
+/// Refuses nonsense at the start, where a person reads it, and not in each worker.
+///
+/// # Errors
+/// The variable says neither yes nor no; one sentence.
+pub fn check() -> Result<()> {
+    is_asked_for().map(drop)
+}
+
+fn is_asked_for() -> Result<bool> {
+    let value = env::var_os(VARIABLE).unwrap_or_default();
+    match &*value.to_string_lossy().to_ascii_lowercase() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" | "" => Ok(false),
+        _ => bail!(
+            "{VARIABLE} is '{}'; say 1 or 0",
+            value.display().to_string().escape_debug()
+        ),
+    }
+}

@@ -1,0 +1,11 @@
+"""A module with two mistakes, which only who knows the library can find."""
+
+import concurrent.futures
+import json
+import os.path
+
+import gunicorn
+
+print(json.dumps([1]), os.path.join("a"), concurrent.futures.Future(), gunicorn.__version__)
+json.no_such_function()
+json.dumps()
