@@ -36,6 +36,7 @@ use site::Site;
 fn main() -> ExitCode {
     process::prepare_signals();
     let title = process::Title::claim(env::args_os().len());
+    python::arguments::show(process::Title::share);
     python::time_zone::provide();
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title).unwrap_or_else(|error| {

@@ -62,9 +62,9 @@ impl Title {
         shown.words = vec![word];
     }
 
-    /// The words that are shown, which lie in the memory now, the environment
-    /// behind them: whoever asks may look for both there, to show a title of
-    /// his own (the package `setproctitle`).
+    /// The words that are shown. They lie in the memory from then on, the
+    /// environment behind them, as the kernel has laid them out: whoever asks
+    /// may look for both there, to show a title of his own.
     pub fn share() -> Vec<CString> {
         let Some(Some(title)) = CLAIMED.get() else {
             return Vec::new();

@@ -2,27 +2,38 @@
 //!
 //! CPython's answers with `sys.orig_argv`, which here says how `sys.executable`
 //! is started again. Who calls this function goes on to look for the words in
-//! memory, and for the environment behind them; so they are put there. The
-//! build makes CPython's own function weak (scripts/cpython/build).
+//! memory, and for the environment behind them, to show a title of his own there
+//! (the package `setproctitle`). The build makes CPython's own function weak
+//! (scripts/cpython/build).
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
+use std::sync::OnceLock;
 
 use libc::wchar_t;
 use pyo3_ffi::Py_DecodeLocale;
 
-use crate::process::Title;
+/// Gives the words of the command line, which lie in the process's own memory
+/// for it from then on, the environment behind them.
+pub type Words = fn() -> Vec<CString>;
 
-/// The command line, as the system has it.
+static WORDS: OnceLock<Words> = OnceLock::new();
+
+/// Lets C code have these words.
+pub fn show(words: Words) {
+    WORDS.get_or_init(|| words);
+}
+
+/// The command line, as the system has it; no words where nobody shows them.
 ///
 /// # Safety
 /// Both pointers may be null; else a value can be written to them.
 #[allow(non_snake_case)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn Py_GetArgcArgv(count: *mut c_int, words: *mut *mut *mut wchar_t) {
-    let shown = Title::share();
+    let shown = WORDS.get().map_or_else(Vec::new, |words| words());
     let decoded: Box<[_]> = shown.iter().map(|word| decode(word)).collect();
-    // As long as the process: CPython's live as long, too.
+    // It lives as long as the process, as CPython's does.
     let list = Box::leak(decoded);
     // SAFETY: the caller's promise.
     unsafe {

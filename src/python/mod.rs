@@ -4,7 +4,6 @@
 //! Everything that is unsafe about embedding CPython stays in this room; the
 //! others meet it through [`start`] and pyo3.
 
-mod arguments;
 mod bundle;
 mod bundle_module;
 mod command;
@@ -26,6 +25,7 @@ mod thread;
 mod venv;
 
 pub mod app;
+pub mod arguments;
 pub mod config_file;
 pub mod discover;
 pub mod hooks;
