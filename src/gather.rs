@@ -79,6 +79,6 @@ fn find_site(draft: &Draft, warnings: &mut Vec<String>) -> Result<Site> {
     Ok(site)
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok()
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
 }

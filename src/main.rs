@@ -105,6 +105,6 @@ fn exit_code(code: i32) -> ExitCode {
     (code as u8).into()
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok()
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
 }

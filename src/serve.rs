@@ -25,7 +25,7 @@ use crate::worker::{self, Watched};
 
 /// Serves the app, or only checks that it could.
 pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -> Result<ExitCode> {
-    let inheritance = Inheritance::read(|name| env::var(name).ok());
+    let inheritance = Inheritance::read(|name| env::var_os(name));
     for name in arbiter::VARIABLES {
         remove_variable(name);
     }
@@ -44,7 +44,7 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
     let mut gathered = match gather(draft.clone(), &program.words) {
         Err(error) if is_second => {
             // Where the config file has the logs is not known now.
-            let known = draft.finish(|name| env::var(name).ok())?;
+            let known = draft.finish(|name| env::var_os(name))?;
             log::install(&known.logs())?;
             return Err(give_up(error, &known, &program, &inheritance));
         }
@@ -128,7 +128,7 @@ fn check(gathered: &Gathered, line: Vec<OsString>) -> Result<ExitCode> {
 /// Reads the settings anew, as if the server were started now.
 fn read_again<'a>(program: &'a Program, title: Option<&'static Title>) -> Result<Serving<'a>> {
     restore(program)?;
-    let variable = |name: &str| env::var(name).ok();
+    let variable = |name: &str| env::var_os(name);
     let words = program.words.iter().skip(1).cloned();
     match cli::parse(words, variable)? {
         Command::Serve(draft) => Serving::prepare(gather(draft, &program.words)?, program, title),
@@ -347,8 +347,9 @@ fn log_by_python(settings: &Settings, dictionary: Option<&Py<PyAny>>) -> Result<
 fn give_logs_away(settings: &Settings) {
     let Some(owner) = owner(settings) else { return };
     let files = settings.accesslog.iter().chain([&settings.errorlog]);
-    for file in files.filter(|it| Path::new(it).is_file()) {
-        if let Err(error) = owner.take(Path::new(file)) {
+    for file in files.map(Path::new).filter(|it| it.is_file()) {
+        if let Err(error) = owner.take(file) {
+            let file = file.display();
             ::log::warn!("The log file '{file}' cannot be given to the workers' user: {error}");
         }
     }
@@ -423,7 +424,7 @@ pub fn enter(settings: &Settings) -> Result<()> {
             set_variable(name, path);
         }
     }
-    for (name, value) in settings.raw_env.iter().filter_map(|it| it.split_once('=')) {
+    for (name, value) in settings.variables() {
         set_variable(name, value);
     }
     // The config file may have set it, too.

@@ -13,6 +13,7 @@
 //! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -76,10 +77,11 @@ pub struct Adopted {
 
 impl Inheritance {
     /// Reads the variables.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let number = |name: &str| variable(name).and_then(|text| text.trim().parse::<i32>().ok());
+    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name: &str| variable(name).and_then(|text| text.into_string().ok());
+        let number = |name: &str| text(name).and_then(|text| text.trim().parse::<i32>().ok());
         let pid = |name| number(name).filter(|pid| *pid > 0).map(Pid::from_raw);
-        let list = |name| variable(name).unwrap_or_default();
+        let list = |name| text(name).unwrap_or_default();
         let mut inheritance = Self {
             parent: pid("GUNICORN_PID"),
             child: pid("RGUNICORN_CHILD"),
@@ -126,29 +128,29 @@ impl Inheritance {
 
     /// The variables that say all this once more, for the program that is
     /// executed next; the descriptors stay open for it.
-    pub fn written_down(&self) -> Vec<(&'static str, String)> {
+    pub fn written_down(&self) -> Vec<(&'static str, OsString)> {
         let numbers: Vec<_> = self.sockets.iter().map(RawFd::to_string).collect();
         let workers: Vec<_> = self.workers.iter().map(Adopted::written_down).collect();
         let mut variables = vec![
-            ("GUNICORN_FD", numbers.join(",")),
-            ("RGUNICORN_WORKERS", workers.join(",")),
+            ("GUNICORN_FD", numbers.join(",").into()),
+            ("RGUNICORN_WORKERS", workers.join(",").into()),
         ];
-        variables.extend(self.lent.then(|| ("RGUNICORN_LENT", "1".to_owned())));
-        let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string()));
+        variables.extend(self.lent.then(|| ("RGUNICORN_LENT", "1".into())));
+        let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string().into()));
         variables.extend(pid("GUNICORN_PID", self.parent));
         variables.extend(pid("RGUNICORN_CHILD", self.child));
-        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().display().to_string());
+        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().into());
         variables.extend(self.pidfile.as_ref().map(path));
         if let Some(bell) = &self.bell {
             leave_open(bell, true);
-            variables.push(("RGUNICORN_BELL", bell.as_raw_fd().to_string()));
+            variables.push(("RGUNICORN_BELL", bell.as_raw_fd().to_string().into()));
         }
         if let Some(ends) = &self.handover {
             let ends = ends.each_ref().map(|end| {
                 leave_open(end, true);
                 end.as_raw_fd().to_string()
             });
-            variables.push(("RGUNICORN_HANDOVER", ends.join(",")));
+            variables.push(("RGUNICORN_HANDOVER", ends.join(",").into()));
         }
         variables
     }
@@ -213,7 +215,7 @@ pub fn leave_open(descriptor: impl AsFd, open: bool) {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, String)]) -> Inheritance {
+    fn read(variables: &[(&str, OsString)]) -> Inheritance {
         Inheritance::read(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| value.clone())
@@ -222,19 +224,19 @@ mod tests {
 
     #[test]
     fn systemds_sockets_are_for_the_process_that_it_names() {
-        let us = ("LISTEN_PID", Pid::this().to_string());
-        let count = ("LISTEN_FDS", "2".to_owned());
+        let us = ("LISTEN_PID", Pid::this().to_string().into());
+        let count = ("LISTEN_FDS", "2".into());
         let inheritance = read(&[us, count.clone()]);
         assert_eq!(inheritance.sockets, [3, 4]);
         assert!(inheritance.lent);
-        let inheritance = read(&[("LISTEN_PID", "1".to_owned()), count]);
+        let inheritance = read(&[("LISTEN_PID", "1".into()), count]);
         assert!(inheritance.sockets.is_empty() && !inheritance.lent);
     }
 
     #[test]
     fn an_old_master_leaves_its_sockets_and_its_name() {
-        let fds = ("GUNICORN_FD", "3,17".to_owned());
-        let inheritance = read(&[fds, ("GUNICORN_PID", "42".to_owned())]);
+        let fds = ("GUNICORN_FD", "3,17".into());
+        let inheritance = read(&[fds, ("GUNICORN_PID", "42".into())]);
         assert_eq!(inheritance.sockets, [3, 17]);
         assert_eq!(inheritance.parent, Some(Pid::from_raw(42)));
         assert!(!inheritance.lent);
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn workers_are_found_again() {
-        let text = "7:1:serving:-,8:12:ending:-,nonsense".to_owned();
+        let text = "7:1:serving:-,8:12:ending:-,nonsense".into();
         let inheritance = read(&[("RGUNICORN_WORKERS", text)]);
         let workers: Vec<_> = inheritance.workers.iter().collect();
         assert_eq!(workers.len(), 2);

@@ -16,7 +16,6 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, dup2_stderr};
 
 use super::inherit::{Inheritance, leave_open};
-use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::upgrade::become_program;
 use super::{Master, Service, limit};
@@ -48,7 +47,7 @@ pub fn begin_again(
     }
     let mut program = program.clone();
     for (name, value) in inheritance.written_down() {
-        program.environment.insert(name.into(), value.into());
+        program.environment.insert(name.into(), value);
     }
     anyhow::Error::from(program.execute()).context("The program cannot be executed")
 }
@@ -145,16 +144,12 @@ impl<S: Service> Master<'_, S> {
             let ends = it.ends().map(|end| end.as_raw_fd().to_string());
             ("RGUNICORN_HANDOVER", ends.join(","))
         });
-        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().display().to_string());
-        let pidfile = self.pidfile.as_ref().map(path);
-        for (name, value) in left
-            .into_iter()
-            .chain(handover)
-            .chain(parent)
-            .chain(child)
-            .chain(pidfile)
-        {
+        for (name, value) in left.into_iter().chain(handover).chain(parent).chain(child) {
             program.environment.insert(name.into(), value.into());
+        }
+        if let Some(file) = &self.pidfile {
+            let path = file.path().into();
+            program.environment.insert("RGUNICORN_PIDFILE".into(), path);
         }
         let error = program.execute();
         self.leave_workers(false);

@@ -9,6 +9,7 @@ mod error;
 mod parser;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::ArgMatches;
@@ -44,7 +45,7 @@ pub enum Command {
 /// [`Error::report`].
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, Error> {
     let mut draft = Draft::default();
     let matches = parser::parser().try_get_matches_from(args)?;
@@ -57,7 +58,8 @@ pub fn parse(
     check_for_the_app(&matches)?;
     take(&mut draft, Layer::CommandLine, &matches)?;
     if let Some(more) = environment(MORE_OPTIONS) {
-        let more = shlex::split(&more).ok_or(Error::Quotes)?;
+        let more = shlex::bytes::split(more.as_bytes()).ok_or(Error::Quotes)?;
+        let more = more.into_iter().map(OsString::from_vec);
         let more = parser::parser()
             .try_get_matches_from(more)
             .map_err(Error::MoreOptions)?;
@@ -65,7 +67,7 @@ pub fn parse(
     }
     Ok(match matches.subcommand() {
         Some((_, python)) => {
-            if let Some(app) = matches.get_one::<String>(parser::APP) {
+            if let Some(app) = matches.get_one::<OsString>(parser::APP) {
                 return Err(parser::app_before_python(app).into());
             }
             Command::Python(draft, parser::python_args(python))
@@ -125,11 +127,13 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
     let name = setting.name;
     match setting.kind {
         _ if setting.flags.is_empty() && name != parser::APP => None,
-        Kind::Text(_) | Kind::OptionalText(..) => matches.get_one(name).cloned().map(Value::Str),
+        Kind::Text(_) | Kind::OptionalText(..) => {
+            matches.get_one::<OsString>(name).cloned().map(Value::from)
+        }
         Kind::Mode(_) | Kind::Number(_) => matches.get_one(name).copied().map(Value::Int),
         Kind::List(_) => {
-            let items = matches.get_many::<String>(name)?;
-            Some(Value::List(items.cloned().map(Value::Str).collect()))
+            let items = matches.get_many::<OsString>(name)?;
+            Some(Value::List(items.cloned().map(Value::from).collect()))
         }
         Kind::Switch => matches.get_flag(name).then_some(Value::Bool(true)),
         Kind::Off => matches.get_flag(name).then_some(Value::Bool(false)),
@@ -147,10 +151,10 @@ mod tests {
         parse(args, |name| find(environment, name))
     }
 
-    fn find(environment: &[(&str, &str)], name: &str) -> Option<String> {
+    fn find(environment: &[(&str, &str)], name: &str) -> Option<OsString> {
         let mut all = environment.iter();
         all.find(|(known, _)| *known == name)
-            .map(|(_, value)| (*value).to_owned())
+            .map(|(_, value)| (*value).into())
     }
 
     fn settings_with(line: &str, environment: &[(&str, &str)]) -> Settings {
@@ -184,7 +188,7 @@ mod tests {
         assert_eq!(settings.workers, 4);
         assert_eq!(settings.bind, [":80", "unix:/s"]);
         assert_eq!(settings.raw_env, ["A=1", "B=2"]);
-        assert_eq!(settings.accesslog.as_deref(), Some("-"));
+        assert_eq!(settings.accesslog, Some("-".into()));
         assert_eq!(settings.wsgi_app.as_deref(), Some("app:app"));
     }
 

@@ -1,6 +1,6 @@
 //! clap's parser, made from the settings table.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -34,6 +34,7 @@ pub fn parser() -> Command {
         .arg(
             Arg::new(APP)
                 .value_name("APP_MODULE")
+                .value_parser(value_parser!(OsString))
                 .help("The app: module, module:name or module:factory(\"argument\")"),
         )
         .arg(
@@ -67,7 +68,8 @@ pub fn python_args(matches: &ArgMatches) -> Vec<OsString> {
 }
 
 /// The error of a line that names an app and wants the interpreter, too.
-pub fn app_before_python(app: &str) -> clap::Error {
+pub fn app_before_python(app: &OsStr) -> clap::Error {
+    let app = app.display();
     parser().error(
         ErrorKind::ArgumentConflict,
         format!("the app '{app}' has no place before the word 'python'; leave out one of the two"),
@@ -107,7 +109,7 @@ fn option(setting: &'static Setting) -> Arg {
         .help(help);
     let arg = setting.flags.iter().fold(arg, flag);
     match setting.kind {
-        Kind::Text(value) => arg.value_name(value),
+        Kind::Text(value) => arg.value_name(value).value_parser(value_parser!(OsString)),
         Kind::Number(value) => arg
             .value_name(value)
             .allow_negative_numbers(true)
@@ -115,9 +117,13 @@ fn option(setting: &'static Setting) -> Arg {
         Kind::OptionalText(value, missing) => arg
             .value_name(value)
             .num_args(0..=1)
-            .default_missing_value(missing),
+            .default_missing_value(missing)
+            .value_parser(value_parser!(OsString)),
         Kind::Mode(value) => arg.value_name(value).value_parser(mode),
-        Kind::List(value) => arg.value_name(value).action(ArgAction::Append),
+        Kind::List(value) => arg
+            .value_name(value)
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(OsString)),
         Kind::Switch | Kind::Off => arg.action(ArgAction::SetTrue),
         // Functions have no flags.
         Kind::Hook(_) => arg,

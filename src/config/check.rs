@@ -1,6 +1,8 @@
 //! The checks of the settings: each turns a raw value into the type of a
 //! field, or gives the reason why it cannot, with the mend.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use nix::unistd::{Group, User};
@@ -62,6 +64,7 @@ pub fn switch(raw: Value) -> Result<bool, String> {
 pub fn text(raw: Value) -> Result<String, String> {
     match raw {
         Value::Str(text) => Ok(text.trim().to_owned()),
+        raw @ Value::Raw(_) => Err(format!("{raw} is not UTF-8")),
         other => Err(format!("{other} is not text")),
     }
 }
@@ -123,9 +126,25 @@ pub fn field_name(raw: Value) -> Result<Option<String>, String> {
     }
 }
 
+/// Text that the system takes in any encoding: a path, or what holds one.
+pub fn system_text(raw: Value) -> Result<OsString, String> {
+    match raw {
+        Value::Raw(text) => Ok(text),
+        other => text(other).map(OsString::from),
+    }
+}
+
+/// The same, or nothing.
+pub fn optional_system_text(raw: Value) -> Result<Option<OsString>, String> {
+    match raw {
+        Value::None => Ok(None),
+        other => system_text(other).map(Some),
+    }
+}
+
 /// A path; a relative one is meant from the folder the program starts in.
 pub fn path(raw: Value) -> Result<Option<PathBuf>, String> {
-    match optional_text(raw)? {
+    match optional_system_text(raw)? {
         None => Ok(None),
         Some(text) if text.is_empty() => Err("the path is empty".to_owned()),
         Some(text) => Ok(Some(current_folder().join(text))),
@@ -145,8 +164,8 @@ pub fn folder(raw: Value) -> Result<Option<PathBuf>, String> {
 }
 
 /// Addresses to listen at.
-pub fn addresses(raw: Value) -> Result<Vec<String>, String> {
-    let addresses = list(raw)?;
+pub fn addresses(raw: Value) -> Result<Vec<OsString>, String> {
+    let addresses = list(raw, system_text)?;
     for address in &addresses {
         Address::parse(address).map_err(|error| error.to_string())?;
     }
@@ -157,17 +176,25 @@ pub fn addresses(raw: Value) -> Result<Vec<String>, String> {
 }
 
 /// Variables for the environment.
-pub fn variables(raw: Value) -> Result<Vec<String>, String> {
-    let variables = list(raw)?;
+pub fn variables(raw: Value) -> Result<Vec<OsString>, String> {
+    let variables = list(raw, system_text)?;
     for variable in &variables {
-        let name = variable.split_once('=').map_or("", |(name, _)| name);
-        if name.is_empty() || variable.contains('\0') {
+        if variable.as_bytes().contains(&0) || name_and_value(variable).is_none() {
             return Err(format!(
-                "'{variable}' is not a variable; write it as KEY=VALUE"
+                "'{}' is not a variable; write it as KEY=VALUE",
+                variable.display()
             ));
         }
     }
     Ok(variables)
+}
+
+/// The two sides of `KEY=VALUE`.
+pub fn name_and_value(variable: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = variable.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (&bytes[..at], &bytes[at + 1..]);
+    (!name.is_empty()).then(|| (OsStr::from_bytes(name), OsStr::from_bytes(value)))
 }
 
 /// The form of a line of the access log.
@@ -190,20 +217,22 @@ pub fn access_fields(raw: Value) -> Result<String, String> {
 
 /// Several texts.
 pub fn texts(raw: Value) -> Result<Vec<String>, String> {
-    list(raw)
+    list(raw, text)
 }
 
 /// Files that exist, and patterns; relative ones are meant from the folder the
 /// program starts in.
-pub fn watched_files(raw: Value) -> Result<Vec<String>, String> {
-    let absolute = |name: String| {
+pub fn watched_files(raw: Value) -> Result<Vec<OsString>, String> {
+    let absolute = |name: OsString| {
         let path = current_folder().join(&name);
-        if !name.contains(['*', '?', '[']) && !path.exists() {
-            return Err(format!("there is no file '{name}'"));
+        let is_pattern = name.as_bytes().iter().any(|byte| b"*?[".contains(byte));
+        if !is_pattern && !path.exists() {
+            return Err(format!("there is no file '{}'", name.display()));
         }
-        Ok(path.display().to_string())
+        Ok(path.into_os_string())
     };
-    list(raw)?.into_iter().map(absolute).collect()
+    let names = list(raw, system_text)?;
+    names.into_iter().map(absolute).collect()
 }
 
 /// Names with their texts.
@@ -299,7 +328,7 @@ pub fn anything(raw: Value) -> Result<Value, String> {
 }
 
 /// Several texts; one alone counts as a list of one.
-fn list(raw: Value) -> Result<Vec<String>, String> {
+fn list<T>(raw: Value, text: impl Fn(Value) -> Result<T, String>) -> Result<Vec<T>, String> {
     match raw {
         Value::None => Ok(Vec::new()),
         Value::List(items) => items.into_iter().map(text).collect(),
@@ -393,6 +422,7 @@ mod tests {
     #[test]
     fn watched_files_exist_or_are_patterns() {
         let files = watched_files(Value::List(vec![str("Cargo.toml"), str("docs/*.md")])).unwrap();
+        let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
         assert!(files[0].starts_with('/') && files[1].ends_with("/docs/*.md"));
         assert!(watched_files(str("nothing.here")).is_err());
     }
@@ -452,7 +482,7 @@ mod tests {
     fn a_list_takes_one_text_or_several() {
         assert_eq!(
             addresses(str("127.0.0.1:80")),
-            Ok(vec!["127.0.0.1:80".to_owned()])
+            Ok(vec!["127.0.0.1:80".into()])
         );
         let two = Value::List(vec![str("[::1]:80"), str("unix:/tmp/s")]);
         assert_eq!(addresses(two).unwrap().len(), 2);

@@ -1,6 +1,7 @@
 //! Values from several sources, and which of them wins.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 
 use super::settings::{Settings, TABLE};
 use super::table::{Setting, Standing};
@@ -67,9 +68,9 @@ impl Draft {
     }
 
     /// Where the config file is, when a source has said it.
-    pub fn config(&self) -> Option<&str> {
+    pub fn config(&self) -> Option<&OsStr> {
         let given = self.given.contains_key("config");
-        given.then_some(self.settings.config.as_str())
+        given.then_some(self.settings.config.as_os_str())
     }
 
     fn is_given(&self, setting: &Setting) -> bool {
@@ -80,7 +81,7 @@ impl Draft {
     /// only for what no other source has given. An empty one counts as unset.
     pub fn finish(
         mut self,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Settings, Invalid> {
         for setting in TABLE {
             if self.is_given(setting) {
@@ -170,7 +171,7 @@ mod tests {
         Setting::named(name).unwrap()
     }
 
-    fn nothing(_: &str) -> Option<String> {
+    fn nothing(_: &str) -> Option<OsString> {
         None
     }
 
@@ -187,16 +188,16 @@ mod tests {
         draft
             .apply(Layer::CommandArguments, workers, number(3))
             .unwrap();
-        let environment = |name: &str| (name == "WEB_CONCURRENCY").then(|| "9".to_owned());
+        let environment = |name: &str| (name == "WEB_CONCURRENCY").then(|| "9".into());
         assert_eq!(draft.finish(environment).unwrap().workers, 4);
     }
 
     #[test]
     fn the_environment_gives_defaults() {
         let environment = |name: &str| match name {
-            "WEB_CONCURRENCY" => Some("9".to_owned()),
-            "PORT" => Some("5000".to_owned()),
-            "RGUNICORN_APP_ZIP" => Some(String::new()),
+            "WEB_CONCURRENCY" => Some("9".into()),
+            "PORT" => Some("5000".into()),
+            "RGUNICORN_APP_ZIP" => Some(OsString::new()),
             _ => None,
         };
         let settings = Draft::default().finish(environment).unwrap();
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_wrong_default_from_the_environment_counts_only_where_it_is_used() {
         let wrong = ["WEB_CONCURRENCY", "PORT"];
-        let environment = |name: &str| wrong.contains(&name).then(|| "many".to_owned());
+        let environment = |name: &str| wrong.contains(&name).then(|| "many".into());
         let mut draft = Draft::default();
         for name in ["workers", "bind"] {
             let raw = setting(name).default();

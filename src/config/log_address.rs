@@ -1,10 +1,14 @@
 //! Where logs and metrics go over the network.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
+use super::check::system_text;
 use super::value::{ToValue, Value};
 
+/// What the address of a unix socket begins with.
+const UNIX: &str = "unix://";
 /// The port of syslog (RFC 5426).
 const SYSLOG_PORT: u16 = 514;
 /// The port of statsd.
@@ -46,23 +50,22 @@ impl SyslogAddress {
                 "{value} is no syslog address; write unix://PATH, udp://HOST:PORT or tcp://HOST:PORT"
             )
         };
-        let Value::Str(text) = &value else {
-            return Err(wrong());
-        };
-        let (scheme, rest) = text.trim().split_once("://").ok_or_else(wrong)?;
-        match scheme {
-            "unix" => {
-                let (path, datagram) = match rest.rsplit_once('#') {
-                    Some((path, "dgram")) => (path, Some(true)),
-                    Some((path, "stream")) => (path, Some(false)),
-                    _ => (rest, None),
-                };
-                if path.is_empty() {
-                    return Err(wrong());
-                }
-                let path = path.into();
-                Ok(Self::Unix { path, datagram })
+        let text = system_text(value.clone()).map_err(|_| wrong())?;
+        if let Some(rest) = text.as_bytes().strip_prefix(UNIX.as_bytes()) {
+            let ends = [("#dgram", Some(true)), ("#stream", Some(false))];
+            let mut ended = ends
+                .into_iter()
+                .filter_map(|(end, datagram)| Some((rest.strip_suffix(end.as_bytes())?, datagram)));
+            let (path, datagram) = ended.next().unwrap_or((rest, None));
+            if path.is_empty() {
+                return Err(wrong());
             }
+            let path = OsStr::from_bytes(path).into();
+            return Ok(Self::Unix { path, datagram });
+        }
+        let text = text.to_str().ok_or_else(wrong)?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        match scheme {
             "udp" | "tcp" => {
                 let (host, port) = host_and_port(rest, SYSLOG_PORT).ok_or_else(wrong)?;
                 Ok(match scheme {
@@ -75,26 +78,21 @@ impl SyslogAddress {
     }
 }
 
-impl fmt::Display for SyslogAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ToValue for SyslogAddress {
+    fn to_value(&self) -> Value {
         match self {
             Self::Unix { path, datagram } => {
-                write!(f, "unix://{}", path.display())?;
-                f.write_str(match datagram {
+                let mut text = unix(path);
+                text.push(match datagram {
                     None => "",
                     Some(true) => "#dgram",
                     Some(false) => "#stream",
-                })
+                });
+                text.into()
             }
-            Self::Udp { host, port } => write!(f, "udp://{}", netloc(host, *port)),
-            Self::Tcp { host, port } => write!(f, "tcp://{}", netloc(host, *port)),
+            Self::Udp { host, port } => Value::Str(format!("udp://{}", netloc(host, *port))),
+            Self::Tcp { host, port } => Value::Str(format!("tcp://{}", netloc(host, *port))),
         }
-    }
-}
-
-impl ToValue for SyslogAddress {
-    fn to_value(&self) -> Value {
-        Value::Str(self.to_string())
     }
 }
 
@@ -174,22 +172,24 @@ impl StatsdAddress {
     /// the host of that name.
     pub fn check(value: Value) -> Result<Option<Self>, String> {
         let wrong = || format!("{value} is no statsd address; write HOST:PORT or unix://PATH");
-        let text = match &value {
-            Value::None => return Ok(None),
-            Value::Str(text) => text.trim(),
-            _ => return Err(wrong()),
-        };
-        if let Some(path) = text.strip_prefix("unix://") {
-            return match path {
-                "" => Err(wrong()),
-                path => Ok(Some(Self::Unix(path.into()))),
-            };
+        if value == Value::None {
+            return Ok(None);
         }
-        if let Some(path) = text.strip_prefix("unix:")
-            && path.parse::<u16>().is_err()
-        {
-            return Ok(Some(Self::Unix(path.into())));
+        let text = system_text(value.clone()).map_err(|_| wrong())?;
+        if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+            let path = path.strip_prefix(b"//").unwrap_or(path);
+            let path = OsStr::from_bytes(path);
+            let is_port = path
+                .to_str()
+                .is_some_and(|text| text.parse::<u16>().is_ok());
+            if path.is_empty() {
+                return Err(wrong());
+            }
+            if !is_port {
+                return Ok(Some(Self::Unix(path.into())));
+            }
         }
+        let text = text.to_str().ok_or_else(wrong)?;
         let (host, port) = host_and_port(text, STATSD_PORT).ok_or_else(wrong)?;
         Ok(Some(Self::Udp { host, port }))
     }
@@ -197,10 +197,10 @@ impl StatsdAddress {
 
 impl ToValue for StatsdAddress {
     fn to_value(&self) -> Value {
-        Value::Str(match self {
-            Self::Udp { host, port } => netloc(host, *port),
-            Self::Unix(path) => format!("unix://{}", path.display()),
-        })
+        match self {
+            Self::Udp { host, port } => Value::Str(netloc(host, *port)),
+            Self::Unix(path) => unix(path).into(),
+        }
     }
 }
 
@@ -228,6 +228,12 @@ fn host_and_port(text: &str, default: u16) -> Option<(String, u16)> {
     Some((host.to_ascii_lowercase(), port))
 }
 
+fn unix(path: &Path) -> OsString {
+    let mut text = OsString::from(UNIX);
+    text.push(path);
+    text
+}
+
 fn netloc(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
@@ -253,7 +259,10 @@ mod tests {
             "unix:///dev/log#stream",
             "unix:///dev/log#dgram",
         ] {
-            assert_eq!(SyslogAddress::check(str(text)).unwrap().to_string(), text);
+            assert_eq!(
+                SyslogAddress::check(str(text)).unwrap().to_value(),
+                str(text)
+            );
         }
         let short = SyslogAddress::check(str("udp://LOCALHOST"));
         assert_eq!(short, Ok(SyslogAddress::default()));

@@ -24,6 +24,9 @@ A value is taken from the last of these that gives one:
 An option may stand before or after the app, and be shortened as long as only
 one option begins that way. What follows the word `python` belongs to Python,
 so an app's module cannot be called `python`.
+
+A path may have any bytes, UTF-8 or not. In a config file it is `bytes`, or text as
+`os.fsdecode` gives it.
 ";
 
 fn page() -> String {

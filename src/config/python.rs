@@ -1,5 +1,7 @@
 //! Values to and from Python.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -23,9 +25,13 @@ impl Value {
         } else if object.is_instance_of::<PyFloat>() {
             Self::Float(object.extract()?)
         } else if object.is_instance_of::<PyString>() {
-            Self::Str(object.str()?.to_string_lossy().into_owned())
+            match object.extract::<OsString>() {
+                Ok(text) => text.into(),
+                // Half characters, which no file name has.
+                Err(_) => Self::Str(object.str()?.to_string_lossy().into_owned()),
+            }
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
-            Self::Str(String::from_utf8_lossy(bytes.as_bytes()).into_owned())
+            OsStr::from_bytes(bytes.as_bytes()).to_owned().into()
         } else if let Ok(dict) = object.cast::<PyDict>() {
             let entry = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
                 Ok((key.str()?.to_string(), Self::from_python(&value)?))
@@ -39,7 +45,7 @@ impl Value {
                     .collect::<PyResult<_>>()?,
             )
         } else if let Ok(path) = object.extract::<PathBuf>() {
-            Self::Str(path.display().to_string())
+            path.into_os_string().into()
         } else {
             let module = object.py().import("_rgunicorn.config_file")?;
             Self::Object(module.call_method1("name_of", (object,))?.extract()?)
@@ -51,6 +57,7 @@ impl Value {
         Ok(match self {
             Self::None => py.None().into_bound(py),
             Self::Str(text) | Self::Object(text) => text.into_pyobject(py)?.into_any(),
+            Self::Raw(text) => text.into_pyobject(py)?.into_any(),
             Self::Int(number) => number.into_pyobject(py)?.into_any(),
             Self::Float(number) => number.into_pyobject(py)?.into_any(),
             Self::Bool(switch) => PyBool::new(py, *switch).to_owned().into_any(),

@@ -1,5 +1,7 @@
 //! What one row of the settings table is, and the macro that makes the table.
 
+use std::ffi::OsString;
+
 use super::Settings;
 use super::value::Value;
 
@@ -40,7 +42,7 @@ pub enum Standing {
 
 /// A variable of the environment that gives a setting its default, and how
 /// its text becomes the setting's value.
-pub type Variable = (&'static str, fn(String) -> Value);
+pub type Variable = (&'static str, fn(OsString) -> Value);
 
 /// One row of the table.
 pub struct Setting {

@@ -1,8 +1,10 @@
 //! A setting's value in Python's types: what a config file gives, what a
 //! checked setting is shown as, and what hooks see in `cfg`.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// A value outside the table, not checked or no longer typed.
 ///
@@ -12,6 +14,8 @@ pub enum Value {
     /// Python's `None`: take the setting's "nothing".
     None,
     Str(String),
+    /// Text that is not UTF-8, as a path may be.
+    Raw(OsString),
     Int(i64),
     Float(f64),
     Bool(bool),
@@ -27,11 +31,11 @@ pub enum Value {
 impl Value {
     /// What a variable of the environment that is a switch says. Another word
     /// stays as it is, and is refused by the setting's check.
-    pub fn of_switch(text: String) -> Self {
-        match text.to_ascii_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => Self::Bool(true),
-            "0" | "false" | "no" | "off" => Self::Bool(false),
-            _ => Self::Str(text),
+    pub fn of_switch(text: OsString) -> Self {
+        match text.to_ascii_lowercase().as_bytes() {
+            b"1" | b"true" | b"yes" | b"on" => Self::Bool(true),
+            b"0" | b"false" | b"no" | b"off" => Self::Bool(false),
+            _ => text.into(),
         }
     }
 
@@ -39,6 +43,7 @@ impl Value {
     pub fn plain(&self) -> String {
         match self {
             Self::Str(text) => text.clone(),
+            Self::Raw(text) => text.display().to_string(),
             other => other.to_string(),
         }
     }
@@ -48,7 +53,17 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("None"),
-            Self::Str(text) => write!(f, "'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            Self::Str(text) => write!(f, "'{}'", escaped(text)),
+            Self::Raw(text) => {
+                f.write_str("'")?;
+                for part in text.as_bytes().utf8_chunks() {
+                    f.write_str(&escaped(part.valid()))?;
+                    for byte in part.invalid() {
+                        write!(f, "\\udc{byte:02x}")?;
+                    }
+                }
+                f.write_str("'")
+            }
             Self::Int(number) => write!(f, "{number}"),
             Self::Float(number) => write!(f, "{number:?}"),
             Self::Bool(true) => f.write_str("True"),
@@ -66,6 +81,16 @@ impl fmt::Display for Value {
             }
             Self::Object(name) => write!(f, "<{name}>"),
         }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+impl From<OsString> for Value {
+    fn from(text: OsString) -> Self {
+        text.into_string().map_or_else(Self::Raw, Self::Str)
     }
 }
 
@@ -98,15 +123,15 @@ impl ToValue for String {
     }
 }
 
-impl ToValue for Path {
+impl ToValue for OsString {
     fn to_value(&self) -> Value {
-        Value::Str(self.display().to_string())
+        self.clone().into()
     }
 }
 
 impl ToValue for PathBuf {
     fn to_value(&self) -> Value {
-        self.as_path().to_value()
+        self.clone().into_os_string().into()
     }
 }
 
@@ -137,6 +162,8 @@ impl<T: ToValue> ToValue for Vec<(String, T)> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -154,5 +181,8 @@ mod tests {
             assert_eq!(value.to_string(), literal);
         }
         assert_eq!(Value::Str("it's".to_owned()).plain(), "it's");
+        let raw = Value::from(OsStr::from_bytes(b"/caf\xe9's").to_owned());
+        assert_eq!(raw.to_string(), r"'/caf\udce9\'s'");
+        assert_eq!(raw.plain(), "/caf\u{fffd}'s");
     }
 }

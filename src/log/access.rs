@@ -7,6 +7,7 @@
 //! own; under a load that never lets the worker sleep, a second.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -67,13 +68,13 @@ impl AccessLog {
     /// The file cannot be opened; the error names it.
     pub(super) fn open(
         form: AccessForm,
-        path: Option<&str>,
+        path: Option<&OsStr>,
         syslog: Option<Syslog>,
         statsd: Option<Arc<Statsd>>,
     ) -> io::Result<Self> {
         let output = match path {
-            Some("-") => Some(Output::Stdout(io::stdout())),
-            Some(path) => Some(Output::append_to(path)?),
+            Some(path) if path == "-" => Some(Output::Stdout(io::stdout())),
+            Some(path) => Some(Output::append_to(path.as_ref())?),
             None => None,
         };
         Ok(Self {

@@ -1,5 +1,6 @@
 //! The error log: the `log` crate's records as Gunicorn's lines.
 
+use std::ffi::OsStr;
 use std::io;
 use std::process;
 use std::sync::Arc;
@@ -34,10 +35,10 @@ impl ErrorLog {
     ///
     /// # Errors
     /// The file cannot be opened; the error names it.
-    pub fn open(path: &str, level: &str, json: bool) -> io::Result<Self> {
-        let output = match path {
-            "-" => Output::Stderr(io::stderr()),
-            path => Output::append_to(path)?,
+    pub fn open(path: &OsStr, level: &str, json: bool) -> io::Result<Self> {
+        let output = match path == "-" {
+            true => Output::Stderr(io::stderr()),
+            false => Output::append_to(path.as_ref())?,
         };
         Ok(Self {
             output,
@@ -196,14 +197,14 @@ mod tests {
     fn critical_is_a_target() {
         let critical = record(CRITICAL, Level::Error).build();
         assert_eq!(level(&critical), ("CRITICAL", Severity::Critical));
-        let quiet = ErrorLog::open("-", "Critical", false).unwrap();
+        let quiet = ErrorLog::open("-".as_ref(), "Critical", false).unwrap();
         assert!(quiet.enabled(critical.metadata()));
         assert!(!quiet.enabled(record("rgunicorn", Level::Error).build().metadata()));
     }
 
     #[test]
     fn libraries_are_not_logged() {
-        let log = ErrorLog::open("-", "debug", false).unwrap();
+        let log = ErrorLog::open("-".as_ref(), "debug", false).unwrap();
         assert!(log.enabled(record("rgunicorn::net", Level::Info).build().metadata()));
         assert!(!log.enabled(record("rgunicornish", Level::Error).build().metadata()));
         assert!(!log.enabled(record("zip::read", Level::Error).build().metadata()));

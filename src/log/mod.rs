@@ -22,6 +22,7 @@ mod statsd;
 mod syslog;
 mod text;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
@@ -44,7 +45,7 @@ use syslog::Syslog;
 #[derive(Debug)]
 pub struct Options<'a> {
     /// The file of the error log, or `-` for standard error.
-    pub error_file: &'a str,
+    pub error_file: &'a OsStr,
     /// Gunicorn's `loglevel`; an unknown one counts as `info` and is warned
     /// about.
     pub level: &'a str,
@@ -54,7 +55,7 @@ pub struct Options<'a> {
     /// file of the error log.
     pub capture_output: bool,
     /// The file of the access log, or `-` for standard output.
-    pub access_file: Option<&'a str>,
+    pub access_file: Option<&'a OsStr>,
     /// What a line of the access log is like.
     pub access_form: AccessForm,
     /// Whether a [`Sink`] is to come, which wants requests in any case.

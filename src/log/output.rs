@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::{self, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use memchr::memrchr;
 use nix::errno::Errno;
@@ -30,7 +30,7 @@ pub enum Output {
 impl Output {
     /// Opens a file to append to, making it when it is not there; the error
     /// names it.
-    pub fn append_to(path: &str) -> io::Result<Self> {
+    pub fn append_to(path: &Path) -> io::Result<Self> {
         let path = path::absolute(path)?;
         let file = open(&path)?;
         let regular = file.metadata()?.is_file();

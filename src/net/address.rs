@@ -1,10 +1,11 @@
 //! Addresses as they are written in the `bind` setting.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::names;
@@ -48,19 +49,22 @@ impl Address {
     /// Reads `HOST`, `HOST:PORT`, `:PORT`, `[IPV6]:PORT`, each also after
     /// `tcp://`, or `unix:PATH`, or `unix://PATH` (`unix:@NAME` for an abstract
     /// socket), or `fd://NUMBER`. The port is 8000 when none is given.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if let Some(name) = path.strip_prefix(['@', '\0'])
+    pub fn parse(text: &(impl AsRef<OsStr> + ?Sized)) -> Result<Self, AddressError> {
+        let text = text.as_ref();
+        let named = || text.display().to_string();
+        if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+            let path = path.strip_prefix(b"//").unwrap_or(path);
+            if let [b'@' | b'\0', name @ ..] = path
                 && !name.is_empty()
             {
-                return Ok(Self::Abstract(name.into()));
+                return Ok(Self::Abstract(OsStr::from_bytes(name).to_owned()));
             }
-            if path.is_empty() || path.contains('\0') {
-                return Err(AddressError::Path(text.to_owned()));
+            if path.is_empty() || path.contains(&0) {
+                return Err(AddressError::Path(named()));
             }
-            return Ok(Self::Unix(path.into()));
+            return Ok(Self::Unix(OsStr::from_bytes(path).into()));
         }
+        let text = text.to_str().ok_or_else(|| AddressError::Host(named()))?;
         if let Some(number) = text.strip_prefix("fd://") {
             return match number.parse() {
                 Ok(number @ 0..) => Ok(Self::Inherited(number)),

@@ -1,5 +1,7 @@
 //! Running a config file. The Python half is `_rgunicorn.config_file`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
@@ -32,11 +34,13 @@ pub enum Error {
 impl Place {
     /// Reads `PATH`, `file:PATH` or `python:MODULE`; a path is meant from
     /// `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Self {
-        match text.strip_prefix("python:") {
-            Some(module) => Self::Module(module.to_owned()),
-            None => Self::File(folder.join(text.strip_prefix("file:").unwrap_or(text))),
+    pub fn parse(text: &OsStr, folder: &Path) -> Self {
+        if let Some(module) = text.to_str().and_then(|text| text.strip_prefix("python:")) {
+            return Self::Module(module.to_owned());
         }
+        let path = text.as_bytes();
+        let path = path.strip_prefix(b"file:").unwrap_or(path);
+        Self::File(folder.join(OsStr::from_bytes(path)))
     }
 
     /// The `gunicorn.conf.py` in a folder or a zip, if there is one.
@@ -79,10 +83,8 @@ pub fn run<'py>(py: Python<'py>, place: &Place) -> Result<Bound<'py, PyDict>, Er
     let names = || -> PyResult<Bound<'py, PyDict>> {
         let module = py.import("_rgunicorn.config_file")?;
         let names = match place {
-            Place::File(path) => module.call_method1("run", (path.display().to_string(),)),
-            Place::Text(path, text) => {
-                module.call_method1("run_text", (text, path.display().to_string()))
-            }
+            Place::File(path) => module.call_method1("run", (path.as_os_str(),)),
+            Place::Text(path, text) => module.call_method1("run_text", (text, path.as_os_str())),
             Place::Module(name) => module.call_method1("run_module", (name,)),
         };
         Ok(names?.cast_into()?)

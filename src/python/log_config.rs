@@ -2,6 +2,7 @@
 //! `logconfig` settings say. The Python half is `_rgunicorn.log_config`.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ pub struct LogConfig<'a> {
     pub ini: Option<&'a Path>,
     /// Where the logs go that it does not speak of; `-` for standard error and
     /// standard output.
-    pub error_file: &'a str,
-    pub access_file: Option<&'a str>,
+    pub error_file: &'a OsStr,
+    pub access_file: Option<&'a OsStr>,
     pub level: &'a str,
     /// Gunicorn's `access_log_format`.
     pub access_format: &'a str,
@@ -35,7 +36,6 @@ pub struct LogConfig<'a> {
 /// A sentence about what is wrong with the config.
 pub fn install(config: &LogConfig<'_>) -> Result<Arc<dyn Sink>, String> {
     Python::attach(|py| {
-        let path = |path: Option<&Path>| path.map(|path| path.display().to_string());
         let installed = py.import("_rgunicorn.log_config").and_then(|module| {
             module.call_method1(
                 "install",
@@ -45,8 +45,8 @@ pub fn install(config: &LogConfig<'_>) -> Result<Arc<dyn Sink>, String> {
                     config.level,
                     config.access_format,
                     config.dictionary,
-                    path(config.json),
-                    path(config.ini),
+                    config.json.map(Path::as_os_str),
+                    config.ini.map(Path::as_os_str),
                 ),
             )
         });

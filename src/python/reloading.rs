@@ -1,13 +1,14 @@
 //! What `reload` needs of the interpreter. The Python half is
 //! `_rgunicorn.reloading`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
 /// The files that the running code comes from, the standard library's aside;
 /// and those that fit the patterns (`*`, `?`, `[...]` and `**`).
-pub fn files(patterns: &[String]) -> PyResult<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub fn files(patterns: &[OsString]) -> PyResult<(Vec<PathBuf>, Vec<PathBuf>)> {
     Python::attach(|py| {
         py.import("_rgunicorn.reloading")?
             .call_method1("files", (patterns,))?

@@ -5,7 +5,8 @@
 //! and for the `python` command alike.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache;
@@ -158,9 +159,11 @@ impl Site {
 /// it has put there already, so the last comes first.
 fn python_path(settings: &Settings, base: &Path) -> Vec<PathBuf> {
     let folders = settings.pythonpath.as_deref().unwrap_or_default();
-    let folders = folders.split(',').map(str::trim);
+    let folders = folders.as_bytes().split(|byte| *byte == b',');
+    let folders = folders.map(<[u8]>::trim_ascii);
     let folders = folders.filter(|folder| !folder.is_empty());
-    folders.rev().map(|folder| base.join(folder)).collect()
+    let folders = folders.map(|folder| base.join(OsStr::from_bytes(folder)));
+    folders.rev().collect()
 }
 
 #[cfg(test)]
@@ -177,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             chdir: Some(folder.path().to_owned()),
-            pythonpath: Some("lib, /opt/more".to_owned()),
+            pythonpath: Some("lib, /opt/more".into()),
             ..Settings::default()
         };
         let site = Site::find(&settings).unwrap();

@@ -281,7 +281,7 @@ fn load(
                     ::log::error!("{text}");
                     watched.files.extend(reloading::files_in(&text));
                     let folder = current_folder();
-                    watched.patterns.push(format!("{}/*.py", folder.display()));
+                    watched.patterns.push(folder.join("*.py").into_os_string());
                     let page = reloading::failing_app(&text);
                     let page = page.map_err(|error| Failure::boot(&error))?;
                     return Ok((page, WorkerClass::Sync));

@@ -6,6 +6,7 @@
 //! so an event too many or too few does no harm.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
@@ -42,7 +43,7 @@ pub struct Watched {
     /// Files that may not be there yet.
     pub files: Vec<PathBuf>,
     /// Patterns of file names, absolute.
-    pub patterns: Vec<String>,
+    pub patterns: Vec<OsString>,
 }
 
 /// The watch, until this value is dropped. The thread is not in the

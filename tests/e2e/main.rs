@@ -42,6 +42,7 @@ mod memory_mode;
 mod metrics;
 mod names;
 mod overload;
+mod paths;
 mod peer_suites;
 mod pidfile;
 mod postgres;

@@ -14,7 +14,7 @@ macro_rules! application {
                 flags: &["--app-zip"],
                 kind: Kind::Text("FILE"),
                 default: None,
-                variable: ("RGUNICORN_APP_ZIP", Value::Str),
+                variable: ("RGUNICORN_APP_ZIP", Value::from),
                 check: check::path,
             }
 
@@ -25,7 +25,7 @@ macro_rules! application {
                 flags: &["--app-cache-dir"],
                 kind: Kind::Text("DIR"),
                 default: None,
-                variable: ("RGUNICORN_APP_CACHE_DIR", Value::Str),
+                variable: ("RGUNICORN_APP_CACHE_DIR", Value::from),
                 check: check::path,
             }
 

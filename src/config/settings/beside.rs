@@ -104,14 +104,14 @@ macro_rules! beside {
 
             section "Control";
             /// The unix socket for gunicornc.
-            control_socket: Option<String> {
+            control_socket: Option<OsString> {
                 flags: &["--control-socket"],
                 kind: Kind::Text("PATH"),
                 default: None,
                 standing: Standing::Idle(
                     "There is no control socket; signals do what it does."
                 ),
-                check: check::optional_text,
+                check: check::optional_system_text,
             }
 
             /// The rights of the control socket.

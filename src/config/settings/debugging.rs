@@ -25,7 +25,7 @@ macro_rules! debugging {
             /// Another file to watch; may be given several times.
             ///
             /// It may be a pattern such as `templates/**/*.html`.
-            reload_extra_files: Vec<String> {
+            reload_extra_files: Vec<OsString> {
                 flags: &["--reload-extra-file"],
                 kind: Kind::List("FILES"),
                 default: Vec::new(),

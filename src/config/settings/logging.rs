@@ -7,11 +7,11 @@ macro_rules! logging {
 
             section "Logging";
             /// The file of the access log; `-` for standard output, none for no log.
-            accesslog: Option<String> {
+            accesslog: Option<OsString> {
                 flags: &["--access-logfile"],
                 kind: Kind::Text("FILE"),
                 default: None,
-                check: check::optional_text,
+                check: check::optional_system_text,
             }
 
             /// Keep the access log out of syslog.
@@ -85,11 +85,11 @@ macro_rules! logging {
             }
 
             /// The file of the error log; `-` for standard error.
-            errorlog: String {
+            errorlog: OsString {
                 flags: &["--error-logfile", "--log-file"],
                 kind: Kind::Text("FILE"),
-                default: "-".to_owned(),
-                check: check::text,
+                default: "-".into(),
+                check: check::system_text,
             }
 
             /// How much the error log tells: `debug`, `info`, `warning`, `error` or

@@ -26,7 +26,7 @@ macro_rules! mechanics {
                 default: true,
                 variable: ("SENDFILE", |text| {
                     let on = ["y", "1", "yes", "true"];
-                    Value::Bool(on.contains(&text.to_ascii_lowercase().as_str()))
+                    Value::Bool(on.iter().any(|word| text.eq_ignore_ascii_case(word)))
                 }),
                 check: check::switch,
             }
@@ -63,7 +63,7 @@ macro_rules! mechanics {
 
             /// A variable for the app's environment, as `KEY=VALUE`; may be given
             /// several times.
-            raw_env: Vec<String> {
+            raw_env: Vec<OsString> {
                 flags: &["-e", "--env"],
                 kind: Kind::List("KEY=VALUE"),
                 default: Vec::new(),
@@ -157,18 +157,18 @@ macro_rules! mechanics {
                 flags: &["--forwarded-allow-ips"],
                 kind: Kind::Text("ADDRESSES"),
                 default: TrustedPeers::local(),
-                variable: ("FORWARDED_ALLOW_IPS", Value::Str),
+                variable: ("FORWARDED_ALLOW_IPS", Value::from),
                 check: TrustedPeers::check,
             }
 
             /// Folders to put on `sys.path`, with commas between them.
             ///
             /// Relative ones are meant from the folder that `chdir` names.
-            pythonpath: Option<String> {
+            pythonpath: Option<OsString> {
                 flags: &["--pythonpath"],
                 kind: Kind::Text("DIRS"),
                 default: None,
-                check: check::optional_text,
+                check: check::optional_system_text,
             }
 
             /// An app described by a PasteDeploy file.

@@ -18,6 +18,7 @@ mod tls;
 mod workers;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::check;

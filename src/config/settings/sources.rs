@@ -11,11 +11,11 @@ macro_rules! sources {
             /// Without it, `gunicorn.conf.py` in the current folder is read if there is
             /// one; see [The config file](config-file.md). It counts only on the command line and
             /// in `GUNICORN_CMD_ARGS`.
-            config: String {
+            config: OsString {
                 flags: &["-c", "--config"],
                 kind: Kind::Text("CONFIG"),
-                default: "./gunicorn.conf.py".to_owned(),
-                check: check::text,
+                default: "./gunicorn.conf.py".into(),
+                check: check::system_text,
             }
 
             /// The app to serve, as `module:name`, when the command line names none.
@@ -34,11 +34,11 @@ macro_rules! sources {
             /// `HOST`, `HOST:PORT`, `[IPV6]:PORT`, `tcp://HOST:PORT`, `unix:PATH`,
             /// `unix://PATH` or `fd://NUMBER`. Port 0 takes a free one. When `PORT` is set
             /// in the environment, the default is `0.0.0.0:$PORT`.
-            bind: Vec<String> {
+            bind: Vec<OsString> {
                 flags: &["-b", "--bind"],
                 kind: Kind::List("ADDRESS"),
-                default: vec!["127.0.0.1:8000".to_owned()],
-                variable: ("PORT", |port| Value::Str(format!("0.0.0.0:{port}"))),
+                default: vec!["127.0.0.1:8000".into()],
+                variable: ("PORT", |port| Value::Str(format!("0.0.0.0:{}", port.display()))),
                 check: check::addresses,
             }
 

@@ -13,7 +13,7 @@ macro_rules! workers {
                 flags: &["-w", "--workers"],
                 kind: Kind::Number("INT"),
                 default: 1,
-                variable: ("WEB_CONCURRENCY", Value::Str),
+                variable: ("WEB_CONCURRENCY", Value::from),
                 check: check::number,
             }
 
