@@ -7,13 +7,14 @@
 mod trust;
 
 use std::env;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use nix::unistd::geteuid;
+use nix::unistd::{Gid, Uid, geteuid};
 
 /// The folder that the user has chosen (`app_cache_dir`).
 static CHOSEN: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -69,6 +70,73 @@ pub fn open(path: &Path) -> io::Result<PathBuf> {
     let path = trust::follow(path)?;
     trust::check_private(&path)?;
     Ok(path)
+}
+
+/// Who shall read what we keep: the user and the group that workers become.
+#[derive(Clone, Copy, Debug)]
+pub struct Readers {
+    pub user: Uid,
+    pub group: Gid,
+}
+
+/// Makes the place at an absolute path, as [`open`] does, so that these readers
+/// can go through it.
+///
+/// # Errors
+/// As there; and when a folder on the way is closed to them.
+pub fn open_to(path: &Path, readers: Readers) -> io::Result<PathBuf> {
+    // Ours to open are the place, and the folder of this program that it is in.
+    let ours = |folder: &&Path| {
+        let name = folder.file_name().unwrap_or_default();
+        *folder == path || name.as_bytes().starts_with(b"rgunicorn")
+    };
+    let mut others = path.ancestors().skip_while(ours);
+    if let Some(parent) = others.clone().next() {
+        // An empty root has no /var/tmp.
+        fs::create_dir_all(parent)?;
+    }
+    if let Some(closed) = others.find(|it| is_closed(it, readers)) {
+        let message = format!("'{}' is closed to the workers' user", closed.display());
+        return Err(io::Error::new(ErrorKind::PermissionDenied, message));
+    }
+    let place = open(path)?;
+    for folder in place.ancestors().take_while(ours) {
+        add_permission(folder, 0o011)?;
+    }
+    Ok(place)
+}
+
+/// Lets this group read and enter a folder of ours, and others as well where
+/// another group may already.
+pub fn open_folder_to(folder: &Path, group: Gid) -> io::Result<()> {
+    let meta = fs::metadata(folder)?;
+    let shared = meta.mode() & 0o010 != 0 && meta.gid() != group.as_raw();
+    if !shared {
+        chown(folder, None, Some(group.as_raw()))?;
+    }
+    add_permission(folder, if shared { 0o055 } else { 0o050 })
+}
+
+/// Whether they cannot go through a folder, if it is there.
+fn is_closed(folder: &Path, readers: Readers) -> bool {
+    fs::metadata(folder).is_ok_and(|meta| {
+        let class = if meta.uid() == readers.user.as_raw() {
+            0o100
+        } else if meta.gid() == readers.group.as_raw() {
+            0o010
+        } else {
+            0o001
+        };
+        meta.mode() & class == 0 && !readers.user.is_root()
+    })
+}
+
+fn add_permission(folder: &Path, bits: u32) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.mode() & 0o7777;
+    if mode & bits == bits {
+        return Ok(());
+    }
+    fs::set_permissions(folder, Permissions::from_mode(mode | bits))
 }
 
 /// Makes a folder for us alone, with those that it is in, unless it is there.

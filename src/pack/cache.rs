@@ -29,7 +29,7 @@ use super::error::{Failure, Problem};
 use super::extract;
 use super::manifest::Manifest;
 use super::mend::mend;
-use crate::cache::{self, private_folder, remove};
+use crate::cache::{self, Readers, private_folder, remove};
 
 const HALF_DONE: &str = ".unpacking";
 const SITE: &str = "site";
@@ -54,6 +54,17 @@ impl Folder {
     /// Whole sentences for the log.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Lets the readers, who can come as far as this, read it.
+    pub(super) fn shared(self, readers: Option<Readers>) -> io::Result<Self> {
+        if let Some(readers) = readers {
+            let entry = self.path.parent().unwrap_or(&self.path);
+            for folder in [entry, &self.path] {
+                cache::open_folder_to(folder, readers.group)?;
+            }
+        }
+        Ok(self)
     }
 
     /// `None` when there is no such folder, or it is just being pruned.
@@ -205,13 +216,17 @@ impl Place {
         Some(Self { path })
     }
 
-    /// Makes the place where it is missing. Its path is absolute.
+    /// Makes the place where it is missing. Its path is absolute. Readers can go
+    /// through it.
     ///
     /// # Errors
     /// When it cannot be made, or belongs to or may be written or replaced by
     /// others: who can do that can run code as us.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let path = cache::open(path)?;
+    pub(super) fn open(path: &Path, readers: Option<Readers>) -> io::Result<Self> {
+        let path = match readers {
+            Some(readers) => cache::open_to(path, readers)?,
+            None => cache::open(path)?,
+        };
         Ok(Self { path })
     }
 

@@ -26,7 +26,7 @@ use check::Archive;
 pub use error::Error;
 use error::{Failure, Problem};
 
-use crate::cache::usual_places;
+use crate::cache::{Readers, usual_places};
 
 /// Where in an app's archive (or folder) its dependencies may live.
 const SITE_PACKAGES: &str = "site-packages";
@@ -89,13 +89,18 @@ impl Unpacked {
 ///
 /// The places tried are `cache_dir`, then those of [`usual_places`]; a
 /// place that cannot be used is passed over. Several processes may call this
-/// for the same archive at once: one unpacks, the others wait for it.
+/// for the same archive at once: one unpacks, the others wait for it. `readers`
+/// can read what is unpacked.
 ///
 /// # Errors
 /// One sentence that names the archive, the entry and the mend, when the file
 /// cannot be read, is not a whole zip, or holds something that a site's archive
 /// has no business to hold. Nothing of it is left on the disk then.
-pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
+pub fn unpack(
+    zip: &Path,
+    cache_dir: Option<&Path>,
+    readers: Option<Readers>,
+) -> Result<Unpacked, Error> {
     let mut places = usual_places("apps");
     if let Some(given) = cache_dir {
         // Absolute, because modules keep their paths when the app changes
@@ -105,7 +110,7 @@ pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
             std::path::absolute(given).unwrap_or_else(|_| given.to_path_buf()),
         );
     }
-    unpack_into(zip, &places, cache_dir.is_some()).map_err(|problem| Error {
+    unpack_into(zip, &places, cache_dir.is_some(), readers).map_err(|problem| Error {
         zip: zip.to_path_buf(),
         problem,
     })
@@ -113,7 +118,12 @@ pub fn unpack(zip: &Path, cache_dir: Option<&Path>) -> Result<Unpacked, Error> {
 
 /// `given`: the first place is the user's own choice, and passing over it is
 /// worth a warning.
-fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, Problem> {
+fn unpack_into(
+    zip: &Path,
+    places: &[PathBuf],
+    given: bool,
+    readers: Option<Readers>,
+) -> Result<Unpacked, Problem> {
     let zip = zip.canonicalize().or_else(|error| {
         let repeated = cache::repeated_by_a_child(zip);
         repeated.map_or(Err(error), |zip| zip.canonicalize())
@@ -130,7 +140,9 @@ fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, 
     // Where the user chose the place, what lies elsewhere does not count.
     let known = if given { &places[..1] } else { places };
     for path in known {
-        if let Some(folder) = Place::existing(path).and_then(|place| place.find(&origin)) {
+        let place = Place::existing(path).filter(|_| Place::open(path, readers).is_ok());
+        let folder = place.and_then(|place| place.find(&origin));
+        if let Some(folder) = folder.and_then(|it| it.shared(readers).ok()) {
             return Ok(Unpacked::Folder(folder));
         }
     }
@@ -139,12 +151,13 @@ fn unpack_into(zip: &Path, places: &[PathBuf], given: bool) -> Result<Unpacked, 
     let hash = content_hash(&file).map_err(Problem::Unreadable)?;
     let mut passed_over = Vec::new();
     for (nth, path) in best_first(places, archive.has_native_code()) {
-        let folder = Place::open(path).map_err(Failure::Place).and_then(|place| {
+        let place = Place::open(path, readers).map_err(Failure::Place);
+        let folder = place.and_then(|place| {
             place.obtain(&hash, &origin, &mut archive, || {
                 check_unchanged(&zip, &file, &origin, &hash)
             })
         });
-        match folder {
+        match folder.and_then(|it| it.shared(readers).map_err(Failure::Place)) {
             Ok(folder) => return Ok(Unpacked::Folder(folder)),
             Err(Failure::Archive(problem)) => return Err(problem),
             Err(Failure::Place(error)) => {

@@ -9,9 +9,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cache;
+use crate::cache::{self, Readers};
 use crate::config::Settings;
 use crate::pack::{self, Unpacked};
+use crate::process::Owner;
 use crate::python::{Environment, VenvError, absolute, venv_site_packages};
 
 /// A site: an app's code with its dependencies.
@@ -112,7 +113,7 @@ impl Site {
     }
 
     fn unpack(&mut self, zip: &Path, settings: &Settings) -> Result<(), Error> {
-        let unpacked = pack::unpack(zip, settings.app_cache_dir.as_deref())?;
+        let unpacked = pack::unpack(zip, settings.app_cache_dir.as_deref(), readers(settings))?;
         self.root = unpacked.root().to_owned();
         self.site_dirs = unpacked.site_dirs();
         match &unpacked {
@@ -153,6 +154,15 @@ impl Site {
         }
         Ok(())
     }
+}
+
+/// Who workers are, if they are not who we are.
+fn readers(settings: &Settings) -> Option<Readers> {
+    let owner = Owner::asked_for(settings.user, settings.group, settings.initgroups)?;
+    Some(Readers {
+        user: owner.user,
+        group: owner.group,
+    })
 }
 
 /// The folders of the `pythonpath` setting. Gunicorn puts each before the one

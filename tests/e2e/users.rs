@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::support::{Root, Start, Target, copy_program, folder, wait_until};
+use crate::support::{Root, Start, Target, copy_program, folder, site, wait_until};
 
 const NOBODY: &str = "65534";
 
@@ -95,4 +95,51 @@ fn who_cannot_become_somebody_else_says_so() {
     assert_eq!(server.code, 3, "{}", server.stderr);
     let why = "start the server as root, or leave `user` out";
     assert!(server.stderr.contains(why), "{}", server.stderr);
+}
+
+/// What root unpacks, its workers can read, and nobody else.
+#[test]
+fn a_zip_is_unpacked_for_the_workers_user() {
+    let dir = folder();
+    let zip = site::small_zip(dir.path(), &[("app.py", APP), ("site-packages/dep.py", "")]);
+    let Some(root) = Root::empty() else { return };
+    let root = root
+        .put(zip, "/site.zip")
+        .with_tmp()
+        .write("/root/file", "")
+        .variable("HOME", "/root");
+    fs::set_permissions(root.path("/root"), fs::Permissions::from_mode(0o700)).unwrap();
+    // The second start finds what the first has unpacked for root.
+    for (more, expected) in [
+        (&[][..], "0 0 0"),
+        (&["--user", NOBODY, "--group", NOBODY], "65534 65534 65534"),
+        (
+            &["--user", "4711", "--group", "4711", "--preload"],
+            "4711 4711 4711",
+        ),
+    ] {
+        let server = root
+            .server([
+                "app:app",
+                "--app-cache-dir",
+                "/cache",
+                "--app-zip",
+                "/site.zip",
+            ])
+            .args(more)
+            .spawn();
+        let said = server.target().get("/").ok();
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let server = root
+        .server(["app:app", "--user", NOBODY, "--app-zip", "/site.zip"])
+        .spawn();
+    assert!(server.target().get("/").ok().starts_with("65534 65534 0 "));
+    let mode = |path: &str| fs::metadata(root.path(path)).unwrap().mode() & 0o777;
+    assert_eq!(mode("/var/tmp/rgunicorn-0/apps"), 0o711);
+    let apps = fs::read_dir(root.path("/var/tmp/rgunicorn-0/apps")).unwrap();
+    let modes: Vec<_> = apps
+        .map(|app| app.unwrap().metadata().unwrap().mode() & 0o777)
+        .collect();
+    assert_eq!(modes, [0o750]);
 }

@@ -40,7 +40,8 @@ impl Bench {
     }
 
     fn unpack(&self) -> Result<Unpacked, String> {
-        unpack_into(&self.zip(), &[self.place()], false).map_err(|problem| problem.to_string())
+        unpack_into(&self.zip(), &[self.place()], false, None)
+            .map_err(|problem| problem.to_string())
     }
 
     fn folder(&self) -> Folder {

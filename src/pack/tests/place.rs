@@ -28,7 +28,7 @@ impl Bench {
 
     /// Nothing where the place is not used.
     fn unpacked_below(&self, place: &Path) -> Option<PathBuf> {
-        match unpack_into(&self.zip(), &[place.to_owned()], false).unwrap() {
+        match unpack_into(&self.zip(), &[place.to_owned()], false, None).unwrap() {
             Unpacked::Folder(folder) => Some(folder.path().to_owned()),
             Unpacked::InMemory { .. } => None,
         }
@@ -36,7 +36,7 @@ impl Bench {
 
     #[track_caller]
     fn refuses(&self, place: &Path, why: &str) {
-        match unpack_into(&self.zip(), &[place.to_owned()], false).unwrap() {
+        match unpack_into(&self.zip(), &[place.to_owned()], false, None).unwrap() {
             Unpacked::Folder(folder) => panic!("unpacked to {}", folder.path().display()),
             Unpacked::InMemory { reason, .. } => assert!(reason.contains(why), "{reason}"),
         }
@@ -52,7 +52,7 @@ fn a_place_that_others_may_write_is_passed_over() {
     let bench = bench();
     let open = bench.folder_with("open", 0o777);
     let other = bench.dir.path().join("other");
-    let unpacked = unpack_into(&bench.zip(), &[open.clone(), other.clone()], false).unwrap();
+    let unpacked = unpack_into(&bench.zip(), &[open.clone(), other.clone()], false, None).unwrap();
     assert!(unpacked.root().starts_with(&other));
     assert_eq!(fs::read_dir(open).unwrap().count(), 0);
 }

@@ -143,7 +143,7 @@ fn the_place_that_the_user_chose_is_used_even_if_another_has_it() {
     drop(bench.folder());
     let chosen = bench.dir.path().join("chosen");
     let places = [chosen.clone(), bench.place()];
-    let unpacked = unpack_into(&bench.zip(), &places, true).unwrap();
+    let unpacked = unpack_into(&bench.zip(), &places, true, None).unwrap();
     assert!(unpacked.root().starts_with(&chosen));
 }
 
@@ -237,7 +237,7 @@ fn where_nothing_is_writable_the_zip_itself_is_imported_from() {
     );
     // A place below a file can be made by nobody, root included.
     let places = [bench.zip().join("cache"), PathBuf::from("/proc/none")];
-    let unpacked = unpack_into(&bench.zip(), &places, false).unwrap();
+    let unpacked = unpack_into(&bench.zip(), &places, false, None).unwrap();
     let zip = bench.zip().canonicalize().unwrap();
     assert_eq!(unpacked.root(), zip);
     assert_eq!(unpacked.site_dirs(), [zip.join("site-packages")]);
