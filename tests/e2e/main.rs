@@ -63,6 +63,7 @@ mod slow_clients;
 mod slow_readers;
 mod smuggling;
 mod source_packages;
+mod sqlite;
 mod support;
 mod systemd;
 mod time_zones;
