@@ -23,7 +23,7 @@ pub fn root() -> Result<PathBuf> {
     if !is_asked_for()? {
         return Ok(executable::path().to_owned());
     }
-    lay_out("lib", "python").with_context(|| {
+    lay_out("lib", "library").with_context(|| {
         format!("{VARIABLE} asks for the standard library's files, and they can be written nowhere")
     })
 }
@@ -37,13 +37,12 @@ pub fn check() -> Result<()> {
 }
 
 fn is_asked_for() -> Result<bool> {
-    let value = env::var_os(VARIABLE).unwrap_or_default();
-    match &*value.to_string_lossy().to_ascii_lowercase() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" | "" => Ok(false),
+    let word = env::var_os(VARIABLE).unwrap_or_default();
+    match word.to_ascii_lowercase().as_encoded_bytes() {
+        b"1" | b"true" | b"yes" | b"on" => Ok(true),
+        b"0" | b"false" | b"no" | b"off" | b"" => Ok(false),
         _ => bail!(
-            "{VARIABLE} is '{}'; say 1 or 0",
-            value.display().to_string().escape_debug()
+            "{VARIABLE} is neither yes nor no; take 1, true, yes or on, or 0, false, no or off"
         ),
     }
 }

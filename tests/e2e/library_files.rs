@@ -70,17 +70,19 @@ fn the_variable_says_yes_or_no() {
         let expected = format!("False {}/lib/python3.", program().display());
         assert!(told.starts_with(&expected), "{no:?}: {told}");
     }
-    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+    let place = cache.path().join("rgunicorn/library/");
+    assert!(!place.exists());
     for yes in ["1", "true", "Yes", "on"] {
         let told = run(yes).expect_success().stdout;
-        let place = cache.path().join("rgunicorn/python/");
         let expected = format!("True {}", place.display());
         assert!(told.starts_with(&expected), "{yes:?}: {told}");
         // What a cleaner takes is put back.
         let (_, library) = told.split_once(' ').unwrap();
         fs::remove_dir_all(format!("{library}/json")).unwrap();
     }
-    let sentence = format!("\nError: {VARIABLE} is 'maybe'; say 1 or 0");
+    let sentence = format!(
+        "\nError: {VARIABLE} is neither yes nor no; take 1, true, yes or on, or 0, false, no or off"
+    );
     let told = run("maybe");
     assert_eq!((told.code, &*told.stderr), (1, &*sentence));
     let told = Start::server(["app:app"]).env(VARIABLE, "maybe").run();
@@ -134,9 +136,9 @@ def app(environ, start_response):
         let mut server = serve(how);
         let page = server.target().get("/").ok();
         let (worker, child) = page.split_once('|').unwrap();
-        let expected = format!("True /tmp/rgunicorn-{owner}/python/");
+        let expected = format!("True /tmp/rgunicorn-{owner}/library/");
         assert!(worker.starts_with(&expected), "{how:?}: {page}");
-        let expected = "True /tmp/rgunicorn-65534/python/";
+        let expected = "True /tmp/rgunicorn-65534/library/";
         assert!(child.starts_with(expected), "{how:?}: {page}");
         server.signal(Signal::SIGTERM);
         assert_eq!(server.exit_code(), 0, "{}", server.stderr.so_far());
