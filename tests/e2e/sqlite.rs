@@ -69,7 +69,7 @@ THREADSAFE=1
 USE_URI";
 
 /// Options that differ, and why.
-const DIFFERENCES: [(&str, &str); 8] = [
+const DIFFERENCES: [(&str, &str); 6] = [
     ("COMPILER", "it names the compiler"),
     (
         "MAX_FUNCTION_ARG",
@@ -90,14 +90,6 @@ const DIFFERENCES: [(&str, &str); 8] = [
     (
         "ENABLE_UPDATE_DELETE_LIMIT",
         "it needs a parser that is made from SQLite's grammar, which the amalgamation lacks",
-    ),
-    (
-        "ENABLE_DBPAGE_VTAB",
-        "a table of a database's raw pages, for the recovery command of SQLite's shell",
-    ),
-    (
-        "ALLOW_ROWID_IN_VIEW",
-        "Debian's own; SQLite's default is that a view has no rowid",
     ),
 ];
 
