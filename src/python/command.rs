@@ -3,8 +3,8 @@
 use std::env;
 use std::ffi::OsString;
 
-use super::Environment;
 use super::config::{self, Config, check};
+use super::{Environment, launcher};
 use pyo3_ffi::{Py_RunMain, PyConfig_Read, PyStatus_IsExit};
 
 /// Run Python's own command line: `-c`, `-m`, a script, `-`, the prompt, and
@@ -27,6 +27,10 @@ fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Optio
     let mut line = vec![OsString::from("python")];
     line.extend_from_slice(args);
     config::prepare(environment, &line)?;
+    let environment = &Environment {
+        executable: Some(launcher::path(environment)),
+        ..environment.clone()
+    };
     let mut asked = configured(&line, environment)?;
     // SAFETY: a filled-in configuration.
     let status = unsafe { PyConfig_Read(&mut *asked.0) };

@@ -63,17 +63,8 @@ fn check_all(target: &Target) -> PathBuf {
     check(&report, &[BY_WORDS, BY_FILES, BY_POOLS, &[name]])
 }
 
-/// A virtual environment, made by the file itself, that has the package.
 fn venv(dir: &Path) -> PathBuf {
-    let venv = dir.join("env");
-    site::python(["-m", "venv", "--without-pip"])
-        .args([&venv])
-        .run()
-        .expect_success();
-    let packages = fs::read_dir(venv.join("lib")).unwrap().next();
-    let packages = packages.unwrap().unwrap().path().join("site-packages");
-    fs::write(packages.join("dep.py"), DEP).unwrap();
-    venv
+    site::small_venv(dir, "dep.py", DEP)
 }
 
 fn zip(dir: &Path) -> PathBuf {

@@ -16,18 +16,6 @@ fn customize(name: &str) -> String {
     format!("import builtins; builtins.customized = '{name}'")
 }
 
-fn venv(dir: &Path) -> PathBuf {
-    let venv = dir.join("env");
-    site::python(["-m", "venv", "--without-pip"])
-        .args([&venv])
-        .run()
-        .expect_success();
-    let lib = fs::read_dir(venv.join("lib")).unwrap().next();
-    let packages = lib.unwrap().unwrap().path().join("site-packages");
-    fs::write(packages.join("sitecustomize.py"), customize("the venv")).unwrap();
-    venv
-}
-
 /// The app's folder has one of its own, which is for something else.
 fn app(dir: &Path) -> PathBuf {
     let app = dir.join("app");
@@ -81,7 +69,8 @@ fn a_zips_own_is_not() {
 #[test]
 fn a_virtual_environments_is() {
     let dir = folder();
-    let (app, venv) = (app(dir.path()), venv(dir.path()));
+    let app = app(dir.path());
+    let venv = site::small_venv(dir.path(), "sitecustomize.py", &customize("the venv"));
     let serve = || {
         Start::server(["--venv".as_ref(), venv.as_os_str()])
             .cwd(&app)

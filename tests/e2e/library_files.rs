@@ -92,11 +92,7 @@ fn the_variable_says_yes_or_no() {
 #[test]
 fn a_virtual_environment_has_them_too() {
     let dir = folder();
-    let venv = dir.path().join("env");
-    site::python(["-m", "venv", "--without-pip"])
-        .args([&venv])
-        .run()
-        .expect_success();
+    let venv = site::small_venv(dir.path(), "module.py", "");
     let told = Start::program(
         venv.join("bin/python"),
         ["-c", &format!("{TELL}print(told)")],

@@ -36,11 +36,7 @@ fn a_package_in_c_is_built_in_a_fresh_venv() {
 #[test]
 fn sysconfig_knows_the_venv_and_lays_the_headers_out_when_asked() {
     let dir = folder();
-    let venv = dir.path().join("env");
-    site::python(["-m", "venv", "--without-pip"])
-        .args([&venv])
-        .run()
-        .expect_success();
+    let venv = site::small_venv(dir.path(), "module.py", "");
     let code = "import os, sys, sysconfig
 cache = os.environ['XDG_CACHE_HOME'] + '/rgunicorn/include'
 prefix, library = sysconfig.get_config_vars('prefix', 'LIBDIR')

@@ -29,6 +29,18 @@ pub fn venv_with(requirements: &Path) -> PathBuf {
     })
 }
 
+/// A virtual environment without packages but one module of this name and text,
+/// in `folder`.
+pub fn small_venv(folder: &Path, module: &str, text: &str) -> PathBuf {
+    let venv = folder.join("env");
+    let make = ["-m", "venv", "--without-pip"];
+    python(make).args([&venv]).run().expect_success();
+    let lib = fs::read_dir(venv.join("lib")).unwrap().next();
+    let packages = lib.unwrap().unwrap().path().join("site-packages");
+    fs::write(packages.join(module), text).unwrap();
+    venv
+}
+
 /// A zip of the app, with the packages it requires under `site-packages/`.
 pub fn zip(app_name: &str) -> PathBuf {
     zip_with(app_name, None)
