@@ -180,9 +180,9 @@ fn a_reload_may_bring_another() {
         let page = target.get("/").ok();
         assert!(page.starts_with("+0545 Asia/Kathmandu "), "{page}");
         let log = server.stderr.so_far();
-        let booting = log.lines().filter(|line| line.contains("Booting worker"));
+        let mut booting = log.lines().filter(|line| line.contains("Booting worker"));
         assert!(
-            booting.last().unwrap().contains(" +0545] ["),
+            booting.next_back().unwrap().contains(" +0545] ["),
             "{writable}: {log}"
         );
     }
