@@ -133,25 +133,15 @@ pub fn source(name: &str, version: &str, hash: &str) -> PathBuf {
     let folder = once("source", &[package.clone().into()], |folder| {
         let venv = folder.join("venv");
         python(["-m", "venv"]).args([&venv]).run().expect_success();
-        let pip = |words: &[&str]| {
-            Start::program(venv.join("bin/python"), ["-m", "pip", "--quiet"])
-                .args(["--disable-pip-version-check"])
-                .args(words)
-                .cwd(folder)
-                .run_slowly()
-                .expect_success()
-        };
-        // To download a source package is to ask its build system about it.
-        pip(&["install", "hatchling", "setuptools", "wheel"]);
         // Only such a file can name a hash.
         fs::write(folder.join("wanted.txt"), &package).unwrap();
-        let from_source = ["--no-build-isolation", "--no-binary", name];
-        pip(&[
-            &["download", "--no-deps"],
-            &from_source[..],
-            &["-r", "wanted.txt"],
-        ]
-        .concat());
+        let download = ["-m", "pip", "download", "--quiet"];
+        Start::program(venv.join("bin/python"), download)
+            .args(["--disable-pip-version-check", "--no-deps"])
+            .args(["--no-binary", name, "-r", "wanted.txt"])
+            .cwd(folder)
+            .run_slowly()
+            .expect_success();
         python(["-m", "tarfile", "-e"])
             .args([format!("{name}-{version}.tar.gz")])
             .cwd(folder)
