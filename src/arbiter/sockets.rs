@@ -37,11 +37,7 @@ impl Sockets {
         is_renewal: bool,
     ) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
-        let mut expected: Vec<_> = settings
-            .bind
-            .iter()
-            .flat_map(|it| Address::parse(it))
-            .collect();
+        let mut expected: Vec<_> = settings.bind.iter().flat_map(Address::parse).collect();
         for number in &inheritance.sockets {
             let listener =
                 Listener::inherit(*number, None).map_err(|error| inheritance.misled(error))?;

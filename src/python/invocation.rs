@@ -7,6 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Environment, VenvError, executable, launcher, venv_site_packages};
@@ -106,8 +107,7 @@ fn is_python_shape(words: &[OsString]) -> bool {
         // -u, -b and -v are both's: what follows decides.
         Some("-u" | "-b" | "-bb" | "-v") => is_python_shape(rest),
         Some(option) if option.starts_with('-') => is_python_option(option),
-        Some(script) => script.ends_with(".py") && Path::new(script).is_file(),
-        None => false,
+        _ => first.as_bytes().ends_with(b".py") && Path::new(first).is_file(),
     }
 }
 

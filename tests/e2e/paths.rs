@@ -266,6 +266,30 @@ fn the_current_folder_may_be_one() {
 }
 
 #[test]
+fn scripts_may_lie_there() {
+    let (_dir, cafe) = cafe();
+    let script = cafe.join(OsStr::from_bytes(b"caf\xe9.py"));
+    fs::write(
+        &script,
+        "import os, sys; print(os.fsencode(sys.argv[0]).hex())",
+    )
+    .unwrap();
+    let runs = [
+        Start::new([&script]),
+        Start::new([OsStr::new("python"), script.as_os_str()]),
+        Start::new([script.file_name().unwrap()]).cwd(&cafe),
+    ];
+    for run in runs {
+        assert!(
+            run.run()
+                .expect_success()
+                .stdout
+                .ends_with("636166e92e7079")
+        );
+    }
+}
+
+#[test]
 fn what_is_no_path_is_refused_in_a_sentence() {
     let bytes = OsStr::from_bytes(b"caf\xe9");
     for (option, sentence) in [
