@@ -2,6 +2,7 @@
 from, and an app to serve while the real one cannot be loaded."""
 
 import glob
+import os
 import sys
 
 
@@ -15,9 +16,15 @@ def files(patterns):
         except Exception:  # a lazy module may raise anything
             continue
         if isinstance(file, str) and not file.startswith(sys.base_prefix + "/"):
-            modules.add(file[:-1] if file.endswith(".pyc") else file)
+            modules.add(_source(file))
     fitting = {file for pattern in patterns for file in glob.glob(pattern, recursive=True)}
     return sorted(modules), sorted(fitting)
+
+
+def _source(file):
+    """The file that a compiled module comes from, if it is there."""
+    source = file.removesuffix("c")
+    return source if file.endswith(".pyc") and os.path.exists(source) else file
 
 
 def failing_app(traceback):

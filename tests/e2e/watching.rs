@@ -57,6 +57,27 @@ fn a_changed_module_is_served_with_either_engine() {
 }
 
 #[test]
+fn a_module_that_is_there_in_compiled_form_only_is_watched() {
+    let dir = folder();
+    let compile = |text: &str| {
+        let aside = folder();
+        fs::write(aside.path().join("app.py"), app(text)).unwrap();
+        site::python(["-m", "compileall", "-q", "-b", "app.py"])
+            .cwd(aside.path())
+            .run()
+            .expect_success();
+        fs::copy(aside.path().join("app.pyc"), dir.path().join("new")).unwrap();
+        fs::rename(dir.path().join("new"), dir.path().join("app.pyc")).unwrap();
+    };
+    compile("one");
+    let server = serve(dir.path(), &[]);
+    let target = server.target();
+    answers_with(&target, "one");
+    compile("twice");
+    answers_with(&target, "twice");
+}
+
+#[test]
 fn an_app_that_is_broken_for_a_while_says_so_to_the_browser() {
     let dir = folder();
     let file = dir.path().join("app.py");
