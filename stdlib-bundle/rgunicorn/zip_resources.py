@@ -11,13 +11,14 @@ class Reader(ZipReader):
     """The resources of one package."""
 
     def files(self):
-        return zipfile.Path(_with_right_names(zipfile.ZipFile(self.archive)), self.prefix)
+        path = zipfile.Path(self.archive, self.prefix)
+        _set_right_names(path.root)
+        return path
 
 
-def _with_right_names(archive):
+def _set_right_names(archive):
     names = _bundle.zip_names(os.fsencode(os.path.abspath(archive.filename))) or ()
     if len(names) == len(archive.filelist):
         for entry, name in zip(archive.filelist, names):
             entry.filename = name
         archive.NameToInfo = {entry.filename: entry for entry in archive.filelist}
-    return archive

@@ -2,6 +2,7 @@
 //! imported from as it is: the same as on a disk.
 
 use std::path::Path;
+use std::thread;
 
 use nix::sys::signal::Signal;
 
@@ -45,6 +46,50 @@ fn pytest_finds_its_plugins_and_flask_its_commands() {
         assert!(told.contains("1 passed"), "{told}");
         let told = run(&["flask", "--version"]);
         assert!(told.contains("Flask 3.1.3\nWerkzeug 3.1.9"), "{told}");
+    }
+}
+
+/// Reads what the master has found.
+const READER: &str = "
+import importlib.resources
+import words, space.part
+found = [importlib.resources.files(words), importlib.resources.files(space.part)]
+
+def app(environ, start_response):
+    wrong = 0
+    for number in list(range(40)) * 20:
+        for folder in found:
+            text = (folder / f'{number}.txt').read_text()
+            wrong += text != f'{number} ' * 20000
+    start_response('200 OK', [])
+    return [b'%d wrong' % wrong]
+";
+
+#[test]
+fn workers_read_one_zip_at_the_same_time() {
+    let dir = folder();
+    let texts: Vec<(String, String)> = ["words", "space/part"]
+        .iter()
+        .flat_map(|folder| (0..40).map(move |number| (folder, number)))
+        .map(|(folder, number)| {
+            let name = format!("{folder}/{number}.txt");
+            (name, format!("{number} ").repeat(20000))
+        })
+        .collect();
+    let mut files = vec![("app.py", READER), ("words/__init__.py", "")];
+    files.extend(texts.iter().map(|(name, text)| (&**name, &**text)));
+    let zip = site::small_zip(dir.path(), &files);
+    let Some(roots) = both(&zip) else { return };
+    for root in roots {
+        let server = root
+            .server(["--app-zip", "/site.zip", "--preload", "--workers", "3"])
+            .spawn();
+        let target = server.target();
+        thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| assert_eq!(target.get("/").ok(), "0 wrong"));
+            }
+        });
     }
 }
 
