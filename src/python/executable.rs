@@ -55,7 +55,8 @@ fn executed() -> Option<PathBuf> {
     // SAFETY: the kernel put a C string there, for as long as the process lives.
     let path = unsafe { CStr::from_ptr(path) };
     let path = OsStr::from_bytes(path.to_bytes());
-    std::path::absolute(path).ok().filter(|path| path.exists())
+    // The kernel follows links, too, where it tells the path by /proc.
+    fs::canonicalize(path).ok()
 }
 
 fn on_search_path(name: &OsStr) -> Option<PathBuf> {

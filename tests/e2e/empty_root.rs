@@ -92,9 +92,15 @@ fn a_zip_is_served_where_nothing_at_all_can_be_written() {
 #[test]
 fn python_knows_where_it_is_without_proc() {
     let Some(root) = Root::empty() else { return };
-    let code = "import os, sys; print(sys._base_executable, os.path.exists('/proc'))";
+    // A child is started by a link.
+    let code = "import os, subprocess, sys
+tell = 'import sys; print(sys._base_executable, sys.base_prefix)'
+exec(tell)
+print(os.path.exists('/proc'), os.path.islink(sys.executable), flush=True)
+subprocess.run([sys.executable, '-c', tell], check=True)";
     let said = root.start(["python", "-c", code]).run().expect_success();
-    assert_eq!(said.stdout, "/rgunicorn False");
+    let it = "/rgunicorn /rgunicorn";
+    assert_eq!(said.stdout, format!("{it}\nFalse True\n{it}"));
 }
 
 #[test]
