@@ -156,12 +156,13 @@ pub fn filled(
     is_whole: impl Fn(&Path) -> bool,
     fill: impl Fn(&Path) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
-    let known = places.iter().filter_map(|place| existing(place));
-    if let Some(folder) = known.map(|place| place.join(name)).find(|it| is_whole(it)) {
-        return Ok(folder);
-    }
     let mut error = io::Error::from(ErrorKind::NotFound);
     for place in places {
+        // One that is there may lie where nothing can be written.
+        let known = existing(place).map(|place| place.join(name));
+        if let Some(folder) = known.filter(|it| is_whole(it)) {
+            return Ok(folder);
+        }
         match open(place).and_then(|place| fill_in(&place, name, &is_whole, &fill)) {
             Ok(folder) => return Ok(folder),
             Err(other) => error = other,

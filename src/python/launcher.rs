@@ -144,7 +144,7 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
             && fs::read(folder.join(CONFIGURATION)).is_ok_and(|there| there == text)
     };
     let fill = |folder: &Path| {
-        folder.parent().map(remove_dead).transpose()?;
+        folder.parent().map(remove_dead);
         cache::private_folder(&folder.join("bin"))?;
         symlink(executable::path(), folder.join("bin/python"))?;
         fs::write(folder.join(CONFIGURATION), text)
@@ -155,15 +155,14 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
 }
 
 /// Removes those in a place that belong to an executable that is gone.
-fn remove_dead(place: &Path) -> io::Result<()> {
-    for folder in fs::read_dir(place)? {
-        let folder = folder?.path();
-        let link = folder.join("bin/python");
+fn remove_dead(place: &Path) {
+    for folder in fs::read_dir(place).into_iter().flatten().flatten() {
+        let link = folder.path().join("bin/python");
         if link.is_symlink() && !link.exists() {
-            cache::remove(&folder)?;
+            // The next to come tries again where this fails.
+            let _ = cache::remove(&folder.path());
         }
     }
-    Ok(())
 }
 
 fn marked(description: Option<Vec<u8>>) -> PathBuf {
