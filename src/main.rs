@@ -37,7 +37,10 @@ fn main() -> ExitCode {
     process::prepare_signals();
     let title = process::Title::claim(env::args_os().len());
     python::arguments::show(process::Title::share);
+    process::Title::ask(python::arguments::retitle);
     python::time_zone::provide();
+    // It may be named from the current folder.
+    python::executable();
     let line: Vec<OsString> = env::args_os().collect();
     run(line, title).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");

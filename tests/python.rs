@@ -451,8 +451,13 @@ mod acts_as_python {
             said(command(&link).args(["-c", code])),
             link.display().to_string()
         );
+        // What cannot be executed is passed over.
+        let before = dir.path().join("before");
+        fs::create_dir(&before).expect("a folder");
+        fs::write(before.join("python3"), "").expect("a file");
         let mut found = command(Path::new("python3"));
-        found.args(["-c", code]).env("PATH", dir.path());
+        let path = format!("{}:{}", before.display(), dir.path().display());
+        found.args(["-c", code]).env("PATH", path);
         assert_eq!(said(&mut found), link.display().to_string());
         assert!(said(command(&link).arg("-V")).starts_with("Python 3."));
     }
@@ -592,15 +597,24 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
         said(
             rgunicorn()
                 .arg("--venv")
-                .arg(named)
+                .arg(&named)
                 .args(install)
                 .arg(&wheel),
         );
         let script = venv.join("bin/hello");
-        let text = fs::read_to_string(&script).expect("a script");
-        let first = format!("#!{}/bin/python", venv.display());
-        assert_eq!(text.lines().next(), Some(&*first));
-        assert_eq!(said(&mut command(&script)), venv.display().to_string());
+        let check = |python: &str| {
+            let text = fs::read_to_string(&script).expect("a script");
+            let first = format!("#!{}/bin/{python}", venv.display());
+            assert_eq!(text.lines().next(), Some(&*first));
+            assert_eq!(said(&mut command(&script)), venv.display().to_string());
+        };
+        check("python");
+        // Where that is another Python, our own stands beside it.
+        fs::remove_file(venv.join("bin/python")).expect("a link");
+        copy(&venv.join("bin/python"));
+        let again = [&install[..], &["--force-reinstall"]].concat();
+        said(rgunicorn().arg("--venv").arg(named).args(again).arg(&wheel));
+        check("python-rgunicorn");
     }
 
     #[test]

@@ -39,6 +39,11 @@ unsafe extern "C" {
 
 static CLAIMED: OnceLock<Option<Title>> = OnceLock::new();
 
+/// Shows a title in the way of who shares the memory; false if nobody does.
+pub type Retitle = fn(&str) -> bool;
+
+static RETITLE: OnceLock<Retitle> = OnceLock::new();
+
 impl Title {
     /// Finds that memory, for titles. Nothing where the command line and the
     /// environment do not lie as Linux lays them out.
@@ -51,8 +56,17 @@ impl Title {
             .as_ref()
     }
 
+    /// Lets whoever shares the memory show our titles: he clears of it only what
+    /// he has written himself.
+    pub fn ask(retitle: Retitle) {
+        RETITLE.get_or_init(|| retitle);
+    }
+
     /// Shows this text, cut off where the memory ends.
     pub fn set(&self, text: &str) {
+        if RETITLE.get().is_some_and(|retitle| retitle(text)) {
+            return;
+        }
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         self.move_out();
         let count = text.len().min(self.length() - 1);

@@ -11,6 +11,7 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use libc::wchar_t;
+use pyo3::prelude::*;
 use pyo3_ffi::Py_DecodeLocale;
 
 /// Gives the words of the command line, which lie in the process's own memory
@@ -22,6 +23,19 @@ static WORDS: OnceLock<Words> = OnceLock::new();
 /// Lets C code have these words.
 pub fn show(words: Words) {
     WORDS.get_or_init(|| words);
+}
+
+/// Shows a title by `setproctitle`, if that is imported; false if it is not.
+pub fn retitle(text: &str) -> bool {
+    if !super::is_started() {
+        return false;
+    }
+    Python::attach(|py| {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let module = modules.get_item("setproctitle")?;
+        module.call_method1("setproctitle", (text,)).map(drop)
+    })
+    .is_ok()
 }
 
 /// The command line, as the system has it; no words where nobody shows them.

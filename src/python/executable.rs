@@ -8,15 +8,53 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
+use nix::unistd::{AccessFlags, access};
+
 /// The absolute path of the running file. It is looked up once, so ask before
 /// the file may be replaced or the current folder changes.
+///
+/// Links that somebody has called it through stay in the path, so that it leads
+/// to the next version when they do (`current/rgunicorn`). But who is called
+/// `python` is a link to the file.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| match env::current_exe() {
+    PATH.get_or_init(|| {
+        let real = real();
+        let named = called_as().and_then(behind_python);
+        let leads_here = |path: &PathBuf| {
+            let [path, real] = [path, &real].map(|it| fs::canonicalize(it).ok());
+            path.is_some() && path == real
+        };
+        named.filter(leads_here).unwrap_or(real)
+    })
+}
+
+/// Follows links whose name is Python's.
+fn behind_python(mut path: PathBuf) -> Option<PathBuf> {
+    // As many as Linux follows in one path.
+    for _ in 0..40 {
+        if !is_python_name(path.as_os_str()) || !path.is_symlink() {
+            return Some(path);
+        }
+        let next = path.parent()?.join(fs::read_link(&path).ok()?);
+        path = absolute(&next).ok()?;
+    }
+    None
+}
+
+/// The path of the running file without links.
+fn real() -> PathBuf {
+    match env::current_exe() {
         Ok(path) => without_deleted_mark(path),
         // No /proc here: go by what the kernel was asked to execute.
         Err(_) => executed().unwrap_or_else(|| PathBuf::from("/rgunicorn")),
-    })
+    }
+}
+
+/// Whether a name of a program is Python's: `python`, `/usr/bin/python3`.
+pub(super) fn is_python_name(name: &OsStr) -> bool {
+    let base = Path::new(name).file_name().unwrap_or_default();
+    base.as_bytes().starts_with(b"python")
 }
 
 /// The absolute path of the name that we were called by (`argv[0]`), its
@@ -37,7 +75,7 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let parts: Vec<Component<'_>> = path.components().collect();
     let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
-        return Ok(path);
+        return Ok(parts.iter().collect());
     };
     let folder = fs::canonicalize(parts[..=last].iter().collect::<PathBuf>())?;
     Ok(parts[last + 1..]
@@ -63,7 +101,7 @@ fn on_search_path(name: &OsStr) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders)
         .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
 }
 
 /// Linux marks the path of a file that was replaced while it runs.
@@ -87,7 +125,17 @@ mod tests {
         std::os::unix::fs::symlink("a", real.join("link")).expect("a link");
         let found = absolute(&real.join("a/../link/python")).expect("a path");
         assert_eq!(found, real.join("link/python"));
+        let found = absolute(&real.join("link/")).expect("a path");
+        assert_eq!(found.as_os_str(), real.join("link").as_os_str());
         assert!(absolute(&real.join("none/../a")).is_err());
+    }
+
+    #[test]
+    fn names_that_start_with_python_are_python() {
+        for name in ["python", "/usr/bin/python3", "env/bin/python3.13"] {
+            assert!(is_python_name(OsStr::new(name)));
+        }
+        assert!(!is_python_name(OsStr::new("/opt/python/rgunicorn")));
     }
 
     #[test]

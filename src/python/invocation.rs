@@ -5,7 +5,7 @@
 //! are told from the server's by their shape alone, never by a mark in the
 //! environment, which would outlive what it was meant for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Invocation {
         let (environment, arguments) = if launcher::is_marked(name) {
             let environment = by_name(launcher::of_marked());
             (environment, words)
-        } else if is_python_name(name) {
+        } else if executable::is_python_name(name) {
             (by_name(called()?), words)
         } else if is_python_shape(words) {
             (Environment::default(), words)
@@ -50,11 +50,6 @@ impl Invocation {
             },
         }))
     }
-}
-
-fn is_python_name(name: &OsStr) -> bool {
-    let base = Path::new(name).file_name().unwrap_or_default();
-    base.as_encoded_bytes().starts_with(b"python")
 }
 
 /// Who is called Python reads Python's variables.
@@ -211,13 +206,5 @@ mod tests {
         let file = dir.path().join("my conf (1).py");
         fs::write(&file, "").expect("a file");
         assert!(!shape(&["-c", file.to_str().expect("a plain path")]));
-    }
-
-    #[test]
-    fn names_that_start_with_python_are_python() {
-        for name in ["python", "/usr/bin/python3", "env/bin/python3.13"] {
-            assert!(is_python_name(OsStr::new(name)));
-        }
-        assert!(!is_python_name(OsStr::new("/opt/python/rgunicorn")));
     }
 }

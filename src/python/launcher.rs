@@ -2,8 +2,10 @@
 //!
 //! Programs start their own interpreter again by that path, and expect it to
 //! be Python whatever words they add, with the packages that they have
-//! themselves. A virtual environment has such a path, `bin/python`. For all
-//! else there is a folder in the cache that looks like one:
+//! themselves. A virtual environment has such a path, `bin/python`. Where that is
+//! another Python, which would look for its library where ours is, a link of our
+//! own stands beside it. For all else there is a folder in the cache that looks
+//! like a virtual environment:
 //!
 //! ```text
 //! bin/python    a link to the executable
@@ -21,7 +23,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, access};
 use sha2::{Digest, Sha256};
 
 use super::{Environment, executable};
@@ -54,9 +55,9 @@ pub(super) fn path(environment: &Environment) -> PathBuf {
     let description = describe(environment);
     let places = environment.launchers.iter().cloned();
     let places: Vec<PathBuf> = places.chain(cache::places("python")).collect();
-    match description.as_deref().map(|text| in_cache(text, &places)) {
-        Some(Ok(folder)) => folder.join("bin/python"),
-        _ => marked(description),
+    match in_cache(&description, &places) {
+        Ok(folder) => folder.join("bin/python"),
+        Err(_) => marked(&description),
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn read(configuration: &[u8]) -> Option<Environment> {
             continue;
         };
         let (name, value) = (&line[..at], &line[at + 3..]);
-        let value = PathBuf::from(OsString::from_vec(value.to_vec()));
+        let value = PathBuf::from(OsString::from_vec(in_full(value)));
         match std::str::from_utf8(name) {
             Ok(IS_LAUNCHER) => is_launcher = true,
             Ok(APP) => environment.app = Some(value),
@@ -98,23 +99,29 @@ pub(super) fn read(configuration: &[u8]) -> Option<Environment> {
     })
 }
 
-/// `bin/python` of the virtual environment, when that is all there is and it
-/// is a Python of our version: we, or what the environment was made with.
+/// The link to us in the virtual environment, when that is all there is.
 fn of_venv(environment: &Environment) -> Option<PathBuf> {
     let venv = environment.venv.as_ref()?;
     if environment.app.is_some() {
         return None;
     }
+    let ours = fs::canonicalize(executable::path()).ok()?;
+    let is_ours = |link: &PathBuf| fs::canonicalize(link).is_ok_and(|real| real == ours);
     let python = venv.join("bin/python");
-    let real = fs::canonicalize(&python).ok()?;
-    let is_ours = fs::canonicalize(executable::path()).is_ok_and(|ours| ours == real);
-    let version = concat!("python", env!("RGUNICORN_PYTHON_MINOR"));
-    let is_python = is_ours || real.file_name() == Some(OsStr::new(version));
-    (is_python && access(&real, AccessFlags::X_OK).is_ok()).then_some(python)
+    if is_ours(&python) {
+        return Some(python);
+    }
+    let beside = venv.join("bin/python-rgunicorn");
+    if !is_ours(&beside) {
+        // Another start may come between; it makes the same.
+        let _ = fs::remove_file(&beside);
+        let _ = symlink(executable::path(), &beside);
+    }
+    is_ours(&beside).then_some(beside)
 }
 
-/// The text of a configuration. None, when a path in it has more than a line.
-fn describe(environment: &Environment) -> Option<Vec<u8>> {
+/// The text of a configuration.
+fn describe(environment: &Environment) -> Vec<u8> {
     let executable = executable::path();
     let home = executable.parent().unwrap_or(executable);
     let version = OsStr::new(env!("RGUNICORN_PYTHON_VERSION"));
@@ -130,12 +137,36 @@ fn describe(environment: &Environment) -> Option<Vec<u8>> {
     lines.extend(environment.venv.iter().map(|it| (PREFIX, it.as_os_str())));
     let mut text = Vec::new();
     for (name, value) in lines {
-        if value.as_bytes().contains(&b'\n') {
-            return None;
-        }
-        text.extend([name.as_bytes(), b" = ", value.as_bytes(), b"\n"].concat());
+        let value = on_one_line(value.as_bytes());
+        text.extend([name.as_bytes(), b" = ", &value, b"\n"].concat());
     }
-    Some(text)
+    text
+}
+
+/// A value as it stands in a line.
+fn on_one_line(value: &[u8]) -> Vec<u8> {
+    let escaped = value.iter().map(|byte| match byte {
+        b'\n' => b"\\n",
+        b'\\' => b"\\\\",
+        other => std::slice::from_ref(other),
+    });
+    escaped.collect::<Vec<&[u8]>>().concat()
+}
+
+/// The value that stands so in a line.
+fn in_full(line: &[u8]) -> Vec<u8> {
+    let mut value = Vec::new();
+    let mut bytes = line.iter();
+    while let Some(byte) = bytes.next() {
+        value.push(match byte {
+            b'\\' => match bytes.next() {
+                Some(b'n') => b'\n',
+                other => *other.unwrap_or(byte),
+            },
+            other => *other,
+        });
+    }
+    value
 }
 
 fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
@@ -144,7 +175,6 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
             && fs::read(folder.join(CONFIGURATION)).is_ok_and(|there| there == text)
     };
     let fill = |folder: &Path| {
-        folder.parent().map(remove_dead);
         cache::private_folder(&folder.join("bin"))?;
         symlink(executable::path(), folder.join("bin/python"))?;
         fs::write(folder.join(CONFIGURATION), text)
@@ -154,25 +184,10 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
     cache::filled(places, &name, is_whole, fill)
 }
 
-/// Removes those in a place that belong to an executable that is gone.
-fn remove_dead(place: &Path) {
-    for folder in fs::read_dir(place).into_iter().flatten().flatten() {
-        let link = folder.path().join("bin/python");
-        if link.is_symlink() && !link.exists() {
-            // The next to come tries again where this fails.
-            let _ = cache::remove(&folder.path());
-        }
-    }
-}
-
-fn marked(description: Option<Vec<u8>>) -> PathBuf {
+fn marked(description: &[u8]) -> PathBuf {
     // SAFETY: as in `serve::set_variable`: before the interpreter starts no
     // other thread uses the environment, and Python's keep a copy of their own.
-    match description {
-        Some(text) => unsafe { env::set_var(VARIABLE, OsStr::from_bytes(&text)) },
-        // What an app has said of itself, whose child this is.
-        None => unsafe { env::remove_var(VARIABLE) },
-    }
+    unsafe { env::set_var(VARIABLE, OsStr::from_bytes(description)) };
     let path = executable::path().as_os_str().as_bytes();
     let name = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let marked = [&path[..name], MARK, &path[name + 1..]].concat();
@@ -186,14 +201,14 @@ mod tests {
     #[test]
     fn what_is_described_is_read_again() {
         let environment = Environment {
-            app: Some("/srv/app".into()),
+            app: Some("/srv/two\nlines\\n".into()),
             site_dirs: vec!["/srv/a b = c".into(), OsString::from_vec(vec![0xff]).into()],
             venv: Some("/srv/env".into()),
             ..Environment::default()
         };
-        let again = read(&describe(&environment).expect("a text")).expect("a launcher's");
+        let again = read(&describe(&environment)).expect("a launcher's");
         assert_eq!(again.app, environment.app);
-        assert_eq!(again.import_path, [PathBuf::from("/srv/app")]);
+        assert_eq!(again.import_path, [environment.app.unwrap()]);
         assert_eq!(again.site_dirs, environment.site_dirs);
         assert_eq!(again.venv, environment.venv);
         assert!(read(b"home = /usr/bin\nversion = 3.13.5\n").is_none());
@@ -201,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_seen_before_the_name_only() {
-        let path = marked(None);
+        let path = marked(b"");
         assert!(is_marked(path.as_os_str()), "{}", path.display());
         assert_eq!(
             fs::canonicalize(&path).expect("it is there"),

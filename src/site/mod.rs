@@ -38,7 +38,14 @@ pub enum Error {
     #[error(transparent)]
     Zip(#[from] pack::Error),
     #[error("{0}.")]
-    Venv(#[from] VenvError),
+    Venv(VenvError),
+}
+
+impl From<VenvError> for Error {
+    // Its sentence is in ours, and so it is not its source, too.
+    fn from(error: VenvError) -> Self {
+        Self::Venv(error)
+    }
 }
 
 impl Site {

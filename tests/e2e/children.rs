@@ -96,26 +96,55 @@ fn with_a_venv_beside_the_app_in_threads() {
 }
 
 /// Made by a Python that is not on this machine, as when it is copied into a
-/// container.
+/// container; or by another one, whose library is elsewhere.
 #[test]
-fn with_a_venv_whose_own_python_is_gone() {
+fn with_a_venv_whose_own_python_is_another_or_gone() {
+    for is_gone in [true, false] {
+        let dir = folder();
+        let venv = venv(dir.path());
+        let python = venv.join("bin/python");
+        fs::remove_file(&python).unwrap();
+        if is_gone {
+            symlink("/nowhere/python3.13", python).unwrap();
+        } else {
+            copy_program(python);
+        }
+        let server = Start::server(["--venv".as_ref(), venv.as_os_str()])
+            .cwd(app("children"))
+            .spawn();
+        let path = check_all(&server.target());
+        assert_eq!(path, venv.join("bin/python-rgunicorn"));
+    }
+}
+
+/// The folder that a link in the path leads to is another one in the next release.
+#[test]
+fn with_an_executable_that_a_link_leads_to() {
     let dir = folder();
-    let venv = venv(dir.path());
-    fs::remove_file(venv.join("bin/python")).unwrap();
-    symlink("/nowhere/python3.13", venv.join("bin/python")).unwrap();
-    let server = Start::server(["--venv".as_ref(), venv.as_os_str()])
-        .cwd(app("children"))
+    for release in ["1", "2"] {
+        fs::create_dir(dir.path().join(release)).unwrap();
+        copy_program(dir.path().join(release).join("rgunicorn"));
+    }
+    let current = dir.path().join("current");
+    symlink("1", &current).unwrap();
+    let file = current.join("rgunicorn");
+    let server = Start::program(&file, ["--bind", "127.0.0.1:0", "--app-zip"])
+        .args([zip(dir.path())])
         .env("XDG_CACHE_HOME", dir.path())
         .spawn();
-    let path = check_all(&server.target());
-    assert!(
-        path.starts_with(dir.path().join("rgunicorn/python")),
-        "{}",
-        path.display()
+    let target = server.target();
+    let made = Start::program(&file, ["python", "-m", "venv", "--without-pip", "env"]);
+    made.cwd(dir.path()).run().expect_success();
+    symlink("2", dir.path().join("next")).unwrap();
+    fs::rename(dir.path().join("next"), &current).unwrap();
+    fs::remove_dir_all(dir.path().join("1")).unwrap();
+    check(&target.get("/words").ok(), &[BY_WORDS]);
+    let code = "import sys; print(sys.base_prefix)";
+    let done = Start::program(dir.path().join("env/bin/python"), ["-c", code]);
+    assert_eq!(
+        done.run().expect_success().stdout,
+        file.display().to_string()
     );
-    let code = "import sys; print(sys.prefix)";
-    let done = Start::program(path, ["-c", code]).run().expect_success();
-    assert_eq!(done.stdout, venv.display().to_string());
 }
 
 #[test]
@@ -236,14 +265,17 @@ fn with_workers_of_another_user() {
         .with(&venv, "/env")
         .with("/dev/null".as_ref(), "/dev/null")
         .with_tmp();
-    for more in [&[][..], &["--preload"]] {
+    // Root can write to the virtual environment; the worker sees that, too.
+    for (more, place) in [
+        (&[][..], "/tmp/rgunicorn-4711/python/"),
+        (&["--preload"], "/env/bin/python-rgunicorn"),
+    ] {
         let server = root
             .server(["--chdir", "/app", "--venv", "/env"])
             .args(["--user", "4711", "--group", "4711"])
             .args(more)
             .spawn();
         let path = check(&server.target().get("/words").ok(), &[BY_WORDS]);
-        let place = "/tmp/rgunicorn-4711/python/";
         assert!(path.starts_with(place), "{}", path.display());
     }
 }

@@ -24,8 +24,8 @@ fn pylint_and_jedi_find_the_library() {
     assert!(told.stdout.contains("import-error"), "{}", told.stdout);
     let told = run(&pylint, "1");
     let mistakes = "\
-        sample.py:10:0: E1101: Module 'json' has no 'no_such_function' member (no-member)\n\
-        sample.py:11:0: E1120: No value for argument 'obj' in function call (no-value-for-parameter)";
+        sample.py:11:0: E1101: Module 'json' has no 'no_such_function' member (no-member)\n\
+        sample.py:12:0: E1120: No value for argument 'obj' in function call (no-value-for-parameter)";
     assert!(told.stdout.ends_with(mistakes), "{}", told.stdout);
     assert!(!told.stdout.contains("import-error"), "{}", told.stdout);
 

@@ -65,6 +65,34 @@ fn an_app_shows_a_title_of_its_own(class: &[&str]) {
     }
 }
 
+/// The package clears only what it has shown itself.
+#[test]
+fn a_title_that_was_set_in_the_master_leaves_nothing_behind() {
+    let dir = folder();
+    site::copy_app("tools", dir.path());
+    let hooks = "import setproctitle
+setproctitle.setproctitle('loading')
+def post_worker_init(worker):
+    before = setproctitle.getproctitle()
+    setproctitle.setproctitle('mine')
+    worker.log.info('It was %s.', before)
+";
+    fs::write(dir.path().join("gunicorn.conf.py"), hooks).unwrap();
+    let server = Start::server(["app", "--venv"])
+        .args([site::venv("tools")])
+        .cwd(dir.path())
+        .spawn();
+    let worker = server.target().get("/pid").ok();
+    server.stderr.wait_for("It was gunicorn: worker [app].");
+    for (pid, title) in [
+        (worker, "mine"),
+        (server.pid().to_string(), "gunicorn: master [app]"),
+    ] {
+        let shown = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        assert_eq!(shown.trim_end_matches('\0').trim(), title);
+    }
+}
+
 #[test]
 fn bin_python_shows_a_title_of_its_own() {
     let code = "import setproctitle as it; print(it.getproctitle()); it.setproctitle('mine'); \

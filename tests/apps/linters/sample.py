@@ -3,9 +3,10 @@
 import concurrent.futures
 import json
 import os.path
+from collections.abc import Mapping
 
 import gunicorn
 
-print(json.dumps([1]), os.path.join("a"), concurrent.futures.Future(), gunicorn.__version__)
+print(json.dumps([1]), Mapping, os.path.join("a"), concurrent.futures.Future(), gunicorn.__version__)
 json.no_such_function()
 json.dumps()
