@@ -22,6 +22,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use sha2::{Digest, Sha256};
 
@@ -113,9 +114,12 @@ fn of_venv(environment: &Environment) -> Option<PathBuf> {
     }
     let beside = venv.join("bin/python-rgunicorn");
     if !is_ours(&beside) {
-        // Another start may come between; it makes the same.
-        let _ = fs::remove_file(&beside);
-        let _ = symlink(executable::path(), &beside);
+        // Another start may make it at the same time, and use it at once.
+        let new = venv.join(format!("bin/.python-rgunicorn.{}", process::id()));
+        let made = symlink(executable::path(), &new).and_then(|()| fs::rename(&new, &beside));
+        if made.is_err() {
+            let _ = fs::remove_file(new);
+        }
     }
     is_ours(&beside).then_some(beside)
 }
