@@ -4,16 +4,15 @@ use std::io::{Read, Write};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Process, Root, Start, Target, folder, site};
+use crate::support::{Client, Process, Root, Start, Target, site};
 use crate::websocket::WebSocket;
 use crate::websocket::frames::{close, text};
 
 fn serve(zip: &str, args: &[&str]) -> Process {
-    let elsewhere = folder();
     Start::server(["--app-zip"])
         .args([site::zip(zip)])
         .args(args)
-        .cwd(elsewhere.path())
+        .cwd("/") // where no app is
         .spawn()
 }
 

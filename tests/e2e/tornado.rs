@@ -12,11 +12,10 @@ use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
 
 fn serve(app: &str, args: &[&str]) -> Process {
-    let elsewhere = folder();
     Start::server([app, "-k", "tornado", "--app-zip"])
         .args([site::zip("tornado_site")])
         .args(args)
-        .cwd(elsewhere.path())
+        .cwd("/") // where no app is
         .spawn()
 }
 
