@@ -183,20 +183,27 @@ fn fill_in(
     if is_whole(&folder) {
         return Ok(folder);
     }
-    // The place is locked: whoever has begun this one was killed.
-    let half_done = place.join(format!(".{name}"));
-    let done = remove(&half_done)
-        .and_then(|()| private_folder(&half_done))
-        .and_then(|()| fill(&half_done))
-        .and_then(|()| {
-            remove(&folder)?;
-            fs::rename(&half_done, &folder)
-        });
-    if done.is_err() {
-        // The next to come tries again where this fails.
-        let _ = remove(&half_done);
-    }
-    done.map(|()| folder)
+    half_done(&place.join(format!(".{name}")), |half_done| {
+        private_folder(half_done)?;
+        fill(half_done)?;
+        remove(&folder)?;
+        fs::rename(half_done, &folder)
+    })?;
+    Ok(folder)
+}
+
+/// Works in a folder that nobody looks at, and that is gone afterwards. Only one
+/// process at a time may do so: what is there already is from one that was
+/// killed.
+pub fn half_done<T, E: From<io::Error>>(
+    folder: &Path,
+    work: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
+    remove(folder)?;
+    let done = work(folder);
+    // The next to come tries again where this fails.
+    let _ = remove(folder);
+    done
 }
 
 /// Removes a folder with all that is in it, if it is there.

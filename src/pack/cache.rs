@@ -334,12 +334,7 @@ impl Place {
 
     /// Works in a folder of its own, which nobody looks at. The place is locked.
     fn half_done<T>(&self, work: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
-        let half_done = self.path.join(HALF_DONE);
-        remove(&half_done)?;
-        let done = work(&half_done);
-        // The next start tries again where this fails.
-        let _ = remove(&half_done);
-        done
+        cache::half_done(&self.path.join(HALF_DONE), work)
     }
 
     /// Removes what came from archives that were replaced or deleted since,

@@ -140,7 +140,10 @@ fn unpack_into(
     // Where the user chose the place, what lies elsewhere does not count.
     let known = if given { &places[..1] } else { places };
     for path in known {
-        let place = Place::existing(path).filter(|_| Place::open(path, readers).is_ok());
+        let place = Place::existing(path).and_then(|place| match readers {
+            Some(_) => Place::open(path, readers).ok(),
+            None => Some(place),
+        });
         let folder = place.and_then(|place| place.find(&origin));
         if let Some(folder) = folder.and_then(|it| it.shared(readers).ok()) {
             return Ok(Unpacked::Folder(folder));

@@ -39,7 +39,7 @@ unsafe extern "C" {
 
 static CLAIMED: OnceLock<Option<Title>> = OnceLock::new();
 
-/// Shows a title in the way of who shares the memory; false if nobody does.
+/// Shows a title through a package that shows titles; false if there is none.
 pub type Retitle = fn(&str) -> bool;
 
 static RETITLE: OnceLock<Retitle> = OnceLock::new();
@@ -56,8 +56,8 @@ impl Title {
             .as_ref()
     }
 
-    /// Lets whoever shares the memory show our titles: he clears of it only what
-    /// he has written himself.
+    /// Lets a package that writes to the memory, too, show our titles: it clears
+    /// only the text that it has written itself.
     pub fn ask(retitle: Retitle) {
         RETITLE.get_or_init(|| retitle);
     }
@@ -77,8 +77,8 @@ impl Title {
     }
 
     /// The words that are shown. They lie in the memory from then on, the
-    /// environment behind them, as the kernel has laid them out: whoever asks
-    /// may look for both there, to show a title of his own.
+    /// environment behind them, as the kernel has laid them out: packages that
+    /// show titles look for both there.
     pub fn share() -> Vec<CString> {
         let Some(Some(title)) = CLAIMED.get() else {
             return Vec::new();

@@ -1,10 +1,9 @@
 //! `Py_GetArgcArgv`, for C code that looks for the process's own command line.
 //!
 //! CPython's answers with `sys.orig_argv`, which here says how `sys.executable`
-//! is started again. Who calls this function goes on to look for the words in
-//! memory, and for the environment behind them, to show a title of his own there
-//! (the package `setproctitle`). The build makes CPython's own function weak
-//! (scripts/cpython/build).
+//! is started again. The package `setproctitle` calls it, and then looks for the
+//! words in memory, before the environment, to show a title there. The build makes
+//! CPython's own function weak (scripts/cpython/build).
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;

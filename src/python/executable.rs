@@ -21,12 +21,18 @@ pub fn path() -> &'static Path {
     PATH.get_or_init(|| {
         let real = real();
         let named = called_as().and_then(behind_python);
-        let leads_here = |path: &PathBuf| {
-            let [path, real] = [path, &real].map(|it| fs::canonicalize(it).ok());
-            path.is_some() && path == real
-        };
-        named.filter(leads_here).unwrap_or(real)
+        named.filter(|it| is_same(it, &real)).unwrap_or(real)
     })
+}
+
+/// Whether this path leads to the running file.
+pub(super) fn leads_here(path: &Path) -> bool {
+    is_same(path, self::path())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|path| fs::canonicalize(path).ok());
+    one.is_some() && one == other
 }
 
 /// Follows links whose name is Python's.

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Environment, VenvError, executable, launcher, venv_site_packages};
 
@@ -63,7 +63,7 @@ fn by_name(environment: Environment) -> Environment {
 /// `bin/python` of a virtual environment is a link to us: that it was called
 /// is the asking for that environment. The link has to lead here.
 fn called() -> Result<Environment, VenvError> {
-    let Some(called) = executable::called_as().filter(|path| leads_here(path)) else {
+    let Some(called) = executable::called_as().filter(|path| executable::leads_here(path)) else {
         return Ok(Environment::default());
     };
     let mut environment = Environment::default();
@@ -81,11 +81,6 @@ fn called() -> Result<Environment, VenvError> {
     }
     environment.executable = Some(called);
     Ok(environment)
-}
-
-fn leads_here(path: &Path) -> bool {
-    let real = |path: &Path| -> Option<PathBuf> { fs::canonicalize(path).ok() };
-    real(path).is_some_and(|found| Some(found) == real(executable::path()))
 }
 
 /// Words that can only be Python's.

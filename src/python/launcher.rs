@@ -35,7 +35,7 @@ pub(super) const CONFIGURATION: &str = "pyvenv.cfg";
 /// Holds the text of a [`CONFIGURATION`] where none could be written.
 const VARIABLE: &str = "RGUNICORN_PYTHON";
 
-/// In a path it changes nothing but what the path says.
+/// A path with this in it leads to the same file.
 const MARK: &[u8] = b"/././";
 
 // The keys that only a launcher's configuration has.
@@ -106,14 +106,12 @@ fn of_venv(environment: &Environment) -> Option<PathBuf> {
     if environment.app.is_some() {
         return None;
     }
-    let ours = fs::canonicalize(executable::path()).ok()?;
-    let is_ours = |link: &PathBuf| fs::canonicalize(link).is_ok_and(|real| real == ours);
     let python = venv.join("bin/python");
-    if is_ours(&python) {
+    if executable::leads_here(&python) {
         return Some(python);
     }
     let beside = venv.join("bin/python-rgunicorn");
-    if !is_ours(&beside) {
+    if !executable::leads_here(&beside) {
         // Another start may make it at the same time, and use it at once.
         let new = venv.join(format!("bin/.python-rgunicorn.{}", process::id()));
         let made = symlink(executable::path(), &new).and_then(|()| fs::rename(&new, &beside));
@@ -121,7 +119,7 @@ fn of_venv(environment: &Environment) -> Option<PathBuf> {
             let _ = fs::remove_file(new);
         }
     }
-    is_ours(&beside).then_some(beside)
+    executable::leads_here(&beside).then_some(beside)
 }
 
 /// The text of a configuration.

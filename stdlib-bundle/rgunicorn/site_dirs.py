@@ -30,7 +30,8 @@ def customize(execute):
     if not sys.flags.ignore_environment:
         folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if sys.prefix != sys.base_prefix:
-        folders += (folder for folder in _rgunicorn_bundle.site_dirs() if folder.startswith(sys.prefix))
+        own = sys.prefix + "/"
+        folders += (folder for folder in _rgunicorn_bundle.site_dirs() if folder.startswith(own))
     spec = PathFinder.find_spec("sitecustomize", folders)
     if spec is not None:
         finder = _Only(spec)
