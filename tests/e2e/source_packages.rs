@@ -13,18 +13,10 @@ fn a_package_in_c_is_built_in_a_fresh_venv() {
         .args([&venv])
         .run()
         .expect_success();
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-cache-dir",
-        "--no-binary=markupsafe",
-        "markupsafe==3.0.4",
-    ];
     let python = venv.join("bin/python");
-    Start::program(&python, install)
+    site::pip(&venv, "install")
+        .args(["--no-cache-dir", "--no-binary=markupsafe"])
+        .args(["markupsafe==3.0.4"])
         .env("XDG_CACHE_HOME", dir.path())
         .run_slowly()
         .expect_success();

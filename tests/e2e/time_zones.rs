@@ -29,6 +29,12 @@ fn python_knows_them_where_nothing_can_be_written() {
     check_python(root.read_only(), "2:00:00");
 }
 
+/// An empty root, with a place for the zones or without.
+fn root(writable: bool) -> Option<Root> {
+    let root = Root::empty()?;
+    Some(if writable { root.with_tmp() } else { root })
+}
+
 fn check_python(root: Root, in_1975: &str) {
     let tell = |zone: &str, code: &str| {
         let zone = format!("TZ={zone}");
@@ -66,12 +72,9 @@ import os; assert os.path.isfile(os.environ['TZDIR'] + '/Asia/Kolkata')"
 #[test]
 fn an_app_may_change_it() {
     for writable in [true, false] {
-        let Some(mut root) = Root::empty() else {
+        let Some(root) = root(writable) else {
             return;
         };
-        if writable {
-            root = root.with_tmp();
-        }
         let code = format!(
             "import os, time
 def tell():
@@ -113,7 +116,7 @@ fn the_logs_and_the_workers_go_by_it() {
     let setting: &[&str] = &["--env", "TZ=Asia/Kolkata"];
     let file: &[&str] = &["-c", "/conf/gunicorn.conf.py"];
     for (way, writable) in [(start, true), (setting, false), (file, true), (file, false)] {
-        let Some(mut root) = Root::empty() else {
+        let Some(mut root) = root(writable) else {
             return;
         };
         root = root.write("/site/app.py", APP).write(
@@ -122,9 +125,6 @@ fn the_logs_and_the_workers_go_by_it() {
         );
         if way == start {
             root = root.variable("TZ", "Asia/Kolkata");
-        }
-        if writable {
-            root = root.with_tmp();
         }
         let root = root.read_only();
         let mut server = root
@@ -157,12 +157,9 @@ fn the_logs_and_the_workers_go_by_it() {
 #[test]
 fn a_reload_may_bring_another() {
     for writable in [true, false] {
-        let Some(mut root) = Root::empty() else {
+        let Some(root) = root(writable) else {
             return;
         };
-        if writable {
-            root = root.with_tmp();
-        }
         let conf = |zone: &str| format!("raw_env = ['TZ={zone}']\n");
         let root = root
             .write("/app.py", APP)
@@ -224,12 +221,9 @@ fn workers_of_another_user_have_zones_of_their_own() {
 fn djangos_setting_is_obeyed() {
     let zip = site::zip("django_site");
     for writable in [true, false] {
-        let Some(mut root) = Root::empty() else {
+        let Some(root) = root(writable) else {
             return;
         };
-        if writable {
-            root = root.with_tmp();
-        }
         let code = format!(
             "from django.conf import settings
 assert settings.TIME_ZONE == 'Europe/Berlin'

@@ -25,7 +25,7 @@ pub fn venv_with(requirements: &Path) -> PathBuf {
     ];
     once("venv", &key, |dir| {
         python(["-m", "venv"]).args([dir]).run().expect_success();
-        pip(dir, requirements).run_slowly().expect_success();
+        install(dir, requirements).run_slowly().expect_success();
     })
 }
 
@@ -70,7 +70,7 @@ pub fn zip_with(app_name: &str, base: Option<&str>) -> PathBuf {
         if requirements.exists() {
             let packages = dir.join("packages");
             let target = ["--target".as_ref(), packages.as_os_str()];
-            pip(&venv(app_name), &requirements)
+            install(&venv(app_name), &requirements)
                 .args(target)
                 .run_slowly()
                 .expect_success();
@@ -100,7 +100,7 @@ pub fn wheels() -> PathBuf {
             }
         }
         let packages = dir.join("site-packages");
-        pip(&venv("flask_site"), &requirements)
+        install(&venv("flask_site"), &requirements)
             .args(["--target".as_ref(), packages.as_os_str()])
             .run_slowly()
             .expect_success();
@@ -135,10 +135,8 @@ pub fn source(name: &str, version: &str, hash: &str) -> PathBuf {
         python(["-m", "venv"]).args([&venv]).run().expect_success();
         // Only such a file can name a hash.
         fs::write(folder.join("wanted.txt"), &package).unwrap();
-        let download = ["-m", "pip", "download", "--quiet"];
-        Start::program(venv.join("bin/python"), download)
-            .args(["--disable-pip-version-check", "--no-deps"])
-            .args(["--no-binary", name, "-r", "wanted.txt"])
+        pip(&venv, "download")
+            .args(["--no-deps", "--no-binary", name, "-r", "wanted.txt"])
             .cwd(folder)
             .run_slowly()
             .expect_success();
@@ -196,16 +194,14 @@ pub fn python<'a>(args: impl IntoIterator<Item = &'a str>) -> Start {
     Start::new(["python"]).args(args)
 }
 
-fn pip(venv: &Path, requirements: &Path) -> Start {
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-    ];
-    Start::program(venv.join("bin/python"), install).args([requirements])
+/// A command of a virtual environment's pip.
+pub fn pip(venv: &Path, command: &str) -> Start {
+    let quiet = ["--quiet", "--disable-pip-version-check"];
+    Start::program(venv.join("bin/python"), ["-m", "pip", command]).args(quiet)
+}
+
+fn install(venv: &Path, requirements: &Path) -> Start {
+    pip(venv, "install").args(["-r".as_ref(), requirements.as_os_str()])
 }
 
 /// What `make` makes for this key, made by one test and used by all. A killed
