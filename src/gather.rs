@@ -16,15 +16,15 @@ use crate::site::Site;
 pub struct Gathered {
     pub settings: Settings,
     pub hooks: Hooks,
-    /// What `logconfig_dict` has.
-    pub log_dict: Option<Py<PyAny>>,
+    /// The settings as Python code sees them, if the master needs Python.
+    pub cfg: Option<Py<PyAny>>,
     /// Sentences for the log.
     pub warnings: Vec<String>,
 }
 
 /// Gives the draft what the config file and the environment say, and finishes
-/// it. The interpreter is started if there is a config file, and not otherwise.
-/// `line` is the whole command line.
+/// it. The interpreter is started if there is a config file or a logger class of the
+/// user's, and not otherwise. `line` is the whole command line.
 ///
 /// To be called in the folder that the server was started in; it can be called
 /// again, and the file runs anew then.
@@ -42,15 +42,19 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
         }
         None => ConfigFile::default(),
     };
-    let settings = draft.finish(variable)?;
-    let hooks = file.hooks(&settings)?;
-    let log_dict = file.log_dict()?;
+    let settings = draft.clone().finish(variable)?;
+    if settings.has_own_logger() && !python::is_started() {
+        let site = find_site(&draft, &mut warnings)?;
+        python::start(&site.serving(line.to_vec()))?;
+    }
+    let cfg = file.cfg(&settings, settings.has_own_logger())?;
+    let hooks = file.hooks(cfg.as_ref())?;
     warnings.extend(file.warnings);
     warnings.extend(settings.idle());
     Ok(Gathered {
         settings,
         hooks,
-        log_dict,
+        cfg,
         warnings,
     })
 }

@@ -19,7 +19,7 @@ use crate::log;
 use crate::net::{ClientCertificates, Tls, TlsOptions};
 use crate::process::{Owner, Program, Title, daemon};
 use crate::python::app::{self, AppSource};
-use crate::python::{self, Environment, Hooks, log_config, time_zone};
+use crate::python::{self, Environment, Hooks, logger, time_zone};
 use crate::site::Site;
 use crate::worker::{self, Watched};
 
@@ -156,8 +156,8 @@ struct Serving<'a> {
     name: String,
     settings: Settings,
     hooks: Hooks,
-    /// What `logconfig_dict` has.
-    log_dict: Option<Py<PyAny>>,
+    /// The settings as Python code sees them, if the master needs Python.
+    cfg: Option<Py<PyAny>>,
     /// The variables that the settings and the config file have left behind.
     variables: Vec<(OsString, OsString)>,
     site: Site,
@@ -180,13 +180,13 @@ impl<'a> Serving<'a> {
         let Gathered {
             settings,
             hooks,
-            log_dict,
+            cfg,
             warnings,
         } = gathered;
         enter(&settings)?;
         // Before the site's folder is entered: it may be one of the cache.
         log::install(&settings.logs())?;
-        log_by_python(&settings, log_dict.as_ref())?;
+        log_by_python(&settings, cfg.as_ref())?;
         give_logs_away(&settings);
         for warning in warnings {
             ::log::warn!("{warning}");
@@ -210,7 +210,7 @@ impl<'a> Serving<'a> {
             title,
             settings,
             hooks,
-            log_dict,
+            cfg,
             variables: time_zone::variables().collect(),
             site,
             app,
@@ -222,8 +222,8 @@ impl<'a> Serving<'a> {
     fn preloaded(mut self) -> Result<Self> {
         if self.settings.preload_app {
             python::start(&self.environment)?;
-            if !log::has_sink() {
-                log_by_python(&self.settings, self.log_dict.as_ref())?;
+            if !logger::is_installed() {
+                log_by_python(&self.settings, self.cfg.as_ref())?;
             }
             worker::show_signals()?;
             let app = python::load_to_share(|| app::load(&self.app))?;
@@ -247,7 +247,7 @@ impl Service for Serving<'_> {
         enter(&self.settings)?;
         self.set_variables();
         log::install(&self.settings.logs())?;
-        log_by_python(&self.settings, self.log_dict.as_ref())?;
+        log_by_python(&self.settings, self.cfg.as_ref())?;
         change_folder(&self.site.folder)
     }
 
@@ -325,20 +325,13 @@ fn owner(settings: &Settings) -> Option<Owner> {
     Owner::asked_for(settings.user, settings.group, settings.initgroups)
 }
 
-/// Brings both logs to Python's `logging`, if the settings configure it and
-/// there is an interpreter. Without one, each worker does it.
-fn log_by_python(settings: &Settings, dictionary: Option<&Py<PyAny>>) -> Result<()> {
-    let config = settings.log_config(dictionary);
-    match config.filter(|_| python::is_started()) {
-        Some(config) => {
-            let sink = log_config::install(&config).map_err(Error::msg)?;
-            log::set_sink(Some(sink));
-        }
-        None if log::has_sink() => {
-            log::set_sink(None);
-            log_config::remove().map_err(Error::msg)?;
-        }
-        None => {}
+/// Brings both logs to Python's `logging`, if the settings say so and there is an
+/// interpreter. Without one, each worker does it.
+fn log_by_python(settings: &Settings, cfg: Option<&Py<PyAny>>) -> Result<()> {
+    if settings.log_by_python() && python::is_started() {
+        settings.install_logger(cfg).map_err(Error::msg)?;
+    } else if logger::is_installed() {
+        logger::remove().map_err(Error::msg)?;
     }
     Ok(())
 }

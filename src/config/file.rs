@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::cfg::cfg;
 use super::draft::{Draft, Invalid, Layer};
 use super::settings::{Settings, TABLE};
 use super::table::{Kind, Setting};
@@ -61,27 +62,34 @@ impl ConfigFile {
         })
     }
 
-    /// The dict of `logconfig_dict`, if the file has one.
+    /// The settings as Python code sees them, if there is a config file or
+    /// `needed` for something else.
     ///
     /// # Errors
     /// Only a lack of memory.
-    pub fn log_dict(&self) -> Result<Option<Py<PyAny>>, ConfigFileError> {
-        let Some(objects) = &self.objects else {
+    pub fn cfg(
+        &self,
+        settings: &Settings,
+        needed: bool,
+    ) -> Result<Option<Py<PyAny>>, ConfigFileError> {
+        if self.objects.is_none() && !needed {
             return Ok(None);
-        };
-        Python::attach(|py| match objects.bind(py).get_item("logconfig_dict") {
-            Ok(dict) => Ok(dict.map(Bound::unbind)),
-            Err(error) => Err(ConfigFileError::Raised(traceback::format(py, &error))),
+        }
+        Python::attach(|py| {
+            let objects = self.objects.as_ref().map(|objects| objects.bind(py));
+            match cfg(py, settings, objects) {
+                Ok(cfg) => Ok(Some(cfg.unbind())),
+                Err(error) => Err(ConfigFileError::Raised(traceback::format(py, &error))),
+            }
         })
     }
 
-    /// The hooks, with the settings that they shall see. Without any, nothing
-    /// is made.
+    /// The hooks, which see these settings. Without any, nothing is made.
     ///
     /// # Errors
-    /// The logger class raises; with the traceback.
-    pub fn hooks(&self, settings: &Settings) -> Result<Hooks, ConfigFileError> {
-        let Some(objects) = &self.objects else {
+    /// Only a lack of memory.
+    pub fn hooks(&self, cfg: Option<&Py<PyAny>>) -> Result<Hooks, ConfigFileError> {
+        let (Some(objects), Some(cfg)) = (&self.objects, cfg) else {
             return Ok(Hooks::default());
         };
         Python::attach(|py| {
@@ -94,26 +102,11 @@ impl ConfigFile {
                         names.insert(hook.name);
                     }
                 }
-                let (cfg, sections) = as_python(py, settings)?;
-                cfg.update(objects.as_mapping())?;
-                Hooks::new(names, cfg, sections)
+                Hooks::new(names, cfg.bind(py))
             };
             make().map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))
         })
     }
-}
-
-/// Every setting's value and its section, by name.
-fn as_python<'py>(
-    py: Python<'py>,
-    settings: &Settings,
-) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-    let (values, sections) = (PyDict::new(py), PyDict::new(py));
-    for setting in TABLE {
-        values.set_item(setting.name, (setting.get)(settings).to_python(py)?)?;
-        sections.set_item(setting.name, setting.section)?;
-    }
-    Ok((values, sections))
 }
 
 /// Gives one value to the draft, and keeps it in `objects` when only Python can
@@ -215,7 +208,11 @@ mod tests {
         let mut draft = Draft::default();
         let file = ConfigFile::read(&place, &mut draft).map_err(|error| error.to_string())?;
         let settings = draft.finish(|_| None).map_err(|error| error.to_string())?;
-        file.hooks(&settings).map_err(|error| error.to_string())?;
+        let cfg = file
+            .cfg(&settings, false)
+            .map_err(|error| error.to_string())?;
+        file.hooks(cfg.as_ref())
+            .map_err(|error| error.to_string())?;
         Ok((settings, file.warnings))
     }
 

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::{Settings, StatsdAddress, SyslogAddress};
 use crate::log::{self, AccessFields, AccessForm, AccessFormat};
-use crate::python::log_config::LogConfig;
+use crate::python::{logger, traceback};
 
 impl Settings {
     /// The settings of the section "Logging", as the logs take them.
@@ -16,28 +16,47 @@ impl Settings {
             capture_output: self.capture_output,
             access_file: self.accesslog.as_deref(),
             access_form: self.access_form(),
-            elsewhere: self.log_config(None).is_some(),
+            elsewhere: self.log_by_python(),
+            access_format: &self.access_log_format,
             syslog: self.syslog.then(|| self.syslog_options()),
             statsd: self.statsd_options(),
         }
     }
 
-    /// How Python's `logging` is to be configured, if both logs go that way.
-    /// `dictionary` is the value of `logconfig_dict`, which is no text.
-    pub fn log_config<'a>(&'a self, dictionary: Option<&'a Py<PyAny>>) -> Option<LogConfig<'a>> {
-        let files = [&self.logconfig_json, &self.logconfig];
-        if !self.logconfig_dict.is_given() && files.iter().all(|file| file.is_none()) {
-            return None;
+    /// Whether both logs go through Python's `logging`: by a class of the
+    /// user's own, or by a config.
+    pub fn log_by_python(&self) -> bool {
+        self.has_own_logger()
+            || self.logconfig_dict.is_given()
+            || self.logconfig_json.is_some()
+            || self.logconfig.is_some()
+    }
+
+    /// Whether `logger_class` is none of Gunicorn's, which are built in.
+    pub fn has_own_logger(&self) -> bool {
+        ![
+            "gunicorn.glogging.Logger",
+            "gunicorn.instrument.statsd.Statsd",
+            "simple",
+        ]
+        .contains(&&*self.logger_class)
+    }
+
+    /// Makes the logger that these settings ask for, in the running interpreter.
+    /// `cfg` is what Python code sees of them, if that has been made.
+    ///
+    /// # Errors
+    /// What is wrong with the class or the config.
+    pub fn install_logger(&self, cfg: Option<&Py<PyAny>>) -> Result<(), String> {
+        if let Some(cfg) = cfg {
+            return logger::install(cfg);
         }
-        Some(LogConfig {
-            dictionary: dictionary.filter(|_| self.logconfig_dict.is_given()),
-            json: self.logconfig_json.as_deref(),
-            ini: self.logconfig.as_deref(),
-            error_file: &self.errorlog,
-            access_file: self.accesslog.as_deref(),
-            level: &self.loglevel,
-            access_format: &self.access_log_format,
-        })
+        let made = Python::attach(|py| {
+            super::cfg::cfg(py, self, None)
+                .map(Bound::unbind)
+                .map_err(|error| traceback::format(py, &error))
+        });
+        logger::install(&made?)
     }
 
     fn access_form(&self) -> AccessForm {

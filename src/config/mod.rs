@@ -5,6 +5,7 @@
 //! from it. [`Draft`] gathers values from those sources and settles which one
 //! wins.
 
+mod cfg;
 mod check;
 mod choices;
 mod draft;

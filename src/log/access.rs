@@ -16,7 +16,7 @@ use super::format::AccessFormat;
 use super::json::AccessFields;
 use super::output::Output;
 use super::record::AccessRecord;
-use super::sink::atoms;
+use super::sink;
 use super::statsd::Statsd;
 use super::syslog::{Severity, Syslog};
 use super::text;
@@ -58,6 +58,9 @@ struct Desk {
 
 thread_local! {
     static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
+
+    /// The JSON of the request that is at the sink.
+    static JSON: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl AccessLog {
@@ -91,12 +94,15 @@ impl AccessLog {
         if let Some(statsd) = &self.statsd {
             statsd.request(record);
         }
-        if let Some(sink) = &super::sink() {
-            let format = match &self.form {
-                AccessForm::Text(format) => format,
-                AccessForm::Json(_) => &AccessFormat::default(),
-            };
-            return sink.access(&atoms(format, record, &Stamp::now()));
+        if let Some(sink) = sink::of_requests() {
+            if let AccessForm::Json(fields) = &self.form {
+                let mut line = Vec::new();
+                fields.render(&mut line, record, &Stamp::now());
+                JSON.set(line);
+            }
+            sink.access(record);
+            JSON.take();
+            return;
         }
         if self.output.is_none() && self.syslog.is_none() {
             return;
@@ -113,16 +119,40 @@ impl AccessLog {
             AccessForm::Json(fields) => fields.render(&mut desk.line, record, &desk.time),
         }
         desk.line.push(b'\n');
+        self.add(&desk.line, desk.time.second());
+        DESK.set(Some(desk));
+    }
 
+    /// Takes down a line past the [`Sink`]: `line` if it is given, with its end;
+    /// else `text`, or its request as JSON where the lines are that.
+    ///
+    /// [`Sink`]: super::Sink
+    pub fn line_straight(&self, text: &str, line: Option<&str>) {
+        if self.output.is_none() && self.syslog.is_none() {
+            return;
+        }
+        let mut bytes = match line {
+            Some(line) => line.as_bytes().to_vec(),
+            None => JSON.take(),
+        };
+        if bytes.is_empty() {
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        if bytes.last() != Some(&b'\n') {
+            bytes.push(b'\n');
+        }
+        self.add(&bytes, Stamp::now().second());
+    }
+
+    fn add(&self, line: &[u8], second: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.lines.is_empty() {
-            waiting.since = desk.time.second();
+            waiting.since = second;
         }
-        waiting.lines.extend_from_slice(&desk.line);
-        if waiting.lines.len() >= LARGE || waiting.since < desk.time.second() {
+        waiting.lines.extend_from_slice(line);
+        if waiting.lines.len() >= LARGE || waiting.since < second {
             self.write(waiting);
         }
-        DESK.set(Some(desk));
     }
 
     /// Writes the lines that were taken down.

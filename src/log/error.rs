@@ -10,6 +10,7 @@ use ::log::{Level, LevelFilter, Metadata, Record};
 use super::clock::{LocalTime, Stamp};
 use super::json;
 use super::output::Output;
+use super::sink;
 use super::statsd::{Metric, Statsd};
 use super::syslog::{Severity, Syslog};
 
@@ -75,11 +76,39 @@ impl ErrorLog {
     pub fn write(&self, record: &Record<'_>) {
         let message = record.args().to_string();
         let (level, severity) = level(record);
-        if let Some(sink) = super::sink() {
-            sink.error(number(severity), &message);
-        } else {
-            self.write_line(level, severity, &message);
+        if !sink::take_error(number(severity), &message) {
+            self.write_line(level, severity, &message, None);
         }
+        self.count(level, severity, &message);
+    }
+
+    /// Writes a record that did not come by the `log` crate, its level numbered
+    /// as in Python's `logging`; as `line`, if there is one.
+    pub fn write_straight(&self, level: i32, message: &str, line: Option<&str>) {
+        let (level, severity) = match level {
+            50.. => ("CRITICAL", Severity::Critical),
+            40.. => ("ERROR", Severity::Error),
+            30.. => ("WARNING", Severity::Warning),
+            20.. => ("INFO", Severity::Info),
+            _ => ("DEBUG", Severity::Debug),
+        };
+        self.write_line(level, severity, message, line);
+        // What a sink brings has been counted.
+        if !sink::is_under_way() {
+            self.count(level, severity, message);
+        }
+    }
+
+    /// Writes text as it is; as the message of a line where the lines are JSON.
+    pub fn write_raw(&self, text: &str) {
+        if self.json {
+            self.write_line("ERROR", Severity::Error, text.trim_end_matches('\n'), None);
+        } else {
+            self.output.write_lines(text.as_bytes());
+        }
+    }
+
+    fn count(&self, level: &str, severity: Severity, message: &str) {
         if let Some(statsd) = &self.statsd
             && severity <= Severity::Warning
         {
@@ -93,11 +122,13 @@ impl ErrorLog {
         }
     }
 
-    fn write_line(&self, level: &str, severity: Severity, message: &str) {
-        let line = if self.json {
+    fn write_line(&self, level: &str, severity: Severity, message: &str, line: Option<&str>) {
+        let line = if let Some(line) = line {
+            line.as_bytes().to_vec()
+        } else if self.json {
             json::error_line(level, message, &Stamp::now())
         } else {
-            line(level, message).into_bytes()
+            gunicorns(level, message).into_bytes()
         };
         self.output.write_lines(&line);
         if let Some(syslog) = &self.syslog {
@@ -124,7 +155,7 @@ impl ErrorLog {
 pub fn echo(record: &Record<'_>, to: fn(&str)) {
     let metadata = record.metadata();
     if record.level() == Level::Error && (metadata.target() == CRITICAL || is_ours(metadata)) {
-        to(&line(level(record).0, &record.args().to_string()));
+        to(&gunicorns(level(record).0, &record.args().to_string()));
     }
 }
 
@@ -146,6 +177,17 @@ fn number(severity: Severity) -> u8 {
     }
 }
 
+/// What a level of Python's `logging` lets through.
+pub fn filter(level: i32) -> LevelFilter {
+    match level {
+        60.. => LevelFilter::Off,
+        40.. => LevelFilter::Error,
+        30.. => LevelFilter::Warn,
+        20.. => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    }
+}
+
 /// What a `loglevel` lets through, if it is a level.
 pub fn threshold(level: &str) -> Option<LevelFilter> {
     Some(match level.to_ascii_lowercase().as_str() {
@@ -158,7 +200,7 @@ pub fn threshold(level: &str) -> Option<LevelFilter> {
 }
 
 /// Gunicorn's line, `[2026-11-23 02:49:20 +0000] [pid] [INFO] message`.
-fn line(level: &str, message: &str) -> String {
+fn gunicorns(level: &str, message: &str) -> String {
     let time = LocalTime::now();
     let pid = process::id();
     format!("{} [{pid}] [{level}] {message}\n", time.error_log())
@@ -187,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_line_is_gunicorns() {
-        let line = line("WARNING", "Two\nlines");
+        let line = gunicorns("WARNING", "Two\nlines");
         let (time, rest) = line.split_at("[2026-11-23 02:49:20 +0000]".len());
         assert!(time.starts_with('[') && time.ends_with(']'), "{line}");
         assert_eq!(rest, format!(" [{}] [WARNING] Two\nlines\n", process::id()));

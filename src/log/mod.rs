@@ -22,7 +22,7 @@ mod statsd;
 mod syslog;
 mod text;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
@@ -33,7 +33,7 @@ pub use format::AccessFormat;
 pub use id_note::id_note;
 pub use json::AccessFields;
 pub use record::AccessRecord;
-pub use sink::{Atom, Sink};
+pub use sink::{Diverted, Field, Sink, Whole, divert, undivert};
 pub use statsd::{Metric, StatsdAddress};
 pub use syslog::SyslogAddress;
 
@@ -60,8 +60,23 @@ pub struct Options<'a> {
     pub access_form: AccessForm,
     /// Whether a [`Sink`] is to come, which wants requests in any case.
     pub elsewhere: bool,
+    /// `access_log_format`, as it was given.
+    pub access_format: &'a str,
     pub syslog: Option<SyslogOptions>,
     pub statsd: Option<StatsdOptions<'a>>,
+}
+
+impl Options<'_> {
+    fn outline(&self) -> Outline {
+        Outline {
+            error_file: self.error_file.to_owned(),
+            level: self.level.to_owned(),
+            access_file: self.access_file.map(OsStr::to_owned),
+            access_format: self.access_format.to_owned(),
+            syslog: self.syslog.is_some(),
+            no_access_to_syslog: self.syslog.as_ref().is_some_and(|to| !to.access),
+        }
+    }
 }
 
 /// How the logs go to a syslog daemon.
@@ -93,6 +108,24 @@ struct Logs {
     access: Option<Arc<AccessLog>>,
     statsd: Option<Arc<Statsd>>,
     capture_output: bool,
+    outline: Outline,
+}
+
+/// What the logs are, for those who show them to others.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    /// The file of the error log, or `-`.
+    pub error_file: OsString,
+    /// Gunicorn's `loglevel`.
+    pub level: String,
+    /// The file of the access log, or `-`.
+    pub access_file: Option<OsString>,
+    /// `access_log_format`.
+    pub access_format: String,
+    /// Whether both logs go to syslog, too.
+    pub syslog: bool,
+    /// Whether the access log does not.
+    pub no_access_to_syslog: bool,
 }
 
 static LOGS: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
@@ -157,6 +190,7 @@ impl Logs {
             access: access.transpose()?.map(Arc::new),
             statsd,
             capture_output: options.capture_output,
+            outline: options.outline(),
         })
     }
 
@@ -186,32 +220,58 @@ pub fn echo_errors_to(echo: fn(&str)) {
     let _ = ECHO.set(echo);
 }
 
-static SINK: RwLock<Option<Arc<dyn Sink>>> = RwLock::new(None);
-
-/// Gives both logs another way than to their files and to syslog, or, without
-/// a sink, the old one again.
-pub fn set_sink(sink: Option<Arc<dyn Sink>>) {
-    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
-}
-
-/// True if they have another way.
-pub fn has_sink() -> bool {
-    sink().is_some()
-}
-
-fn sink() -> Option<Arc<dyn Sink>> {
-    SINK.read().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 /// The access log, unless there is none.
 pub fn access() -> Option<Arc<AccessLog>> {
     current()?.access.clone()
 }
 
+/// What the logs are; nothing before they are open.
+pub fn outline() -> Option<Outline> {
+    Some(current()?.outline.clone())
+}
+
+/// Writes text to the error log as it is, at every level; where the lines are
+/// JSON, it is the message of one.
+pub fn raw(text: &str) {
+    match sink::of_errors() {
+        Some(sink) => sink.raw(text),
+        None => straight_raw(text),
+    }
+}
+
+/// The same past the [`Sink`].
+pub fn straight_raw(text: &str) {
+    if let Some(logs) = current() {
+        logs.error.write_raw(text);
+    }
+}
+
+/// Writes a record of the error log past the [`Sink`], its level numbered as in
+/// Python's `logging`; as `line`, if there is one, in place of Gunicorn's.
+pub fn straight_error(level: i32, message: &str, line: Option<&str>) {
+    if let Some(logs) = current() {
+        logs.error.write_straight(level, message, line);
+    }
+}
+
+/// Takes down a line of the access log past the [`Sink`]: `line` if it is given,
+/// else `text` or the request's JSON.
+pub fn straight_access(text: &str, line: Option<&str>) {
+    if let Some(log) = access() {
+        log.line_straight(text, line);
+    }
+}
+
+/// Lets records of this level and above through, numbered as in Python's
+/// `logging`.
+pub fn let_through(level: i32) {
+    ::log::set_max_level(error::filter(level));
+}
+
 /// Opens the files of the logs anew, as after they were moved away. One that
 /// cannot be opened is told of, and goes on where it was.
 pub fn reopen() {
-    if let Some(sink) = sink() {
+    if let Some(sink) = sink::any() {
         sink.reopen();
     }
     for error in current().map(|logs| logs.reopen()).unwrap_or_default() {

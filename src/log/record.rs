@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
+use super::sink::Whole;
+
 /// Finds the value of a header field or an environ entry; names are compared
 /// without regard to case.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>;
@@ -44,6 +46,8 @@ pub struct AccessRecord<'a> {
     pub response_field: Lookup<'a>,
     /// The entries of the WSGI environ.
     pub environ: Lookup<'a>,
+    /// The rest, for a sink.
+    pub whole: &'a dyn Fn() -> Whole,
 }
 
 impl<'a> AccessRecord<'a> {
@@ -63,6 +67,7 @@ impl<'a> AccessRecord<'a> {
             request_field: &nothing,
             response_field: &nothing,
             environ: &nothing,
+            whole: &Whole::default,
         }
     }
 

@@ -1,111 +1,116 @@
-//! Another way for both logs than our own: Python's `logging`, when a logging
-//! config asks for it. What implements it is not known here.
+//! Another way for the lines of a log than straight to its output: Python's
+//! `logging`. What implements it is not known here.
 
-use super::clock::Stamp;
-use super::format::{AccessFormat, Piece, atom};
+use std::any::Any;
+use std::cell::Cell;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
 use super::record::AccessRecord;
-use super::text::render_piece;
 
 /// Takes the records of both logs.
 pub trait Sink: Send + Sync {
     /// A record of the error log, its level numbered as in Python's `logging`.
     fn error(&self, level: u8, message: &str);
 
-    /// A request: what `access_log_format` is filled with.
-    fn access(&self, atoms: &[(String, Atom)]);
+    /// A request.
+    fn access(&self, record: &AccessRecord<'_>);
+
+    /// Text that is to stand in the error log as it is.
+    fn raw(&self, text: &str);
 
     /// Opens log files anew.
     fn reopen(&self);
 }
 
-/// The value of an atom, in Gunicorn's types.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Atom {
-    Text(String),
-    Number(u64),
+/// A header field: its name and its value.
+pub type Field = (Vec<u8>, Vec<u8>);
+
+/// What only a [`Sink`] asks about a request.
+#[derive(Default)]
+pub struct Whole {
+    /// The request's header fields.
+    pub request_fields: Vec<Field>,
+    /// The code and the reason of the answer; empty if only the code is known.
+    pub status: Vec<u8>,
+    /// The answer's header fields.
+    pub response_fields: Vec<Field>,
+    /// The environ that the app was given, as the sink knows it.
+    pub environ: Option<Box<dyn Any>>,
 }
 
-/// The atoms that do not name a field.
-const NAMES: [&str; 20] = [
-    "h",
-    "l",
-    "u",
-    "t",
-    "r",
-    "s",
-    "m",
-    "U",
-    "q",
-    "H",
-    "b",
-    "B",
-    "f",
-    "a",
-    "T",
-    "D",
-    "M",
-    "L",
-    "p",
-    "request_id",
-];
-
-/// All of those, and the ones with a field's name that the format has.
-pub fn atoms(
-    format: &AccessFormat,
-    record: &AccessRecord<'_>,
-    time: &Stamp,
-) -> Vec<(String, Atom)> {
-    let elapsed = record.elapsed;
-    let text = |piece: Option<&Piece>| {
-        let mut value = Vec::new();
-        match piece {
-            Some(piece) => render_piece(&mut value, piece, record, time),
-            None => value.push(b'-'),
-        }
-        Atom::Text(String::from_utf8_lossy(&value).into_owned())
-    };
-    let known = NAMES.iter().map(|&name| {
-        let value = match name {
-            "B" => Atom::Number(record.body_bytes),
-            "T" => Atom::Number(elapsed.as_secs()),
-            "M" => Atom::Number(elapsed.as_millis() as u64),
-            "D" => Atom::Number(elapsed.as_micros() as u64),
-            name => text(atom(name).as_ref()),
-        };
-        (name.to_owned(), value)
-    });
-    let of_fields = format.0.iter().filter_map(|piece| {
-        let name = match piece {
-            Piece::RequestField(name) => format!("{{{name}}}i"),
-            Piece::ResponseField(name) => format!("{{{name}}}o"),
-            Piece::Environ(name) => format!("{{{name}}}e"),
-            _ => return None,
-        };
-        Some((name, text(Some(piece))))
-    });
-    known.chain(of_fields).collect()
+/// Which lines go to the sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Diverted {
+    pub error: bool,
+    pub access: bool,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn atoms_have_gunicorns_types() {
-        let format = AccessFormat::parse("%(h)s %({X-Id}i)s").unwrap();
-        let record = AccessRecord {
-            method: b"G\"T",
-            status: 200,
-            body_bytes: 14,
-            ..AccessRecord::unknown()
-        };
-        let atoms = atoms(&format, &record, &Stamp::now());
-        let value = |name: &str| &atoms.iter().find(|(known, _)| known == name).unwrap().1;
-        assert_eq!(value("s"), &Atom::Text("200".to_owned()));
-        assert_eq!(value("b"), &Atom::Text("14".to_owned()));
-        assert_eq!(value("B"), &Atom::Number(14));
-        assert_eq!(value("m"), &Atom::Text("G\\\"T".to_owned()));
-        assert_eq!(value("l"), &Atom::Text("-".to_owned()));
-        assert_eq!(value("{X-Id}i"), &Atom::Text("-".to_owned()));
+impl Whole {
+    /// Fields, to be kept.
+    pub fn fields<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<Field> {
+        fields
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect()
     }
+}
+
+/// Gives the lines that `diverted` names to this sink; it is told in any case
+/// when files are opened anew.
+pub fn divert(sink: Arc<dyn Sink>, diverted: Diverted) {
+    *lock_to_write() = Some((sink, diverted));
+}
+
+/// From now on, all lines go straight to their outputs.
+pub fn undivert() {
+    *lock_to_write() = None;
+}
+
+thread_local! {
+    /// Whether this thread is bringing a record of the error log there.
+    static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Gives the sink a record of the error log. False if these do not go there, or
+/// if it is the sink that has made this one.
+pub(super) fn take_error(level: u8, message: &str) -> bool {
+    match of_errors() {
+        Some(sink) if !UNDER_WAY.replace(true) => {
+            sink.error(level, message);
+            UNDER_WAY.set(false);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// True while the sink of this thread has a record of the error log.
+pub(super) fn is_under_way() -> bool {
+    UNDER_WAY.get()
+}
+
+/// The sink for lines of the error log, if they go there.
+pub(super) fn of_errors() -> Option<Arc<dyn Sink>> {
+    found(|diverted| diverted.error)
+}
+
+/// The sink for requests, if they go there.
+pub(super) fn of_requests() -> Option<Arc<dyn Sink>> {
+    found(|diverted| diverted.access)
+}
+
+/// The sink, whatever goes there.
+pub(super) fn any() -> Option<Arc<dyn Sink>> {
+    found(|_| true)
+}
+
+static SINK: RwLock<Option<(Arc<dyn Sink>, Diverted)>> = RwLock::new(None);
+
+fn found(wants: impl Fn(Diverted) -> bool) -> Option<Arc<dyn Sink>> {
+    let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
+    let (sink, diverted) = sink.as_ref()?;
+    wants(*diverted).then(|| Arc::clone(sink))
+}
+
+fn lock_to_write() -> RwLockWriteGuard<'static, Option<(Arc<dyn Sink>, Diverted)>> {
+    SINK.write().unwrap_or_else(PoisonError::into_inner)
 }

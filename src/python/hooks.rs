@@ -78,21 +78,16 @@ pub struct ResponseFacts<'a> {
 }
 
 impl Hooks {
-    /// The functions that `cfg` has under these names. `cfg` holds the value of
-    /// every setting, `sections` its section.
+    /// The functions that the settings `cfg` have under these names.
     ///
     /// # Errors
-    /// The logger class cannot be used.
-    pub fn new(
-        names: HashSet<&'static str>,
-        cfg: Bound<'_, PyDict>,
-        sections: Bound<'_, PyDict>,
-    ) -> PyResult<Self> {
+    /// Only a lack of memory.
+    pub fn new(names: HashSet<&'static str>, cfg: &Bound<'_, PyAny>) -> PyResult<Self> {
         if names.is_empty() {
             return Ok(Self::default());
         }
         let module = cfg.py().import("_rgunicorn.hooks")?;
-        let python = module.call_method1("Hooks", (cfg, sections))?.unbind();
+        let python = module.call_method1("Hooks", (cfg,))?.unbind();
         Ok(Self(Some(Arc::new(Given { names, python }))))
     }
 

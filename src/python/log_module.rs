@@ -1,17 +1,25 @@
 //! The built-in module `_rgunicorn_log`: the error log, as Python sees it.
 //!
-//! - `write(level, text)`: a record with the level numbered as in `logging`
+//! - `write(level, text, line)`: a record with the level numbered as in `logging`;
+//!   its line is `line`, unless that is None
+//! - `access(text, line)`: a line of the access log, in the same way
+//! - `raw(text)`: text for the error log as it is
 //! - `metric(type, name, value)`: a metric for statsd, where there is one
-//! - `level()`: the least level that is told, numbered as in `logging`
+//! - `settings()`: a dict of the settings of the logs
+//! - `divert(way, error, access, level)`: which log's lines `way` is to have, and
+//!   the least level of the error log
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
+use std::sync::Arc;
 
-use ::log::{Level, LevelFilter};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3_ffi::*;
 
 use super::definition::{self, Static, method};
-use crate::log::{self, Metric};
+use super::logger::Way;
+use crate::log::{self, Diverted, Metric};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_log";
@@ -25,29 +33,65 @@ pub extern "C" fn init() -> *mut PyObject {
 
 static DEFINITION: Static<PyModuleDef> = definition::module(NAME, c"The error log.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 4]> = Static::new([
+static METHODS: Static<[PyMethodDef; 7]> = Static::new([
     method(c"write", write, METH_VARARGS),
+    method(c"access", access, METH_VARARGS),
+    method(c"raw", raw, METH_VARARGS),
     method(c"metric", metric, METH_VARARGS),
-    method(c"level", level, METH_NOARGS),
+    method(c"settings", settings, METH_NOARGS),
+    method(c"divert", divert, METH_VARARGS),
     PyMethodDef::zeroed(),
 ]);
 
 unsafe extern "C" fn write(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
     let mut level: c_int = 0;
-    let mut text: *const c_char = ptr::null();
+    let (mut text, mut line): (*const c_char, *const c_char) = (ptr::null(), ptr::null());
     // SAFETY: as CPython calls its methods: GIL held, a tuple of arguments; the
     // pointers fit the format, and the text lives as long as the tuple.
     unsafe {
-        if PyArg_ParseTuple(arguments, c"is".as_ptr(), &mut level, &mut text) == 0 {
+        let format = c"isz".as_ptr();
+        if PyArg_ParseTuple(arguments, format, &mut level, &mut text, &mut line) == 0 {
             return ptr::null_mut();
         }
-        let text = CStr::from_ptr(text).to_string_lossy();
-        match level {
-            50.. => ::log::error!(target: "critical", "{text}"),
-            level => ::log::log!(named(level), "{text}"),
-        }
+        log::straight_error(level, told(text), told_or_none(line));
         Py_NewRef(Py_None())
     }
+}
+
+unsafe extern "C" fn access(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
+    let (mut text, mut line): (*const c_char, *const c_char) = (ptr::null(), ptr::null());
+    // SAFETY: as above.
+    unsafe {
+        if PyArg_ParseTuple(arguments, c"sz".as_ptr(), &mut text, &mut line) == 0 {
+            return ptr::null_mut();
+        }
+        log::straight_access(told(text), told_or_none(line));
+        Py_NewRef(Py_None())
+    }
+}
+
+unsafe extern "C" fn raw(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
+    let mut text: *const c_char = ptr::null();
+    // SAFETY: as above.
+    unsafe {
+        if PyArg_ParseTuple(arguments, c"s".as_ptr(), &mut text) == 0 {
+            return ptr::null_mut();
+        }
+        log::straight_raw(told(text));
+        Py_NewRef(Py_None())
+    }
+}
+
+/// SAFETY: a zero-terminated string that lives for `'a`.
+unsafe fn told<'a>(text: *const c_char) -> &'a str {
+    // SAFETY: as said above. CPython gives UTF-8.
+    unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default()
+}
+
+/// SAFETY: as [`told`], or null.
+unsafe fn told_or_none<'a>(text: *const c_char) -> Option<&'a str> {
+    // SAFETY: as said above.
+    (!text.is_null()).then(|| unsafe { told(text) })
 }
 
 unsafe extern "C" fn metric(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
@@ -73,26 +117,60 @@ unsafe extern "C" fn metric(_: *mut PyObject, arguments: *mut PyObject) -> *mut 
     }
 }
 
-unsafe extern "C" fn level(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: as above.
-    unsafe { PyLong_FromLong(number(::log::max_level()).into()) }
-}
-
-fn named(level: c_int) -> Level {
-    match level {
-        40.. => Level::Error,
-        30.. => Level::Warn,
-        20.. => Level::Info,
-        _ => Level::Debug,
+unsafe extern "C" fn settings(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    match dict_of_settings(py) {
+        Ok(dict) => dict.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            ptr::null_mut()
+        }
     }
 }
 
-fn number(level: LevelFilter) -> c_int {
-    match level {
-        LevelFilter::Off => 60,
-        LevelFilter::Error => 40,
-        LevelFilter::Warn => 30,
-        LevelFilter::Info => 20,
-        LevelFilter::Debug | LevelFilter::Trace => 10,
+fn dict_of_settings(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let outline = log::outline().unwrap_or_default();
+    let dict = PyDict::new(py);
+    dict.set_item("errorlog", outline.error_file)?;
+    dict.set_item("loglevel", outline.level)?;
+    let accesslog = outline.access_file;
+    let to_syslog = outline.syslog && !outline.no_access_to_syslog;
+    dict.set_item("is_accessed", accesslog.is_some() || to_syslog)?;
+    dict.set_item("accesslog", accesslog)?;
+    dict.set_item("access_log_format", outline.access_format)?;
+    dict.set_item("syslog", outline.syslog)?;
+    dict.set_item(
+        "disable_redirect_access_to_syslog",
+        outline.no_access_to_syslog,
+    )?;
+    Ok(dict)
+}
+
+unsafe extern "C" fn divert(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
+    let mut way: *mut PyObject = ptr::null_mut();
+    let (mut error, mut access, mut level): (c_int, c_int, c_int) = (0, 0, 0);
+    // SAFETY: as in `write`; the object is borrowed from the tuple.
+    unsafe {
+        let format = c"Oppi".as_ptr();
+        if PyArg_ParseTuple(
+            arguments,
+            format,
+            &mut way,
+            &mut error,
+            &mut access,
+            &mut level,
+        ) == 0
+        {
+            return ptr::null_mut();
+        }
+        let way = Bound::from_borrowed_ptr(Python::assume_attached(), way);
+        let diverted = Diverted {
+            error: error != 0,
+            access: access != 0,
+        };
+        log::divert(Arc::new(Way(way.unbind())), diverted);
+        log::let_through(level);
+        Py_NewRef(Py_None())
     }
 }

@@ -42,7 +42,7 @@ use crate::log::AccessLog;
 use crate::net::{Listener, Tls};
 use crate::process::{Owner, daemon};
 use crate::python::app::{self, AppSource, LoadError, Protocol};
-use crate::python::{self, Environment, Hooks, hooks, log_config, reloading, time_zone, traceback};
+use crate::python::{self, Environment, Hooks, hooks, logger, reloading, time_zone, traceback};
 use crate::wsgi::{self, Application};
 use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
@@ -129,6 +129,9 @@ pub fn run(boot: &Boot<'_>) -> i32 {
     if loaded.is_ok() {
         daemon::forget();
     }
+    if watched.is_some() && loaded.is_ok() {
+        ::log::warn!("Reloader is on. Use in development only!");
+    }
     let watch = watched.filter(|_| loaded.is_ok()).and_then(|watched| {
         let engine = boot.settings.reload_engine;
         reload::Watch::start(engine, watched, boot.heartbeat.clone(), boot.hooks.clone())
@@ -167,7 +170,7 @@ pub fn run(boot: &Boot<'_>) -> i32 {
         // It can only fail as the app has broken the module.
         let _ = Python::attach(app_signals::hide);
     }
-    crate::log::set_sink(None);
+    crate::log::undivert();
     python::finish();
     if let Some(log) = boot.access_log {
         log.flush();
@@ -214,14 +217,12 @@ fn log_for_python(level: &str, text: &str) {
     }
 }
 
-/// Sends both logs to Python's `logging`, if the settings configure it and the
-/// master, which may have no interpreter, has not done so.
+/// Sends both logs to Python's `logging`, if the settings say so and the master,
+/// which may have no interpreter, has not done it.
 fn log_by_python(boot: &Boot<'_>) -> Result<(), Failure> {
-    if let Some(config) = boot.settings.log_config(None)
-        && !crate::log::has_sink()
-    {
-        let sink = log_config::install(&config).map_err(|error| Failure::boot(&error))?;
-        crate::log::set_sink(Some(sink));
+    if boot.settings.log_by_python() && !logger::is_installed() {
+        let installed = boot.settings.install_logger(None);
+        installed.map_err(|error| Failure::boot(&error))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::exchange::{Exchange, echo, request_id, told_address};
 use super::hub::Rules;
 use super::own_page::own_page;
 use crate::http::{ErrorResponse, Head, Status, field_so_far};
-use crate::log::{self, AccessLog, AccessRecord, id_note};
+use crate::log::{self, AccessLog, AccessRecord, Whole, id_note};
 
 /// What the logs have of such a request, and its answer.
 #[derive(Debug, Default)]
@@ -105,6 +105,10 @@ impl Refusal {
             body_bytes: self.body_bytes,
             request_id: self.id.as_deref().unwrap_or_default().as_bytes(),
             request_field: &field,
+            whole: &|| Whole {
+                request_fields: head.map_or_else(Vec::new, |head| Whole::fields(head.fields())),
+                ..Whole::default()
+            },
             ..AccessRecord::unknown()
         };
         log.line(&match head {

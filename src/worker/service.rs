@@ -14,7 +14,7 @@ use super::signals::Signals;
 use super::today::today;
 use crate::config::ProxyHeaders;
 use crate::http::{AddressField, ResponseRules, Status};
-use crate::log::{AccessLog, AccessRecord};
+use crate::log::{AccessLog, AccessRecord, Whole};
 use crate::wsgi::{Application, Finished, Request};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -117,6 +117,10 @@ fn log_access(log: &AccessLog, exchange: &Exchange, finished: &Finished<'_>) {
         request_field: &|name| head.field(name).map(Into::into),
         response_field: &|name| (finished.response_field)(name),
         environ: &|name| (finished.environ)(name),
+        whole: &|| Whole {
+            request_fields: Whole::fields(head.fields()),
+            ..(finished.whole)()
+        },
     });
 }
 

@@ -84,7 +84,7 @@ impl Stop {
     /// Ends the process, unless it is about to end by itself.
     pub fn end_now(&self) {
         if !self.0.leaving.swap(true, Ordering::Relaxed) {
-            crate::log::set_sink(None);
+            crate::log::undivert();
             ::log::info!("Worker exiting (pid: {})", process::id());
             self.0.hooks.worker_exit();
             python::run_exit_functions();
@@ -191,7 +191,7 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
         match Signal::try_from(number) {
             Ok(Signal::SIGABRT) => {
                 // Python's logging might wait for what hangs.
-                crate::log::set_sink(None);
+                crate::log::undivert();
                 let requests = state.in_flight.give_up(Duration::ZERO, Why::TooLong);
                 report("was aborted in", &requests);
                 state.hooks.worker_abort();

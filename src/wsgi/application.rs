@@ -6,13 +6,14 @@ use super::exchange::{Answer, StartResponse, block, is_shared};
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
 use super::request_hooks::Seen;
-use crate::http::{ErrorPage, HttpDate, ResponseRules, Status};
-use crate::log::{dropped_body, id_note};
+use crate::http::{ErrorPage, HttpDate, ResponseHead, ResponseRules, Status};
+use crate::log::{Whole, dropped_body, id_note};
 use crate::python::{self, Hooks};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +45,8 @@ pub struct Finished<'a> {
     pub response_field: &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>,
     /// Entries of the environ as text; names in any case.
     pub environ: &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>,
+    /// The rest of the response, and the environ as a `Py<PyAny>`.
+    pub whole: &'a dyn Fn() -> Whole,
 }
 
 impl Application {
@@ -134,12 +137,24 @@ impl Application {
             body_bytes: outcome.body_bytes,
             response_field: &|name| head.as_ref()?.field(name),
             environ: &|name| environ_text(environ.as_ref().ok()?, name),
+            whole: &|| Whole {
+                status: head
+                    .as_ref()
+                    .map_or_else(Vec::new, |it| it.status().to_vec()),
+                response_fields: Whole::fields(head.iter().flat_map(ResponseHead::fields)),
+                environ: environ
+                    .as_ref()
+                    .ok()
+                    .map(|it| -> Box<dyn Any> { Box::new(it.clone().into_any().unbind()) }),
+                ..Whole::default()
+            },
         });
         if let Some(iterable) = iterable
             && let Err(error) = close(&iterable)
         {
             log_exception(py, request, &error);
         }
+        self.environs.errors().flush();
         if let (Ok(seen), Ok(environ)) = (seen, &environ) {
             let Outcome {
                 body_bytes,

@@ -67,6 +67,7 @@ pub struct Mount<'a> {
 /// only what differs from that is made anew.
 pub struct EnvironMaker {
     script_name: String,
+    errors: Py<ErrorStream>,
     last: Mutex<Last>,
 }
 
@@ -96,7 +97,8 @@ impl EnvironMaker {
     pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<EnvironMaker> {
         let template = PyDict::new(py);
         template.set_item("wsgi.version", (1, 0))?;
-        template.set_item("wsgi.errors", Bound::new(py, ErrorStream::default())?)?;
+        let errors = Bound::new(py, ErrorStream::default())?;
+        template.set_item("wsgi.errors", &errors)?;
         template.set_item("wsgi.multithread", settings.multithread)?;
         template.set_item("wsgi.multiprocess", settings.multiprocess)?;
         template.set_item("wsgi.run_once", false)?;
@@ -116,12 +118,18 @@ impl EnvironMaker {
         }
         Ok(EnvironMaker {
             script_name: settings.script_name.trim_end_matches('/').to_owned(),
+            errors: errors.unbind(),
             last: Mutex::new(Last {
                 template: template.unbind(),
                 values: Default::default(),
                 fields: Fields::default(),
             }),
         })
+    }
+
+    /// What the app writes errors to.
+    pub fn errors(&self) -> &ErrorStream {
+        self.errors.get()
     }
 
     /// Where the app is for this request.

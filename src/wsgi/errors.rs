@@ -1,10 +1,12 @@
-//! `wsgi.errors`: what the app writes goes to the error log.
+//! `wsgi.errors`: what the app writes goes to the error log, as it is.
 
+use crate::log;
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The text stream in the environ. Whole lines become records of the error
-/// log; the start of a line waits for its end or for `flush`.
+/// The text stream in the environ. Lines are written whole, so that those of
+/// others do not get between their parts: the start of one waits for its end or
+/// for `flush`.
 #[pyclass(frozen, module = "rgunicorn")]
 #[derive(Default)]
 pub struct ErrorStream {
@@ -33,7 +35,7 @@ impl ErrorStream {
         // Not under the lock: a logger in Python lets the GIL go.
         drop(unfinished);
         if let Some(lines) = lines {
-            log_text(&lines[..lines.len() - 1]);
+            log::raw(&lines);
         }
         text.chars().count()
     }
@@ -46,14 +48,10 @@ impl ErrorStream {
         Ok(())
     }
 
-    fn flush(&self) {
+    pub fn flush(&self) {
         let text = std::mem::take(&mut *self.lock());
-        log_text(&text);
-    }
-}
-
-fn log_text(text: &str) {
-    if !text.is_empty() {
-        ::log::error!("{text}");
+        if !text.is_empty() {
+            log::raw(&text);
+        }
     }
 }

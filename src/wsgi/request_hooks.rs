@@ -3,8 +3,8 @@
 
 use super::environ::Request;
 use crate::http::{ResponseHead, Version};
-use crate::python::Hooks;
 use crate::python::hooks::{RequestFacts, ResponseFacts};
+use crate::python::{Hooks, latin_1};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -79,8 +79,4 @@ impl<'a> Seen<'a> {
         };
         self.hooks.post_request(&request, environ, &facts);
     }
-}
-
-fn latin_1(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
 }

@@ -38,13 +38,6 @@ def resolved(value):
     """A class, also of a function that gives it; anything else as it is."""
     if inspect.isfunction(value) or inspect.ismethod(value):
         value = value()
-    # No method of the server's own Logger has these names.
-    for method in ("access", "atoms"):
-        if inspect.isclass(value) and hasattr(value, method):
-            raise TypeError(
-                f"{value.__qualname__} overrides {method}(), which is never called, as the "
-                "server writes the access log itself; set access_log_format instead"
-            )
     return value
 
 

@@ -17,6 +17,9 @@ def serve():
 
 
 def attach_log():
+    """Lets Python's loggers write to the server's logs."""
     from _rgunicorn import logger
 
-    logger.attach()
+    # Where it is our module that has imported `logging`, it does this itself.
+    if getattr(logger, "way", None) is not None:
+        logger.attach()

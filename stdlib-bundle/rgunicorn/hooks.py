@@ -11,24 +11,23 @@ import time
 from urllib.parse import unquote
 
 from _rgunicorn import current
-from _rgunicorn.settings import Config
 
 
 class Hooks:
-    def __init__(self, values, sections):
-        from gunicorn.util import load_class
-
-        self.cfg = Config(values, sections)
-        logger = load_class(self.cfg.settings["logger_class"].get())
-        self.log = logger(self.cfg)
-        # The master stays the same when it reads its settings again.
-        if current.server is None:
-            current.server = Server(self.cfg, self.log)
-        self.server = current.server
+    def __init__(self, cfg):
+        self.cfg = cfg
         self.worker = None
 
     def _refresh(self, pid, workers, listeners):
-        self.server.cfg, self.server.log = self.cfg, self.log
+        from _rgunicorn import logger
+
+        log = logger.of(self.cfg)
+        # The master stays the same when it reads its settings again.
+        if current.server is None:
+            current.server = Server(self.cfg, log)
+        self.server = current.server
+        self.log = log
+        self.server.cfg, self.server.log = self.cfg, log
         self.server.pid = pid
         self.server.__dict__["_wanted"] = workers
         self.server.LISTENERS = [Listener(*one) for one in listeners]

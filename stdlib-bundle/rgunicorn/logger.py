@@ -1,9 +1,23 @@
-"""The error log as Python code sees it."""
+"""Both logs as Python code sees them.
 
+Python's loggers `gunicorn.error` and `gunicorn.access` have the server's own
+logs as their handlers. As long as nobody has changed them the server writes its
+lines without them. Once they have a filter, another handler or formatter, or
+`logger_class` is not Gunicorn's, the lines take the way through them.
+"""
+
+import datetime
 import logging
+import sys
+import threading
+import time
 import traceback
+import types
 
 import _rgunicorn_log
+from _rgunicorn import current, log_handlers, watching
+from _rgunicorn.log_atoms import Atoms, SafeAtoms
+from _rgunicorn.log_handlers import AccessHandler, ErrorHandler
 
 LEVELS = {
     "critical": logging.CRITICAL,
@@ -14,63 +28,52 @@ LEVELS = {
 }
 
 
-class Handler(logging.Handler):
-    """Hands records to the server's error log, which adds the time, the
-    process and the level, and knows the file."""
-
-    def emit(self, record):
-        try:
-            text = record.getMessage()
-            if record.exc_info:
-                text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            elif record.exc_text:
-                text += "\n" + record.exc_text
-            if record.stack_info:
-                text += "\n" + record.stack_info
-            text = text.encode("utf-8", "backslashreplace").decode()
-            _rgunicorn_log.write(record.levelno, text.replace("\0", "\\x00"))
-        except Exception:
-            self.handleError(record)
+def level_of(name):
+    """The number of a level; one that is not known counts as `info`."""
+    return LEVELS.get(str(name).lower(), logging.INFO)
 
 
-configured = False
-"""Whether a logging config says where the error log goes."""
-
-
-def attach():
-    """Lets Python's logger `gunicorn.error` write to the error log, as apps
-    expect that hang their own loggers to it."""
-    log = logging.getLogger("gunicorn.error")
-    if not configured and not any(isinstance(handler, Handler) for handler in log.handlers):
-        log.addHandler(Handler())
-        log.propagate = False
-        log.setLevel(_rgunicorn_log.level())
-    return log
+def has_config(cfg):
+    """Whether `logging` is configured by these settings."""
+    return bool(cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json)
 
 
 class Logger:
-    """What hooks and workers call `log`."""
+    """What hooks and workers call `log`, and what a `logger_class` derives from."""
 
     LOG_LEVELS = LEVELS
     loglevel = logging.INFO
-    error_fmt = r"%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-    datefmt = r"[%Y-%m-%d %H:%M:%S %z]"
-    access_fmt = "%(message)s"
+    error_fmt = log_handlers.ERROR_FORMAT
+    datefmt = log_handlers.DATE_FORMAT
+    access_fmt = log_handlers.ACCESS_FORMAT
     syslog_fmt = "[%(process)d] %(message)s"
+    atoms_wrapper_class = SafeAtoms
 
     def __init__(self, cfg):
-        self.error_log = attach()
-        self.access_log = logging.getLogger("gunicorn.access")
-        self.access_log.propagate = False
-        self.error_handlers = self.error_log.handlers
-        self.access_handlers = self.access_log.handlers
+        attach()
+        self.error_log, self.access_log = _both()
+        self.error_handlers = []
+        self.access_handlers = []
         self.logfile = None
+        self.lock = threading.Lock()
         self.cfg = cfg
         self.setup(cfg)
 
     def setup(self, cfg):
-        self.loglevel = LEVELS.get(str(cfg.loglevel).lower(), logging.INFO)
+        self.cfg = cfg
+        self.loglevel = level_of(cfg.loglevel)
         self.error_log.setLevel(self.loglevel)
+        self.access_log.setLevel(logging.INFO)
+        form = logging.Formatter(self.error_fmt, self.datefmt)
+        self._set_handler(self.error_log, cfg.errorlog, form)
+        to_syslog = cfg.syslog and not cfg.disable_redirect_access_to_syslog
+        if cfg.accesslog is not None or to_syslog:
+            form = logging.Formatter(self.access_fmt)
+            self._set_handler(self.access_log, cfg.accesslog, form, sys.stdout)
+        if has_config(cfg):
+            from _rgunicorn import log_config
+
+            log_config.configure(cfg)
 
     def critical(self, msg, *args, **kwargs):
         self._tell(logging.CRITICAL, msg, args, kwargs)
@@ -92,7 +95,7 @@ class Logger:
 
     def log(self, lvl, msg, *args, **kwargs):
         if isinstance(lvl, str):
-            lvl = LEVELS.get(lvl.lower(), logging.INFO)
+            lvl = level_of(lvl)
         self._tell(lvl, msg, args, kwargs)
 
     def _tell(self, level, msg, args, kwargs):
@@ -105,13 +108,261 @@ class Logger:
                 return
         self.error_log.log(level, msg, *args, **kwargs)
 
-    def now(self):
-        import time
+    def atoms(self, resp, req, environ, request_time):
+        user = self._get_user(environ)
+        return Atoms(resp, req, environ, request_time, self.now(), user)
 
+    @property
+    def access_log_enabled(self):
+        cfg = self.cfg
+        return bool(
+            cfg.accesslog
+            or has_config(cfg)
+            or (cfg.syslog and not cfg.disable_redirect_access_to_syslog)
+        )
+
+    def access(self, resp, req, environ, request_time):
+        """Writes the line of a request, which took the timedelta `request_time`."""
+        if not self.access_log_enabled:
+            return
+        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        try:
+            self.access_log.info(self.cfg.access_log_format, atoms)
+        except Exception:
+            self.error(traceback.format_exc())
+
+    def now(self):
         return time.strftime("[%d/%b/%Y:%H:%M:%S %z]")
 
     def reopen_files(self):
-        """The server reopens its files itself."""
+        """Opens the files of all handlers anew; the server does so with its own."""
+        reopen_files()
 
     def close_on_exec(self):
-        """The server's files are closed at exec anyway."""
+        """Python closes its files at exec, and the server does so with its own."""
+
+    def _get_user(self, environ):
+        """The user of HTTP basic authentication (RFC 7617)."""
+        import base64
+
+        scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            given = base64.b64decode(credentials.strip()).decode("utf-8")
+        except ValueError as error:
+            self.debug("Couldn't get username: %s", error)
+            return None
+        return given.partition(":")[0]
+
+    def _get_gunicorn_handler(self, log):
+        for handler in log.handlers:
+            if getattr(handler, "_gunicorn", False):
+                return handler
+        return None
+
+    def _set_handler(self, log, output, fmt, stream=None):
+        """Lets `log` go to `output`: a path, `-` for the stream, None for nowhere."""
+        old = self._get_gunicorn_handler(log)
+        if old is not None:
+            log.removeHandler(old)
+        own = _rgunicorn_log.settings()
+        if log is self.error_log and output == own["errorlog"] and stream in (None, sys.stderr):
+            handler = ErrorHandler()
+        elif log is self.access_log and output == own["accesslog"] and stream in (None, sys.stdout):
+            handler = AccessHandler()
+        elif output is None:
+            return
+        elif output == "-":
+            handler = logging.StreamHandler(stream)
+        else:
+            handler = logging.FileHandler(output)
+        handler.setFormatter(fmt)
+        handler._gunicorn = True
+        log.addHandler(handler)
+        if isinstance(handler, log_handlers.OwnHandler):
+            watching.watch(handler, ["filters"], changed)
+
+    def _set_syslog_handler(self, log, cfg, fmt, name):
+        """The server's own logs go to syslog themselves."""
+
+
+# The logger of this process, once it has one, the settings it was made for, and
+# what it has added to Python's loggers.
+logger = None
+made_for = None
+added = []
+
+
+def of(cfg):
+    """The logger of these settings."""
+    global logger, made_for, added
+    if made_for is not cfg:
+        take_back()
+        before = [*_parts()]
+        logger = cfg.logger_class(cfg)
+        made_for = cfg
+        added = [part for part in _parts() if part not in before]
+        changed()
+    return logger
+
+
+def remove():
+    """Gives both loggers the server's own logs again."""
+    take_back()
+    for log in _both():
+        restore(log)
+
+
+def take_back():
+    """Undoes what the logger has added, so that another one can be made."""
+    global logger, made_for
+    logger = made_for = None
+    for log, part in added:
+        if part in log.filters:
+            log.removeFilter(part)
+        if part in log.handlers:
+            log.removeHandler(part)
+            part.close()
+    added.clear()
+
+
+def _both():
+    return logging.getLogger("gunicorn.error"), logging.getLogger("gunicorn.access")
+
+
+def _parts():
+    for log in _both():
+        for part in [*log.handlers, *log.filters]:
+            yield log, part
+
+
+def is_custom():
+    """Whether `logger_class` is somebody's own."""
+    return type(logger).__module__.partition(".")[0] not in ("_rgunicorn", "gunicorn", "builtins")
+
+
+def attach():
+    """Makes the server's own logs the handlers of both loggers, as apps expect
+    that hang their own loggers to them, and watches for changes."""
+    for log in _both():
+        if not watching.is_watched(log):
+            log.propagate = False
+            watching.watch(log, ["filters", "handlers"], changed)
+            # A logging config of the app disables what it does not speak of. The
+            # server's lines are not lost by that.
+            type(log).disabled = property(lambda log: False, lambda log, value: None)
+            restore(log)
+
+
+def restore(log):
+    """Gives one of the two loggers the server's own log as its only handler."""
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    settings = _rgunicorn_log.settings()
+    is_error = log.name == "gunicorn.error"
+    log.setLevel(level_of(settings["loglevel"]) if is_error else logging.INFO)
+    if is_error or settings["is_accessed"]:
+        handler = ErrorHandler() if is_error else AccessHandler()
+        watching.watch(handler, ["filters"], changed)
+        log.addHandler(handler)
+
+
+def changed():
+    """Tells the server which log's lines are to take the way through Python."""
+    error, access = _both()
+    settings = _rgunicorn_log.settings()
+    _rgunicorn_log.divert(
+        way,
+        is_custom() or not is_plain(error, level_of(settings["loglevel"]), 1),
+        is_custom() or not is_plain(access, logging.INFO, int(settings["is_accessed"])),
+        error.getEffectiveLevel(),
+    )
+
+
+def is_plain(log, level, count):
+    """Whether nobody has changed a logger: it has `count` handlers of our own."""
+    return (
+        not log.filters
+        and not log.propagate
+        and log.level == level
+        and len(log.handlers) == count
+        and all(isinstance(it, log_handlers.OwnHandler) and it.is_plain() for it in log.handlers)
+        and not any(callable(value) for value in vars(log).values())
+    )
+
+
+def reopen_files():
+    """Opens the files of all of Python's handlers anew, the app's too."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    for handler in {one for log in loggers for one in getattr(log, "handlers", ())}:
+        if isinstance(handler, logging.FileHandler):
+            with handler.lock:
+                if handler.stream is not None:
+                    handler.close()
+                    # Closing one also takes it for finished.
+                    handler._closed = False
+                    handler.stream = handler._open()
+
+
+class Way:
+    """What the server calls for the lines that take the way through Python."""
+
+    def error(self, level, message):
+        if not is_custom():
+            logging.getLogger("gunicorn.error").log(level, message)
+        elif level == logging.ERROR and "Traceback (most recent call last):" in message:
+            logger.exception(message, exc_info=False)
+        else:
+            getattr(logger, logging.getLevelName(level).lower())(message)
+
+    def access(self, microseconds, status, fields, sent, environ, protocol, address, id, **request):
+        from _rgunicorn.hooks import Request, Response
+
+        peer = (address, 0) if address else ""
+        version = (1, 0) if protocol.endswith("1.0") else (1, 1)
+        req = Request(**request, version=version, peer_addr=peer, remote_addr=peer, scheme="http")
+        resp = Response(req, status, fields, sent, True, True)
+        if environ is None:
+            environ = req.environ()
+            environ["SERVER_PROTOCOL"] = protocol
+            if id:
+                environ["REQUEST_ID"] = id
+        taken = datetime.timedelta(microseconds=microseconds)
+        (logger or _brief()).access(resp, req, environ, taken)
+
+    def raw(self, text):
+        """What the app has written to `wsgi.errors`."""
+        is_written = False
+        for handler in logging.getLogger("gunicorn.error").handlers:
+            stream = getattr(handler, "stream", None)
+            if stream is not None:
+                stream.write(text)
+                stream.flush()
+                is_written = is_written or stream is sys.stderr
+        if not is_written and _rgunicorn_log.settings()["errorlog"] == "-":
+            _rgunicorn_log.raw(text)
+
+    def reopen(self):
+        if logger is None:
+            reopen_files()
+        else:
+            logger.reopen_files()
+
+
+def _brief():
+    """A logger with the settings that it needs, for an app that has changed one
+    of Python's loggers in a server that has no other use for Python's logging."""
+    brief = Logger.__new__(Logger)
+    brief.cfg = types.SimpleNamespace(
+        **_rgunicorn_log.settings(), logconfig=None, logconfig_dict=None, logconfig_json=None
+    )
+    brief.error_log, brief.access_log = _both()
+    return brief
+
+
+way = Way()
+
+if current.serving:
+    attach()

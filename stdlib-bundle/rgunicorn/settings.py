@@ -1,5 +1,7 @@
 """The settings as Python code sees them: what Gunicorn calls `cfg`."""
 
+import importlib
+import inspect
 import os
 
 
@@ -105,9 +107,14 @@ class Config:
 
     @property
     def logger_class(self):
-        from gunicorn import util
+        """The class; Gunicorn's with metrics if there is a statsd."""
+        from gunicorn import glogging
+        from gunicorn.instrument import statsd
 
-        return util.load_class(self.settings["logger_class"].get())
+        named = self.settings["logger_class"].get()
+        if named in ("simple", "gunicorn.glogging.Logger"):
+            return statsd.Statsd if self.statsd_host else glogging.Logger
+        return load_class("logger_class", named)
 
 
 def _list(text):
@@ -133,3 +140,28 @@ _TYPES = {
     "http_protocols": _list,
     "statsd_host": _statsd,
 }
+
+
+class Unusable(Exception):
+    """Says in one sentence what is wrong with a setting."""
+
+
+def load_class(setting, named):
+    """The class that a setting gives or names."""
+    if not isinstance(named, str):
+        return named
+    module, _, name = named.rpartition(".")
+    try:
+        if not module:
+            raise ValueError("write it as module.Class")
+        found = getattr(importlib.import_module(module), name)
+        if not inspect.isclass(found):
+            raise TypeError(f"{name} is no class")
+        return found
+    except Exception as error:
+        if error.__traceback__.tb_next is not None and not isinstance(error, ImportError):
+            raise
+        reason = str(error).rstrip(".")
+        raise Unusable(
+            f"Invalid value for {setting}: {named!r} cannot be used: {reason}."
+        ) from None

@@ -77,16 +77,3 @@ fn a_logger_of_its_own_is_what_hooks_log_to() {
     let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
     server.stderr.wait_for("[INFO] own: ready");
 }
-
-#[test]
-fn a_logger_that_would_write_the_access_log_is_refused() {
-    for method in ["access", "atoms"] {
-        let text = format!("{LOGGER}    def {method}(self, *args): pass\nlogger_class = Own\n");
-        let dir = site("gunicorn.conf.py", &text);
-        let said = Start::server(["app:app"]).cwd(dir.path()).run();
-        assert_eq!(said.code, 1, "{}", said.stderr);
-        let sentence = format!("Invalid value for logger_class: Own overrides {method}(),");
-        assert!(said.stderr.contains(&sentence), "{}", said.stderr);
-        assert!(!said.stderr.contains("Traceback"), "{}", said.stderr);
-    }
-}

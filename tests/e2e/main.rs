@@ -34,6 +34,7 @@ mod library_files;
 mod lifespan;
 mod loader;
 mod log_config;
+mod loggers;
 mod logs;
 mod logs_elsewhere;
 mod max_requests;

@@ -3,7 +3,7 @@
 use super::{Answered, Shared};
 use crate::asgi::{Channel, Finished, Progress};
 use crate::http::{BodyError, Head, HttpDate, ResponseRules};
-use crate::log::{AccessRecord, id_note};
+use crate::log::{AccessRecord, Whole, id_note};
 use crate::worker::exchange::Exchange;
 use crate::worker::in_flight::Held;
 use crate::worker::today::today;
@@ -73,6 +73,16 @@ impl Way {
             request_id: self.exchange.id.as_deref().unwrap_or_default().as_bytes(),
             request_field: &|name| head.field(name).map(Into::into),
             response_field: &|name| finished.head?.field(name),
+            whole: &|| Whole {
+                request_fields: Whole::fields(head.fields()),
+                status: finished
+                    .head
+                    .map_or_else(Vec::new, |it| it.status().to_vec()),
+                response_fields: Whole::fields(
+                    finished.head.into_iter().flat_map(|it| it.fields()),
+                ),
+                environ: None,
+            },
             ..AccessRecord::unknown()
         });
         self.shared.flush_unless_busy(log);

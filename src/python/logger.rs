@@ -1,0 +1,130 @@
+//! The loggers of Python code: what `logger_class` and the `logconfig` settings
+//! ask for, and the way of both logs through them. The Python half is
+//! `_rgunicorn.logger`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::latin_1::latin_1;
+use super::traceback;
+use crate::log::{AccessRecord, Field, Sink, undivert};
+
+/// Whether this process has a logger of its settings.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the logger that these settings ask for, in the running interpreter.
+///
+/// # Errors
+/// A sentence about what is wrong with the class or the config; the traceback,
+/// if it is the class's own code that raises.
+pub fn install(cfg: &Py<PyAny>) -> Result<(), String> {
+    Python::attach(|py| {
+        let installed = py
+            .import("_rgunicorn.logger")
+            .and_then(|module| module.call_method1("of", (cfg,)));
+        INSTALLED.store(installed.is_ok(), Ordering::Relaxed);
+        installed.map(drop).map_err(|error| sentence(py, &error))
+    })
+}
+
+/// True after [`install`], in the processes that this one forks, too.
+pub fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
+
+/// Takes back what [`install`] has done.
+///
+/// # Errors
+/// The traceback of what a handler raised as it was closed.
+pub fn remove() -> Result<(), String> {
+    undivert();
+    INSTALLED.store(false, Ordering::Relaxed);
+    Python::attach(|py| {
+        let module = py.import("_rgunicorn.logger");
+        let removed = module.and_then(|module| module.call_method0("remove"));
+        removed
+            .map(drop)
+            .map_err(|error| traceback::format(py, &error))
+    })
+}
+
+/// What the Python half says is wrong; anything else is other people's code.
+fn sentence(py: Python<'_>, error: &PyErr) -> String {
+    let said = error.value(py);
+    match said.get_type().name().is_ok_and(|name| name == "Unusable") {
+        true => said.to_string(),
+        false => traceback::format(py, error),
+    }
+}
+
+/// The object of `_rgunicorn.logger` that takes the lines.
+pub struct Way(pub Py<PyAny>);
+
+impl Way {
+    fn call<'py>(&self, py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArgs<'py>) {
+        // A formatter or a filter of the user's may raise.
+        if let Err(error) = self.0.bind(py).call_method1(name, arguments) {
+            error.print(py);
+        }
+    }
+}
+
+impl Sink for Way {
+    fn error(&self, level: u8, message: &str) {
+        Python::attach(|py| self.call(py, "error", (level, message)));
+    }
+
+    fn access(&self, record: &AccessRecord<'_>) {
+        Python::attach(|py| {
+            let told = facts(py, record).and_then(|facts| {
+                let way = self.0.bind(py);
+                way.call_method("access", (), Some(&facts))
+            });
+            if let Err(error) = told {
+                error.print(py);
+            }
+        });
+    }
+
+    fn raw(&self, text: &str) {
+        Python::attach(|py| self.call(py, "raw", (text,)));
+    }
+
+    fn reopen(&self) {
+        Python::attach(|py| self.call(py, "reopen", ()));
+    }
+}
+
+fn facts<'py>(py: Python<'py>, record: &AccessRecord<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let whole = (record.whole)();
+    let facts = PyDict::new(py);
+    let status = match &*whole.status {
+        b"" => record.status.to_string(),
+        status => latin_1(status),
+    };
+    facts.set_item("microseconds", record.elapsed.as_micros() as u64)?;
+    facts.set_item("status", status)?;
+    facts.set_item("fields", texts(&whole.response_fields, |name| name))?;
+    facts.set_item("sent", record.body_bytes)?;
+    let environ = whole.environ.and_then(|it| it.downcast::<Py<PyAny>>().ok());
+    facts.set_item("environ", environ.map(|it| *it))?;
+    facts.set_item("method", latin_1(record.method))?;
+    facts.set_item("uri", latin_1(record.target))?;
+    facts.set_item("path", latin_1(record.path))?;
+    facts.set_item("query", latin_1(record.query))?;
+    facts.set_item("protocol", record.protocol)?;
+    facts.set_item("address", record.remote_addr)?;
+    facts.set_item("id", latin_1(record.request_id))?;
+    let upper = |name: String| name.to_ascii_uppercase();
+    facts.set_item("headers", texts(&whole.request_fields, upper))?;
+    Ok(facts)
+}
+
+fn texts(fields: &[Field], name: fn(String) -> String) -> Vec<(String, String)> {
+    fields
+        .iter()
+        .map(|(field, value)| (name(latin_1(field)), latin_1(value)))
+        .collect()
+}

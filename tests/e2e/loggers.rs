@@ -1,0 +1,481 @@
+//! What people do with Gunicorn's loggers: classes of their own, filters,
+//! formatters and handlers; and `wsgi.errors`.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::support::{Process, Response, Start, Target, folder, site, wait_until};
+
+/// `/filter` adds a filter to the access log and `/unfilter` takes it away.
+const APP: &str = r#"
+import logging
+
+class Quiet(logging.Filter):
+    def filter(self, record):
+        return "/healthz" not in record.getMessage()
+
+quiet = Quiet()
+
+def act(path):
+    log = logging.getLogger("gunicorn.access")
+    if path == "/filter":
+        log.addFilter(quiet)
+    if path == "/unfilter":
+        log.removeFilter(quiet)
+    if path == "/broken":
+        raise RuntimeError("broken")
+
+def app(environ, start_response):
+    act(environ["PATH_INFO"])
+    start_response("200 OK", [("X-Said", "yes"), ("Content-Length", "2")])
+    return [b"ok"]
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    act(scope["path"])
+    headers = [(b"x-said", b"yes"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+"#;
+
+const CLASSES: [&[&str]; 4] = [
+    &["app:app"],
+    &["--threads", "2", "app:app"],
+    &["-k", "gevent", "app:app"],
+    &["app:asgi"],
+];
+
+fn folder_with(config: &str) -> TempDir {
+    let dir = folder();
+    fs::write(dir.path().join("app.py"), APP).unwrap();
+    fs::write(dir.path().join("gunicorn.conf.py"), config).unwrap();
+    dir
+}
+
+fn serve(dir: &Path, args: &[&str]) -> Process {
+    let mut start = Start::server(["--access-logfile", "-"]).args(args).cwd(dir);
+    if args.contains(&"gevent") {
+        start = start.args(["--venv"]).args([site::venv("gevent_site")]);
+    }
+    start.spawn()
+}
+
+/// Asks for these paths and ends; gives both logs. On one connection: the line of
+/// a request is there before the next one begins.
+fn logs(mut server: Process, paths: &[&str]) -> (String, String) {
+    let mut stream = server.target().connect().unwrap();
+    for path in paths {
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: testserver\r\n\r\n").unwrap();
+        Response::read(&mut stream, false).unwrap();
+    }
+    drop(stream);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    (server.stdout.whole(), server.stderr.whole())
+}
+
+/// What a class in the config file may be, and what is to be seen of it.
+const FILTERING: &str = r#"
+import logging
+from gunicorn.glogging import Logger
+
+class Quiet(logging.Filter):
+    def filter(self, record):
+        return "GET /healthz" not in record.getMessage()
+
+class CustomLogger(Logger):
+    def setup(self, cfg):
+        super().setup(cfg)
+        logging.getLogger("gunicorn.access").addFilter(Quiet())
+
+logger_class = CustomLogger
+"#;
+
+#[test]
+fn a_class_that_adds_a_filter_drops_health_checks() {
+    for class in CLASSES {
+        let dir = folder_with(FILTERING);
+        let (access, error) = logs(serve(dir.path(), class), &["/healthz", "/page"]);
+        assert!(
+            access.contains("\"GET /page HTTP/1.1\" 200 2 \"-\""),
+            "{access}"
+        );
+        assert!(!access.contains("/healthz"), "{access}");
+        assert!(error.contains("[INFO] Worker exiting (pid: "), "{error}");
+    }
+}
+
+#[test]
+fn a_filter_that_a_hook_adds_counts() {
+    let config = "import logging\n\
+        def quiet(record): return '/healthz' not in record.getMessage()\n\
+        def on_starting(server): server.log.access_log.addFilter(quiet)\n";
+    for class in CLASSES {
+        let dir = folder_with(config);
+        let (access, _) = logs(serve(dir.path(), class), &["/healthz", "/page"]);
+        assert!(access.contains("GET /page"), "{access}");
+        assert!(!access.contains("/healthz"), "{access}");
+    }
+}
+
+#[test]
+fn a_filter_of_the_app_counts_from_then_on() {
+    for class in CLASSES {
+        let dir = folder_with("");
+        let paths = [
+            "/healthz?1",
+            "/filter",
+            "/healthz?2",
+            "/unfilter",
+            "/healthz?3",
+        ];
+        let (access, _) = logs(serve(dir.path(), class), &paths);
+        for (path, there) in [("?1", true), ("/filter", true), ("?2", false), ("?3", true)] {
+            assert_eq!(access.contains(path), there, "{path} {access}");
+        }
+        // The way does not change a line.
+        let form = |line: &str| line.replace("/unfilter", "").split('[').count();
+        assert!(
+            access
+                .lines()
+                .all(|line| form(line) == 2 && line.starts_with("127.0.0.1 - - [")),
+            "{access}"
+        );
+    }
+}
+
+#[test]
+fn a_filtered_log_of_json_stays_json() {
+    let dir = folder_with("");
+    let args = ["--access-log-json", "app:app"];
+    let (access, _) = logs(serve(dir.path(), &args), &["/filter", "/healthz", "/page"]);
+    assert!(!access.contains("/healthz"), "{access}");
+    let line = access.lines().find(|line| line.contains("/page")).unwrap();
+    assert!(
+        line.starts_with("{\"time\": \"") && line.contains("\"status\": 200, "),
+        "{line}"
+    );
+}
+
+#[test]
+fn the_forms_of_a_class_are_its_own() {
+    let config = r#"
+import gunicorn.glogging
+
+class Own(gunicorn.glogging.Logger):
+    error_fmt = "E %(levelname)s %(message)s"
+    datefmt = "%Y"
+    access_fmt = "A %(asctime)s| %(message)s"
+
+    def now(self):
+        return "[now]"
+
+    def info(self, msg, *args, **kwargs):
+        if not msg.startswith("Booting"):
+            super().info("own: " + msg, *args, **kwargs)
+
+logger_class = Own
+access_log_format = "%(t)s %(r)s %(s)s %({x-said}o)s"
+
+def when_ready(server):
+    server.log.info("ready %s", 1)
+"#;
+    for class in CLASSES {
+        let dir = folder_with(config);
+        let (access, error) = logs(serve(dir.path(), class), &["/page"]);
+        assert!(
+            access.starts_with("A 20") && access.contains("| [now] GET /page HTTP/1.1 200 yes"),
+            "{access}"
+        );
+        let lines: Vec<_> = error.lines().collect();
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("E INFO own: Listening at: http://")),
+            "{error}"
+        );
+        assert!(lines.contains(&"E INFO own: ready 1"), "{error}");
+        assert!(!error.contains("Booting"), "{error}");
+    }
+}
+
+#[test]
+fn a_class_may_write_the_access_log_itself() {
+    let config = r#"
+from gunicorn.glogging import Logger
+
+class Own(Logger):
+    def atoms(self, resp, req, environ, request_time):
+        atoms = super().atoms(resp, req, environ, request_time)
+        atoms["own"] = f"{resp.status.split()[0]} {request_time.total_seconds() >= 0}"
+        atoms["{x-own}i"] = dict(req.headers).get("HOST") is not None
+        return atoms
+
+    def access(self, resp, req, environ, request_time):
+        if environ["PATH_INFO"] == "/healthz" or req.path == "/other":
+            return
+        environ["REMOTE_ADDR"] = "10.0.0.1"
+        super().access(resp, req, environ, request_time)
+
+logger_class = Own
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s "%(own)s" %({X-OWN}i)s %({host}i)s %({request_method}e)s %(nothing)s %({X-SAID}o)s'
+"#;
+    for class in CLASSES {
+        let dir = folder_with(config);
+        let (access, error) = logs(serve(dir.path(), class), &["/healthz", "/page", "/other"]);
+        assert_eq!(
+            access.trim_end(),
+            "10.0.0.1 \"GET /page HTTP/1.1\" 200 2 \"200 True\" True testserver GET - yes",
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_class_is_named_by_a_dotted_string() {
+    let dir = folder_with("");
+    fs::remove_file(dir.path().join("gunicorn.conf.py")).unwrap();
+    let class = FILTERING.replace("logger_class = CustomLogger", "");
+    fs::write(dir.path().join("own_logging.py"), class).unwrap();
+    let args = ["--logger-class", "own_logging.CustomLogger", "app:app"];
+    let (access, error) = logs(serve(dir.path(), &args), &["/healthz", "/page"]);
+    assert!(
+        access.contains("/page") && !access.contains("/healthz"),
+        "{access}"
+    );
+    assert_eq!(error.matches("Listening at: ").count(), 1, "{error}");
+
+    for (name, reason) in [
+        ("own_logging.Nothing", "has no attribute 'Nothing'"),
+        ("nowhere.Logger", "No module named 'nowhere'"),
+        ("Logger", "write it as module.Class"),
+    ] {
+        let said = Start::server(["--logger-class", name, "app:app"])
+            .cwd(dir.path())
+            .run();
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        let sentence = format!("Invalid value for logger_class: '{name}' cannot be used: ");
+        assert!(
+            said.stderr.contains(&sentence) && said.stderr.contains(reason),
+            "{}",
+            said.stderr
+        );
+        assert!(!said.stderr.contains("Traceback"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_class_sets_handlers_of_its_own() {
+    let config = r#"
+import logging, sys
+from gunicorn import glogging
+
+class Own(glogging.Logger):
+    def setup(self, cfg):
+        super().setup(cfg)
+        self._set_handler(self.error_log, "own.log", logging.Formatter("%(levelname)s:%(message)s"))
+        self._set_handler(self.access_log, "-", logging.Formatter("a:%(message)s"), sys.stderr)
+
+logger_class = Own
+"#;
+    let dir = folder_with(config);
+    let mut server = serve(dir.path(), &["app:app"]);
+    let own = dir.path().join("own.log");
+    let target = {
+        wait_until("it listens", || {
+            fs::read_to_string(&own).is_ok_and(|text| text.contains("INFO:Listening at: "))
+        });
+        let text = fs::read_to_string(&own).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains("Listening"))
+            .unwrap();
+        Target::parse(line.split(' ').nth(2).unwrap())
+    };
+    target.get("/page");
+    let line = server.stderr.wait_for("GET /page");
+    assert!(line.starts_with("a:127.0.0.1 - - ["), "{line}");
+
+    // The files are opened anew, where they are now.
+    fs::rename(&own, dir.path().join("old.log")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    wait_until("the file is opened anew", || own.exists());
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let text = fs::read_to_string(&own).unwrap();
+    assert!(text.contains("INFO:Worker exiting (pid: "), "{text}");
+}
+
+/// As a framework's settings do it when the app is imported.
+#[test]
+fn a_config_of_the_app_may_take_the_logs() {
+    let config = r#"
+def post_worker_init(worker):
+    import logging.config
+    logging.config.dictConfig({
+        "version": 1,
+        "disable_existing_loggers": True,
+        "formatters": {"own": {"format": "own %(name)s %(message)s"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "own", "stream": "ext://sys.stdout"}},
+        "loggers": {"gunicorn.access": {"handlers": ["console"], "level": "INFO"}},
+    })
+"#;
+    let dir = folder_with(config);
+    let (access, error) = logs(serve(dir.path(), &["app:app"]), &["/page"]);
+    assert!(
+        access.starts_with("own gunicorn.access 127.0.0.1 - - ["),
+        "{access}"
+    );
+    // The other is disabled by that in Gunicorn, which nobody has meant.
+    assert!(error.contains("[INFO] Worker exiting"), "{error}");
+}
+
+#[test]
+fn a_formatter_or_propagation_is_honoured() {
+    let config = r#"
+import logging
+
+def post_fork(server, worker):
+    logging.getLogger("gunicorn.error").handlers[0].setFormatter(logging.Formatter("F %(message)s"))
+    logging.basicConfig(format="R %(message)s", level="INFO")
+    logging.getLogger("gunicorn.access").propagate = True
+"#;
+    let dir = folder_with(config);
+    let (access, error) = logs(serve(dir.path(), &["app:app"]), &["/page"]);
+    assert!(error.contains("\nF Worker exiting"), "{error}");
+    assert!(error.contains("\nR 127.0.0.1 - - ["), "{error}");
+    assert!(access.starts_with("127.0.0.1 - - ["), "{access}");
+}
+
+#[test]
+fn a_level_of_a_logger_counts() {
+    let config = "import logging\n\
+        def post_worker_init(worker):\n    \
+            logging.getLogger('gunicorn.access').setLevel('WARNING')\n    \
+            logging.getLogger('gunicorn.error').setLevel('DEBUG')\n    \
+            worker.log.debug('a detail')\n";
+    let dir = folder_with(config);
+    let (access, error) = logs(serve(dir.path(), &["app:app"]), &["/page"]);
+    assert_eq!(access, "");
+    assert!(error.contains("[DEBUG] a detail"), "{error}");
+}
+
+#[test]
+fn a_class_can_be_another_after_a_reload() {
+    let dir = folder_with(FILTERING);
+    let server = serve(dir.path(), &["app:app"]);
+    let target = server.target();
+    server.workers(1);
+    let path = dir.path().join("gunicorn.conf.py");
+    for (config, health, form) in [
+        ("", true, "[INFO] Booting worker"),
+        (FILTERING, false, "[INFO] Booting worker"),
+        (
+            "import gunicorn.glogging as g\nclass L(g.Logger):\n    error_fmt = 'L %(message)s'\nlogger_class = L\n",
+            true,
+            "L Booting worker",
+        ),
+    ] {
+        let before = server.stderr.so_far().matches("Booting worker").count();
+        fs::write(&path, config).unwrap();
+        server.signal(Signal::SIGHUP);
+        server.stderr.wait_until(
+            |lines| {
+                lines
+                    .iter()
+                    .filter(|line| line.contains("Booting worker"))
+                    .count()
+                    > before
+            },
+            form,
+        );
+        server.stderr.wait_until(
+            |lines| {
+                lines
+                    .iter()
+                    .filter(|it| it.contains("Worker exiting"))
+                    .count()
+                    > before - 1
+            },
+            "the old worker's end",
+        );
+        let last = server.stderr.so_far();
+        let last = last
+            .lines()
+            .rev()
+            .find(|line| line.contains("Booting worker"))
+            .unwrap();
+        assert!(last.contains(form), "{last}");
+        let stamp = format!("/healthz?{before}");
+        target.get(&stamp);
+        target.get(&format!("/page?{before}"));
+        server.stdout.wait_for(&format!("/page?{before}"));
+        assert_eq!(server.stdout.so_far().contains(&stamp), health, "{config}");
+    }
+}
+
+#[test]
+fn what_the_app_writes_to_its_errors_stands_as_it_is() {
+    let app = "import traceback\n\
+        def app(environ, start_response):\n    \
+            errors = environ['wsgi.errors']\n    \
+            print('[app] WARNING plain \\u2713', file=errors)\n    \
+            try:\n        1 / 0\n    \
+            except ZeroDivisionError: traceback.print_exc(file=errors)\n    \
+            errors.write('no end')\n    \
+            start_response('200 OK', [])\n    \
+            return [b'']\n";
+    for class in [&["app:app"][..], &["--threads", "2", "app:app"]] {
+        let dir = folder_with("");
+        fs::write(dir.path().join("app.py"), app).unwrap();
+        let args = [
+            &["--log-level", "critical", "--error-logfile", "error.log"],
+            class,
+        ]
+        .concat();
+        let mut server = Start::server(args)
+            .args(["--pid", "pid", "-b", "unix:s"])
+            .cwd(dir.path())
+            .spawn();
+        let socket = dir.path().join("s");
+        wait_until("it listens", || socket.exists());
+        let target = Target::parse(&format!("unix:{}", socket.display()));
+        target.get("/");
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        let text = fs::read_to_string(dir.path().join("error.log")).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("[app] WARNING plain \u{2713}"), "{text}");
+        assert_eq!(lines.next(), Some("Traceback (most recent call last):"));
+        assert!(
+            text.ends_with("\nZeroDivisionError: division by zero\nno end"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_files_of_the_apps_own_handlers_are_opened_anew() {
+    let app = "import logging\n\
+        logging.basicConfig(filename='own.log', level='INFO')\n\
+        def app(environ, start_response):\n    \
+            logging.info('asked for %s', environ['PATH_INFO'])\n    \
+            start_response('200 OK', [])\n    \
+            return [b'']\n";
+    let dir = folder_with("");
+    fs::write(dir.path().join("app.py"), app).unwrap();
+    let server = serve(dir.path(), &["app:app"]);
+    server.target().get("/first");
+    let own = dir.path().join("own.log");
+    fs::rename(&own, dir.path().join("old.log")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    wait_until("the file is opened anew", || own.exists());
+    server.target().get("/second");
+    let text = fs::read_to_string(&own).unwrap();
+    assert!(text.contains("asked for /second"), "{text}");
+}
