@@ -201,6 +201,9 @@ impl<'a> Serving<'a> {
         let zip = zip.transpose().context("The current folder is gone")?;
         let tls = tls(&settings)?;
         let (site, app) = find_app(&settings)?;
+        if let Some(unread) = site.unread() {
+            ::log::warn!("{unread}");
+        }
         Ok(Self {
             tls,
             zip,

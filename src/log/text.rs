@@ -121,6 +121,7 @@ mod tests {
             request_field: &field,
             response_field: &field,
             environ: &field,
+            ..AccessRecord::unknown()
         };
         line(format, &record)
     }

@@ -20,6 +20,7 @@
 //!   directory; of an absolute path, the bytes; `None` if they are plain ASCII, or it
 //!   cannot be read
 //! - `site_dirs()`: the `site-packages` folders that were chosen for this process
+//! - `customizing()`: the folders whose `sitecustomize` is run
 //!
 //! Paths are relative to the executable, as in `lib/python3.13/os.py`.
 
@@ -48,7 +49,7 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 12]> = Static::new([
+static METHODS: Static<[PyMethodDef; 13]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
@@ -60,6 +61,7 @@ static METHODS: Static<[PyMethodDef; 12]> = Static::new([
     method(c"time_zone_name", time_zone_name, METH_NOARGS),
     method(c"zip_names", zip_names, METH_O),
     method(c"site_dirs", site_dirs, METH_NOARGS),
+    method(c"customizing", customizing, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]);
 
@@ -184,6 +186,17 @@ unsafe extern "C" fn zip_names(_: *mut PyObject, path: *mut PyObject) -> *mut Py
 unsafe extern "C" fn site_dirs(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above; pointer and length are of one path.
     unsafe { list(site_dirs::chosen().iter().map(|folder| path_object(folder))) }
+}
+
+unsafe extern "C" fn customizing(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        list(
+            site_dirs::customizing()
+                .iter()
+                .map(|folder| path_object(folder)),
+        )
+    }
 }
 
 /// A list that owns the items.

@@ -121,7 +121,7 @@ impl Config {
         }
         self.search(&stdlib)?;
         self.search(&library.join("lib/fallback"))?;
-        site_dirs::choose(&environment.site_dirs);
+        site_dirs::choose(&environment.site_dirs, &environment.customizing);
         Ok(())
     }
 

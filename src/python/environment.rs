@@ -10,6 +10,8 @@ pub struct Environment {
     pub program_args: Vec<OsString>,
     /// Put first on `sys.path`, in this order.
     pub import_path: Vec<PathBuf>,
+    /// Folders whose `sitecustomize` is run.
+    pub customizing: Vec<PathBuf>,
     /// `site-packages` folders: put after the standard library, their `.pth`
     /// files obeyed.
     pub site_dirs: Vec<PathBuf>,

@@ -25,6 +25,7 @@ pub(super) fn renew(environment: &Environment) -> Result<()> {
                     &environment.program_args,
                     &environment.import_path,
                     &environment.site_dirs,
+                    &environment.customizing,
                     &environment.venv,
                     variables,
                 ),

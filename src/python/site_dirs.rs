@@ -1,17 +1,22 @@
-//! The `site-packages` folders of this process, chosen before the start and
-//! asked for by the bundle's `site.py`.
+//! The `site-packages` folders of this process and those whose `sitecustomize` is
+//! run, chosen before the start and asked for by the bundle's `site.py`.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-static CHOSEN: OnceLock<Vec<PathBuf>> = OnceLock::new();
+static CHOSEN: OnceLock<[Vec<PathBuf>; 2]> = OnceLock::new();
 
 /// Choose them; the first word counts, as the interpreter starts once.
-pub fn choose(folders: &[PathBuf]) {
-    CHOSEN.get_or_init(|| folders.to_vec());
+pub fn choose(site_dirs: &[PathBuf], customizing: &[PathBuf]) {
+    CHOSEN.get_or_init(|| [site_dirs.to_vec(), customizing.to_vec()]);
 }
 
-/// The chosen ones.
+/// The chosen `site-packages` folders.
 pub fn chosen() -> &'static [PathBuf] {
-    CHOSEN.get().map_or(&[], Vec::as_slice)
+    CHOSEN.get().map_or(&[], |[folders, _]| folders)
+}
+
+/// The folders whose `sitecustomize` is run.
+pub fn customizing() -> &'static [PathBuf] {
+    CHOSEN.get().map_or(&[], |[_, folders]| folders)
 }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Readers};
-use crate::config::Settings;
+use crate::config::{Settings, current_folder};
 use crate::pack::{self, Unpacked};
 use crate::process::Owner;
 use crate::python::{Environment, VenvError, absolute, venv_site_packages};
@@ -25,6 +25,8 @@ pub struct Site {
     pub root: PathBuf,
     /// Further folders of modules, which come before the root.
     python_path: Vec<PathBuf>,
+    /// Those of them that are in the variable PYTHONPATH, if it is read.
+    of_variable: Vec<PathBuf>,
     /// `site-packages` folders.
     site_dirs: Vec<PathBuf>,
     venv: Option<PathBuf>,
@@ -63,11 +65,17 @@ impl Site {
         let base = settings.folder();
         let cache_dir = settings.app_cache_dir.as_ref();
         cache::choose(cache_dir.and_then(|dir| std::path::absolute(dir).ok()));
-        let python_path = python_path(settings, &base);
+        let of_variable = match settings.read_pythonpath {
+            true => variable_path(),
+            false => Vec::new(),
+        };
+        let mut python_path = python_path(settings, &base);
+        python_path.extend_from_slice(&of_variable);
         let mut site = Self {
             folder: base.clone(),
             root: base,
             python_path,
+            of_variable,
             site_dirs: Vec::new(),
             venv: None,
             unpacked: None,
@@ -111,12 +119,35 @@ impl Site {
     fn environment(&self) -> Environment {
         Environment {
             import_path: self.python_path.clone(),
+            customizing: self.of_variable.clone(),
             site_dirs: self.site_dirs.clone(),
             venv: self.venv.clone(),
             app: self.unpacked.as_ref().map(|it| it.root().to_owned()),
             launchers: self.unpacked.as_ref().and_then(Unpacked::launchers),
             ..Environment::default()
         }
+    }
+
+    /// A sentence about folders in the variable PYTHONPATH that nothing is
+    /// imported from.
+    pub fn unread(&self) -> Option<String> {
+        let read = self.serving(Vec::new()).import_path;
+        let is_unread = |folder: &&PathBuf| folder.exists() && !read.contains(folder);
+        let named = variable_path();
+        let names: Vec<_> = named
+            .iter()
+            .filter(is_unread)
+            .map(|folder| folder.display().to_string())
+            .collect();
+        if names.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "PYTHONPATH is set and not read: {}. Give --read-pythonpath to import from there, \
+             which an agent's command needs that starts this server; or name folders of your \
+             own by --pythonpath.",
+            names.join(", ")
+        ))
     }
 
     fn unpack(&mut self, zip: &Path, settings: &Settings) -> Result<(), Error> {
@@ -181,6 +212,15 @@ fn python_path(settings: &Settings, base: &Path) -> Vec<PathBuf> {
     let folders = folders.filter(|folder| !folder.is_empty());
     let folders = folders.map(|folder| base.join(OsStr::from_bytes(folder)));
     folders.rev().collect()
+}
+
+/// The folders of the variable PYTHONPATH.
+fn variable_path() -> Vec<PathBuf> {
+    let variable = env::var_os("PYTHONPATH").unwrap_or_default();
+    let folders = env::split_paths(&variable).filter(|it| !it.as_os_str().is_empty());
+    folders
+        .map(|folder| current_folder().join(folder))
+        .collect()
 }
 
 #[cfg(test)]

@@ -152,5 +152,6 @@ SETTINGS = {
     "app_zip": (None, "Application"),
     "app_cache_dir": (None, "Application"),
     "host_libraries": (False, "Application"),
+    "read_pythonpath": (False, "Application"),
     "venv": (None, "Application"),
 }

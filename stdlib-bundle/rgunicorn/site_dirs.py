@@ -22,11 +22,11 @@ def add(known_paths):
     return known_paths
 
 
-def customize(execute):
+def customize(execute, folders=()):
     """Let `execute` import `sitecustomize`, if the virtual environment brings
     one, or a folder in PYTHONPATH where that is read. One among the app's
     modules is not ours to run."""
-    folders = []
+    folders = [*folders] or _rgunicorn_bundle.customizing()
     if not sys.flags.ignore_environment:
         folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if sys.prefix != sys.base_prefix:
@@ -59,7 +59,7 @@ def set_executable(executable):
         sys.modules["multiprocessing.spawn"].set_executable(executable)
 
 
-def renew(executable, argv, import_path, folders, venv, variables):
+def renew(executable, argv, import_path, folders, customizing, venv, variables):
     """Give an interpreter that runs already what it was not started with."""
     if argv:
         sys.argv[:] = map(str, argv)
@@ -85,5 +85,6 @@ def renew(executable, argv, import_path, folders, venv, variables):
             os.environb[name] = value
     if os.environb.get(b"TZ") != zone:
         time.tzset()
-    if is_new:
-        customize(site.execsitecustomize)
+    customizing = [str(folder) for folder in customizing]
+    if is_new or customizing and "sitecustomize" not in sys.modules:
+        customize(site.execsitecustomize, customizing)

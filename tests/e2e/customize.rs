@@ -86,3 +86,36 @@ fn a_virtual_environments_is() {
         .expect_success();
     assert_eq!(done.stdout, "the venv");
 }
+
+#[test]
+fn a_folder_in_pythonpath_is_read_if_the_setting_says_so() {
+    let dir = folder();
+    let app = app(dir.path());
+    let agent = dir.path().join("agent");
+    fs::create_dir(&agent).unwrap();
+    let text = format!("{}; import beside", customize("the agent"));
+    fs::write(agent.join("sitecustomize.py"), text).unwrap();
+    fs::write(agent.join("beside.py"), "").unwrap();
+    let start = |args: &[&str]| {
+        let path = format!("{}:/nowhere::.", agent.display());
+        Start::server(args).env("PYTHONPATH", path).cwd(&app)
+    };
+    let config = app.join("gunicorn.conf.py");
+    for text in ["", "workers = 1", "read_pythonpath = True"] {
+        if !text.is_empty() {
+            fs::write(&config, text).unwrap();
+        }
+        let is_set = text.starts_with("read");
+        let server = start(&[]).spawn();
+        expect(&server, if is_set { "the agent" } else { "nobody" });
+        let warning = format!("PYTHONPATH is set and not read: {}. Give ", agent.display());
+        assert_eq!(!server.stderr.so_far().contains(&warning), is_set);
+        for more in [&[][..], &["--preload"], &["-k", "gthread"]] {
+            let server = start(more).args(["--read-pythonpath"]).spawn();
+            expect(&server, "the agent");
+            assert!(!server.stderr.so_far().contains("PYTHONPATH"));
+        }
+    }
+    let server = start(&[]).env("RGUNICORN_READ_PYTHONPATH", "1").spawn();
+    expect(&server, "the agent");
+}

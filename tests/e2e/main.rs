@@ -1,5 +1,6 @@
 //! The program as people run it: real processes, real sockets, real sites.
 
+mod agents;
 mod alone;
 mod app_signals;
 mod apps;

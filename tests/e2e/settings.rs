@@ -373,6 +373,10 @@ const EFFECTS: &[(&str, &str)] = &[
         "libraries::the_hosts_libraries_are_used_only_when_the_user_says_so",
     ),
     (
+        "read_pythonpath",
+        "customize::a_folder_in_pythonpath_is_read_if_the_setting_says_so",
+    ),
+    (
         "venv",
         "finding::a_venv_for_another_python_is_passed_over_unless_named",
     ),

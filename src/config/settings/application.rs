@@ -44,6 +44,20 @@ macro_rules! application {
                 check: check::switch,
             }
 
+            /// Read the variable `PYTHONPATH`, as Gunicorn does.
+            ///
+            /// Its folders come on `sys.path` after those of `pythonpath`, and a
+            /// `sitecustomize` in them is run: by this, agents that start the server with a
+            /// command of theirs get into it ([Agents](agents.md)). The variable turns it
+            /// on with `1`, `true`, `yes` or `on`.
+            read_pythonpath: bool {
+                flags: &["--read-pythonpath"],
+                kind: Kind::Switch,
+                default: false,
+                variable: ("RGUNICORN_READ_PYTHONPATH", Value::of_switch),
+                check: check::switch,
+            }
+
             /// The virtual environment that holds the app's dependencies.
             ///
             /// Without it, `$VIRTUAL_ENV` is taken, else `.venv` beside the app when
