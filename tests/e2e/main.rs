@@ -27,6 +27,7 @@ mod from_zip;
 mod gevent;
 mod gthread;
 mod gunicorn_package;
+mod habits;
 mod hooks;
 mod interim;
 mod keep_alive;

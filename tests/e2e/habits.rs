@@ -1,0 +1,270 @@
+//! What people write for Gunicorn, run by Gunicorn itself and by this server: the
+//! answers, both logs, the exit code, and what else is left must be the same.
+//!
+//! Each file in `tests/habits` is a config file, or a script that starts the
+//! server, beside the apps of `tests/habits/app/app.py`. Comments at its top say
+//! the rest:
+//!
+//! - `args: ...`: the command line, `app:app` if nothing is said
+//! - `script: ...`: the file is a script, run with these arguments
+//! - `get: ...`: the paths that are asked for, `/page` if nothing is said
+//! - `ends`: the server ends by itself
+//! - `differs: ...`: what is expected to be different, in the words of
+//!   `docs/differences.md`; lines that have one of the texts after `only real:` and
+//!   `only ours:` belong to it
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Response, Start, Target, folder, site};
+
+macro_rules! habits {
+    ($($name:ident)+) => {
+        $( #[test] fn $name() { compare(stringify!($name)); } )+
+
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+habits! {
+    log_class_access
+    log_class_atoms
+    log_class_by_name
+    log_class_filter
+    log_class_formats
+    log_class_info
+    log_class_now
+    log_class_set_handler
+    log_config_dict
+    log_config_dict_propagate
+    log_config_ini
+    log_config_json
+    log_errors_of_the_app
+    log_every_atom
+    log_files
+    log_filter_in_app
+    log_filter_in_on_starting
+    log_formatter_in_when_ready
+    log_nothing_but_critical
+}
+
+#[test]
+fn every_file_is_compared() {
+    let files = fs::read_dir(habits()).unwrap();
+    let mut names: Vec<_> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "py"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, NAMES);
+}
+
+/// One of the two servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Real,
+    Ours,
+}
+
+/// What a file says of itself.
+#[derive(Default)]
+struct Habit {
+    args: Vec<String>,
+    script: Option<Vec<String>>,
+    get: Vec<String>,
+    ends: bool,
+    only: Vec<(Server, String)>,
+    text: String,
+}
+
+/// What is to be the same: lines, each with the place it was seen at.
+type Seen = Vec<String>;
+
+fn compare(name: &str) {
+    let habit = Habit::read(name);
+    let [real, ours] = [Server::Real, Server::Ours].map(|server| habit.run(server));
+    if real != ours {
+        let only = |some: &Seen, other: &Seen| -> String {
+            let some = some.iter().filter(|line| !other.contains(line));
+            some.map(|line| format!("  {line}\n")).collect()
+        };
+        panic!(
+            "{name}\nonly Gunicorn:\n{}only ours:\n{}all of ours:\n{}",
+            only(&real, &ours),
+            only(&ours, &real),
+            ours.join("\n")
+        );
+    }
+}
+
+fn habits() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/habits")
+}
+
+impl Habit {
+    fn read(name: &str) -> Self {
+        let text = fs::read_to_string(habits().join(name).with_extension("py")).unwrap();
+        let words = |value: &str| value.split_whitespace().map(str::to_owned).collect();
+        let mut habit = Self {
+            args: words("app:app"),
+            get: words("/page"),
+            ..Self::default()
+        };
+        for line in text.lines().map_while(|line| line.strip_prefix("# ")) {
+            let (key, value) = line.split_once(": ").unwrap_or((line, ""));
+            match key {
+                "args" => habit.args = words(value),
+                "script" => habit.script = Some(words(value)),
+                "get" => habit.get = words(value),
+                "ends" => habit.ends = true,
+                "differs" => {
+                    let known = include_str!("../../docs/differences.md");
+                    assert!(known.contains(value), "{value}");
+                }
+                "only real" => habit.only.push((Server::Real, value.to_owned())),
+                "only ours" => habit.only.push((Server::Ours, value.to_owned())),
+                _ => panic!("{name}: {line}"),
+            }
+        }
+        habit.text = text;
+        habit
+    }
+
+    fn run(&self, server: Server) -> Seen {
+        let dir = folder();
+        fs::copy(habits().join("app/app.py"), dir.path().join("app.py")).unwrap();
+        let file = match self.script {
+            Some(_) => "script.py",
+            None => "gunicorn.conf.py",
+        };
+        fs::write(dir.path().join(file), &self.text).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut process = self
+            .start(server)
+            .cwd(dir.path())
+            .activated(listener)
+            // Not for systemd's sake.
+            .env("LISTEN_PID", "0")
+            .env("GUNICORN_CMD_ARGS", "--bind fd://3")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("HOME", dir.path())
+            .spawn();
+        let target = Target::parse(&address.to_string());
+        let mut seen = Seen::new();
+        if !self.ends {
+            for path in &self.get {
+                let mut answer = lines_of(&target.get(path));
+                answer.sort();
+                seen.extend(answer.iter().map(|line| format!("{path}: {line}")));
+            }
+            process.signal(Signal::SIGTERM);
+        }
+        seen.push(format!("exit code: {}", process.exit_code()));
+        let mut told = vec![
+            ("stdout".to_owned(), process.stdout.whole()),
+            ("stderr".to_owned(), process.stderr.whole()),
+        ];
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if ![file, "app.py"].contains(&&*name) && path.is_file() {
+                told.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+        let mut lines = Seen::new();
+        for (place, text) in told {
+            for line in text.lines().filter(|line| is_compared(line)) {
+                let line = masked(line, &address.port().to_string());
+                lines.push(format!("{place}: {line}"));
+            }
+        }
+        // The processes' lines may come in another order.
+        lines.sort();
+        seen.extend(lines);
+        let mut of_this = self.only.iter().filter(|(which, _)| *which == server);
+        let drop: Vec<_> = of_this.by_ref().map(|(_, text)| text).collect();
+        for text in &drop {
+            let count = seen.iter().filter(|line| line.contains(&***text)).count();
+            assert!(count > 0, "no line has {text:?}:\n{}", seen.join("\n"));
+        }
+        seen.retain(|line| !drop.iter().any(|text| line.contains(&***text)));
+        seen
+    }
+
+    fn start(&self, server: Server) -> Start {
+        let venv = site::venv("../habits/app");
+        match (server, &self.script) {
+            (Server::Real, Some(args)) => {
+                Start::program(venv.join("bin/python"), ["script.py"]).args(args)
+            }
+            (Server::Real, None) => Start::program(venv.join("bin/gunicorn"), &self.args),
+            (Server::Ours, Some(args)) => Start::new(["python", "--venv"])
+                .args([&venv])
+                .args(["script.py"])
+                .args(args),
+            (Server::Ours, None) => Start::new(["--venv"]).args([&venv]).args(&self.args),
+        }
+    }
+}
+
+/// The names in fields have no case, and the date is another one.
+fn lines_of(answer: &Response) -> Seen {
+    let fields = answer.headers.iter();
+    let mut lines: Seen = fields
+        .map(|(name, value)| format!("{}: {value}", name.to_ascii_lowercase()))
+        .filter(|line| !line.starts_with("date: "))
+        .map(|line| line.replace("server: rgunicorn", "server: gunicorn"))
+        .collect();
+    lines.push(format!("status {}", answer.status));
+    lines.extend(answer.text().lines().map(str::to_owned));
+    lines
+}
+
+/// Not so are the frames of tracebacks, and lines about what this server has not.
+fn is_compared(line: &str) -> bool {
+    let frame = line.starts_with("  ") || line.starts_with("Traceback (most");
+    !frame && !line.contains("Control socket listening at ")
+}
+
+/// A line without what differs from run to run.
+fn masked(line: &str, port: &str) -> String {
+    let line = line.replace(port, "PORT");
+    let line = line.replace(concat!("rgunicorn ", env!("CARGO_PKG_VERSION")), "gunicorn");
+    let line = line.replace("gunicorn 27.0.1", "gunicorn");
+    let mut masked = String::new();
+    let mut rest = &*line;
+    while let Some(at) = rest.find(['[', '(', '<']) {
+        let close = match rest.as_bytes()[at] {
+            b'[' => ']',
+            b'(' => ')',
+            _ => '>',
+        };
+        let (before, group) = rest.split_at(at + 1);
+        masked.push_str(before);
+        let end = group.find(close).unwrap_or(group.len());
+        let inside = &group[..end];
+        let is_number = !inside.is_empty() && inside.bytes().all(|it| it.is_ascii_digit());
+        match () {
+            () if is_number => masked.push_str("pid"),
+            () if inside.matches(':').count() >= 2 && inside.contains(" +0000") => {
+                masked.push_str("time");
+            }
+            () => masked.push_str(inside),
+        }
+        rest = &group[end..];
+    }
+    masked.push_str(rest);
+    match masked.split_once("pid: ") {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|it: char| it.is_ascii_digit());
+            format!("{before}pid: {after}")
+        }
+        None => masked,
+    }
+}

@@ -1,0 +1,14 @@
+# args: --threads 2 app:app
+# get: /page /log /broken
+from gunicorn.glogging import Logger
+
+
+class Short(Logger):
+    error_fmt = "server %(levelname)s: %(message)s"
+    datefmt = "%H:%M"
+    access_fmt = "access: %(message)s"
+
+
+logger_class = Short
+accesslog = "-"
+access_log_format = "%(m)s %(U)s %(s)s"

@@ -1,0 +1,3 @@
+# get: /errors /log /broken
+errorlog = "error.log"
+loglevel = "warning"
