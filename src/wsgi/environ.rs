@@ -238,7 +238,7 @@ fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> Result<&'a [u8], String>
     match path.strip_prefix(script_name) {
         Some(rest) if script_name.is_empty() || rest.is_empty() || rest[0] == b'/' => Ok(rest),
         _ => Err(format!(
-            "Request path '{}' does not start with SCRIPT_NAME '{}'",
+            "Configuration problem: Request path '{}' does not start with SCRIPT_NAME '{}'",
             path.escape_ascii(),
             script_name.escape_ascii()
         )),

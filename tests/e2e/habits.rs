@@ -30,6 +30,30 @@ macro_rules! habits {
 }
 
 habits! {
+    app_by_a_factory
+    app_is_missing
+    app_is_not_in_its_module
+    app_raises
+    class_attributes
+    class_gevent
+    class_hooks
+    class_on_the_line
+    class_uvicorn
+    config_check
+    config_is_wrong
+    config_raises
+    hook_ends_the_worker
+    hook_names_the_server
+    hook_order
+    hook_post_request
+    hook_raises_at_the_end
+    hook_raises_in_on_starting
+    hook_raises_in_post_fork
+    hook_raises_in_pre_request
+    hook_replaces_app
+    hook_sees_signals
+    hook_with_two_arguments
+    hook_wraps_app
     log_class_access
     log_class_atoms
     log_class_by_name
@@ -49,6 +73,16 @@ habits! {
     log_filter_in_on_starting
     log_formatter_in_when_ready
     log_nothing_but_critical
+    settings_of_hidden_names
+    settings_of_limits
+    settings_of_proxies
+    settings_of_the_environment
+    settings_of_the_line_win
+    start_application
+    start_base_application
+    start_of_a_wrong_setting
+    start_run
+    start_wsgi_application
 }
 
 #[test]
@@ -203,7 +237,7 @@ impl Habit {
             (Server::Real, Some(args)) => {
                 Start::program(venv.join("bin/python"), ["script.py"]).args(args)
             }
-            (Server::Real, None) => Start::program(venv.join("bin/gunicorn"), &self.args),
+            (Server::Real, None) => Start::program(venv.join("bin/python"), ["-c", "import sys, sysconfig; sys.path.insert(0, sysconfig.get_path('purelib')); from gunicorn.app.wsgiapp import run; sys.argv[0]='gunicorn'; run()"]).args(&self.args),
             (Server::Ours, Some(args)) => Start::new(["python", "--venv"])
                 .args([&venv])
                 .args(["script.py"])
@@ -213,23 +247,36 @@ impl Habit {
     }
 }
 
-/// The names in fields have no case, and the date is another one.
+/// The names in fields have no case, and the date is another one. Of the servers'
+/// own pages the words count.
 fn lines_of(answer: &Response) -> Seen {
+    let is_own_page = answer.status >= 400 && answer.text().contains("<title>");
+    let length = if is_own_page { "content-length: " } else { "date: " };
     let fields = answer.headers.iter();
     let mut lines: Seen = fields
         .map(|(name, value)| format!("{}: {value}", name.to_ascii_lowercase()))
-        .filter(|line| !line.starts_with("date: "))
+        .filter(|line| !line.starts_with("date: ") && !line.starts_with(length))
         .map(|line| line.replace("server: rgunicorn", "server: gunicorn"))
         .collect();
     lines.push(format!("status {}", answer.status));
-    lines.extend(answer.text().lines().map(str::to_owned));
+    if is_own_page {
+        lines.extend(answer.text().split(['<', '>']).map(|it| it.trim().to_owned()));
+        lines.retain(|line| !["", "p", "/p"].contains(&&**line));
+        lines.sort();
+        lines.dedup();
+    } else {
+        // As long as the other.
+        let own = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
+        let text = answer.text().replace(own, "gunicorn/27.0.1");
+        lines.extend(text.lines().map(str::to_owned));
+    }
     lines
 }
 
 /// Not so are the frames of tracebacks, and lines about what this server has not.
 fn is_compared(line: &str) -> bool {
     let frame = line.starts_with("  ") || line.starts_with("Traceback (most");
-    !frame && !line.contains("Control socket listening at ")
+    !frame && !line.is_empty() && !line.contains("Control socket listening at ")
 }
 
 /// A line without what differs from run to run.
@@ -237,6 +284,7 @@ fn masked(line: &str, port: &str) -> String {
     let line = line.replace(port, "PORT");
     let line = line.replace(concat!("rgunicorn ", env!("CARGO_PKG_VERSION")), "gunicorn");
     let line = line.replace("gunicorn 27.0.1", "gunicorn");
+    let line = line.replace("(pid:", "(");
     let mut masked = String::new();
     let mut rest = &*line;
     while let Some(at) = rest.find(['[', '(', '<']) {

@@ -1,5 +1,8 @@
 # args: --threads 2 app:app
 # get: /page /log /broken
+# differs: the path of a request whose app has raised, in the access log
+# only real: access: GET None 500
+# only ours: access: GET /broken 500
 from gunicorn.glogging import Logger
 
 

@@ -29,6 +29,11 @@ def app(environ, start_response):
     return [body]
 
 
+def make(own):
+    os.environ["OWN"] = own
+    return app
+
+
 async def asgi(scope, receive, send):
     if scope["type"] != "http":
         return

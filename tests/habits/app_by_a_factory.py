@@ -1,0 +1,2 @@
+# args: app:make(own="1")
+# get: /environ

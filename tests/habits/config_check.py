@@ -1,0 +1,3 @@
+# args: --check-config app:app
+# ends
+workers = 2

@@ -1,0 +1,5 @@
+# get: /page /environ
+import gunicorn
+
+gunicorn.SERVER = "web"
+gunicorn.SERVER_SOFTWARE = "web/1.0"

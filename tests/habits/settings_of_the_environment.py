@@ -1,0 +1,2 @@
+# get: /environ
+raw_env = ["OWN=value", "SCRIPT_NAME=/own"]
