@@ -284,7 +284,7 @@ fn masked(line: &str, port: &str) -> String {
     let line = line.replace(port, "PORT");
     let line = line.replace(concat!("rgunicorn ", env!("CARGO_PKG_VERSION")), "gunicorn");
     let line = line.replace("gunicorn 27.0.1", "gunicorn");
-    let line = line.replace("(pid:", "(");
+    let line = line.replace("(pid: ", "(").replace("(pid:", "(");
     let mut masked = String::new();
     let mut rest = &*line;
     while let Some(at) = rest.find(['[', '(', '<']) {

@@ -69,12 +69,12 @@ fn script_name() {
     assert_eq!(call.run().body(), "/a%20b /c");
     call.settings.script_name = "/a".into();
     let reply = call.run();
-    assert_eq!((reply.status(), reply.keep_alive), (500, false));
+    assert_eq!((reply.status(), reply.keep_alive), (400, false));
     assert_eq!(
         reply.errors,
         [
             "WARN Invalid request from ip=127.0.0.2: \
-             Request path '/a%20b/c' does not start with SCRIPT_NAME '/a'",
+             Configuration problem: Request path '/a%20b/c' does not start with SCRIPT_NAME '/a'",
             "INFO access line"
         ]
     );
