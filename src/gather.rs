@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 use pyo3::prelude::*;
 
-use crate::config::{ConfigFile, Draft, Settings, current_folder};
+use crate::config::{ConfigFile, Draft, OwnClass, Settings, WorkerClass, current_folder};
 use crate::python::config_file::Place;
 use crate::python::{self, Hooks};
 use crate::site::Site;
@@ -23,8 +23,8 @@ pub struct Gathered {
 }
 
 /// Gives the draft what the config file and the environment say, and finishes
-/// it. The interpreter is started if there is a config file or a logger class of the
-/// user's, and not otherwise. `line` is the whole command line.
+/// it. The interpreter is started if there is a config file, or a worker class or a
+/// logger class in Python, and not otherwise. `line` is the whole command line.
 ///
 /// To be called in the folder that the server was started in; it can be called
 /// again, and the file runs anew then.
@@ -42,13 +42,21 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
         }
         None => ConfigFile::default(),
     };
-    let settings = draft.clone().finish(variable)?;
-    if settings.has_own_logger() && !python::is_started() {
+    let mut settings = draft.clone().finish(variable)?;
+    let is_named = matches!(settings.worker_class, WorkerClass::Named(_));
+    if (is_named || settings.has_own_logger()) && !python::is_started() {
         let site = find_site(&draft, &mut warnings)?;
         python::start(&site.serving(line.to_vec()))?;
     }
-    let cfg = file.cfg(&settings, settings.has_own_logger())?;
-    let hooks = file.hooks(cfg.as_ref())?;
+    let mut class = None;
+    if let WorkerClass::Named(name) = &settings.worker_class {
+        let own = OwnClass::find(name, &file, &mut draft)?;
+        settings = draft.finish(variable)?;
+        warnings.extend(own.warnings);
+        class = Some(own.class);
+    }
+    let cfg = file.cfg(&settings, class.as_ref(), settings.has_own_logger())?;
+    let hooks = file.hooks(cfg.as_ref(), class.is_some())?;
     warnings.extend(file.warnings);
     warnings.extend(settings.idle());
     Ok(Gathered {

@@ -237,7 +237,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     master.opened = Instant::now();
     ::log::debug!("Arbiter booted");
     ::log::info!("Listening at: {} ({})", master.sockets, Pid::this());
-    let class = master.settings().worker_class;
+    let class = master.settings().worker_class.clone();
     // Else the first worker says it.
     if !class.depends_on_app() {
         ::log::info!("Using worker: {class}");

@@ -19,6 +19,8 @@ pub enum Layer {
     CommandArguments,
     /// The command line.
     CommandLine,
+    /// A worker class in Python, by the keywords that it has for its server.
+    WorkerClass,
 }
 
 /// A value that its setting refuses: one sentence.
@@ -73,6 +75,18 @@ impl Draft {
         given.then_some(self.settings.config.as_os_str())
     }
 
+    /// Where the worker class comes from, if from anywhere.
+    pub(super) fn worker_class_layer(&self) -> Option<Layer> {
+        self.given.get("worker_class").copied()
+    }
+
+    /// The error that the worker class cannot be used.
+    pub(super) fn invalid_worker_class(&self, reason: String) -> Invalid {
+        let setting = Setting::named("worker_class").expect("there is this setting");
+        let layer = self.worker_class_layer().unwrap_or(Layer::Environment);
+        Invalid::new(layer, setting, reason)
+    }
+
     fn is_given(&self, setting: &Setting) -> bool {
         self.given.contains_key(setting.name)
     }
@@ -95,6 +109,9 @@ impl Draft {
             }
         }
         let settings = &mut self.settings;
+        if let Some(reason) = settings.worker_class.refusal() {
+            return Err(self.invalid_worker_class(reason));
+        }
         if settings.worker_class == WorkerClass::Sync && settings.threads > 1 {
             settings.worker_class = WorkerClass::Gthread;
         }
@@ -159,6 +176,7 @@ fn place(layer: Layer, setting: &Setting) -> String {
         (Layer::Environment, Some((variable, _))) => format!("${variable}"),
         (Layer::CommandArguments, _) => format!("{flag} in $GUNICORN_CMD_ARGS"),
         (Layer::CommandLine, _) => flag.to_owned(),
+        (Layer::WorkerClass, _) => format!("{} by the worker class's keywords", setting.name),
         _ => setting.name.to_owned(),
     }
 }

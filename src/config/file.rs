@@ -29,6 +29,9 @@ pub enum ConfigFileError {
     File(#[from] config_file::Error),
     #[error("{invalid} It stands in {place}.")]
     Value { place: String, invalid: Invalid },
+    /// The worker class, or what it brings, cannot be used.
+    #[error(transparent)]
+    WorkerClass(#[from] Invalid),
     /// Something of the file's own raised while it was used; the traceback.
     #[error("{0}")]
     Raised(String),
@@ -62,39 +65,73 @@ impl ConfigFile {
         })
     }
 
-    /// The settings as Python code sees them, if there is a config file or
-    /// `needed` for something else.
+    /// The settings as Python code sees them, with the worker class if it is one
+    /// of the user's; nothing without a config file, unless it is `needed`.
     ///
     /// # Errors
     /// Only a lack of memory.
     pub fn cfg(
         &self,
         settings: &Settings,
+        class: Option<&Py<PyAny>>,
         needed: bool,
     ) -> Result<Option<Py<PyAny>>, ConfigFileError> {
-        if self.objects.is_none() && !needed {
+        if self.objects.is_none() && class.is_none() && !needed {
             return Ok(None);
         }
         Python::attach(|py| {
-            let objects = self.objects.as_ref().map(|objects| objects.bind(py));
-            match cfg(py, settings, objects) {
+            let make = || {
+                let objects = match &self.objects {
+                    Some(objects) => objects.bind(py).copy()?,
+                    None => PyDict::new(py),
+                };
+                // The file's may not be the one that counts.
+                match class {
+                    Some(class) => objects.set_item("worker_class", class)?,
+                    None if objects.contains("worker_class")? => {
+                        objects.del_item("worker_class")?
+                    }
+                    None => {}
+                }
+                if let Some(logger) = objects.get_item("logger_class")?
+                    && Value::from_python(&logger)? != Value::Object(settings.logger_class.clone())
+                {
+                    objects.del_item("logger_class")?;
+                }
+                cfg(py, settings, Some(&objects))
+            };
+            match make() {
                 Ok(cfg) => Ok(Some(cfg.unbind())),
                 Err(error) => Err(ConfigFileError::Raised(traceback::format(py, &error))),
             }
         })
     }
 
-    /// The hooks, which see these settings. Without any, nothing is made.
+    /// The class that the file gives as `worker_class`, if it is not a name.
+    pub(super) fn worker_class<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let objects = self.objects.as_ref()?.bind(py);
+        objects.get_item("worker_class").ok()?
+    }
+
+    /// The hooks, which see these settings; `has_class` says whether the worker
+    /// class is one of the user's. Without any, nothing is made.
     ///
     /// # Errors
     /// Only a lack of memory.
-    pub fn hooks(&self, cfg: Option<&Py<PyAny>>) -> Result<Hooks, ConfigFileError> {
-        let (Some(objects), Some(cfg)) = (&self.objects, cfg) else {
+    pub fn hooks(
+        &self,
+        cfg: Option<&Py<PyAny>>,
+        has_class: bool,
+    ) -> Result<Hooks, ConfigFileError> {
+        let Some(cfg) = cfg else {
             return Ok(Hooks::default());
         };
         Python::attach(|py| {
             let make = || {
-                let objects = objects.bind(py);
+                let objects = match &self.objects {
+                    Some(objects) => objects.bind(py).clone(),
+                    None => PyDict::new(py),
+                };
                 let is_hook = |setting: &&Setting| matches!(setting.kind, Kind::Hook(_));
                 let mut names = HashSet::new();
                 for hook in TABLE.iter().filter(is_hook) {
@@ -102,7 +139,7 @@ impl ConfigFile {
                         names.insert(hook.name);
                     }
                 }
-                Hooks::new(names, cfg.bind(py))
+                Hooks::new(names, has_class, cfg.bind(py))
             };
             make().map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))
         })
@@ -209,9 +246,9 @@ mod tests {
         let file = ConfigFile::read(&place, &mut draft).map_err(|error| error.to_string())?;
         let settings = draft.finish(|_| None).map_err(|error| error.to_string())?;
         let cfg = file
-            .cfg(&settings, false)
+            .cfg(&settings, None, false)
             .map_err(|error| error.to_string())?;
-        file.hooks(cfg.as_ref())
+        file.hooks(cfg.as_ref(), false)
             .map_err(|error| error.to_string())?;
         Ok((settings, file.warnings))
     }
@@ -250,7 +287,6 @@ mod tests {
             ("when_ready = 'os.nothing'", "cannot be imported"),
             ("1/0", "ZeroDivisionError"),
             ("x = (", "SyntaxError"),
-            ("worker_class = 'eventlet'", "'gevent'"),
             ("dirty_workers = 2", "Celery"),
         ] {
             let error = read(text).unwrap_err();

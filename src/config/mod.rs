@@ -13,6 +13,7 @@ mod file;
 mod folder;
 mod log_address;
 mod logs;
+mod own_class;
 #[cfg(test)]
 mod page;
 mod print;
@@ -29,6 +30,7 @@ pub use draft::{Draft, Invalid, Layer};
 pub use file::ConfigFile;
 pub use folder::current_folder;
 pub use log_address::{StatsdAddress, SyslogAddress};
+pub use own_class::OwnClass;
 pub use settings::{Settings, TABLE};
 pub use table::{Kind, Setting};
 pub use trusted::TrustedPeers;

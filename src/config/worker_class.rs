@@ -5,7 +5,7 @@ use std::fmt;
 use super::value::{ToValue, Value};
 
 /// The kind of worker that serves the requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerClass {
     /// One request at a time.
     Sync,
@@ -17,6 +17,11 @@ pub enum WorkerClass {
     Gevent,
     /// Tornado's loop; the app carries tornado.
     Tornado,
+    /// asyncio for apps of aiohttp, which the app carries.
+    Aiohttp,
+    /// A class in Python, by its dotted name, until it is known which of the
+    /// others serves for it.
+    Named(String),
 }
 
 /// Every name, short or dotted.
@@ -47,10 +52,18 @@ const NAMES: &[(&str, WorkerClass)] = &[
         "gunicorn.workers.gtornado.TornadoWorker",
         WorkerClass::Tornado,
     ),
+    ("aiohttp", WorkerClass::Aiohttp),
+    ("aiohttp.GunicornWebWorker", WorkerClass::Aiohttp),
+    ("aiohttp.GunicornUVLoopWebWorker", WorkerClass::Aiohttp),
+    ("aiohttp.worker.GunicornWebWorker", WorkerClass::Aiohttp),
+    (
+        "aiohttp.worker.GunicornUVLoopWebWorker",
+        WorkerClass::Aiohttp,
+    ),
 ];
 
 impl WorkerClass {
-    /// Reads one of the names, also after `egg:gunicorn#`.
+    /// Reads a name, also after `egg:gunicorn#`. One that is not known is kept.
     pub fn check(value: Value) -> Result<Self, String> {
         let name = match &value {
             Value::Str(name) => name.trim(),
@@ -61,23 +74,31 @@ impl WorkerClass {
         let short = name.strip_prefix("egg:gunicorn#").unwrap_or(name);
         let mut names = NAMES.iter();
         if let Some((_, class)) = names.find(|(known, _)| *known == short) {
-            return Ok(*class);
+            return Ok(class.clone());
         }
-        Err(match short {
-            "eventlet" | "gunicorn.workers.geventlet.EventletWorker" => {
+        Ok(Self::Named(short.to_owned()))
+    }
+
+    /// Why a name cannot be one of a class in Python. It is not looked at
+    /// before it is known that no other source gives another class.
+    pub fn refusal(&self) -> Option<String> {
+        let Self::Named(name) = self else { return None };
+        match name.as_str() {
+            "eventlet" | "gunicorn.workers.geventlet.EventletWorker" => Some(
                 "eventlet is no longer maintained, and Gunicorn has dropped it, too; take 'gevent' \
                  or 'gthread'"
-                    .to_owned()
-            }
-            _ => format!(
-                "there is no worker class '{name}', and classes in Python cannot serve here; take \
-                 'sync', 'gthread', 'asgi', 'gevent' or 'tornado'"
+                    .to_owned(),
             ),
-        })
+            name if !name.contains('.') => Some(format!(
+                "there is no worker class '{name}'; take 'sync', 'gthread', 'asgi', 'gevent' or \
+                 'tornado', or the dotted name of a class that derives from Gunicorn's"
+            )),
+            _ => None,
+        }
     }
 
     /// True for the classes whose place `asgi` takes if the app speaks ASGI.
-    pub fn depends_on_app(self) -> bool {
+    pub fn depends_on_app(&self) -> bool {
         matches!(self, Self::Sync | Self::Gthread)
     }
 
@@ -98,6 +119,8 @@ impl fmt::Display for WorkerClass {
             Self::Asgi => "asgi",
             Self::Gevent => "gevent",
             Self::Tornado => "tornado",
+            Self::Aiohttp => "aiohttp",
+            Self::Named(name) => name,
         })
     }
 }
@@ -121,15 +144,17 @@ mod tests {
         for (name, class) in NAMES {
             let short = class.to_string();
             for name in [name, format!("egg:gunicorn#{short}").as_str()] {
-                assert_eq!(check(name), Ok(*class));
+                assert_eq!(check(name), Ok(class.clone()));
             }
         }
     }
 
     #[test]
     fn unknown_ones_are_refused_with_advice() {
-        assert!(check("eventlet").unwrap_err().contains("'gevent'"));
-        assert!(check("mine.Worker").unwrap_err().contains("'mine.Worker'"));
+        let refusal = |name| check(name).unwrap().refusal();
+        assert!(refusal("eventlet").unwrap().contains("'gevent'"));
+        assert!(refusal("mine").unwrap().contains("'mine'"));
+        assert_eq!(refusal("mine.Worker"), None);
         assert!(WorkerClass::check(Value::Int(1)).is_err());
     }
 }

@@ -62,6 +62,8 @@ pub struct RequestFacts<'a> {
     pub scheme: &'a str,
     /// Whether the connection ends with this request.
     pub close: bool,
+    /// What its body can be read from.
+    pub body: Option<&'a Py<PyAny>>,
 }
 
 /// What a hook can see of an answer.
@@ -78,12 +80,17 @@ pub struct ResponseFacts<'a> {
 }
 
 impl Hooks {
-    /// The functions that the settings `cfg` have under these names.
+    /// The functions that the settings `cfg` have under these names; `has_class`
+    /// says whether their worker class is one of the user's.
     ///
     /// # Errors
     /// Only a lack of memory.
-    pub fn new(names: HashSet<&'static str>, cfg: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if names.is_empty() {
+    pub fn new(
+        names: HashSet<&'static str>,
+        has_class: bool,
+        cfg: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        if names.is_empty() && !has_class {
             return Ok(Self::default());
         }
         let module = cfg.py().import("_rgunicorn.hooks")?;
@@ -151,24 +158,41 @@ impl Hooks {
     }
 
     /// In the worker, before the app is loaded; the interpreter runs.
-    pub fn post_fork(&self, master: &Master, age: u64) -> Result<(), HookError> {
+    pub fn post_fork(
+        &self,
+        master: &Master,
+        age: u64,
+        preloaded: Option<&Py<PyAny>>,
+    ) -> Result<(), HookError> {
         if self.0.is_none() {
             return Ok(());
         }
         self.call("post_fork", |python| {
-            python.call_method1("post_fork", (facts(master), age))
+            python.call_method1("post_fork", (facts(master), age, preloaded))
         })
         .map(drop)
     }
 
-    /// In the worker, with the app loaded.
-    pub fn post_worker_init(&self, application: &Py<PyAny>) -> Result<(), HookError> {
-        if self.0.is_none() {
+    /// Whether a worker's life is in Python: where hooks may change its course.
+    pub fn lead_worker(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Leads the life of the worker; `steps` are what the server does in it.
+    /// Comes back at its end.
+    ///
+    /// # Errors
+    /// What a step has raised, or the user's own code.
+    pub fn live(&self, steps: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(given) = &self.0 else {
             return Ok(());
-        }
-        self.call("post_worker_init", |python| {
-            python.call_method1("loaded", (application,))
-        })?;
+        };
+        let python = given.python.bind(steps.py());
+        python.call_method1("live", (steps,)).map(drop)
+    }
+
+    /// In the worker, with the app loaded.
+    pub fn post_worker_init(&self) -> Result<(), HookError> {
         self.of_worker("post_worker_init")
     }
 
@@ -216,13 +240,28 @@ impl Hooks {
             facts.set_item("remote_addr", &peer)?;
             facts.set_item("scheme", request.scheme)?;
             facts.set_item("_close", request.close)?;
+            if let Some(body) = request.body {
+                facts.set_item("body", body)?;
+            }
             python.call_method("pre_request", (), Some(&facts))
         })
         .map(|request| request.expect("there are hooks"))
     }
 
-    /// After the answer. The worker ends after a hook that says so, by
-    /// `worker.alive = False`.
+    /// Brings what `pre_request` has changed of the request into its environ.
+    ///
+    /// # Errors
+    /// It has changed it to what cannot be.
+    pub fn amend(&self, request: &Py<PyAny>, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        if !self.has("pre_request") {
+            return Ok(());
+        }
+        request
+            .call_method1(environ.py(), "amend", (environ,))
+            .map(drop)
+    }
+
+    /// After the answer.
     pub fn post_request(
         &self,
         request: &Py<PyAny>,

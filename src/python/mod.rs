@@ -51,7 +51,7 @@ pub use hooks::Hooks;
 pub use latin_1::latin_1;
 pub use renew::rename;
 pub use stacks::stacks;
-pub use thread::thread;
+pub use thread::{thread, without_gil};
 pub use venv::{VenvError, venv_site_packages};
 
 /// The version of the CPython inside, as in `3.13.5`.

@@ -14,7 +14,9 @@ mod heartbeat;
 mod hub;
 mod in_flight;
 mod last_words;
+mod life;
 mod memory;
+mod names;
 mod output;
 mod own_page;
 mod policy;
@@ -27,6 +29,7 @@ mod shared;
 mod signal_handler;
 mod signals;
 mod spool;
+mod steps;
 mod sync;
 mod today;
 mod tornado;
@@ -37,20 +40,18 @@ pub use handover::Handover;
 pub use heartbeat::{Bell, Heartbeat};
 pub use reload::Watched;
 
-use crate::config::{Settings, WorkerClass, current_folder};
+use crate::config::Settings;
 use crate::log::AccessLog;
 use crate::net::{Listener, Tls};
-use crate::process::{Owner, daemon};
-use crate::python::app::{self, AppSource, LoadError, Protocol};
-use crate::python::{self, Environment, Hooks, hooks, logger, reloading, time_zone, traceback};
-use crate::wsgi::{self, Application};
+use crate::process::Owner;
+use crate::python::app::{AppSource, LoadError};
+use crate::python::{self, Environment, Hooks, hooks, logger, traceback};
+use life::Life;
 use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
 use signals::Signals;
-use std::env;
 use std::process;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a new worker is given.
 pub struct Boot<'a> {
@@ -124,28 +125,10 @@ pub fn run(boot: &Boot<'_>) -> i32 {
     };
     let pid = process::id();
     ::log::info!("Booting worker with pid: {pid}");
-    let mut watched = boot.watched.clone();
-    let loaded = load(boot, watched.as_mut());
-    if loaded.is_ok() {
-        daemon::forget();
-    }
-    if watched.is_some() && loaded.is_ok() {
-        ::log::warn!("Reloader is on. Use in development only!");
-    }
-    let watch = watched.filter(|_| loaded.is_ok()).and_then(|watched| {
-        let engine = boot.settings.reload_engine;
-        reload::Watch::start(engine, watched, boot.heartbeat.clone(), boot.hooks.clone())
-            .inspect_err(|error| ::log::error!("Changes of the app cannot be watched: {error}"))
-            .ok()
-    });
-    memory::watch(boot.settings, boot.heartbeat);
-    if boot.settings.request_timeout > 0 {
-        let limit = Duration::from_secs(boot.settings.request_timeout.into());
-        let in_flight = Arc::clone(signals.in_flight());
-        deadline::watch(limit, in_flight, boot.heartbeat.clone(), signals.watched());
-    }
-    let code = match loaded.and_then(|app| serve(boot, app, &signals)) {
+    let mut life = Life::new(boot, &signals);
+    let code = match life.live() {
         Ok(()) => DONE,
+        Err(Failure::Exit(code)) => code,
         Err(Failure::Serving(error)) => {
             ::log::error!("Exception in worker process\n{error}");
             FAILED
@@ -165,7 +148,7 @@ pub fn run(boot: &Boot<'_>) -> i32 {
     signals.leave();
     ::log::info!("Worker exiting (pid: {pid})");
     boot.hooks.worker_exit();
-    drop(watch);
+    drop(life);
     if python::is_started() {
         // It can only fail as the app has broken the module.
         let _ = Python::attach(app_signals::hide);
@@ -183,6 +166,18 @@ enum Failure {
     Loading(LoadError),
     /// What went wrong, as text.
     Serving(String),
+    /// Python code has asked for this exit code.
+    Exit(i32),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Loading(error) => error.fmt(f),
+            Self::Serving(error) => f.write_str(error),
+            Self::Exit(code) => write!(f, "exit code {code}"),
+        }
+    }
 }
 
 impl Failure {
@@ -234,115 +229,4 @@ fn log_by_python(boot: &Boot<'_>) -> Result<(), Failure> {
 /// Python cannot be told.
 pub fn show_signals() -> anyhow::Result<()> {
     Ok(Python::attach(app_signals::show)?)
-}
-
-/// The app, and the class of worker that can serve it. Where it is watched, one
-/// that cannot be loaded is a page that says why, until one of its files
-/// changes.
-fn load(
-    boot: &Boot<'_>,
-    watched: Option<&mut Watched>,
-) -> Result<(Py<PyAny>, WorkerClass), Failure> {
-    if let Some(owner) = boot.owner {
-        owner.become_it().map_err(|error| Failure::boot(&error))?;
-        // What the master has laid out may not be for this user.
-        time_zone::provide();
-    }
-    let hooked = |error: hooks::HookError| Failure::boot(&error);
-    let callable = match boot.preloaded {
-        Some(app) => {
-            python::rename(boot.environment).map_err(|error| Failure::boot(&error))?;
-            log_by_python(boot)?;
-            show_signals().map_err(|error| Failure::boot(&error))?;
-            boot.hooks
-                .post_fork(boot.master, boot.age)
-                .map_err(hooked)?;
-            if boot.settings.worker_class == WorkerClass::Tornado {
-                tornado::prepare(boot)?;
-            }
-            Python::attach(|py| app.clone_ref(py))
-        }
-        None => {
-            python::start(boot.environment).map_err(|error| Failure::boot(&error))?;
-            log_by_python(boot)?;
-            show_signals().map_err(|error| Failure::boot(&error))?;
-            if boot.settings.spew {
-                python::spew::start().map_err(|error| Failure::boot(&error))?;
-            }
-            boot.hooks
-                .post_fork(boot.master, boot.age)
-                .map_err(hooked)?;
-            match boot.settings.worker_class {
-                WorkerClass::Gevent => gevent::patch()?,
-                WorkerClass::Tornado => tornado::prepare(boot)?,
-                _ => {}
-            }
-            match (app::load(boot.app), watched) {
-                (Err(LoadError::App(text) | LoadError::Raised(text)), Some(watched)) => {
-                    ::log::error!("{text}");
-                    watched.files.extend(reloading::files_in(&text));
-                    let folder = current_folder();
-                    watched.patterns.push(folder.join("*.py").into_os_string());
-                    let page = reloading::failing_app(&text);
-                    let page = page.map_err(|error| Failure::boot(&error))?;
-                    return Ok((page, WorkerClass::Sync));
-                }
-                (loaded, _) => loaded.map_err(Failure::Loading)?,
-            }
-        }
-    };
-    boot.hooks.post_worker_init(&callable).map_err(hooked)?;
-    let settings = boot.settings;
-    let class = settings.worker_class.with_threads(settings.threads);
-    match (class, app::protocol(&callable)) {
-        (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => {
-            Ok((callable, WorkerClass::Asgi))
-        }
-        (WorkerClass::Gevent | WorkerClass::Tornado, Protocol::Asgi) => Err(Failure::app(
-            "The app speaks ASGI: take the worker class 'asgi'.",
-        )),
-        (WorkerClass::Asgi, Protocol::Wsgi) => Err(Failure::app(
-            "The app speaks WSGI: take the worker class 'sync' or 'gthread'.",
-        )),
-        (WorkerClass::Tornado, _) => Ok((callable, class)),
-        (_, Protocol::Tornado) => Err(Failure::app(
-            "The app is one of Tornado's: take the worker class 'tornado'.",
-        )),
-        _ => Ok((callable, class)),
-    }
-}
-
-fn serve(
-    boot: &Boot<'_>,
-    (callable, class): (Py<PyAny>, WorkerClass),
-    signals: &Signals,
-) -> Result<(), Failure> {
-    if boot.age == 1 && boot.settings.worker_class.depends_on_app() {
-        ::log::info!("Using worker: {class}");
-    }
-    if matches!(class, WorkerClass::Asgi | WorkerClass::Tornado) {
-        return match class {
-            WorkerClass::Tornado => tornado::serve(boot, &callable, signals),
-            _ => asgi::serve(boot, &callable, signals, asgi::MODULE),
-        };
-    }
-    let settings = wsgi::Settings {
-        multithread: class != WorkerClass::Sync,
-        multiprocess: boot.settings.workers > 1,
-        script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
-        sendfile: boot.settings.sendfile,
-        server_header: boot.settings.server_header.clone(),
-        hooks: boot.hooks.clone(),
-    };
-    let application =
-        Application::new(callable, &settings).map_err(|error| Failure::boot(&error))?;
-    if class == WorkerClass::Gevent {
-        return gevent::serve(boot, &application, signals);
-    }
-    let served = match class {
-        WorkerClass::Sync => sync::serve(boot, &application, signals),
-        WorkerClass::Gthread => gthread::serve(boot, &application, signals),
-        other => unreachable!("{other} was served above"),
-    };
-    served.map_err(|error| Failure::Serving(error.to_string()))
 }

@@ -17,9 +17,6 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// `SERVER_SOFTWARE` in the environ.
-pub(super) const SOFTWARE: &str = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
-
 /// An app that was loaded, ready for requests.
 pub struct Application {
     callable: Py<PyAny>,
@@ -98,14 +95,15 @@ impl Application {
     ) -> PyResult<bool> {
         let answer = start.get().answer();
         answer.lock().set_echo(request.echo);
-        let seen = Seen::begin(&self.hooks, request);
+        let seen = Seen::begin(&self.hooks, request, Some(input.as_any()));
         let mount = self.environs.mount(request);
         let environ = match (&seen, &mount) {
             (Err(error), _) => Err(error.clone_ref(py)),
             (Ok(_), Err(why)) => Err(PyValueError::new_err(why.clone())),
-            (Ok(_), Ok(mount)) => {
+            (Ok(seen), Ok(mount)) => {
                 let hints = start.get().early_hints(py);
-                self.environs.make(py, request, mount, &input, hints)
+                let environ = self.environs.make(py, request, mount, &input, hints);
+                environ.and_then(|environ| seen.amend(&environ).map(|()| environ))
             }
         };
         let mut iterable = None;

@@ -30,6 +30,8 @@ pub struct Settings {
     pub sendfile: bool,
     /// The `Server` field of every response; empty for none.
     pub server_header: String,
+    /// `SERVER_SOFTWARE` in the environ.
+    pub software: String,
     /// What is to be told of each request.
     pub hooks: Hooks,
 }
@@ -104,7 +106,7 @@ impl EnvironMaker {
         template.set_item("wsgi.run_once", false)?;
         template.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         template.set_item("wsgi.input_terminated", true)?;
-        template.set_item("SERVER_SOFTWARE", super::application::SOFTWARE)?;
+        template.set_item("SERVER_SOFTWARE", &settings.software)?;
         for key in KEYS.into_iter().chain(["wsgi.early_hints"]) {
             template.set_item(PyString::intern(py, key), "")?;
         }

@@ -7,6 +7,7 @@ use crate::python::hooks::{RequestFacts, ResponseFacts};
 use crate::python::{Hooks, latin_1};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// A request as the hooks have seen it; nothing where there are none.
 pub struct Seen<'a> {
@@ -19,7 +20,11 @@ impl<'a> Seen<'a> {
     ///
     /// # Errors
     /// The hook has raised; the request is answered as if the app had.
-    pub fn begin(hooks: &'a Hooks, request: &Request<'_>) -> PyResult<Seen<'a>> {
+    pub fn begin(
+        hooks: &'a Hooks,
+        request: &Request<'_>,
+        body: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Seen<'a>> {
         let seen = |request| Seen { hooks, request };
         if !hooks.watch_requests() {
             return Ok(seen(None));
@@ -30,6 +35,7 @@ impl<'a> Seen<'a> {
         let path = latin_1(head.path());
         let query = latin_1(head.query());
         let fields = head.fields();
+        let body = body.map(|body| body.clone().unbind());
         let facts = RequestFacts {
             method: &method,
             uri: &uri,
@@ -47,10 +53,22 @@ impl<'a> Seen<'a> {
                 .map(|port| (request.remote_addr.to_owned(), port)),
             scheme: request.scheme.as_str(),
             close: !head.keep_alive(),
+            body: body.as_ref(),
         };
         match hooks.pre_request(&facts) {
             Ok(request) => Ok(seen(Some(request))),
             Err(error) => Err(PyRuntimeError::new_err(error.to_string())),
+        }
+    }
+
+    /// Brings what the hook has changed of the request into its environ.
+    ///
+    /// # Errors
+    /// It has changed it to what cannot be.
+    pub fn amend(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        match &self.request {
+            Some(request) => self.hooks.amend(request, environ),
+            None => Ok(()),
         }
     }
 
@@ -68,10 +86,13 @@ impl<'a> Seen<'a> {
         };
         let status = head.map_or_else(String::new, |head| latin_1(head.status()));
         let fields = head.into_iter().flat_map(ResponseHead::fields);
+        let length = head.and_then(|head| head.field("content-length"));
+        let length = length.map(|it| ("Content-Length".to_owned(), latin_1(&it)));
         let facts = ResponseFacts {
             status: &status,
             headers: fields
                 .map(|(name, value)| (latin_1(name), latin_1(value)))
+                .chain(length)
                 .collect(),
             sent,
             headers_sent: head.is_some(),

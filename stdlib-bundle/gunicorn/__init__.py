@@ -9,3 +9,6 @@ version_info = (27, 0, 1)
 __version__ = ".".join(map(str, version_info))
 SERVER = "gunicorn"
 SERVER_SOFTWARE = f"{SERVER}/{__version__}"
+
+# As they were before anybody changed them.
+NAMES = {"SERVER": SERVER, "SERVER_SOFTWARE": SERVER_SOFTWARE}

@@ -6,6 +6,8 @@ import os
 import sys
 import types
 
+from _rgunicorn import worker_classes
+
 MODULE = "__config__"
 
 
@@ -21,6 +23,7 @@ def run(path):
 
 def run_text(text, path):
     """As `run`, of a file whose content is `text`."""
+    worker_classes.stand_in()
     module = types.ModuleType(MODULE)
     module.__file__ = path
     sys.modules[MODULE] = module
@@ -30,6 +33,7 @@ def run_text(text, path):
 
 def run_module(name):
     """The names in a module, which is imported anew."""
+    worker_classes.stand_in()
     sys.modules.pop(name, None)
     return vars(importlib.import_module(name))
 

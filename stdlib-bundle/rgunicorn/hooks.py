@@ -4,30 +4,36 @@ The server calls the methods of `Hooks`; each brings the objects up to date
 and calls one function.
 """
 
+import io
 import os
-import signal
 import socket
-import time
 from urllib.parse import unquote
 
-from _rgunicorn import current
+from _rgunicorn import current, server_names
+from _rgunicorn.worker import Application
 
 
 class Hooks:
     def __init__(self, cfg):
         self.cfg = cfg
         self.worker = None
+        self.worker_class = self.cfg.worker_class
 
     def _refresh(self, pid, workers, listeners):
         from _rgunicorn import logger
 
-        log = logger.of(self.cfg)
+        self.log = logger.of(self.cfg)
         # The master stays the same when it reads its settings again.
         if current.server is None:
-            current.server = Server(self.cfg, log)
+            current.server = Server(self.cfg, self.log)
         self.server = current.server
-        self.log = log
-        self.server.cfg, self.server.log = self.cfg, log
+        # What a hook has put in their place stays until the settings are read
+        # again.
+        if self.server.__dict__.get("_hooks") is not self:
+            self.server.__dict__["_hooks"] = self
+            self.server.cfg, self.server.log = self.cfg, self.log
+            if hasattr(self.worker_class, "check_config"):
+                self.worker_class.check_config(self.cfg, self.log)
         self.server.pid = pid
         self.server.__dict__["_wanted"] = workers
         self.server.LISTENERS = [Listener(*one) for one in listeners]
@@ -43,7 +49,7 @@ class Hooks:
     def pre_fork(self, facts, age):
         """A worker is about to be made."""
         self._refresh(*facts)
-        self.worker = Worker(self.cfg, self.log, age, self.server)
+        self.worker = self._new_worker(age)
         hook = self.cfg.settings["pre_fork"].get()
         if hook is not None:
             hook(self.server, self.worker)
@@ -55,38 +61,45 @@ class Hooks:
             self.server.WORKERS[pid] = self.worker
             self.worker = None
 
-    def post_fork(self, facts, age):
-        """This process is the worker."""
+    def post_fork(self, facts, age, preloaded):
+        """This process is the worker. The app was `preloaded`, or is None."""
         self._refresh(*facts)
         if self.worker is None:
-            self.worker = Worker(self.cfg, self.log, age, self.server)
+            self.worker = self._new_worker(age)
         self.server.pid = os.getppid()
         self.worker.pid = os.getpid()
         self.worker.ppid = os.getppid()
         self.worker.sockets = self.server.LISTENERS
+        if preloaded is not None:
+            self.worker.app.callable = preloaded
         hook = self.cfg.settings["post_fork"].get()
         if hook is not None:
             hook(self.server, self.worker)
 
-    def loaded(self, application):
-        self.worker.wsgi = application
-        self.worker.app.callable = application
-        self.worker.booted = True
+    def live(self, steps):
+        """The worker's life: comes back at its end."""
+        worker = self.worker
+        worker.steps = steps
+        if isinstance(worker.app, Application):
+            worker.app.loader = steps.load
+        worker.init_process()
 
     def of_worker(self, name):
-        self.worker.alive = name == "post_worker_init"
-        self.worker.aborted = name == "worker_abort"
+        if name == "worker_abort":
+            self.worker.aborted = True
+        if name != "post_worker_init":
+            self.worker._alive = False
         self.cfg.settings[name].get()(self.worker)
 
     def worker_exit(self):
-        self.worker.alive = False
+        self.worker._alive = False
         self.cfg.settings["worker_exit"].get()(self.server, self.worker)
 
     def child_exit(self, facts, pid):
         self._refresh(*facts)
         worker = self.server.WORKERS.pop(pid, None)
         if worker is None:
-            worker = Worker(self.cfg, self.log, 0, self.server)
+            worker = self._new_worker(0)
             worker.pid = pid
         hook = self.cfg.settings["child_exit"].get()
         if hook is not None:
@@ -105,10 +118,19 @@ class Hooks:
         if hook is not None:
             if environ is None:
                 environ = req.environ()
-            hook(self.worker, req, environ, Response(req=req, **facts))
-        if not self.worker.alive:
-            # A hook has said that this was the last request.
-            os.kill(os.getpid(), signal.SIGTERM)
+            hook(self.worker, req, environ, Response(req=req, cfg=self.cfg, **facts))
+
+    def _new_worker(self, age):
+        server = self.server
+        return self.worker_class(
+            age,
+            server.pid,
+            server.LISTENERS,
+            server.app,
+            server.timeout / 2,
+            server.cfg,
+            server.log,
+        )
 
 
 class Server:
@@ -160,63 +182,6 @@ class Server:
         return f"<master {self.pid}>"
 
 
-class Worker:
-    """One worker, as `gunicorn.workers.base.Worker` shows it to hooks."""
-
-    def __init__(self, cfg, log, age, server):
-        self.age = age
-        self.pid = "[booting]"
-        self.ppid = server.pid
-        self.sockets = server.LISTENERS
-        self.app = Application(cfg)
-        self.timeout = cfg.timeout / 2
-        self.cfg = cfg
-        self.log = log
-        self.booted = False
-        self.aborted = False
-        self.reloader = None
-        self.nr = 0
-        self.max_requests = cfg.max_requests or 2**63 - 1
-        self.alive = True
-        self.wsgi = None
-        self.tmp = Heartbeat()
-
-    def notify(self):
-        self.tmp.notify()
-
-    def __str__(self):
-        return f"<Worker {self.pid}>"
-
-
-class Heartbeat:
-    """The worker's sign of life. It is given by the server itself, out of
-    Python's sight."""
-
-    def __init__(self):
-        self._last = time.monotonic()
-
-    def notify(self):
-        self._last = time.monotonic()
-
-    def last_update(self):
-        return self._last
-
-    def close(self):
-        pass
-
-
-class Application:
-    """The app's place in the server."""
-
-    def __init__(self, cfg):
-        self.cfg = cfg
-        self.callable = None
-        self.app_uri = cfg.wsgi_app
-
-    def wsgi(self):
-        return self.callable
-
-
 class Listener:
     """A socket that the server listens at."""
 
@@ -244,13 +209,31 @@ class Request:
 
     def __init__(self, **facts):
         self.trailers = []
-        self.body = None
+        self.body = io.BytesIO()
         self.proxy_protocol_info = None
         self.fragment = ""
         self.__dict__.update(facts)
+        self._came = {**facts, "headers": list(self.headers)}
 
     def should_close(self):
         return self._close
+
+    def amend(self, environ):
+        """Brings what a hook has changed of the request into its environ."""
+        came = self._came
+        for name, key in _IN_ENVIRON.items():
+            if getattr(self, name) != came[name]:
+                environ[key] = getattr(self, name)
+        if self.path != came["path"]:
+            path = self.path.removeprefix(environ["SCRIPT_NAME"])
+            environ["PATH_INFO"] = unquote(path, "latin-1")
+        if self.headers != came["headers"]:
+            before, now = _by_key(came["headers"]), _by_key(self.headers)
+            for key in before.keys() | now.keys():
+                if key not in now:
+                    environ.pop(key, None)
+                elif before.get(key) != now[key]:
+                    environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join(now[key])
 
     def environ(self):
         """What an environ would have of it, where the app has got none."""
@@ -271,12 +254,36 @@ class Request:
         return f"<Request {self.method} {self.uri}>"
 
 
+# What of a request is an entry of its environ as it is.
+_IN_ENVIRON = {
+    "method": "REQUEST_METHOD",
+    "query": "QUERY_STRING",
+    "scheme": "wsgi.url_scheme",
+    "uri": "RAW_URI",
+}
+
+
+def _by_key(headers):
+    """The values of header fields by the entry of the environ that they make."""
+    found = {}
+    for name, value in headers:
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        found.setdefault(key, []).append(value)
+    return found
+
+
 class Response:
     """An answer, as `gunicorn.http.wsgi.Response` shows it."""
 
-    def __init__(self, req, status, headers, sent, headers_sent, close):
+    def __init__(self, req, cfg, status, headers, sent, headers_sent, close):
         self.req = req
-        self.version = "rgunicorn"
+        self.cfg = cfg
+        self.sock = None
+        self.version = server_names.header(cfg.server_header)
+        self.must_close = False
+        self.upgrade = False
         self.status = status
         self.status_code = int(status[:3]) if status[:3].isdigit() else None
         self.headers = headers
@@ -284,6 +291,8 @@ class Response:
         self.headers_sent = headers_sent
         lengths = [value for name, value in headers if name.lower() == "content-length"]
         self.response_length = int(lengths[0]) if lengths and lengths[0].isdigit() else None
+        has_body = req.method != "HEAD" and self.status_code not in (204, 304)
+        self.chunked = self.response_length is None and has_body and req.version > (1, 0)
         self._close = close
 
     def should_close(self):

@@ -97,13 +97,15 @@ class Config:
 
     @property
     def worker_class_str(self):
-        return str(self.settings["worker_class"].get())
+        value = self.settings["worker_class"].get()
+        return value if isinstance(value, str) else value.__name__
 
     @property
     def worker_class(self):
         from gunicorn import workers
 
-        return workers.named(self.worker_class_str)
+        value = self.settings["worker_class"].get()
+        return workers.named(value) if isinstance(value, str) else value
 
     @property
     def logger_class(self):

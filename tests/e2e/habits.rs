@@ -251,7 +251,11 @@ impl Habit {
 /// own pages the words count.
 fn lines_of(answer: &Response) -> Seen {
     let is_own_page = answer.status >= 400 && answer.text().contains("<title>");
-    let length = if is_own_page { "content-length: " } else { "date: " };
+    let length = if is_own_page {
+        "content-length: "
+    } else {
+        "date: "
+    };
     let fields = answer.headers.iter();
     let mut lines: Seen = fields
         .map(|(name, value)| format!("{}: {value}", name.to_ascii_lowercase()))
@@ -260,7 +264,12 @@ fn lines_of(answer: &Response) -> Seen {
         .collect();
     lines.push(format!("status {}", answer.status));
     if is_own_page {
-        lines.extend(answer.text().split(['<', '>']).map(|it| it.trim().to_owned()));
+        lines.extend(
+            answer
+                .text()
+                .split(['<', '>'])
+                .map(|it| it.trim().to_owned()),
+        );
         lines.retain(|line| !["", "p", "/p"].contains(&&**line));
         lines.sort();
         lines.dedup();

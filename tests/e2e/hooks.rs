@@ -154,7 +154,7 @@ fn every_hook_is_called_in_order_and_in_its_process() {
         "when_ready master True 127.0.0.1 http://127.0.0.1: 127.0.0.1",
         "pre_fork master [booting] 1 True",
         "post_fork worker True kept True",
-        "post_worker_init worker True True True",
+        "post_worker_init worker False True True",
         "pre_request worker GET /a b=c yes",
         "post_request worker /a 200 200 OK 5 yes 1",
         "worker_exit worker False",

@@ -80,4 +80,5 @@ mod users;
 mod watching;
 mod websocket;
 mod wheels;
+mod worker_classes;
 mod wsgi;

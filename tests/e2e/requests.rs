@@ -206,7 +206,9 @@ fn a_path_that_is_not_the_apps_is_told_with_the_reason(class: &[&str]) {
         .spawn();
     let target = server.target();
     for path in ["/health", "/mountedness", "/<b>"] {
-        let why = format!("Configuration problem: Request path '{path}' does not start with SCRIPT_NAME '/mounted'");
+        let why = format!(
+            "Configuration problem: Request path '{path}' does not start with SCRIPT_NAME '/mounted'"
+        );
         let answer = target.get(path);
         assert_eq!(answer.status, 400, "{path}");
         assert_eq!(answer.header("Connection"), Some("close"), "{path}");

@@ -11,7 +11,7 @@ use super::reactor::{Event, Reactor};
 use super::refusal::Refusal;
 use super::service::{pulse, rules};
 use super::signals::Signals;
-use super::{Boot, Failure, Heartbeat};
+use super::{Boot, Failure, Heartbeat, names};
 use crate::asgi::{self, Application, Call, Request};
 use crate::http::{Framing, Head, ResponseHead, Status, Version};
 use crate::log::AccessLog;
@@ -59,7 +59,7 @@ pub fn serve(
         access_log: boot.access_log,
         heartbeat: boot.heartbeat.clone(),
         in_flight: Arc::clone(signals.in_flight()),
-        server: boot.settings.server_header.clone(),
+        server: names::server_header(boot.settings),
         calls: Mutex::default(),
         answered: Mutex::default(),
         busy: AtomicBool::new(false),
@@ -301,7 +301,7 @@ impl Engine {
             id: exchange.id.as_deref(),
             echo: exchange.echo(),
         };
-        Seen::begin(self.boot.hooks, &request).map(Some)
+        Seen::begin(self.boot.hooks, &request, None).map(Some)
     }
 
     /// Writes a request down that the server has answered itself.

@@ -174,6 +174,7 @@ fn module(code: &str) -> Call<'static> {
         settings: Settings {
             sendfile: true,
             server_header: "rgunicorn".to_owned(),
+            software: "rgunicorn/test".to_owned(),
             ..Settings::default()
         },
         piece: usize::MAX,

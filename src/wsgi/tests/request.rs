@@ -44,10 +44,7 @@ fn the_environ() {
         ("SERVER_NAME", "127.0.0.1"),
         ("SERVER_PORT", "8000"),
         ("SERVER_PROTOCOL", "HTTP/1.1"),
-        (
-            "SERVER_SOFTWARE",
-            concat!("rgunicorn/", env!("CARGO_PKG_VERSION")),
-        ),
+        ("SERVER_SOFTWARE", "rgunicorn/test"),
         ("wsgi.input_terminated", "True"),
         ("wsgi.multiprocess", "False"),
         ("wsgi.multithread", "False"),

@@ -1,6 +1,7 @@
 """The kinds of workers, by the names that Gunicorn has for them.
 
-The classes are names: what they name is built into the server.
+Of a class, the server calls what makes a worker's life (`_rgunicorn.worker`); the
+serving itself is built into it.
 """
 
 import importlib
@@ -15,8 +16,12 @@ SUPPORTED_WORKERS = {
     "tornado": "gunicorn.workers.gtornado.TornadoWorker",
 }
 
+# Kinds that have no short name in Gunicorn.
+OTHER_WORKERS = {"aiohttp": "_rgunicorn.aiohttp_worker.GunicornWebWorker"}
+
 
 def named(name):
     """The class of a short name."""
-    module, _, name = SUPPORTED_WORKERS[name].rpartition(".")
+    dotted = SUPPORTED_WORKERS.get(name) or OTHER_WORKERS[name]
+    module, _, name = dotted.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -5,3 +5,16 @@ from gunicorn.workers.base import Worker
 
 class AsyncWorker(Worker):
     """Workers with an event loop."""
+
+    never_called = Worker.never_called | {
+        "handle",
+        "handle_http2",
+        "handle_http2_request",
+        "handle_request",
+        "is_already_handled",
+        "timeout_ctx",
+    }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.worker_connections = self.cfg.worker_connections

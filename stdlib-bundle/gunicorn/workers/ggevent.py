@@ -6,6 +6,17 @@ from gunicorn.workers.base_async import AsyncWorker
 class GeventWorker(AsyncWorker):
     """Greenlets."""
 
+    kind = "gevent"
+    never_called = AsyncWorker.never_called | {"server_class", "wsgi_handler"}
+
+    def patch(self):
+        """Makes the standard library cooperate."""
+        self.steps.patch()
+
+    def init_process(self):
+        self.patch()
+        super().init_process()
+
 
 class GeventPyWSGIWorker(GeventWorker):
     """Greenlets."""

@@ -5,3 +5,10 @@ from gunicorn.workers.base import Worker
 
 class TornadoWorker(Worker):
     """Tornado's loop."""
+
+    kind = "tornado"
+    never_called = Worker.never_called | {"handle_request", "heartbeat", "watchdog"}
+
+    def init_process(self):
+        self.steps.patch()
+        super().init_process()

@@ -5,3 +5,14 @@ from gunicorn.workers.base import Worker
 
 class SyncWorker(Worker):
     """One request at a time."""
+
+    kind = "sync"
+    never_called = Worker.never_called | {
+        "accept",
+        "handle",
+        "handle_request",
+        "is_parent_alive",
+        "run_for_multiple",
+        "run_for_one",
+        "wait",
+    }

@@ -1,0 +1,83 @@
+//! A worker class in Python: which built-in one serves for it, and the settings
+//! that it brings. The Python half is `_rgunicorn.worker_classes`.
+
+use pyo3::prelude::*;
+
+use super::draft::{Draft, Layer};
+use super::file::{ConfigFile, ConfigFileError};
+use super::table::Setting;
+use super::value::Value;
+use crate::python::traceback;
+
+/// A class that was found under its name, or given by the config file.
+#[derive(Debug)]
+pub struct OwnClass {
+    pub class: Py<PyAny>,
+    /// Sentences about what it has and what is not done.
+    pub warnings: Vec<String>,
+}
+
+type Found<'py> = (
+    Bound<'py, PyAny>,
+    String,
+    Vec<(String, Bound<'py, PyAny>)>,
+    Vec<String>,
+);
+
+impl OwnClass {
+    /// Finds the class of this name, and gives the draft what it brings. The
+    /// interpreter must have been started.
+    ///
+    /// # Errors
+    /// There is no such class, or it cannot serve.
+    pub fn find(
+        name: &str,
+        file: &ConfigFile,
+        draft: &mut Draft,
+    ) -> Result<OwnClass, ConfigFileError> {
+        let is_files = draft.worker_class_layer() == Some(Layer::ConfigFile);
+        Python::attach(|py| {
+            let given = file.worker_class(py).filter(|_| is_files);
+            let found = match given {
+                Some(class) => ask(py, class),
+                None => ask(py, name),
+            };
+            let (class, kind, settings, warnings) =
+                found.map_err(|error| match is_refusal(py, &error) {
+                    true => draft
+                        .invalid_worker_class(error.value(py).to_string())
+                        .into(),
+                    false => ConfigFileError::Raised(format!(
+                        "The worker class '{name}' cannot be imported.\n{}",
+                        traceback::format(py, &error)
+                    )),
+                })?;
+            let mut give = |name: &str, value| {
+                let setting = Setting::named(name).expect("a class brings what there is");
+                draft.apply(Layer::WorkerClass, setting, value)
+            };
+            give("worker_class", Value::Str(kind))?;
+            for (name, value) in settings {
+                let value = Value::from_python(&value);
+                let value = value
+                    .map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))?;
+                give(&name, value)?;
+            }
+            Ok(OwnClass {
+                class: class.unbind(),
+                warnings,
+            })
+        })
+    }
+}
+
+fn ask<'py>(py: Python<'py>, class: impl IntoPyObject<'py>) -> PyResult<Found<'py>> {
+    let module = py.import("_rgunicorn.worker_classes")?;
+    module.call_method1("find", (class,))?.extract()
+}
+
+fn is_refusal(py: Python<'_>, error: &PyErr) -> bool {
+    py.import("_rgunicorn.worker_classes")
+        .and_then(|module| module.getattr("Refused"))
+        .is_ok_and(|kind| error.matches(py, kind).unwrap_or(false))
+}

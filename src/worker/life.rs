@@ -1,0 +1,183 @@
+//! A worker's life, step by step: what comes before the app, the app, and serving
+//! it. Where there are hooks or a worker class in Python, these take the steps.
+
+use super::signals::Signals;
+use super::{Boot, Failure, Watched};
+use super::{asgi, deadline, gevent, gthread, log_by_python, memory, names, show_signals, steps};
+use super::{reload, sync, tornado};
+use crate::config::{WorkerClass, current_folder};
+use crate::process::daemon;
+use crate::python::app::{self, LoadError, Protocol};
+use crate::python::{self, hooks, reloading, time_zone};
+use crate::wsgi::{self, Application};
+use pyo3::prelude::*;
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The steps of a worker's life, each of which is taken once.
+pub struct Life<'a> {
+    boot: &'a Boot<'a>,
+    signals: &'a Signals,
+    /// What `reload` watches, until it does.
+    watched: Option<Watched>,
+    watch: Option<reload::Watch>,
+    /// The app could not be loaded, and a page says why.
+    is_failing: bool,
+}
+
+impl<'a> Life<'a> {
+    pub fn new(boot: &'a Boot<'a>, signals: &'a Signals) -> Life<'a> {
+        Life {
+            boot,
+            signals,
+            watched: boot.watched.clone(),
+            watch: None,
+            is_failing: false,
+        }
+    }
+
+    /// The whole of it.
+    pub fn live(&mut self) -> Result<(), Failure> {
+        self.begin()?;
+        if self.boot.hooks.lead_worker() {
+            return steps::live(self);
+        }
+        self.patch()?;
+        let app = self.load()?;
+        self.serve(app)
+    }
+
+    pub fn boot(&self) -> &'a Boot<'a> {
+        self.boot
+    }
+
+    /// Becomes the user that the worker is to be, and has an interpreter.
+    fn begin(&self) -> Result<(), Failure> {
+        let boot = self.boot;
+        if let Some(owner) = boot.owner {
+            owner.become_it().map_err(|error| Failure::boot(&error))?;
+            // What the master has laid out may not be for this user.
+            time_zone::provide();
+        }
+        match boot.preloaded {
+            Some(_) => python::rename(boot.environment).map_err(|error| Failure::boot(&error))?,
+            None => python::start(boot.environment).map_err(|error| Failure::boot(&error))?,
+        }
+        log_by_python(boot)?;
+        show_signals().map_err(|error| Failure::boot(&error))?;
+        if boot.settings.spew && boot.preloaded.is_none() {
+            python::spew::start().map_err(|error| Failure::boot(&error))?;
+        }
+        boot.hooks
+            .post_fork(boot.master, boot.age, boot.preloaded)
+            .map_err(|error: hooks::HookError| Failure::boot(&error))
+    }
+
+    /// Makes the interpreter ready for the app, as the worker class needs it.
+    pub fn patch(&self) -> Result<(), Failure> {
+        match self.boot.settings.worker_class {
+            WorkerClass::Gevent if self.boot.preloaded.is_none() => gevent::patch(),
+            WorkerClass::Tornado => tornado::prepare(self.boot),
+            _ => Ok(()),
+        }
+    }
+
+    /// The app. Where it is watched, one that cannot be loaded is a page that
+    /// says why, until one of its files changes.
+    pub fn load(&mut self) -> Result<Py<PyAny>, Failure> {
+        if let Some(app) = self.boot.preloaded {
+            return Ok(Python::attach(|py| app.clone_ref(py)));
+        }
+        match (app::load(self.boot.app), self.watched.as_mut()) {
+            (Err(LoadError::App(text) | LoadError::Raised(text)), Some(watched)) => {
+                ::log::error!("{text}");
+                watched.files.extend(reloading::files_in(&text));
+                let folder = current_folder();
+                watched.patterns.push(folder.join("*.py").into_os_string());
+                self.is_failing = true;
+                reloading::failing_app(&text).map_err(|error| Failure::boot(&error))
+            }
+            (loaded, _) => loaded.map_err(Failure::Loading),
+        }
+    }
+
+    /// Serves the app until the worker is to end.
+    pub fn serve(&mut self, app: Py<PyAny>) -> Result<(), Failure> {
+        let class = self.class_for(&app)?;
+        daemon::forget();
+        let (boot, signals) = (self.boot, self.signals);
+        if self.watched.is_some() && !self.is_failing {
+            ::log::warn!("Reloader is on. Use in development only!");
+        }
+        self.watch = self.watched.take().and_then(|watched| {
+            let engine = boot.settings.reload_engine;
+            reload::Watch::start(engine, watched, boot.heartbeat.clone(), boot.hooks.clone())
+                .inspect_err(|error| ::log::error!("Changes of the app cannot be watched: {error}"))
+                .ok()
+        });
+        memory::watch(boot.settings, boot.heartbeat);
+        if boot.settings.request_timeout > 0 {
+            let limit = Duration::from_secs(boot.settings.request_timeout.into());
+            let in_flight = Arc::clone(signals.in_flight());
+            deadline::watch(limit, in_flight, boot.heartbeat.clone(), signals.watched());
+        }
+        if boot.age == 1 && boot.settings.worker_class.depends_on_app() {
+            ::log::info!("Using worker: {class}");
+        }
+        serve(boot, signals, app, &class)
+    }
+
+    /// The class of worker that can serve the app.
+    fn class_for(&self, app: &Py<PyAny>) -> Result<WorkerClass, Failure> {
+        if self.is_failing {
+            return Ok(WorkerClass::Sync);
+        }
+        let settings = self.boot.settings;
+        let class = settings.worker_class.clone().with_threads(settings.threads);
+        match (&class, app::protocol(app)) {
+            (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => Ok(WorkerClass::Asgi),
+            (WorkerClass::Gevent | WorkerClass::Tornado, Protocol::Asgi) => Err(Failure::app(
+                "The app speaks ASGI: take the worker class 'asgi'.",
+            )),
+            (WorkerClass::Asgi, Protocol::Wsgi) => Err(Failure::app(
+                "The app speaks WSGI: take the worker class 'sync' or 'gthread'.",
+            )),
+            (WorkerClass::Tornado, _) => Ok(class),
+            (_, Protocol::Tornado) => Err(Failure::app(
+                "The app is one of Tornado's: take the worker class 'tornado'.",
+            )),
+            _ => Ok(class),
+        }
+    }
+}
+
+fn serve(
+    boot: &Boot<'_>,
+    signals: &Signals,
+    app: Py<PyAny>,
+    class: &WorkerClass,
+) -> Result<(), Failure> {
+    match class {
+        WorkerClass::Tornado => return tornado::serve(boot, &app, signals),
+        WorkerClass::Asgi => return asgi::serve(boot, &app, signals, asgi::MODULE),
+        _ => {}
+    }
+    let settings = wsgi::Settings {
+        multithread: *class != WorkerClass::Sync,
+        multiprocess: boot.settings.workers > 1,
+        script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
+        sendfile: boot.settings.sendfile,
+        server_header: names::server_header(boot.settings),
+        software: names::software(),
+        hooks: boot.hooks.clone(),
+    };
+    let application = Application::new(app, &settings).map_err(|error| Failure::boot(&error))?;
+    let served = match class {
+        WorkerClass::Gevent => return gevent::serve(boot, &application, signals),
+        WorkerClass::Sync => sync::serve(boot, &application, signals),
+        WorkerClass::Gthread => gthread::serve(boot, &application, signals),
+        other => unreachable!("{other} was served above"),
+    };
+    served.map_err(|error| Failure::Serving(error.to_string()))
+}

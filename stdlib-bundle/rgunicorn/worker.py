@@ -1,0 +1,176 @@
+"""A worker, as `gunicorn.workers.base.Worker` shows it to hooks, and as the
+classes see it that derive from one.
+
+Its life is `init_process`, in the order of Gunicorn's. The server's own part of
+it are the methods of `steps`.
+"""
+
+import os
+import signal
+import threading
+import time
+
+from _rgunicorn import worker_classes
+
+# What a class may do at a signal; the server does its part besides.
+HANDLERS = {
+    signal.SIGTERM: "handle_exit",
+    signal.SIGINT: "handle_quit",
+    signal.SIGQUIT: "handle_quit",
+    signal.SIGABRT: "handle_abort",
+    signal.SIGUSR1: "handle_usr1",
+    signal.SIGWINCH: "handle_winch",
+}
+ENDINGS = ("handle_exit", "handle_quit", "handle_abort")
+
+# Seconds between two calls of a `notify` that a class overrides.
+PULSE = 1.0
+
+
+class Worker:
+    """One worker process."""
+
+    # The built-in worker that serves for the class.
+    kind = None
+    # Methods that Gunicorn would call, and this server never does.
+    never_called = frozenset({"handle_error"})
+
+    SIGNALS = [
+        getattr(signal, f"SIG{name}")
+        for name in ("ABRT", "HUP", "QUIT", "INT", "TERM", "USR1", "USR2", "WINCH", "CHLD")
+    ]
+    PIPE = []
+
+    steps = None
+    _alive = True
+    _serves = False
+
+    def __init__(self, age, ppid, sockets, app, timeout, cfg, log):
+        self.age = age
+        self.pid = "[booting]"
+        self.ppid = ppid
+        self.sockets = sockets
+        self.app = app
+        self.timeout = timeout
+        self.cfg = cfg
+        self.log = log
+        self.booted = False
+        self.aborted = False
+        self.reloader = None
+        self.nr = 0
+        self.max_requests = cfg.max_requests or 2**63 - 1
+        self.wsgi = None
+        self.tmp = Heartbeat()
+
+    def __str__(self):
+        return f"<Worker {self.pid}>"
+
+    @property
+    def alive(self):
+        return self._alive
+
+    @alive.setter
+    def alive(self, value):
+        is_end = self._alive and not value
+        self._alive = bool(value)
+        if is_end and self._serves:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def notify(self):
+        self.tmp.notify()
+
+    def init_process(self):
+        """The worker's life. It comes back when the worker ends."""
+        self.init_signals()
+        self.load_wsgi()
+        self.steps.post_worker_init()
+        self.booted = True
+        self.run()
+
+    def init_signals(self):
+        for number, name in HANDLERS.items():
+            if worker_classes.is_overridden(type(self), name):
+                signal.signal(number, self._handler(name))
+
+    def load_wsgi(self):
+        self.wsgi = self.app.wsgi()
+
+    def run(self):
+        """Serves until the worker is to end."""
+        self._serves = True
+        if worker_classes.is_overridden(type(self), "notify"):
+            threading.Thread(target=self._notify, name="notify", daemon=True).start()
+        if not self.alive:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.steps.serve(self.wsgi)
+        self._serves = self._alive = False
+
+    def handle_exit(self, sig, frame):
+        self.alive = False
+
+    def handle_quit(self, sig, frame):
+        self.alive = False
+
+    def handle_abort(self, sig, frame):
+        self.alive = False
+
+    def handle_usr1(self, sig, frame):
+        """Nothing: the server opens its logs by itself."""
+
+    def handle_winch(self, sig, frame):
+        """Nothing."""
+
+    def _handler(self, name):
+        handler = getattr(self, name)
+
+        def handle(sig, frame):
+            if name in ENDINGS:
+                # The worker ends already: it has heard the signal, too.
+                self._alive = False
+            return handler(sig, frame)
+
+        return handle
+
+    def _notify(self):
+        while self._serves:
+            self.notify()
+            time.sleep(PULSE)
+
+
+class Heartbeat:
+    """The worker's sign of life. It is given by the server itself, out of
+    Python's sight."""
+
+    def __init__(self):
+        self._last = time.monotonic()
+
+    def notify(self):
+        self._last = time.monotonic()
+
+    def last_update(self):
+        return self._last
+
+    def close(self):
+        pass
+
+
+class Application:
+    """The app's place in the server, as `gunicorn.app.base.BaseApplication`
+    shows it to hooks."""
+
+    def __init__(self, cfg):
+        self.cfg = cfg
+        self.callable = None
+        self.app_uri = cfg.wsgi_app
+        self.loader = None
+
+    def load(self):
+        """Loads the app, or gives what was loaded before the fork."""
+        if self.loader is None:
+            raise RuntimeError("The app is loaded in the workers, after post_fork.")
+        return self.loader()
+
+    def wsgi(self):
+        if self.callable is None:
+            self.callable = self.load()
+        return self.callable

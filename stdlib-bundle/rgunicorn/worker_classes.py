@@ -1,0 +1,126 @@
+"""Worker classes in Python: finding one by its name, and which of the built-in
+workers serves for it.
+
+A class derives from one of Gunicorn's, or of those that `STAND_INS` has a module
+for, and the built-in worker does the serving. So what a class overrides is either
+called by the server, or the class is refused.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import inspect
+import sys
+
+# Modules with worker classes of other packages, and ours that takes their place.
+STAND_INS = {
+    "aiohttp.worker": "_rgunicorn.aiohttp_worker",
+    "uvicorn.workers": "_rgunicorn.uvicorn_worker",
+    "uvicorn_worker": "_rgunicorn.uvicorn_worker",
+}
+
+
+class Refused(Exception):
+    """A class that cannot serve; the message says why, without a full stop."""
+
+
+def find(value):
+    """The class that `value` is or names, the kind of worker that serves for it,
+    the settings that it brings, and sentences about what it cannot have."""
+    stand_in()
+    cls = value if inspect.isclass(value) else _imported(value)
+    from gunicorn.workers.base import Worker
+
+    if not (inspect.isclass(cls) and issubclass(cls, Worker)):
+        raise Refused(
+            f"'{_name(value)}' is no class that derives from one of Gunicorn's worker classes"
+        )
+    if cls.kind is None:
+        raise Refused(
+            f"{cls.__qualname__} derives from no worker class that serves, and the run() of a "
+            "class of its own is never called here; derive from SyncWorker, ThreadWorker, "
+            "GeventWorker, TornadoWorker, ASGIWorker or UvicornWorker"
+        )
+    _check(cls)
+    settings, warnings = cls.brings() if hasattr(cls, "brings") else ([], [])
+    return cls, cls.kind, settings, warnings
+
+
+def is_ours(cls):
+    """Whether the class is one of the server's."""
+    return cls is object or cls.__module__.startswith(("gunicorn.", "_rgunicorn."))
+
+
+def is_overridden(cls, name):
+    """Whether a class of the user's has given this name another meaning."""
+    return any(name in vars(one) for one in cls.__mro__ if not is_ours(one))
+
+
+def stand_in():
+    """Lets our classes be imported by the names of `STAND_INS`."""
+    if not any(isinstance(finder, StandIns) for finder in sys.meta_path):
+        sys.meta_path.insert(0, StandIns())
+
+
+class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of `STAND_INS`."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name in STAND_INS:
+            return importlib.util.spec_from_loader(name, self)
+        return None
+
+    def exec_module(self, module):
+        ours = importlib.import_module(STAND_INS[module.__name__])
+        names = (name for name in vars(ours) if not name.startswith("__"))
+        vars(module).update((name, vars(ours)[name]) for name in names)
+
+
+def _imported(name):
+    module_name, dot, attribute = name.rpartition(".")
+    if not dot:
+        raise Refused(f"there is no worker class '{name}'")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if module_name == missing or module_name.startswith(f"{missing}."):
+            raise Refused(
+                f"the module '{missing}' of the worker class '{name}' cannot be found"
+            ) from None
+        raise
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise Refused(f"the module '{module_name}' has no worker class '{attribute}'") from None
+
+
+def _check(cls):
+    """Refuses a class with a method that would never be called."""
+    for one in cls.__mro__:
+        if is_ours(one):
+            continue
+        for name, value in vars(one).items():
+            if name in cls.never_called:
+                raise Refused(
+                    f"{one.__qualname__} overrides {name}, which is never used, as the server "
+                    "answers requests itself; do it in the app, or in the hooks pre_request and "
+                    "post_request"
+                )
+            if name == "run" and not _goes_on(value, name):
+                raise Refused(
+                    f"{one.__qualname__} overrides run() with a loop of its own, which cannot "
+                    "serve here; call super().run() in it, or leave it out"
+                )
+
+
+def _goes_on(function, name):
+    """Whether a method calls the one of this name that it overrides."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is None or name in code.co_names
+
+
+def _name(value):
+    if inspect.isclass(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value

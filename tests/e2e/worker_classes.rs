@@ -1,0 +1,307 @@
+//! Worker classes in Python: those that derive from Gunicorn's and uvicorn's.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::support::{Process, Start, folder};
+
+const WSGI: &str = "
+def app(environ, start_response):
+    start_response('200 OK', [])
+    return [b'wsgi']
+";
+
+const ASGI: &str = "
+async def app(scope, receive, send):
+    assert scope['type'] == 'http', scope
+    await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+    await send({'type': 'http.response.body', 'body': scope['root_path'].encode()})
+
+def make():
+    return app
+";
+
+fn site(files: &[(&str, &str)]) -> TempDir {
+    let dir = folder();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn start(dir: &Path, args: &[&str]) -> Process {
+    Start::server(args)
+        .cwd(dir)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .spawn()
+}
+
+/// The one line that a start that fails ends with.
+#[track_caller]
+fn refused(dir: &Path, args: &[&str]) -> String {
+    let said = Start::server(args).cwd(dir).run();
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(!said.stderr.contains("Traceback"), "{}", said.stderr);
+    said.stderr
+}
+
+fn calls(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("calls")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+const TELLING: &str = "
+import signal
+
+def tell(*seen):
+    with open('calls', 'a') as calls:
+        print(*seen, file=calls)
+
+class Telling:
+    note = 'set'
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        tell('__init__', self.pid)
+
+    def init_process(self):
+        tell('init_process', self.wsgi is None)
+        super().init_process()
+        tell('ended', self.alive)
+
+    def init_signals(self):
+        super().init_signals()
+        tell('init_signals', callable(signal.getsignal(signal.SIGTERM)))
+
+    def load_wsgi(self):
+        super().load_wsgi()
+        tell('load_wsgi', callable(self.wsgi))
+
+    def run(self):
+        tell('run', self.booted)
+        super().run()
+
+    def handle_exit(self, sig, frame):
+        tell('handle_exit', sig == signal.SIGTERM)
+        super().handle_exit(sig, frame)
+";
+
+/// What a class with all the overrides that are called does in its life.
+fn life_of(base: &str, app: &str, args: &[&str]) {
+    let module = format!(
+        "{TELLING}
+from {} import {} as Base
+class Mine(Telling, Base): pass
+",
+        base.rsplit_once('.').unwrap().0,
+        base.rsplit_once('.').unwrap().1
+    );
+    let config = "
+from mine import tell
+def post_worker_init(worker):
+    tell('post_worker_init', type(worker).__name__, worker.note, worker.booted)
+";
+    let dir = site(&[("app.py", app), ("mine.py", &module), ("conf.py", config)]);
+    let mut given = vec!["app:app", "-c", "conf.py", "-k", "mine.Mine"];
+    given.extend(args);
+    let mut server = start(dir.path(), &given);
+    assert_eq!(server.target().get("/").status, 200);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let expected = [
+        "__init__ [booting]",
+        "init_process True",
+        "init_signals True",
+        "load_wsgi True",
+        "post_worker_init Mine set False",
+        "run True",
+        "handle_exit True",
+        "ended False",
+    ];
+    assert_eq!(calls(dir.path()), expected, "{}", server.stderr.whole());
+}
+
+#[test]
+fn the_overrides_of_a_sync_worker_are_called() {
+    life_of("gunicorn.workers.sync.SyncWorker", WSGI, &[]);
+}
+
+#[test]
+fn the_overrides_of_a_threaded_worker_are_called() {
+    let threads = ["--threads", "3"];
+    life_of("gunicorn.workers.gthread.ThreadWorker", WSGI, &threads);
+}
+
+#[test]
+fn the_overrides_of_an_asgi_worker_are_called() {
+    life_of("gunicorn.workers.gasgi.ASGIWorker", ASGI, &[]);
+    life_of("uvicorn_worker.UvicornWorker", ASGI, &[]);
+}
+
+#[test]
+fn a_class_may_be_given_by_the_config_file() {
+    let config = "
+from gunicorn.workers.gthread import ThreadWorker
+class Mine(ThreadWorker):
+    def init_process(self):
+        self.log.info('begins as %s', type(self).__name__)
+        super().init_process()
+worker_class = Mine
+";
+    let dir = site(&[("app.py", WSGI), ("gunicorn.conf.py", config)]);
+    let server = start(dir.path(), &["app:app"]);
+    assert_eq!(server.target().get("/").ok(), "wsgi");
+    server.stderr.wait_for("begins as Mine");
+    server.stderr.wait_for("Using worker: gthread");
+}
+
+#[test]
+fn a_class_that_notifies_is_asked_to() {
+    let module = "
+from gunicorn.workers.sync import SyncWorker
+class Mine(SyncWorker):
+    def notify(self):
+        super().notify()
+        self.log.info('notified')
+        self.alive = False
+";
+    let dir = site(&[("app.py", WSGI), ("mine.py", module)]);
+    let server = start(dir.path(), &["app:app", "-k", "mine.Mine"]);
+    server.stderr.wait_for("notified");
+    // It has said that it is to end.
+    server.stderr.wait_for("Worker exiting");
+}
+
+#[test]
+fn keywords_of_a_uvicorn_worker_are_settings() {
+    for package in ["uvicorn.workers", "uvicorn_worker"] {
+        let module = format!(
+            "from {package} import UvicornWorker, UvicornH11Worker
+class Mine(UvicornWorker):
+    CONFIG_KWARGS = {{
+        'loop': 'asyncio', 'http': 'httptools', 'lifespan': 'off', 'factory': True,
+        'root_path': '/api', 'server_header': False, 'headers': [('X-Mine', 'yes')],
+        'timeout_keep_alive': 7, 'ws_max_queue': 9,
+    }}
+class Other(UvicornH11Worker):
+    CONFIG_KWARGS = {{'loop': 'nowhere:make', 'lifespan': 'off'}}
+"
+        );
+        let mut files = vec![("app.py", ASGI), ("mine.py", module.as_str())];
+        if package == "uvicorn.workers" {
+            // The package itself is the app's.
+            files.push(("uvicorn.py", "__path__ = []"));
+        }
+        let dir = site(&files);
+        let server = start(dir.path(), &["app:make", "-k", "mine.Mine"]);
+        let answer = server.target().get("/");
+        assert_eq!(answer.ok(), "/api");
+        assert_eq!(answer.header("X-Mine"), Some("yes"));
+        assert_eq!(answer.header("Server"), None);
+        server
+            .stderr
+            .wait_for("CONFIG_KWARGS of the worker class Mine has ws_max_queue=9,");
+        assert!(!server.stderr.so_far().contains("http="));
+        let server = start(dir.path(), &["app:app", "-k", "mine.Other"]);
+        assert_eq!(server.target().get("/").ok(), "");
+        server.stderr.wait_for("has loop='nowhere:make', which");
+    }
+}
+
+#[test]
+fn keywords_with_wrong_values_are_named() {
+    let module = "
+from uvicorn_worker import UvicornWorker
+class Mine(UvicornWorker):
+    CONFIG_KWARGS = {'lifespan': 'maybe'}
+";
+    let dir = site(&[("app.py", ASGI), ("mine.py", module)]);
+    let said = refused(dir.path(), &["app:app", "-k", "mine.Mine"]);
+    let sentence = "Invalid value for asgi_lifespan by the worker class's keywords: 'maybe'";
+    assert!(said.contains(sentence), "{said}");
+}
+
+#[test]
+fn what_would_never_be_called_is_refused_by_name() {
+    let module = "
+from gunicorn.workers.base import Worker
+from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.workers.sync import SyncWorker
+class Own(Worker):
+    def run(self): pass
+class Loop(SyncWorker):
+    def run(self):
+        while self.alive: self.notify()
+class Handling(SyncWorker):
+    def handle_request(self, listener, req, client, addr):
+        super().handle_request(listener, req, client, addr)
+class Serving(GeventWorker):
+    server_class = object
+class Child(Handling): pass
+nothing = 3
+";
+    let dir = site(&[("app.py", WSGI), ("mine.py", module)]);
+    for (class, sentence) in [
+        ("mine.Own", "Own derives from no worker class that serves"),
+        ("mine.Loop", "Loop overrides run() with a loop of its own"),
+        ("mine.Handling", "Handling overrides handle_request, which"),
+        ("mine.Child", "Handling overrides handle_request, which"),
+        ("mine.Serving", "Serving overrides server_class, which"),
+        ("mine.nothing", "'mine.nothing' is no class that derives"),
+        (
+            "mine.Nobody",
+            "the module 'mine' has no worker class 'Nobody'",
+        ),
+        ("nowhere.at.All", "the module 'nowhere' of the worker class"),
+        ("nothing", "there is no worker class 'nothing'; take 'sync'"),
+        ("eventlet", "eventlet is no longer maintained"),
+    ] {
+        let said = refused(dir.path(), &["app:app", "-k", class]);
+        let sentence = format!("Invalid value for --worker-class: {sentence}");
+        assert!(said.contains(&sentence), "{class}: {said}");
+    }
+}
+
+#[test]
+fn only_the_class_that_counts_is_looked_at() {
+    for class in ["'eventlet'", "'nowhere.Worker'", "Mine"] {
+        let config = format!(
+            "from gunicorn.workers.sync import SyncWorker
+class Mine(SyncWorker):
+    def handle(self, *args): pass
+worker_class = {class}
+def post_worker_init(worker): worker.log.info('is a %s', type(worker).__name__)
+"
+        );
+        let dir = site(&[("app.py", WSGI), ("gunicorn.conf.py", &config)]);
+        let said = refused(dir.path(), &["app:app"]);
+        assert!(said.contains("Invalid value for worker_class: "), "{said}");
+        let server = start(dir.path(), &["app:app", "-k", "gthread"]);
+        assert_eq!(server.target().get("/").ok(), "wsgi");
+        server.stderr.wait_for("is a ThreadWorker");
+    }
+}
+
+#[test]
+fn what_a_class_raises_ends_the_start() {
+    for (body, code, line) in [
+        ("1 / 0", 3, "ZeroDivisionError"),
+        ("raise SystemExit(3)", 3, "Worker exiting"),
+        ("pass", 3, "nothing is served"),
+    ] {
+        let module = format!(
+            "from gunicorn.workers.sync import SyncWorker
+class Mine(SyncWorker):
+    def init_process(self):
+        {body}
+"
+        );
+        let dir = site(&[("app.py", WSGI), ("mine.py", &module)]);
+        let mut server = start(dir.path(), &["app:app", "-k", "mine.Mine"]);
+        assert_eq!(server.exit_code(), code, "{body}");
+        server.stderr.wait_for(line);
+    }
+}
