@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use anyhow::{Context, Error, Result, bail};
@@ -293,6 +293,7 @@ impl Service for Serving<'_> {
             hooks: &self.hooks,
             master: post.facts,
             age: post.age,
+            max_requests: OnceLock::new(),
         })
     }
 }

@@ -51,7 +51,7 @@ use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
 use signals::Signals;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a new worker is given.
 pub struct Boot<'a> {
@@ -79,6 +79,8 @@ pub struct Boot<'a> {
     pub master: &'a hooks::Master,
     /// How many workers the master has made, with this one.
     pub age: u64,
+    /// What a hook has put in the place of `max_requests` and its jitter.
+    pub max_requests: OnceLock<u64>,
 }
 
 impl Boot<'_> {

@@ -1,6 +1,6 @@
 //! After how many requests a worker asks for its successor.
 
-use super::Heartbeat;
+use super::{Boot, Heartbeat};
 use crate::config::Settings;
 use std::hash::{BuildHasher, RandomState};
 use std::process;
@@ -15,9 +15,20 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// What a hook has set, else what the settings say.
+    pub fn of(boot: &Boot<'_>) -> Quota {
+        match boot.max_requests.get() {
+            Some(most) => Quota {
+                most: Some(*most),
+                handled: AtomicU64::new(0),
+            },
+            None => Quota::new(boot.settings),
+        }
+    }
+
     /// `max_requests`, and up to `max_requests_jitter` more by chance, so that
     /// not all workers are replaced at the same time.
-    pub fn new(settings: &Settings) -> Quota {
+    fn new(settings: &Settings) -> Quota {
         let chance = RandomState::new().hash_one(process::id());
         let more = chance % (u64::from(settings.max_requests_jitter) + 1);
         let most = u64::from(settings.max_requests);

@@ -39,7 +39,7 @@ impl<'a> Service<'a> {
             boot,
             application,
             signals,
-            quota: Quota::new(boot.settings),
+            quota: Quota::of(boot),
         }
     }
 

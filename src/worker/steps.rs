@@ -98,8 +98,13 @@ impl Steps {
         })
     }
 
-    fn serve(&self, py: Python<'_>, app: Py<PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (app, max_requests=None))]
+    fn serve(&self, py: Python<'_>, app: Py<PyAny>, max_requests: Option<u64>) -> PyResult<()> {
         self.has_served.set(true);
+        if let Some(most) = max_requests {
+            self.take(|life| Ok(life.boot().max_requests.set(most)))?
+                .ok();
+        }
         self.take(|life| without_gil(py, || life.serve(app)))
     }
 }

@@ -22,7 +22,7 @@ class Hooks:
     def _refresh(self, pid, workers, listeners):
         from _rgunicorn import logger
 
-        self.log = logger.of(self.cfg)
+        self.log = self.cfg.reader = logger.of(self.cfg)
         # The master stays the same when it reads its settings again.
         if current.server is None:
             current.server = Server(self.cfg, self.log)

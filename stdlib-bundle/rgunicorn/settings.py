@@ -30,6 +30,8 @@ class Config:
         }
         super().__setattr__("settings", settings)
         self.env_orig = os.environ.copy()
+        # The log of the server that has read the settings.
+        self.reader = None
         self.prog = "rgunicorn"
         self.usage = None
 
@@ -51,6 +53,12 @@ class Config:
         settings already, unless it is about to start."""
         if name not in self.settings:
             raise AttributeError(f"No configuration setting for: {name}")
+        if self.reader is not None and value != self.settings[name].value:
+            self.reader.warning(
+                "The setting %s is changed by a hook, when the server has read it already: "
+                "set it in the config file itself.",
+                name,
+            )
         self.settings[name].value = value
         self.settings[name].is_set = True
 

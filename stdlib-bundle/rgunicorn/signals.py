@@ -76,7 +76,8 @@ def show(numbers, act_, keep_):
 
     _signal.getsignal, _signal.signal = getsignal, signal
     for number in ours:
-        if getsignal(number) in (None, _signal.SIG_DFL):
+        # What a shell has had ignored, the worker hears all the same.
+        if not callable(getsignal(number)):
             signal(number, act)
 
 

@@ -23,6 +23,9 @@ HANDLERS = {
 }
 ENDINGS = ("handle_exit", "handle_quit", "handle_abort")
 
+# The number of requests after which a worker ends that does not end by itself.
+ENDLESS = 2**63 - 1
+
 # Seconds between two calls of a `notify` that a class overrides.
 PULSE = 1.0
 
@@ -58,7 +61,7 @@ class Worker:
         self.aborted = False
         self.reloader = None
         self.nr = 0
-        self.max_requests = cfg.max_requests or 2**63 - 1
+        self.max_requests = cfg.max_requests or ENDLESS
         self.wsgi = None
         self.tmp = Heartbeat()
 
@@ -102,7 +105,8 @@ class Worker:
             threading.Thread(target=self._notify, name="notify", daemon=True).start()
         if not self.alive:
             os.kill(os.getpid(), signal.SIGTERM)
-        self.steps.serve(self.wsgi)
+        is_set = self.max_requests != (self.cfg.max_requests or ENDLESS)
+        self.steps.serve(self.wsgi, self.max_requests if is_set else None)
         self._serves = self._alive = False
 
     def handle_exit(self, sig, frame):

@@ -54,6 +54,7 @@ mod processes;
 mod proxies;
 mod recursion;
 mod reload;
+mod replaced;
 mod request_ids;
 mod requests;
 mod retirement;

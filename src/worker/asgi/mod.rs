@@ -73,7 +73,7 @@ pub fn serve(
         application: None,
         event_loop: None,
         timer: None,
-        quota: Quota::new(boot.settings),
+        quota: Quota::of(boot),
     };
     Python::attach(|py| {
         let worker = AsgiWorker {
