@@ -3,8 +3,10 @@
 
 use super::signals::Signals;
 use super::{Boot, Failure, Watched};
-use super::{asgi, deadline, gevent, gthread, log_by_python, memory, names, show_signals, steps};
-use super::{reload, sync, tornado};
+use super::{
+    adapter, asgi, deadline, gevent, gthread, log_by_python, memory, names, show_signals, steps,
+};
+use super::{reload, sync};
 use crate::config::{WorkerClass, current_folder};
 use crate::process::daemon;
 use crate::python::app::{self, LoadError, Protocol};
@@ -78,7 +80,8 @@ impl<'a> Life<'a> {
     pub fn patch(&self) -> Result<(), Failure> {
         match self.boot.settings.worker_class {
             WorkerClass::Gevent if self.boot.preloaded.is_none() => gevent::patch(),
-            WorkerClass::Tornado => tornado::prepare(self.boot),
+            WorkerClass::Tornado => adapter::prepare(self.boot, adapter::TORNADO),
+            WorkerClass::Aiohttp => adapter::prepare(self.boot, adapter::AIOHTTP),
             _ => Ok(()),
         }
     }
@@ -143,7 +146,7 @@ impl<'a> Life<'a> {
             (WorkerClass::Asgi, Protocol::Wsgi) => Err(Failure::app(
                 "The app speaks WSGI: take the worker class 'sync' or 'gthread'.",
             )),
-            (WorkerClass::Tornado, _) => Ok(class),
+            (WorkerClass::Tornado | WorkerClass::Aiohttp, _) => Ok(class),
             (_, Protocol::Tornado) => Err(Failure::app(
                 "The app is one of Tornado's: take the worker class 'tornado'.",
             )),
@@ -159,8 +162,9 @@ fn serve(
     class: &WorkerClass,
 ) -> Result<(), Failure> {
     match class {
-        WorkerClass::Tornado => return tornado::serve(boot, &app, signals),
         WorkerClass::Asgi => return asgi::serve(boot, &app, signals, asgi::MODULE),
+        WorkerClass::Tornado => return asgi::serve(boot, &app, signals, adapter::TORNADO),
+        WorkerClass::Aiohttp => return asgi::serve(boot, &app, signals, adapter::AIOHTTP),
         _ => {}
     }
     let settings = wsgi::Settings {

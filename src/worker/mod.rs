@@ -1,5 +1,6 @@
 //! One worker process: from the fork to its exit.
 
+mod adapter;
 mod app_signals;
 mod asgi;
 mod body;
@@ -32,7 +33,6 @@ mod spool;
 mod steps;
 mod sync;
 mod today;
-mod tornado;
 mod wheel;
 
 pub use crowd::Crowd;

@@ -1,6 +1,7 @@
 //! The program as people run it: real processes, real sockets, real sites.
 
 mod agents;
+mod aiohttp;
 mod alone;
 mod app_signals;
 mod apps;
