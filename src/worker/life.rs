@@ -176,7 +176,10 @@ fn serve(
         software: names::software(),
         hooks: boot.hooks.clone(),
     };
+    // Not on the stack, which greenlets share: one that has run before would find
+    // its own bytes in this place.
     let application = Application::new(app, &settings).map_err(|error| Failure::boot(&error))?;
+    let application = Box::new(application);
     let served = match class {
         WorkerClass::Gevent => return gevent::serve(boot, &application, signals),
         WorkerClass::Sync => sync::serve(boot, &application, signals),

@@ -7,7 +7,7 @@ timer; what happens there is the worker's business, in Rust.
 import asyncio
 import traceback
 
-from _rgunicorn import signals
+from _rgunicorn import signals, uvicorn_loggers
 
 
 class BootError(Exception):
@@ -17,6 +17,7 @@ class BootError(Exception):
 def run(worker, app, settings, factory=None):
     """Serves until the worker is to stop."""
     factory = factory or loop_factory(settings["loop"])
+    app = uvicorn_loggers.attach(app, worker.log)
     with asyncio.Runner(loop_factory=factory) as runner:
         loop = runner.get_loop()
         serving = loop.create_task(_serve(worker, app, settings), name="worker")

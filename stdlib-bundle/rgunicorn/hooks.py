@@ -18,6 +18,8 @@ class Hooks:
         self.cfg = cfg
         self.worker = None
         self.worker_class = self.cfg.worker_class
+        if hasattr(self.worker_class, "setup"):
+            self.worker_class.setup()
 
     def _refresh(self, pid, workers, listeners):
         from _rgunicorn import logger
@@ -110,15 +112,23 @@ class Hooks:
         self.worker.nr += 1
         hook = self.cfg.settings["pre_request"].get()
         if hook is not None:
-            hook(self.worker, req)
+            try:
+                hook(self.worker, req)
+            except Exception:
+                # As in Gunicorn: there is neither an environ nor an answer.
+                self._tell_of_answer(req, {}, None)
+                raise
         return req
 
     def post_request(self, req, environ, **facts):
+        if environ is None:
+            environ = req.environ()
+        self._tell_of_answer(req, environ, Response(req=req, cfg=self.cfg, **facts))
+
+    def _tell_of_answer(self, req, environ, resp):
         hook = self.cfg.settings["post_request"].get()
         if hook is not None:
-            if environ is None:
-                environ = req.environ()
-            hook(self.worker, req, environ, Response(req=req, cfg=self.cfg, **facts))
+            hook(self.worker, req, environ, resp)
 
     def _new_worker(self, age):
         server = self.server
@@ -284,7 +294,7 @@ class Response:
         self.version = server_names.header(cfg.server_header)
         self.must_close = False
         self.upgrade = False
-        self.status = status
+        self.status = status or None
         self.status_code = int(status[:3]) if status[:3].isdigit() else None
         self.headers = headers
         self.sent = sent

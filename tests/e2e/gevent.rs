@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use nix::sys::signal::Signal;
 
 use crate::retirement::one_connection_outlives_reloads;
-use crate::support::{Process, Response, Start, app, site};
+use crate::support::{Process, Response, Start, app, folder, site};
 
 fn serve(args: &[&str]) -> Process {
     Start::server(["app:app", "-k", "gevent", "--app-zip"])
@@ -112,4 +112,23 @@ fn without_gevent_there_is_one_sentence() {
     let sentence = "The worker class 'gevent' needs gevent: add it to the app's packages.";
     assert!(log.contains(sentence), "{log}");
     assert!(!log.contains("Traceback"), "{log}");
+}
+
+#[test]
+fn greenlets_may_run_before_the_worker_serves() {
+    let dir = folder();
+    let config = "
+worker_class = 'gevent'
+def post_worker_init(worker):
+    import gevent
+    gevent.spawn(gevent.sleep, 0.01).join()
+";
+    std::fs::write(dir.path().join("gunicorn.conf.py"), config).unwrap();
+    let server = Start::server(["app:app", "--app-zip"])
+        .args([site::zip("gevent_site")])
+        .cwd(dir.path())
+        .spawn();
+    for _ in 0..3 {
+        assert_eq!(server.target().get("/").ok(), "Hello, world!");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Process, Start, folder};
+use crate::support::{Process, Start, folder, site};
 
 const WSGI: &str = "
 def app(environ, start_response):
@@ -24,7 +24,7 @@ def make():
     return app
 ";
 
-fn site(files: &[(&str, &str)]) -> TempDir {
+fn files(files: &[(&str, &str)]) -> TempDir {
     let dir = folder();
     for (name, text) in files {
         fs::write(dir.path().join(name), text).unwrap();
@@ -104,7 +104,7 @@ from mine import tell
 def post_worker_init(worker):
     tell('post_worker_init', type(worker).__name__, worker.note, worker.booted)
 ";
-    let dir = site(&[("app.py", app), ("mine.py", &module), ("conf.py", config)]);
+    let dir = files(&[("app.py", app), ("mine.py", &module), ("conf.py", config)]);
     let mut given = vec!["app:app", "-c", "conf.py", "-k", "mine.Mine"];
     given.extend(args);
     let mut server = start(dir.path(), &given);
@@ -141,6 +141,105 @@ fn the_overrides_of_an_asgi_worker_are_called() {
     life_of("uvicorn_worker.UvicornWorker", ASGI, &[]);
 }
 
+/// A server of an app in a zip, with this config file in the folder that it
+/// is started in.
+fn start_zip(site: &str, config: &str) -> (TempDir, Process) {
+    let dir = folder();
+    fs::write(dir.path().join("gunicorn.conf.py"), config).unwrap();
+    let server = Start::server(["app:app", "--app-zip"])
+        .args([site::zip(site)])
+        .cwd(dir.path())
+        .spawn();
+    (dir, server)
+}
+
+#[test]
+fn the_overrides_of_a_gevent_worker_are_called() {
+    let (dir, mut server) = start_zip(
+        "gevent_site",
+        "
+import socket
+from gunicorn.workers.ggevent import GeventWorker
+
+def tell(*seen):
+    with open(CALLS, 'a') as calls:
+        print(*seen, file=calls)
+
+import os
+CALLS = os.path.join(os.getcwd(), 'calls')
+
+class Mine(GeventWorker):
+    worker_connections = 7
+
+    def patch(self):
+        from gevent import monkey
+        tell('patch', monkey.is_module_patched('socket'))
+        super().patch()
+        tell('patched', monkey.is_module_patched('socket'))
+
+    def init_process(self):
+        tell('init_process')
+        super().init_process()
+
+    def handle_exit(self, sig, frame):
+        tell('handle_exit')
+        super().handle_exit(sig, frame)
+
+    def notify(self):
+        super().notify()
+        if not hasattr(self, 'notified'):
+            self.notified = True
+            tell('notify')
+
+worker_class = Mine
+def post_worker_init(worker): tell(type(worker).__name__)
+",
+    );
+    assert_eq!(server.target().get("/").ok(), "Hello, world!");
+    crate::support::wait_until("it notifies", || {
+        calls(dir.path()).contains(&"notify".to_owned())
+    });
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let expected = [
+        "init_process",
+        "patch False",
+        "patched True",
+        "Mine",
+        "notify",
+        "handle_exit",
+    ];
+    assert_eq!(calls(dir.path()), expected, "{}", server.stderr.whole());
+}
+
+#[test]
+fn the_overrides_of_a_tornado_worker_are_called() {
+    let (_dir, server) = start_zip(
+        "tornado_site",
+        "
+from gunicorn.workers.gtornado import TornadoWorker
+
+class Mine(TornadoWorker):
+    @classmethod
+    def setup(cls):
+        cls.note = 'set up'
+
+    @classmethod
+    def check_config(cls, cfg, log):
+        log.info('checked %s', cfg.workers)
+
+    def init_process(self):
+        self.log.info('begins, %s', self.note)
+        super().init_process()
+
+worker_class = Mine
+",
+    );
+    assert_eq!(server.target().get("/lines").ok(), "0\n1\n2\n");
+    server.stderr.wait_for("checked 1");
+    server.stderr.wait_for("begins, set up");
+}
+
 #[test]
 fn a_class_may_be_given_by_the_config_file() {
     let config = "
@@ -151,7 +250,7 @@ class Mine(ThreadWorker):
         super().init_process()
 worker_class = Mine
 ";
-    let dir = site(&[("app.py", WSGI), ("gunicorn.conf.py", config)]);
+    let dir = files(&[("app.py", WSGI), ("gunicorn.conf.py", config)]);
     let server = start(dir.path(), &["app:app"]);
     assert_eq!(server.target().get("/").ok(), "wsgi");
     server.stderr.wait_for("begins as Mine");
@@ -168,7 +267,7 @@ class Mine(SyncWorker):
         self.log.info('notified')
         self.alive = False
 ";
-    let dir = site(&[("app.py", WSGI), ("mine.py", module)]);
+    let dir = files(&[("app.py", WSGI), ("mine.py", module)]);
     let server = start(dir.path(), &["app:app", "-k", "mine.Mine"]);
     server.stderr.wait_for("notified");
     // It has said that it is to end.
@@ -190,12 +289,12 @@ class Other(UvicornH11Worker):
     CONFIG_KWARGS = {{'loop': 'nowhere:make', 'lifespan': 'off'}}
 "
         );
-        let mut files = vec![("app.py", ASGI), ("mine.py", module.as_str())];
+        let mut all = vec![("app.py", ASGI), ("mine.py", module.as_str())];
         if package == "uvicorn.workers" {
             // The package itself is the app's.
-            files.push(("uvicorn.py", "__path__ = []"));
+            all.push(("uvicorn.py", "__path__ = []"));
         }
-        let dir = site(&files);
+        let dir = files(&all);
         let server = start(dir.path(), &["app:make", "-k", "mine.Mine"]);
         let answer = server.target().get("/");
         assert_eq!(answer.ok(), "/api");
@@ -218,7 +317,7 @@ from uvicorn_worker import UvicornWorker
 class Mine(UvicornWorker):
     CONFIG_KWARGS = {'lifespan': 'maybe'}
 ";
-    let dir = site(&[("app.py", ASGI), ("mine.py", module)]);
+    let dir = files(&[("app.py", ASGI), ("mine.py", module)]);
     let said = refused(dir.path(), &["app:app", "-k", "mine.Mine"]);
     let sentence = "Invalid value for asgi_lifespan by the worker class's keywords: 'maybe'";
     assert!(said.contains(sentence), "{said}");
@@ -243,7 +342,7 @@ class Serving(GeventWorker):
 class Child(Handling): pass
 nothing = 3
 ";
-    let dir = site(&[("app.py", WSGI), ("mine.py", module)]);
+    let dir = files(&[("app.py", WSGI), ("mine.py", module)]);
     for (class, sentence) in [
         ("mine.Own", "Own derives from no worker class that serves"),
         ("mine.Loop", "Loop overrides run() with a loop of its own"),
@@ -276,7 +375,7 @@ worker_class = {class}
 def post_worker_init(worker): worker.log.info('is a %s', type(worker).__name__)
 "
         );
-        let dir = site(&[("app.py", WSGI), ("gunicorn.conf.py", &config)]);
+        let dir = files(&[("app.py", WSGI), ("gunicorn.conf.py", &config)]);
         let said = refused(dir.path(), &["app:app"]);
         assert!(said.contains("Invalid value for worker_class: "), "{said}");
         let server = start(dir.path(), &["app:app", "-k", "gthread"]);
@@ -299,9 +398,50 @@ class Mine(SyncWorker):
         {body}
 "
         );
-        let dir = site(&[("app.py", WSGI), ("mine.py", &module)]);
+        let dir = files(&[("app.py", WSGI), ("mine.py", &module)]);
         let mut server = start(dir.path(), &["app:app", "-k", "mine.Mine"]);
         assert_eq!(server.exit_code(), code, "{body}");
         server.stderr.wait_for(line);
     }
+}
+
+#[test]
+fn uvicorns_loggers_are_heard() {
+    let app = "
+import logging, sys
+logging.getLogger('uvicorn.error').info('said to uvicorn.error')
+handler = logging.StreamHandler(sys.stderr)
+handler.setFormatter(logging.Formatter('seen: %(message)s %(args)s'))
+access = logging.getLogger('uvicorn.access')
+access.setLevel(logging.INFO)
+access.addHandler(handler)
+access.addFilter(lambda record: record.args[2] != '/health')
+access.propagate = False
+error = logging.getLogger('uvicorn.error')
+
+async def app(scope, receive, send):
+    assert scope['type'] == 'http'
+    error.info('said by %s', scope['path'])
+    await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+    await send({'type': 'http.response.body', 'body': b''})
+";
+    let dir = files(&[("app.py", app)]);
+    let class = ["app:app", "-k", "uvicorn.workers.UvicornWorker"];
+    let server = start(dir.path(), &class);
+    server.target().get("/health");
+    server.target().get("/a%20b?c=d");
+    let seen = server.stderr.wait_for("seen: ");
+    assert!(
+        seen.contains(r#" - "GET /a%20b?c=d HTTP/1.1" 200 ("#),
+        "{seen}"
+    );
+    server.stderr.wait_for("[INFO] said by /a b");
+    assert!(!server.stderr.so_far().contains("seen: /health"));
+
+    let filtered = app.replace("access.addHandler(handler)", "");
+    fs::write(dir.path().join("app.py"), filtered).unwrap();
+    let server = start(dir.path(), &class);
+    server
+        .stderr
+        .wait_for("The logger 'uvicorn.access' has a filter and no handler");
 }
