@@ -4,6 +4,7 @@ What uvicorn's own take from `CONFIG_KWARGS` becomes a setting of ours, or a
 warning where there is none.
 """
 
+from gunicorn.workers.base import Worker
 from gunicorn.workers.gasgi import ASGIWorker
 
 # Keywords of uvicorn, and the settings that are the same.
@@ -47,6 +48,7 @@ class UvicornWorker(ASGIWorker):
     """Apps that speak ASGI."""
 
     CONFIG_KWARGS = {"loop": "auto", "http": "auto"}
+    handlers = Worker.handlers
     never_called = ASGIWorker.never_called | {"_serve", "callback_notify"}
 
     def __init__(self, *args, **kwargs):

@@ -12,16 +12,8 @@ import time
 
 from _rgunicorn import worker_classes
 
-# What a class may do at a signal; the server does its part besides.
-HANDLERS = {
-    signal.SIGTERM: "handle_exit",
-    signal.SIGINT: "handle_quit",
-    signal.SIGQUIT: "handle_quit",
-    signal.SIGABRT: "handle_abort",
-    signal.SIGUSR1: "handle_usr1",
-    signal.SIGWINCH: "handle_winch",
-}
-ENDINGS = ("handle_exit", "handle_quit", "handle_abort")
+# Signals that end a worker.
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 
 # The number of requests after which a worker ends that does not end by itself.
 ENDLESS = 2**63 - 1
@@ -44,9 +36,21 @@ class Worker:
     ]
     PIPE = []
 
+    # What a class may do at a signal; the server does its part besides.
+    handlers = {
+        signal.SIGTERM: "handle_exit",
+        signal.SIGINT: "handle_quit",
+        signal.SIGQUIT: "handle_quit",
+        signal.SIGABRT: "handle_abort",
+        signal.SIGUSR1: "handle_usr1",
+        signal.SIGWINCH: "handle_winch",
+    }
+
     steps = None
     _alive = True
     _serves = False
+    # It has heard a signal that ends it.
+    _ends = False
 
     def __init__(self, age, ppid, sockets, app, timeout, cfg, log):
         self.age = age
@@ -76,7 +80,7 @@ class Worker:
     def alive(self, value):
         is_end = self._alive and not value
         self._alive = bool(value)
-        if is_end and self._serves:
+        if is_end and self._serves and not self._ends:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def notify(self):
@@ -91,9 +95,9 @@ class Worker:
         self.run()
 
     def init_signals(self):
-        for number, name in HANDLERS.items():
+        for number, name in self.handlers.items():
             if worker_classes.is_overridden(type(self), name):
-                signal.signal(number, self._handler(name))
+                signal.signal(number, self._handler(getattr(self, name)))
 
     def load_wsgi(self):
         self.wsgi = self.app.wsgi()
@@ -124,14 +128,10 @@ class Worker:
     def handle_winch(self, sig, frame):
         """Nothing."""
 
-    def _handler(self, name):
-        handler = getattr(self, name)
-
+    def _handler(self, handler):
         def handle(sig, frame):
-            if name in ENDINGS:
-                # The worker ends already: it has heard the signal, too.
-                self._alive = False
-            return handler(sig, frame)
+            self._ends |= sig in ENDINGS
+            handler(sig, frame)
 
         return handle
 

@@ -85,8 +85,12 @@ class Telling:
         super().run()
 
     def handle_exit(self, sig, frame):
-        tell('handle_exit', sig == signal.SIGTERM)
+        tell('handle_exit', sig == signal.SIGTERM, self.alive)
         super().handle_exit(sig, frame)
+
+    def handle_exit_signal(self):
+        tell('handle_exit', True, self.alive)
+        super().handle_exit_signal()
 ";
 
 /// What a class with all the overrides that are called does in its life.
@@ -118,7 +122,7 @@ def post_worker_init(worker):
         "load_wsgi True",
         "post_worker_init Mine set False",
         "run True",
-        "handle_exit True",
+        "handle_exit True True",
         "ended False",
     ];
     assert_eq!(calls(dir.path()), expected, "{}", server.stderr.whole());

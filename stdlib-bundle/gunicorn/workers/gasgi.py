@@ -7,17 +7,31 @@ class ASGIWorker(Worker):
     """Apps that speak ASGI."""
 
     kind = "asgi"
-    never_called = Worker.never_called | {
-        "handle_abort_signal",
-        "handle_exit_signal",
-        "handle_quit_signal",
-        "handle_usr1_signal",
-        "handle_winch_signal",
-    }
+    handlers = {number: f"{name}_signal" for number, name in Worker.handlers.items()}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.worker_connections = self.cfg.worker_connections
+
+    def handle_exit_signal(self):
+        self.alive = False
+
+    def handle_quit_signal(self):
+        self.alive = False
+
+    def handle_abort_signal(self):
+        self.alive = False
+
+    def handle_usr1_signal(self):
+        """Nothing: the server opens its logs by itself."""
+
+    def handle_winch_signal(self):
+        """Nothing."""
+
+    def _handler(self, handler):
+        if self.handlers is Worker.handlers:
+            return super()._handler(handler)
+        return super()._handler(lambda sig, frame: handler())
 
     @property
     def asgi(self):
