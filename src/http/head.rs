@@ -38,6 +38,7 @@ pub struct Head {
     pub(super) fields: Vec<(Span, Span)>,
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
+    pub(super) asks_to_upgrade: bool,
     pub(super) expects_continue: bool,
     pub(super) scheme: Option<Scheme>,
 }
@@ -101,6 +102,12 @@ impl Head {
     /// True if the client lets the connection be used again.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
+    }
+
+    /// True if the connection is to carry another protocol after this request,
+    /// such as WebSocket, should the server agree (RFC 9110 section 7.8).
+    pub fn asks_to_upgrade(&self) -> bool {
+        self.asks_to_upgrade
     }
 
     /// True if the client waits for `100 Continue` before it sends the body.

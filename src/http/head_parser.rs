@@ -311,6 +311,8 @@ struct Facts {
     cookies: usize,
     close: bool,
     keep_alive: bool,
+    /// `Connection` says that an upgrade is asked for, `Upgrade` to what.
+    upgrade: (bool, bool),
     expects_continue: bool,
     scheme: Option<Scheme>,
 }
@@ -333,10 +335,13 @@ impl Facts {
                 self.expects_continue = true;
             }
             6 if is(b"cookie") => self.cookies += 1,
+            // HTTP/2 is what some clients ask for with every request, in vain.
+            7 if is(b"upgrade") => self.upgrade.1 = !value.eq_ignore_ascii_case(b"h2c"),
             10 if is(b"connection") => {
                 for option in field::list(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade");
                 }
             }
             12 if is(b"content-type") => once(&mut self.content_type, true, name, value)?,
@@ -367,7 +372,9 @@ impl Facts {
         let keep_alive = !self.close && (is_1_1 || self.keep_alive);
         head.framing = framing;
         // After CONNECT the bytes are a tunnel's, never a request.
-        head.keep_alive = keep_alive && !must_close && head.method() != b"CONNECT";
+        let is_connect = head.method() == b"CONNECT";
+        head.keep_alive = keep_alive && !must_close && !is_connect;
+        head.asks_to_upgrade = is_connect || is_1_1 && self.upgrade == (true, true);
         head.expects_continue = self.expects_continue;
         head.scheme = self.scheme;
         Ok(())

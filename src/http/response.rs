@@ -41,6 +41,8 @@ pub struct ResponseRules {
     /// True if the connection may be used again as far as the request and the
     /// worker are concerned.
     pub keep_alive: bool,
+    /// True if the request asks for another protocol.
+    pub asks_to_upgrade: bool,
 }
 
 impl ResponseRules {
@@ -49,6 +51,7 @@ impl ResponseRules {
             version: request.version(),
             is_head: request.method() == b"HEAD",
             keep_alive: request.keep_alive(),
+            asks_to_upgrade: request.asks_to_upgrade(),
         }
     }
 }

@@ -4,6 +4,7 @@ const GET: ResponseRules = ResponseRules {
     version: Version::Http11,
     is_head: false,
     keep_alive: true,
+    asks_to_upgrade: false,
 };
 
 /// The bytes of a response with these fields and blocks; whether the

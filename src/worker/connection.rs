@@ -4,6 +4,8 @@
 //! that runs the app reads and writes through it. Nothing here waits, but for
 //! the two `wait_` functions, which only an app's thread calls.
 
+mod given;
+
 use super::body::Body;
 use super::exchange::Exchange;
 use super::hub::{Hub, Id, Rules, Server, deadline};
@@ -14,13 +16,14 @@ use crate::http::{
     proxy_start,
 };
 use crate::net::{ClientCertificate, Tls, TlsFacts, Transport};
+use given::Given;
 use nix::poll::PollFlags;
 use socket2::Socket;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -90,6 +93,8 @@ pub struct State {
     broken: bool,
     /// True while the app was told to hold back its output.
     held_back: bool,
+    /// True once the app has taken the connection, which ends with that request.
+    was_given: bool,
     /// Requests that were taken from here.
     requests: u32,
     /// True once a part of the next request has come.
@@ -130,6 +135,8 @@ enum Phase {
     Busy,
     /// The app has it for bytes that are not HTTP/1.1 any more.
     Raw,
+    /// The app has taken the connection itself.
+    Given(Box<Given>),
     /// The answer is whole, and a part of it waits for the socket.
     Flush {
         keep_alive: bool,
@@ -191,6 +198,7 @@ impl Connection {
                 answered: false,
                 broken: false,
                 held_back: false,
+                was_given: false,
                 requests: 0,
                 begun: false,
                 unparsed: false,
@@ -292,7 +300,7 @@ impl Connection {
                     self.flush(state, keep_alive)
                 }
                 Phase::Linger(_) => self.linger(state, scrap),
-                Phase::Busy | Phase::Raw => Step::Wait,
+                Phase::Busy | Phase::Raw | Phase::Given(_) => Step::Wait,
                 Phase::Closed => Step::Close,
             };
             match step {
@@ -301,6 +309,10 @@ impl Connection {
                 Step::Request(exchange) => return Progress::Request(exchange),
                 Step::Close => {
                     state.phase = Phase::Closed;
+                    if state.was_given {
+                        // The app may have copies of the socket.
+                        let _ = self.socket.shutdown(Shutdown::Both);
+                    }
                     return Progress::Closed;
                 }
             }
@@ -580,7 +592,7 @@ impl Connection {
         }
         state.deadline = None;
         let late = match state.phase {
-            Phase::Busy | Phase::Raw => {
+            Phase::Busy | Phase::Raw | Phase::Given(_) => {
                 state.broken = true;
                 return Expired::ForApp;
             }
@@ -794,6 +806,10 @@ impl Connection {
             if state.body_is_late {
                 return Err(BodyError::TooSlow);
             }
+            if matches!(state.phase, Phase::Given(_)) {
+                // The rest of it is the app's to read.
+                return Err(BodyError::Client(io::ErrorKind::NotConnected.into()));
+            }
             self.ask_for_body(state)?;
             let received = SCRAP.with_borrow_mut(|scrap| {
                 let received = state.receive(&self.socket, scrap)?;
@@ -873,7 +889,9 @@ impl Connection {
 
     fn put_out(&self, put: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<bool> {
         let mut state = self.lock();
-        if state.broken || !matches!(state.phase, Phase::Busy | Phase::Raw) {
+        self.write_after_app(&mut state)?;
+        let in_use = matches!(state.phase, Phase::Busy | Phase::Raw | Phase::Given(_));
+        if state.broken || !in_use {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         put(&mut state).inspect_err(|_| state.broken = true)?;
@@ -965,6 +983,7 @@ impl Connection {
             let _ = self.send(state, parts);
         }
         state.broken = true;
+        state.end_for_app(&self.socket);
         mine
     }
 
@@ -1017,7 +1036,10 @@ impl Connection {
     pub fn finish(&self, keep_alive: bool) {
         let mut state = self.lock();
         let state = &mut *state;
-        let raw = matches!(state.phase, Phase::Raw);
+        if self.take_back(state).is_err() {
+            state.broken = true;
+        }
+        let raw = matches!(state.phase, Phase::Raw) || state.was_given;
         let unread = raw || state.body.take().is_some_and(|body| !body.has_ended());
         // Then there may be more to come that is of no use.
         state.readable |= unread;

@@ -4,7 +4,7 @@ use super::connection::{Client, Connection};
 use super::hub::{Admission, Id, Rules};
 use super::own_page::own_page;
 use crate::http::{BodyError, Head, ProxyHeader, Scheme, Status, client_address, is_request_id};
-use crate::wsgi::Channel;
+use crate::wsgi::{Channel, Given};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -226,5 +226,17 @@ impl Channel for Connection {
 
     fn may_stay(&self) -> bool {
         Connection::may_stay(self)
+    }
+
+    fn give_away(&self, for_good: bool) -> io::Result<Given> {
+        Connection::give_away(self, for_good)
+    }
+
+    fn look(&self) -> io::Result<OwnedFd> {
+        Connection::look(self)
+    }
+
+    fn app_has_closed(&self) {
+        Connection::app_has_closed(self);
     }
 }

@@ -6,6 +6,7 @@ use super::exchange::echo;
 use super::handover::Handover;
 use super::output::Room;
 use super::own_page::own_page;
+use super::pump::Pump;
 use crate::config::TrustedPeers;
 use crate::http::{AddressField, Limits, Policy, RequestIds, Status};
 use crate::log::id_note;
@@ -21,7 +22,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// What a worker accepts, and how long it waits.
@@ -165,6 +166,10 @@ pub struct Hub {
     open: Mutex<Vec<Weak<Connection>>>,
     /// Requests that are under way, where their number is limited.
     requests: Arc<AtomicUsize>,
+    /// Once a connection needs it.
+    pump: Mutex<Option<Pump>>,
+    /// Told once that a WebSocket keeps the only request of a worker.
+    upgraded: Once,
 }
 
 /// A request's share in the number of those that are under way.
@@ -202,6 +207,8 @@ impl Hub {
             returned: Mutex::default(),
             open: Mutex::default(),
             requests: Arc::default(),
+            pump: Mutex::default(),
+            upgraded: Once::new(),
         }
     }
 
@@ -225,6 +232,36 @@ impl Hub {
             open.resize(place + 1, Weak::new());
         }
         open[place] = Arc::downgrade(connection);
+    }
+
+    /// The connection of that name, if it is still there.
+    pub fn connection(&self, id: Id) -> Option<Arc<Connection>> {
+        let connection = self.open().get(id.place as usize)?.upgrade()?;
+        (connection.id == id).then_some(connection)
+    }
+
+    /// What carries bytes for apps that have taken their connections.
+    ///
+    /// # Errors
+    /// The process has no descriptors or threads left.
+    pub fn pump(self: &Arc<Self>) -> io::Result<Pump> {
+        let mut pump = self.pump.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pump) = &*pump {
+            return Ok(pump.clone());
+        }
+        let started = Pump::start(Arc::downgrade(self))?;
+        Ok(pump.insert(started).clone())
+    }
+
+    /// Takes note that an app has taken a connection for another protocol.
+    pub fn note_upgrade(&self) {
+        if self.rules.serves_one {
+            self.upgraded.call_once(|| {
+                ::log::warn!(
+                    "A WebSocket keeps this worker from all other requests until it ends, or                      'timeout' ends the worker: take the worker class 'gthread' or 'gevent'"
+                );
+            });
+        }
     }
 
     /// Forgets one.

@@ -49,6 +49,8 @@ struct Request {
 pub enum Why {
     /// The app took too long: 504.
     TooLong,
+    /// The worker is aborted in the middle of it: 504.
+    Aborted,
     /// The worker ends: 503.
     Stopping,
 }
@@ -91,7 +93,9 @@ impl InFlight {
     /// When the oldest request began that was not given up yet.
     pub fn oldest(&self) -> Option<Instant> {
         let all = self.lock();
-        let waiting = all.requests().filter(|request| !request.given_up);
+        let waiting = all
+            .requests()
+            .filter(|request| !request.given_up && !request.connection.is_given_for_good());
         waiting.map(|request| request.started).min()
     }
 
@@ -129,12 +133,22 @@ impl Slot {
         if request.given_up || age < least {
             return None;
         }
+        let upgraded = request.connection.is_given_for_good();
+        match why {
+            Why::TooLong if upgraded => return None,
+            Why::Stopping if upgraded => {
+                // It answers by itself, in its own protocol.
+                request.connection.end_for_app();
+                return None;
+            }
+            _ => {}
+        }
         request.given_up = true;
         let id = request.id.as_deref();
         let rules = &request.connection.hub.rules;
         let (status, message) = match why {
             Why::Stopping => (Status::SERVICE_UNAVAILABLE, "The server stops"),
-            Why::TooLong => (Status::GATEWAY_TIMEOUT, ""),
+            Why::TooLong | Why::Aborted => (Status::GATEWAY_TIMEOUT, ""),
         };
         let echo = echo(rules, id);
         let page = own_page(rules, status, message, request.is_head, echo.as_slice());
@@ -149,7 +163,10 @@ impl Slot {
                 path: parts.next().unwrap_or_default(),
                 query: parts.next().unwrap_or_default(),
                 protocol: request.protocol,
-                status: page.status.code,
+                status: match upgraded {
+                    true => Status::SWITCHING_PROTOCOLS.code,
+                    false => page.status.code,
+                },
                 body_bytes: if answered { page.body_length as u64 } else { 0 },
                 elapsed: age,
                 request_id: id.unwrap_or_default().as_bytes(),

@@ -169,6 +169,7 @@ fn serve(
     }
     let settings = wsgi::Settings {
         multithread: *class != WorkerClass::Sync,
+        cooperative: *class == WorkerClass::Gevent,
         multiprocess: boot.settings.workers > 1,
         script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
         sendfile: boot.settings.sendfile,

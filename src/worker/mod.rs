@@ -21,6 +21,7 @@ mod names;
 mod output;
 mod own_page;
 mod policy;
+mod pump;
 mod quota;
 mod reactor;
 mod refusal;

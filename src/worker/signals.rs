@@ -192,7 +192,7 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
             Ok(Signal::SIGABRT) => {
                 // Python's logging might wait for what hangs.
                 crate::log::undivert();
-                let requests = state.in_flight.give_up(Duration::ZERO, Why::TooLong);
+                let requests = state.in_flight.give_up(Duration::ZERO, Why::Aborted);
                 report("was aborted in", &requests);
                 state.hooks.worker_abort();
                 state.hooks.worker_exit();

@@ -6,10 +6,11 @@ use super::exchange::{Answer, StartResponse, block, is_shared};
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
 use super::request_hooks::Seen;
+use super::socket::{self, Sockets};
 use crate::http::{ErrorPage, HttpDate, ResponseHead, ResponseRules, Status};
 use crate::log::{Whole, dropped_body, id_note};
 use crate::python::{self, Hooks};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyConnectionError, PyException, PyStopIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -24,6 +25,7 @@ pub struct Application {
     sendfile: bool,
     server: Arc<str>,
     hooks: Hooks,
+    sockets: Sockets,
     /// Objects of earlier requests that the app has let go.
     kits: Mutex<Vec<(Py<StartResponse>, Py<Input>)>>,
 }
@@ -55,6 +57,7 @@ impl Application {
                 sendfile: settings.sendfile,
                 server: settings.server_header.as_str().into(),
                 hooks: settings.hooks.clone(),
+                sockets: Sockets::new(py, settings.cooperative)?,
                 kits: Mutex::default(),
             })
         })
@@ -101,8 +104,10 @@ impl Application {
             (Err(error), _) => Err(error.clone_ref(py)),
             (Ok(_), Err(why)) => Err(PyValueError::new_err(why.clone())),
             (Ok(seen), Ok(mount)) => {
-                let hints = start.get().early_hints(py);
-                let environ = self.environs.make(py, request, mount, &input, hints);
+                let (hints, socket) = (start.get().early_hints(py), start.get().socket(py));
+                let environ = self
+                    .environs
+                    .make(py, request, mount, &input, hints, socket);
                 environ.and_then(|environ| seen.amend(&environ).map(|()| environ))
             }
         };
@@ -129,24 +134,30 @@ impl Application {
             let head = request.head;
             dropped_body(head.method(), head.target(), outcome.status);
         }
-        let head = answer.lock().close();
-        finished(&Finished {
-            status: outcome.status,
-            body_bytes: outcome.body_bytes,
-            response_field: &|name| head.as_ref()?.field(name),
-            environ: &|name| environ_text(environ.as_ref().ok()?, name),
-            whole: &|| Whole {
-                status: head
-                    .as_ref()
-                    .map_or_else(Vec::new, |it| it.status().to_vec()),
-                response_fields: Whole::fields(head.iter().flat_map(ResponseHead::fields)),
-                environ: environ
-                    .as_ref()
-                    .ok()
-                    .map(|it| -> Box<dyn Any> { Box::new(it.clone().into_any().unbind()) }),
-                ..Whole::default()
-            },
-        });
+        let (head, given) = {
+            let mut exchange = answer.lock();
+            (exchange.close(), exchange.is_given())
+        };
+        // What an app has answered in its own way, nobody knows.
+        if !outcome.given || outcome.upgraded || head.is_some() {
+            finished(&Finished {
+                status: outcome.status,
+                body_bytes: outcome.body_bytes,
+                response_field: &|name| head.as_ref()?.field(name),
+                environ: &|name| environ_text(environ.as_ref().ok()?, name),
+                whole: &|| Whole {
+                    status: head
+                        .as_ref()
+                        .map_or_else(Vec::new, |it| it.status().to_vec()),
+                    response_fields: Whole::fields(head.iter().flat_map(ResponseHead::fields)),
+                    environ: environ
+                        .as_ref()
+                        .ok()
+                        .map(|it| -> Box<dyn Any> { Box::new(it.clone().into_any().unbind()) }),
+                    ..Whole::default()
+                },
+            });
+        }
         if let Some(iterable) = iterable
             && let Err(error) = close(&iterable)
         {
@@ -163,7 +174,10 @@ impl Application {
             seen.end(Some(&environ), head.as_ref(), body_bytes, keep_alive);
         }
         drop(environ);
-        self.keep(Kit { start, input });
+        match given {
+            true => socket::part(start.get().socket(py), outcome.upgraded),
+            false => self.keep(Kit { start, input }),
+        }
         Ok(outcome.keep_alive)
     }
 
@@ -183,7 +197,10 @@ impl Application {
                 input: input.into_bound(py),
             },
             None => Kit {
-                start: Bound::new(py, StartResponse::new(py, Arc::clone(&self.server))?)?,
+                start: Bound::new(
+                    py,
+                    StartResponse::new(py, Arc::clone(&self.server), &self.sockets)?,
+                )?,
                 input: Bound::new(py, Input::new())?,
             },
         };
@@ -261,6 +278,18 @@ impl Application {
             let sent = exchange.body().is_some();
             (exchange.is_broken(), sent, exchange.date())
         };
+        if outcome.given && !sent {
+            // It says so in one of these ways, or by an answer that is none.
+            let done = broken
+                || !error.is_instance_of::<PyException>(py)
+                || error.is_instance_of::<PyStopIteration>(py)
+                || error.is_instance_of::<PyConnectionError>(py);
+            match done {
+                true => ::log::debug!("The app has ended the connection itself. {error}"),
+                false => log_exception(py, request, error),
+            }
+            return;
+        }
         if broken {
             ::log::debug!("Ignored premature client disconnection. {error}");
             return;
@@ -299,15 +328,22 @@ struct Outcome {
     body_bytes: u64,
     keep_alive: bool,
     dropped_body: bool,
+    /// The app has taken the connection, and perhaps for another protocol.
+    given: bool,
+    upgraded: bool,
 }
 
 impl Outcome {
     fn of(answer: &Answer) -> Outcome {
         let exchange = answer.lock();
+        let code = exchange.head().map(|head| head.code());
         Outcome {
-            status: exchange
-                .head()
-                .map_or(Status::SERVER_ERROR.code, |head| head.code()),
+            status: match exchange.is_upgraded() {
+                true => Status::SWITCHING_PROTOCOLS.code,
+                false => code.unwrap_or(Status::SERVER_ERROR.code),
+            },
+            given: exchange.is_given(),
+            upgraded: exchange.is_upgraded(),
             body_bytes: exchange.body().map_or(0, |body| body.sent()),
             keep_alive: exchange.body().is_some_and(|body| body.keeps_alive()),
             dropped_body: exchange.body().is_some_and(|body| body.was_dropped()),

@@ -22,6 +22,8 @@ use std::sync::{Mutex, PoisonError};
 pub struct Settings {
     /// True if several threads of this process call the app.
     pub multithread: bool,
+    /// True if apps wait in gevent's way.
+    pub cooperative: bool,
     /// True if several processes serve the app.
     pub multiprocess: bool,
     /// The path the app is mounted under, from `$SCRIPT_NAME`.
@@ -107,7 +109,10 @@ impl EnvironMaker {
         template.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         template.set_item("wsgi.input_terminated", true)?;
         template.set_item("SERVER_SOFTWARE", &settings.software)?;
-        for key in KEYS.into_iter().chain(["wsgi.early_hints"]) {
+        for key in KEYS
+            .into_iter()
+            .chain(["wsgi.early_hints", "gunicorn.socket"])
+        {
             template.set_item(PyString::intern(py, key), "")?;
         }
         // A dict does not shrink, and its copy is as large: so there is room
@@ -163,6 +168,7 @@ impl EnvironMaker {
         }: &Mount<'_>,
         input: &Bound<'py, Input>,
         early_hints: &Bound<'py, EarlyHints>,
+        socket: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let head = request.head;
         let path = percent_decode(path_info);
@@ -195,6 +201,7 @@ impl EnvironMaker {
         )?;
         environ.set_item(intern!(py, "wsgi.input"), input)?;
         environ.set_item(intern!(py, "wsgi.early_hints"), early_hints)?;
+        environ.set_item(intern!(py, "gunicorn.socket"), socket)?;
         if let Some(port) = request.remote_port {
             let port = text::from_bytes(py, Digits::of(port).as_bytes());
             environ.set_item(intern!(py, "REMOTE_PORT"), port)?;

@@ -3,10 +3,12 @@
 
 use super::Channel;
 use super::file_wrapper::Sendable;
+use super::socket::{Given, Sockets};
 use super::text;
 use crate::http::{
     HttpDate, ResponseBody, ResponseError, ResponseHead, ResponseRules, Version, early_hints,
 };
+use nix::libc;
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -14,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySequence, PyTuple};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Blocks of no more than this, together, are copied.
@@ -34,6 +37,7 @@ pub struct StartResponse {
     answer: Arc<Answer>,
     write: Py<Write>,
     early_hints: Py<EarlyHints>,
+    socket: Py<PyAny>,
 }
 
 /// The callable that `start_response` gives back.
@@ -64,15 +68,18 @@ pub struct Exchange {
     channel: Option<Arc<dyn Channel>>,
     /// True if the client cannot be written to any more.
     broken: bool,
+    /// True once the app has taken the connection.
+    given: bool,
 }
 
 impl StartResponse {
     /// For requests that [`begin`](Answer::begin) with it.
-    pub fn new(py: Python<'_>, server: Arc<str>) -> PyResult<StartResponse> {
+    pub fn new(py: Python<'_>, server: Arc<str>, sockets: &Sockets) -> PyResult<StartResponse> {
         let answer = Arc::new(Answer(Mutex::new(Exchange::new(server))));
         Ok(StartResponse {
             write: Py::new(py, Write(Arc::clone(&answer)))?,
             early_hints: Py::new(py, EarlyHints(Arc::clone(&answer)))?,
+            socket: sockets.offer(py, &answer)?,
             answer,
         })
     }
@@ -85,9 +92,16 @@ impl StartResponse {
         self.early_hints.bind(py)
     }
 
+    /// `gunicorn.socket`.
+    pub fn socket<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.socket.bind(py)
+    }
+
     /// True if the app may still write.
     pub fn is_shared(&self, py: Python<'_>) -> bool {
-        is_shared(self.write.bind(py)) || is_shared(self.early_hints.bind(py))
+        is_shared(self.write.bind(py))
+            || is_shared(self.early_hints.bind(py))
+            || is_shared(self.socket.bind(py))
     }
 }
 
@@ -101,6 +115,7 @@ impl Answer {
         exchange.body = None;
         exchange.channel = Some(channel);
         exchange.broken = false;
+        exchange.given = false;
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Exchange> {
@@ -275,6 +290,7 @@ impl Exchange {
             body: None,
             channel: None,
             broken: false,
+            given: false,
         }
     }
 
@@ -305,6 +321,40 @@ impl Exchange {
     /// True if the client cannot be written to any more.
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// True once the app has taken the connection.
+    pub fn is_given(&self) -> bool {
+        self.given
+    }
+
+    /// True once the app has taken the connection for another protocol.
+    pub fn is_upgraded(&self) -> bool {
+        self.given && self.rules.asks_to_upgrade
+    }
+
+    /// Gives the connection to the app.
+    pub fn give_away(&mut self) -> io::Result<Given> {
+        let given = self.client()?.give_away(self.rules.asks_to_upgrade)?;
+        self.given = true;
+        self.rules.keep_alive = false;
+        Ok(given)
+    }
+
+    pub fn look(&self) -> io::Result<OwnedFd> {
+        self.client()?.look()
+    }
+
+    pub fn app_has_closed(&self) {
+        if let Ok(channel) = self.client() {
+            channel.app_has_closed();
+        }
+    }
+
+    /// The channel as sockets speak of it: after the request it is closed.
+    fn client(&self) -> io::Result<&Arc<dyn Channel>> {
+        let closed = || io::Error::from_raw_os_error(libc::EBADF);
+        self.channel.as_ref().ok_or_else(closed)
     }
 
     /// Ends the exchange: nothing the app still holds can write from now on.
@@ -341,6 +391,11 @@ impl Exchange {
 
     /// Makes the head's bytes, unless they have gone out.
     fn begin(&mut self, out: &mut Vec<u8>) -> PyResult<&mut ResponseBody> {
+        if self.is_upgraded() || self.given && self.head.is_none() {
+            // The app has answered by itself.
+            self.broken = true;
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
         // What was so when the request began may not be so any more.
         self.rules.keep_alive &= self.open_channel()?.may_stay();
         if self.body.is_none() {

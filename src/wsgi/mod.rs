@@ -11,11 +11,13 @@ mod exchange;
 mod file_wrapper;
 mod input;
 mod request_hooks;
+mod socket;
 mod text;
 
 pub use application::{Application, Finished};
 pub use environ::{Request, Settings};
 pub use request_hooks::Seen;
+pub use socket::Given;
 
 use crate::http::BodyError;
 use std::io::{self, IoSlice};
@@ -51,6 +53,18 @@ pub trait Channel: Send + Sync {
     /// True if the connection may stay open after the answer, as far as the
     /// worker is concerned: one that ends does not want it.
     fn may_stay(&self) -> bool;
+
+    /// Gives the connection to the app, which may read and write by the
+    /// descriptor until the request ends. What was received and not read comes
+    /// first. Nothing is written by [`write`](Channel::write) any more if it is
+    /// given `for_good`; else the answer goes out after what the app has written.
+    fn give_away(&self, for_good: bool) -> io::Result<Given>;
+
+    /// Another descriptor of the client's socket, for its addresses and options.
+    fn look(&self) -> io::Result<OwnedFd>;
+
+    /// The app has closed what it was given, and has no copy.
+    fn app_has_closed(&self);
 }
 
 #[cfg(test)]

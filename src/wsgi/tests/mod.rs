@@ -116,6 +116,16 @@ impl Channel for Client {
     fn may_stay(&self) -> bool {
         true
     }
+
+    fn give_away(&self, _: bool) -> io::Result<Given> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn look(&self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn app_has_closed(&self) {}
 }
 
 struct Reply {

@@ -1,0 +1,77 @@
+//! `gunicorn.socket`: the client's socket for an app that speaks its own
+//! protocol, such as WebSocket. The Python half is `_rgunicorn.socket`.
+//!
+//! The object in the environ is a socket from the start and has no descriptor
+//! until it is used: then the connection is given away. Most requests use none,
+//! and the object serves the next one.
+
+use super::exchange::Answer;
+use pyo3::intern;
+use pyo3::prelude::*;
+use std::io;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+const MODULE: &str = "_rgunicorn.socket";
+
+/// A connection as it is given away.
+pub struct Given {
+    pub descriptor: OwnedFd,
+    /// True for the client's own socket, false for one end of a pair with the
+    /// server between.
+    pub is_clients: bool,
+}
+
+/// Makes the objects of a worker.
+pub struct Sockets {
+    offer: Py<PyAny>,
+}
+
+impl Sockets {
+    /// With gevent's sockets where apps are `cooperative`.
+    pub fn new(py: Python<'_>, cooperative: bool) -> PyResult<Sockets> {
+        let offer = py
+            .import(MODULE)?
+            .call_method1("offers", (cooperative,))?
+            .unbind();
+        Ok(Sockets { offer })
+    }
+
+    /// An object for the requests that begin with this answer.
+    pub fn offer(&self, py: Python<'_>, answer: &Arc<Answer>) -> PyResult<Py<PyAny>> {
+        self.offer.call1(py, (Way(Arc::clone(answer)),))
+    }
+}
+
+/// Ends the app's use of an object that was used, after a moment where the
+/// connection has `upgraded`. What goes wrong with that is the app's doing, and
+/// of no consequence.
+pub fn part(socket: &Bound<'_, PyAny>, upgraded: bool) {
+    let _ = socket.call_method1(intern!(socket.py(), "_part"), (upgraded,));
+}
+
+/// The way from the object to the request's connection.
+#[pyclass(frozen, module = "rgunicorn")]
+struct Way(Arc<Answer>);
+
+#[pymethods]
+impl Way {
+    /// Gives the connection away: a descriptor, and whether it is the client's
+    /// own socket.
+    fn take(&self) -> io::Result<(RawFd, bool)> {
+        let given = self.0.lock().give_away()?;
+        Ok((given.descriptor.into_raw_fd(), given.is_clients))
+    }
+
+    /// The result of `act` with a descriptor of the client's own socket, which
+    /// stays the server's.
+    fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let socket = self.0.lock().look()?;
+        act.call1((socket.as_raw_fd(),))
+    }
+
+    /// The app has closed the socket, and has no other of the connection.
+    fn closed(&self) {
+        self.0.lock().app_has_closed();
+    }
+}

@@ -1,0 +1,131 @@
+"""The client's socket in a WSGI environ, `gunicorn.socket`.
+
+The object is a socket that has no descriptor yet. Whatever reads, writes, or
+could lead to that, takes the connection from the server first. Asking whose
+socket it is does not: the request goes on as any other.
+"""
+
+import _socket
+from _thread import allocate_lock
+
+# What asks and does not use.
+SEEING = "getpeername", "getsockname", "getsockopt", "setsockopt"
+
+# The seconds that an app has at the end for what its other threads still do,
+# such as a WebSocket's last frame. They close the socket after that.
+MOMENT = 0.1
+
+
+def offers(cooperative):
+    """What makes such an object of the way to a request's connection."""
+    if cooperative:
+        from gevent.event import Event
+        from gevent.socket import socket as base
+    else:
+        from socket import socket as base
+        from threading import Event
+    kind = make_class(base, Event)
+
+    def offer(way):
+        made = kind.__new__(kind)
+        made._way, made._is_taken, made._is_clients = way, False, False
+        made._closed, made._io_refs, made._is_shared = False, 0, False
+        return made
+
+    return offer
+
+
+def make_class(base, Event):
+    """A subclass of `base`, a class of sockets."""
+    from socket import AddressFamily, SocketKind
+
+    first_use = allocate_lock()
+
+    class Socket(base):
+        def _take(self):
+            with first_use:
+                if not self._is_taken:
+                    descriptor, self._is_clients = self._way.take()
+                    base.__init__(self, fileno=descriptor)
+                    self._gone = Event()
+                    self._is_taken = True
+                    # Whatever the app's default is.
+                    base.settimeout(self, None)
+
+        def _see(self, look):
+            if self._is_clients:
+                return look(self, base)
+
+            def act(descriptor):
+                own = _socket.socket(-1, -1, -1, descriptor)
+                try:
+                    return look(own, _socket.socket)
+                finally:
+                    own.detach()
+
+            return self._way.look(act)
+
+        def _part(self, upgraded):
+            """Ends the app's use of it."""
+            if upgraded:
+                self._gone.wait(MOMENT)
+            self.close()
+
+        def _real_close(self, *rest):
+            base._real_close(self, *rest)
+            if not self._is_shared:
+                self._way.closed()
+            self._gone.set()
+
+        @property
+        def family(self):
+            return AddressFamily(self._see(lambda own, kind: kind.family.__get__(own)))
+
+        @property
+        def type(self):
+            return SocketKind(self._see(lambda own, kind: kind.type.__get__(own)))
+
+        @property
+        def proto(self):
+            return self._see(lambda own, kind: kind.proto.__get__(own))
+
+        def dup(self):
+            self._take()
+            copy = base(fileno=_socket.dup(base.fileno(self)))
+            copy.settimeout(self.gettimeout())
+            self._is_shared = True
+            return copy
+
+        def detach(self):
+            self._take()
+            self._is_shared = True
+            self._gone.set()
+            return base.detach(self)
+
+        def __repr__(self):
+            if self._is_taken:
+                return base.__repr__(self)
+            return "<gunicorn.socket, not in use>"
+
+    def seeing(name):
+        def method(self, *args):
+            return self._see(lambda own, kind: getattr(kind, name)(own, *args))
+
+        return method
+
+    def taking(name):
+        act = getattr(base, name)
+
+        def method(self, *args, **named):
+            if not self._is_taken:
+                self._take()
+            return act(self, *args, **named)
+
+        return method
+
+    for name in dir(base):
+        if name in SEEING:
+            setattr(Socket, name, seeing(name))
+        elif not name.startswith("_") and name not in vars(Socket) and callable(getattr(base, name)):
+            setattr(Socket, name, taking(name))
+    return Socket
