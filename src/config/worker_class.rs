@@ -15,6 +15,8 @@ pub enum WorkerClass {
     Asgi,
     /// Greenlets; the app carries gevent.
     Gevent,
+    /// The same with WebSockets; the app carries gevent-websocket.
+    GeventWebsocket,
     /// Tornado's loop; the app carries tornado.
     Tornado,
     /// asyncio for apps of aiohttp, which the app carries.
@@ -23,6 +25,9 @@ pub enum WorkerClass {
     /// others serves for it.
     Named(String),
 }
+
+/// The class of the package gevent-websocket, which has no other name.
+const GEVENT_WEBSOCKET: &str = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker";
 
 /// Every name, short or dotted.
 const NAMES: &[(&str, WorkerClass)] = &[
@@ -47,6 +52,9 @@ const NAMES: &[(&str, WorkerClass)] = &[
         "gunicorn.workers.ggevent.GeventPyWSGIWorker",
         WorkerClass::Gevent,
     ),
+    (GEVENT_WEBSOCKET, WorkerClass::GeventWebsocket),
+    ("flask_sockets.worker", WorkerClass::GeventWebsocket),
+    ("flask_sockets.Worker", WorkerClass::GeventWebsocket),
     ("tornado", WorkerClass::Tornado),
     (
         "gunicorn.workers.gtornado.TornadoWorker",
@@ -102,6 +110,11 @@ impl WorkerClass {
         matches!(self, Self::Sync | Self::Gthread)
     }
 
+    /// True for the classes whose requests are greenlets.
+    pub fn is_gevent(&self) -> bool {
+        matches!(self, Self::Gevent | Self::GeventWebsocket)
+    }
+
     /// The class that serves with so many threads: `sync` has but one.
     pub fn with_threads(self, threads: u32) -> Self {
         match self {
@@ -118,6 +131,7 @@ impl fmt::Display for WorkerClass {
             Self::Gthread => "gthread",
             Self::Asgi => "asgi",
             Self::Gevent => "gevent",
+            Self::GeventWebsocket => GEVENT_WEBSOCKET,
             Self::Tornado => "tornado",
             Self::Aiohttp => "aiohttp",
             Self::Named(name) => name,

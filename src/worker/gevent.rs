@@ -30,6 +30,17 @@ pub fn patch() -> Result<(), Failure> {
     })
 }
 
+/// The app with the WebSockets of the package gevent-websocket.
+pub fn with_websockets(app: &Py<PyAny>) -> Result<Py<PyAny>, Failure> {
+    Python::attach(|py| {
+        let module = py.import("_rgunicorn.gevent_websocket");
+        let wrapped = module.and_then(|it| it.call_method1("wrap", (app,)));
+        wrapped
+            .map(Bound::unbind)
+            .map_err(|error| Failure::of_loop(py, MODULE, &error))
+    })
+}
+
 /// Serves until a signal ends it or the parent is gone.
 pub fn serve(boot: &Boot<'_>, application: &Application, signals: &Signals) -> Result<(), Failure> {
     // SAFETY: what Python may still hold after this function is an empty

@@ -258,7 +258,8 @@ impl Hub {
         if self.rules.serves_one {
             self.upgraded.call_once(|| {
                 ::log::warn!(
-                    "A WebSocket keeps this worker from all other requests until it ends, or                      'timeout' ends the worker: take the worker class 'gthread' or 'gevent'"
+                    "A WebSocket keeps this worker from all other requests until it ends, or \
+                     'timeout' ends the worker: take the worker class 'gthread' or 'gevent'"
                 );
             });
         }

@@ -78,8 +78,8 @@ impl<'a> Life<'a> {
 
     /// Makes the interpreter ready for the app, as the worker class needs it.
     pub fn patch(&self) -> Result<(), Failure> {
-        match self.boot.settings.worker_class {
-            WorkerClass::Gevent if self.boot.preloaded.is_none() => gevent::patch(),
+        match &self.boot.settings.worker_class {
+            class if class.is_gevent() && self.boot.preloaded.is_none() => gevent::patch(),
             WorkerClass::Tornado => adapter::prepare(self.boot, adapter::TORNADO),
             WorkerClass::Aiohttp => adapter::prepare(self.boot, adapter::AIOHTTP),
             _ => Ok(()),
@@ -140,9 +140,9 @@ impl<'a> Life<'a> {
         let class = settings.worker_class.clone().with_threads(settings.threads);
         match (&class, app::protocol(app)) {
             (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => Ok(WorkerClass::Asgi),
-            (WorkerClass::Gevent | WorkerClass::Tornado, Protocol::Asgi) => Err(Failure::app(
-                "The app speaks ASGI: take the worker class 'asgi'.",
-            )),
+            (class, Protocol::Asgi) if class.is_gevent() || *class == WorkerClass::Tornado => Err(
+                Failure::app("The app speaks ASGI: take the worker class 'asgi'."),
+            ),
             (WorkerClass::Asgi, Protocol::Wsgi) => Err(Failure::app(
                 "The app speaks WSGI: take the worker class 'sync' or 'gthread'.",
             )),
@@ -169,7 +169,7 @@ fn serve(
     }
     let settings = wsgi::Settings {
         multithread: *class != WorkerClass::Sync,
-        cooperative: *class == WorkerClass::Gevent,
+        cooperative: class.is_gevent(),
         multiprocess: boot.settings.workers > 1,
         script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
         sendfile: boot.settings.sendfile,
@@ -177,12 +177,16 @@ fn serve(
         software: names::software(),
         hooks: boot.hooks.clone(),
     };
+    let app = match class {
+        WorkerClass::GeventWebsocket => gevent::with_websockets(&app)?,
+        _ => app,
+    };
     // Not on the stack, which greenlets share: one that has run before would find
     // its own bytes in this place.
     let application = Application::new(app, &settings).map_err(|error| Failure::boot(&error))?;
     let application = Box::new(application);
     let served = match class {
-        WorkerClass::Gevent => return gevent::serve(boot, &application, signals),
+        class if class.is_gevent() => return gevent::serve(boot, &application, signals),
         WorkerClass::Sync => sync::serve(boot, &application, signals),
         WorkerClass::Gthread => gthread::serve(boot, &application, signals),
         other => unreachable!("{other} was served above"),

@@ -6,6 +6,9 @@
 //! and the object serves the next one.
 
 use super::exchange::Answer;
+use nix::errno::Errno;
+use nix::libc;
+use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::io;
@@ -50,6 +53,12 @@ pub fn part(socket: &Bound<'_, PyAny>, upgraded: bool) {
     let _ = socket.call_method1(intern!(socket.py(), "_part"), (upgraded,));
 }
 
+/// The error with its number, by which sockets' errors are known.
+fn os_error(error: io::Error) -> PyErr {
+    let number = error.raw_os_error().unwrap_or(libc::EPIPE);
+    PyOSError::new_err((number, Errno::from_raw(number).desc()))
+}
+
 /// The way from the object to the request's connection.
 #[pyclass(frozen, module = "rgunicorn")]
 struct Way(Arc<Answer>);
@@ -58,15 +67,15 @@ struct Way(Arc<Answer>);
 impl Way {
     /// Gives the connection away: a descriptor, and whether it is the client's
     /// own socket.
-    fn take(&self) -> io::Result<(RawFd, bool)> {
-        let given = self.0.lock().give_away()?;
+    fn take(&self) -> PyResult<(RawFd, bool)> {
+        let given = self.0.lock().give_away().map_err(os_error)?;
         Ok((given.descriptor.into_raw_fd(), given.is_clients))
     }
 
     /// The result of `act` with a descriptor of the client's own socket, which
     /// stays the server's.
     fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.0.lock().look()?;
+        let socket = self.0.lock().look().map_err(os_error)?;
         act.call1((socket.as_raw_fd(),))
     }
 

@@ -30,7 +30,7 @@ pub const KEY: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n
 pub struct WebSocket {
     stream: Box<dyn Stream>,
     /// The server's answer to the handshake.
-    head: String,
+    pub head: String,
     received: Vec<u8>,
 }
 
@@ -51,8 +51,12 @@ impl WebSocket {
     }
 
     pub fn ask(target: &Target, path: &str, fields: &str) -> WebSocket {
+        WebSocket::over(target.connect().unwrap(), path, fields)
+    }
+
+    /// The same over a connection that is there.
+    pub fn over(mut stream: Box<dyn Stream>, path: &str, fields: &str) -> WebSocket {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{KEY}{fields}\r\n");
-        let mut stream = target.connect().unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut socket = WebSocket {
             stream,

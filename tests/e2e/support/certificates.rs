@@ -2,8 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::Target;
+use super::http::Stream;
 
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -65,6 +70,22 @@ impl Authority {
             fs::rename(new, path).unwrap();
         }
         pair
+    }
+
+    /// A TLS connection to the server of that name, which has a certificate of
+    /// this authority.
+    pub fn connect(&self, target: &Target, name: &str) -> Box<dyn Stream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = name.to_owned().try_into().unwrap();
+        let session = ClientConnection::new(Arc::new(config), name).unwrap();
+        Box::new(StreamOwned::new(session, target.connect().unwrap()))
     }
 
     fn path(&self, name: &str) -> String {
