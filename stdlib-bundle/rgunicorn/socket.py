@@ -7,6 +7,7 @@ socket it is does not: the request goes on as any other.
 
 import _socket
 from _thread import allocate_lock
+from importlib import import_module
 
 # What asks and does not use.
 SEEING = "getpeername", "getsockname", "getsockopt", "setsockopt"
@@ -19,35 +20,40 @@ MOMENT = 0.1
 def offers(cooperative):
     """What makes such an object of the way to a request's connection."""
     if cooperative:
-        from gevent.event import Event
         from gevent.socket import socket as base
     else:
         from socket import socket as base
-        from threading import Event
-    kind = make_class(base, Event)
+    kind = make_class(base, "gevent.event" if cooperative else "threading")
 
     def offer(way):
         made = kind.__new__(kind)
-        made._way, made._is_taken, made._is_clients = way, False, False
-        made._closed, made._io_refs, made._is_shared = False, 0, False
+        made._way = way
         return made
 
     return offer
 
 
-def make_class(base, Event):
-    """A subclass of `base`, a class of sockets."""
+def make_class(base, events):
+    """A subclass of `base`, a class of sockets; `events` is a module that has
+    what belongs to it.
+    """
     from socket import AddressFamily, SocketKind
 
     first_use = allocate_lock()
 
     class Socket(base):
+        # `base` sets the first two when there is a descriptor.
+        _closed, _io_refs = False, 0
+        _is_taken = _is_clients = False
+        # True if there are other objects with the connection.
+        _is_shared = False
+
         def _take(self):
             with first_use:
                 if not self._is_taken:
                     descriptor, self._is_clients = self._way.take()
                     base.__init__(self, fileno=descriptor)
-                    self._gone = Event()
+                    self._gone = import_module(events).Event()
                     self._is_taken = True
                     # Whatever the app's default is.
                     base.settimeout(self, None)
