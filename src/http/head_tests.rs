@@ -256,6 +256,19 @@ fn connection() {
 }
 
 #[test]
+fn upgrades() {
+    let asks = |text: &str| head(text).asks_to_upgrade();
+    let websocket = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n";
+    assert!(asks(&with(websocket)));
+    assert!(!asks(&with("Upgrade: websocket\r\n")));
+    assert!(!asks(&with("Connection: upgrade\r\n")));
+    // No server is bound to agree to that, and the request stands as it is.
+    assert!(!asks(&with("Connection: Upgrade\r\nUpgrade: h2c\r\n")));
+    assert!(!asks(&format!("GET / HTTP/1.0\r\n{websocket}\r\n")));
+    assert!(asks("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+}
+
+#[test]
 fn expectations() {
     assert!(head(&with("Expect: 100-Continue\r\n")).expects_continue());
     assert_eq!(error(&with("Expect: 200-maybe\r\n")).status().code, 417);

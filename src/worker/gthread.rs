@@ -260,6 +260,7 @@ impl Crew<'_> {
             if now.duration_since(looked) >= pulse(self.boot) {
                 looked = now;
                 if self.boot.is_orphan() {
+                    self.signals.in_flight().end_upgraded();
                     return self.end(Ok(()));
                 }
             }

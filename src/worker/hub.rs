@@ -22,7 +22,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// What a worker accepts, and how long it waits.
@@ -168,8 +168,6 @@ pub struct Hub {
     requests: Arc<AtomicUsize>,
     /// Once a connection needs it.
     pump: Mutex<Option<Pump>>,
-    /// Told once that a WebSocket keeps the only request of a worker.
-    upgraded: Once,
 }
 
 /// A request's share in the number of those that are under way.
@@ -208,7 +206,6 @@ impl Hub {
             open: Mutex::default(),
             requests: Arc::default(),
             pump: Mutex::default(),
-            upgraded: Once::new(),
         }
     }
 
@@ -251,18 +248,6 @@ impl Hub {
         }
         let started = Pump::start(Arc::downgrade(self))?;
         Ok(pump.insert(started).clone())
-    }
-
-    /// Takes note that an app has taken a connection for another protocol.
-    pub fn note_upgrade(&self) {
-        if self.rules.serves_one {
-            self.upgraded.call_once(|| {
-                ::log::warn!(
-                    "A WebSocket keeps this worker from all other requests until it ends, or \
-                     'timeout' ends the worker: take the worker class 'gthread' or 'gevent'"
-                );
-            });
-        }
     }
 
     /// Forgets one.

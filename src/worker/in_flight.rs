@@ -115,6 +115,16 @@ impl InFlight {
         slots.filter_map(|slot| slot.give_up(age, why)).collect()
     }
 
+    /// Lets apps that have their connections for another protocol find the end
+    /// of what clients send.
+    pub fn end_upgraded(&self) {
+        for request in self.lock().requests() {
+            if request.connection.is_given_for_good() {
+                request.connection.end_for_app();
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

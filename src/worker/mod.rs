@@ -52,6 +52,7 @@ use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
 use signals::Signals;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// What a new worker is given.
@@ -85,10 +86,11 @@ pub struct Boot<'a> {
 }
 
 impl Boot<'_> {
-    /// True, and told, if the master is gone: the worker is to stop.
+    /// True, and told once, if the master is gone: the worker is to stop.
     fn is_orphan(&self) -> bool {
+        static TOLD: AtomicBool = AtomicBool::new(false);
         let orphan = getppid() != self.parent;
-        if orphan {
+        if orphan && !TOLD.swap(true, Ordering::Relaxed) {
             let pid = process::id();
             ::log::info!("Parent changed, shutting down: <Worker {pid}>");
         }

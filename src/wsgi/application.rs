@@ -57,7 +57,7 @@ impl Application {
                 sendfile: settings.sendfile,
                 server: settings.server_header.as_str().into(),
                 hooks: settings.hooks.clone(),
-                sockets: Sockets::new(py, settings.cooperative)?,
+                sockets: Sockets::new(py, settings)?,
                 kits: Mutex::default(),
             })
         })

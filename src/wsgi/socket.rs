@@ -5,6 +5,7 @@
 //! until it is used: then the connection is given away. Most requests use none,
 //! and the object serves the next one.
 
+use super::environ::Settings;
 use super::exchange::Answer;
 use nix::errno::Errno;
 use nix::libc;
@@ -14,8 +15,12 @@ use pyo3::prelude::*;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const MODULE: &str = "_rgunicorn.socket";
+
+/// The warning of a worker that serves one request at a time is written once.
+static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// A connection as it is given away.
 pub struct Given {
@@ -28,21 +33,28 @@ pub struct Given {
 /// Makes the objects of a worker.
 pub struct Sockets {
     offer: Py<PyAny>,
+    /// True if the app has one request at a time.
+    serves_one: bool,
 }
 
 impl Sockets {
-    /// With gevent's sockets where apps are `cooperative`.
-    pub fn new(py: Python<'_>, cooperative: bool) -> PyResult<Sockets> {
-        let offer = py
-            .import(MODULE)?
-            .call_method1("offers", (cooperative,))?
-            .unbind();
-        Ok(Sockets { offer })
+    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<Sockets> {
+        let module = py.import(MODULE)?;
+        Ok(Sockets {
+            offer: module
+                .call_method1("offers", (settings.cooperative,))?
+                .unbind(),
+            serves_one: !settings.multithread,
+        })
     }
 
     /// An object for the requests that begin with this answer.
     pub fn offer(&self, py: Python<'_>, answer: &Arc<Answer>) -> PyResult<Py<PyAny>> {
-        self.offer.call1(py, (Way(Arc::clone(answer)),))
+        let way = Way {
+            answer: Arc::clone(answer),
+            serves_one: self.serves_one,
+        };
+        self.offer.call1(py, (way,))
     }
 }
 
@@ -61,26 +73,40 @@ fn os_error(error: io::Error) -> PyErr {
 
 /// The way from the object to the request's connection.
 #[pyclass(frozen, module = "rgunicorn")]
-struct Way(Arc<Answer>);
+struct Way {
+    answer: Arc<Answer>,
+    serves_one: bool,
+}
 
 #[pymethods]
 impl Way {
     /// Gives the connection away: a descriptor, and whether it is the client's
     /// own socket.
     fn take(&self) -> PyResult<(RawFd, bool)> {
-        let given = self.0.lock().give_away().map_err(os_error)?;
+        let (given, upgraded) = {
+            let mut answer = self.answer.lock();
+            let given = answer.give_away().map_err(os_error)?;
+            (given, answer.is_upgraded())
+        };
+        // Not under the lock: a logger in Python lets the GIL go.
+        if self.serves_one && upgraded && !WARNED.swap(true, Ordering::Relaxed) {
+            ::log::warn!(
+                "A WebSocket keeps this worker from all other requests until it ends, or 'timeout' \
+                 ends the worker: take the worker class 'gthread' or 'gevent'"
+            );
+        }
         Ok((given.descriptor.into_raw_fd(), given.is_clients))
     }
 
     /// The result of `act` with a descriptor of the client's own socket, which
     /// stays the server's.
     fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.0.lock().look().map_err(os_error)?;
+        let socket = self.answer.lock().look().map_err(os_error)?;
         act.call1((socket.as_raw_fd(),))
     }
 
     /// The app has closed the socket, and has no other of the connection.
     fn closed(&self) {
-        self.0.lock().app_has_closed();
+        self.answer.lock().app_has_closed();
     }
 }

@@ -398,3 +398,30 @@ fn a_worker_that_is_replaced_keeps_its_connections() {
     let exiting = format!("Worker exiting (pid: {})", workers[0]);
     site.server.stderr.wait_for(&exiting);
 }
+
+#[test]
+fn without_a_master_the_worker_ends_and_tells_the_app() {
+    let site = serve(&["--threads", "4"], Over::Tcp, &[]);
+    let mut stream = site.switch("/stay", "");
+    expect(&mut *stream, SWITCHED);
+    expect(&mut *stream, "blocks ");
+    site.server.signal(Signal::SIGKILL);
+    expect(&mut *stream, "goodbye");
+    expect_end(&mut *stream);
+    drop(stream);
+    site.server.stderr.whole();
+}
+
+#[test]
+fn without_a_master_gevent_says_so_once() {
+    let args = &["--graceful-timeout", "1"];
+    let site = serve(&["-k", "gevent"], Over::Tcp, args);
+    let mut stream = site.switch("/stay", "");
+    expect(&mut *stream, SWITCHED);
+    expect(&mut *stream, "blocks ");
+    site.server.signal(Signal::SIGKILL);
+    expect_end(&mut *stream);
+    drop(stream);
+    let log = site.server.stderr.whole();
+    assert_eq!(log.matches("Parent changed").count(), 1, "{log}");
+}

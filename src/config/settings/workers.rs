@@ -19,7 +19,8 @@ macro_rules! workers {
 
             /// The kind of worker: `sync`, `gthread`, `asgi`, `gevent` or `tornado`.
             ///
-            /// Gunicorn's dotted names and those of uvicorn's workers are understood.
+            /// Gunicorn's dotted names and those of uvicorn's workers are understood, and the
+            /// class of gevent-websocket.
             /// `sync` with more than one thread means `gthread`.
             worker_class: WorkerClass {
                 flags: &["-k", "--worker-class"],

@@ -90,9 +90,6 @@ impl Connection {
         state.deadline = None;
         state.was_given = true;
         state.phase = Phase::Given(Box::new(Given { for_good, pipe }));
-        if for_good {
-            self.hub.note_upgrade();
-        }
         Ok(wsgi::Given {
             descriptor: descriptor.into(),
             is_clients,
