@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::Result;
 use pyo3::prelude::*;
@@ -33,7 +34,10 @@ pub struct Gathered {
 /// What is wrong, in one sentence, with a traceback where the file raised.
 pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
     let mut warnings = Vec::new();
-    let file = match find(&draft, &mut warnings)? {
+    let place = find(&draft, &mut warnings)?;
+    let folder = place.as_ref().and_then(Place::folder);
+    let folder = folder.map_or_else(current_folder, Path::to_owned);
+    let file = match place {
         Some(place) => {
             // The file imports what the app could.
             let site = find_site(&draft, &mut warnings)?;
@@ -50,13 +54,17 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
     }
     let mut class = None;
     if let WorkerClass::Named(name) = &settings.worker_class {
-        let own = OwnClass::find(name, &file, &mut draft)?;
+        let own = OwnClass::find(name, &folder, &file, &mut draft)?;
         settings = draft.finish(variable)?;
         warnings.extend(own.warnings);
-        class = Some(own.class);
+        class = Some((own.class, own.shown));
     }
-    let cfg = file.cfg(&settings, class.as_ref(), settings.has_own_logger())?;
-    let hooks = file.hooks(cfg.as_ref(), class.is_some())?;
+    let (class, shown) = class
+        .as_ref()
+        .map(|(class, shown)| (class, &**shown))
+        .unzip();
+    let cfg = file.cfg(&settings, class, settings.has_own_logger())?;
+    let hooks = file.hooks(cfg.as_ref(), shown)?;
     warnings.extend(file.warnings);
     warnings.extend(settings.idle());
     Ok(Gathered {

@@ -113,15 +113,15 @@ impl ConfigFile {
         objects.get_item("worker_class").ok()?
     }
 
-    /// The hooks, which see these settings; `has_class` says whether the worker
-    /// class is one of the user's. Without any, nothing is made.
+    /// The hooks, which see these settings; `own_class` is what the worker class is
+    /// called, if it is one of the user's. Without any, nothing is made.
     ///
     /// # Errors
     /// Only a lack of memory.
     pub fn hooks(
         &self,
         cfg: Option<&Py<PyAny>>,
-        has_class: bool,
+        own_class: Option<&str>,
     ) -> Result<Hooks, ConfigFileError> {
         let Some(cfg) = cfg else {
             return Ok(Hooks::default());
@@ -139,7 +139,7 @@ impl ConfigFile {
                         names.insert(hook.name);
                     }
                 }
-                Hooks::new(names, has_class, cfg.bind(py))
+                Hooks::new(names, own_class, cfg.bind(py))
             };
             make().map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))
         })
@@ -248,7 +248,7 @@ mod tests {
         let cfg = file
             .cfg(&settings, None, false)
             .map_err(|error| error.to_string())?;
-        file.hooks(cfg.as_ref(), false)
+        file.hooks(cfg.as_ref(), None)
             .map_err(|error| error.to_string())?;
         Ok((settings, file.warnings))
     }

@@ -1,6 +1,8 @@
 //! A worker class in Python: which built-in one serves for it, and the settings
 //! that it brings. The Python half is `_rgunicorn.worker_classes`.
 
+use std::path::Path;
+
 use pyo3::prelude::*;
 
 use super::draft::{Draft, Layer};
@@ -13,6 +15,8 @@ use crate::python::traceback;
 #[derive(Debug)]
 pub struct OwnClass {
     pub class: Py<PyAny>,
+    /// What the log calls it: as it was given, or the class's own name.
+    pub shown: String,
     /// Sentences about what it has and what is not done.
     pub warnings: Vec<String>,
 }
@@ -25,22 +29,24 @@ type Found<'py> = (
 );
 
 impl OwnClass {
-    /// Finds the class of this name, and gives the draft what it brings. The
-    /// interpreter must have been started.
+    /// Finds the class of this name, which may be in a module in this folder, and
+    /// gives the draft what it brings. The interpreter must have been started.
     ///
     /// # Errors
     /// There is no such class, or it cannot serve.
     pub fn find(
         name: &str,
+        folder: &Path,
         file: &ConfigFile,
         draft: &mut Draft,
     ) -> Result<OwnClass, ConfigFileError> {
         let is_files = draft.worker_class_layer() == Some(Layer::ConfigFile);
         Python::attach(|py| {
             let given = file.worker_class(py).filter(|_| is_files);
+            let is_given = given.is_some();
             let found = match given {
-                Some(class) => ask(py, class),
-                None => ask(py, name),
+                Some(class) => ask(py, class, folder),
+                None => ask(py, name, folder),
             };
             let (class, kind, settings, warnings) =
                 found.map_err(|error| match is_refusal(py, &error) {
@@ -63,7 +69,12 @@ impl OwnClass {
                     .map_err(|error| ConfigFileError::Raised(traceback::format(py, &error)))?;
                 give(&name, value)?;
             }
+            let shown = match is_given {
+                true => class.getattr("__name__").map(|name| name.to_string()),
+                false => Ok(name.to_owned()),
+            };
             Ok(OwnClass {
+                shown: shown.unwrap_or_else(|_| name.to_owned()),
                 class: class.unbind(),
                 warnings,
             })
@@ -71,9 +82,10 @@ impl OwnClass {
     }
 }
 
-fn ask<'py>(py: Python<'py>, class: impl IntoPyObject<'py>) -> PyResult<Found<'py>> {
+fn ask<'py>(py: Python<'py>, class: impl IntoPyObject<'py>, folder: &Path) -> PyResult<Found<'py>> {
     let module = py.import("_rgunicorn.worker_classes")?;
-    module.call_method1("find", (class,))?.extract()
+    let folder = folder.as_os_str();
+    module.call_method1("find", (class, folder))?.extract()
 }
 
 fn is_refusal(py: Python<'_>, error: &PyErr) -> bool {

@@ -54,6 +54,14 @@ impl Place {
         text.map(|text| Self::Text(path, text))
     }
 
+    /// The folder of a file.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => path.parent(),
+            Self::Text(..) | Self::Module(_) => None,
+        }
+    }
+
     /// How messages name it.
     pub fn name(&self) -> String {
         match self {

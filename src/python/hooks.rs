@@ -21,6 +21,7 @@ pub struct Hooks(Option<Arc<Given>>);
 #[derive(Debug)]
 struct Given {
     names: HashSet<&'static str>,
+    own_class: Option<String>,
     python: Py<PyAny>,
 }
 
@@ -80,22 +81,26 @@ pub struct ResponseFacts<'a> {
 }
 
 impl Hooks {
-    /// The functions that the settings `cfg` have under these names; `has_class`
-    /// says whether their worker class is one of the user's.
+    /// The functions that the settings `cfg` have under these names; `own_class` is
+    /// what their worker class is called, if it is one of the user's.
     ///
     /// # Errors
     /// Only a lack of memory.
     pub fn new(
         names: HashSet<&'static str>,
-        has_class: bool,
+        own_class: Option<&str>,
         cfg: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        if names.is_empty() && !has_class {
+        if names.is_empty() && own_class.is_none() {
             return Ok(Self::default());
         }
         let module = cfg.py().import("_rgunicorn.hooks")?;
         let python = module.call_method1("Hooks", (cfg,))?.unbind();
-        Ok(Self(Some(Arc::new(Given { names, python }))))
+        Ok(Self(Some(Arc::new(Given {
+            names,
+            own_class: own_class.map(str::to_owned),
+            python,
+        }))))
     }
 
     /// In the master, before it listens.
@@ -171,6 +176,11 @@ impl Hooks {
             python.call_method1("post_fork", (facts(master), age, preloaded))
         })
         .map(drop)
+    }
+
+    /// What the worker class is called, if it is one of the user's.
+    pub fn own_class(&self) -> Option<&str> {
+        self.0.as_ref()?.own_class.as_deref()
     }
 
     /// Whether a worker's life is in Python: where hooks may change its course.

@@ -126,7 +126,9 @@ impl<'a> Life<'a> {
             deadline::watch(limit, in_flight, boot.heartbeat.clone(), signals.watched());
         }
         if boot.age == 1 && boot.settings.worker_class.depends_on_app() {
-            ::log::info!("Using worker: {class}");
+            let built_in = class.to_string();
+            let shown = boot.hooks.own_class().unwrap_or(&built_in);
+            ::log::info!("Using worker: {shown}");
         }
         serve(boot, signals, app, &class)
     }

@@ -122,7 +122,7 @@ impl Application {
 
         let refused = match (input.get().finish(), mount) {
             (Some(body), _) => Some((body.status(), body.to_string())),
-            (None, Err(why)) if seen.is_ok() => Some((Status::BAD_REQUEST, why)),
+            (None, Err(why)) if seen.is_ok() => Some((Status::SERVER_ERROR, why)),
             _ => None,
         };
         let mut outcome = Outcome::of(answer);

@@ -6,7 +6,7 @@ from gunicorn.workers.base import Worker
 class GunicornWebWorker(Worker):
     """Apps of aiohttp."""
 
-    kind = "aiohttp"
+    _built_in = "aiohttp"
     never_called = Worker.never_called | {"_create_ssl_context", "_run"}
 
     def init_process(self):

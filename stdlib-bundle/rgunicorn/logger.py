@@ -323,7 +323,8 @@ class Way:
         peer = (address, 0) if address else ""
         version = (1, 0) if protocol.endswith("1.0") else (1, 1)
         req = Request(**request, version=version, peer_addr=peer, remote_addr=peer, scheme="http")
-        resp = Response(req, status, fields, sent, True, True)
+        cfg = (logger or _brief()).cfg
+        resp = Response(req, cfg, status, fields, sent, True, True)
         if environ is None:
             environ = req.environ()
             environ["SERVER_PROTOCOL"] = protocol

@@ -17,12 +17,10 @@ def attach(app, log):
         return app
     import logging
 
-    from _rgunicorn import logger
-
     there = logging.root.manager.loggerDict
     error, access = there.get(ERROR), there.get(ACCESS)
     if isinstance(error, logging.Logger) and not error.hasHandlers():
-        ours = logger.attach()
+        ours = logging.getLogger("gunicorn.error")
         error.handlers = ours.handlers
         error.propagate = False
         if error.level == logging.NOTSET:

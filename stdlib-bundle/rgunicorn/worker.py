@@ -26,7 +26,7 @@ class Worker:
     """One worker process."""
 
     # The built-in worker that serves for the class.
-    kind = None
+    _built_in = None
     # Methods that Gunicorn would call, and this server never does.
     never_called = frozenset({"handle_error"})
 
@@ -170,6 +170,10 @@ class Application:
 
     def load(self):
         """Loads the app, or gives what was loaded before the fork."""
+        if self.app_uri is not None and self.app_uri != self.cfg.wsgi_app:
+            from _rgunicorn import app
+
+            return app.load(self.app_uri)
         if self.loader is None:
             raise RuntimeError("The app is loaded in the workers, after post_fork.")
         return self.loader()

@@ -24,18 +24,19 @@ class Refused(Exception):
     """A class that cannot serve; the message says why, without a full stop."""
 
 
-def find(value):
+def find(value, folder):
     """The class that `value` is or names, the kind of worker that serves for it,
-    the settings that it brings, and sentences about what it cannot have."""
+    the settings that it brings, and sentences about what it cannot have. Its
+    module may also be in this folder, where the config file is."""
     stand_in()
-    cls = value if inspect.isclass(value) else _imported(value)
+    cls = value if inspect.isclass(value) else _imported(value, folder)
     from gunicorn.workers.base import Worker
 
     if not (inspect.isclass(cls) and issubclass(cls, Worker)):
         raise Refused(
             f"'{_name(value)}' is no class that derives from one of Gunicorn's worker classes"
         )
-    if cls.kind is None:
+    if cls._built_in is None:
         raise Refused(
             f"{cls.__qualname__} derives from no worker class that serves, and the run() of a "
             "class of its own is never called here; derive from SyncWorker, ThreadWorker, "
@@ -43,7 +44,7 @@ def find(value):
         )
     _check(cls)
     settings, warnings = cls.brings() if hasattr(cls, "brings") else ([], [])
-    return cls, cls.kind, settings, warnings
+    return cls, cls._built_in, settings, warnings
 
 
 def is_ours(cls):
@@ -76,10 +77,11 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         vars(module).update((name, vars(ours)[name]) for name in names)
 
 
-def _imported(name):
+def _imported(name, folder):
     module_name, dot, attribute = name.rpartition(".")
     if not dot:
         raise Refused(f"there is no worker class '{name}'")
+    sys.path.append(folder)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -89,6 +91,8 @@ def _imported(name):
                 f"the module '{missing}' of the worker class '{name}' cannot be found"
             ) from None
         raise
+    finally:
+        sys.path.remove(folder)
     try:
         return getattr(module, attribute)
     except AttributeError:

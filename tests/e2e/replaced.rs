@@ -61,6 +61,10 @@ fn site(config: &str) -> TempDir {
     let config = format!("{WRAP}\n{config}");
     fs::write(dir.path().join("app.py"), APP).unwrap();
     fs::write(dir.path().join("gunicorn.conf.py"), config).unwrap();
+    let other = format!(
+        "{WRAP}\nimport app\nwsgi, asgi = wrap(app.wsgi, 'other'), wrap(app.asgi, 'other')"
+    );
+    fs::write(dir.path().join("other.py"), other).unwrap();
     dir
 }
 
@@ -111,6 +115,10 @@ fn the_app_may_be_replaced(args: &[&str]) {
         (
             "class Own:\n    def wsgi(self): return wrap(getattr(app, KIND), 'own')\nimport app\ndef when_ready(server): server.app = Own()",
             "own",
+        ),
+        (
+            "def post_fork(server, worker): worker.app.app_uri = 'other:' + KIND",
+            "other",
         ),
         (
             "preload_app = True\ndef post_fork(server, worker): worker.app.callable = wrap(worker.app.callable, 'preloaded')",

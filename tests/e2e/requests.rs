@@ -210,7 +210,7 @@ fn a_path_that_is_not_the_apps_is_told_with_the_reason(class: &[&str]) {
             "Configuration problem: Request path '{path}' does not start with SCRIPT_NAME '/mounted'"
         );
         let answer = target.get(path);
-        assert_eq!(answer.status, 400, "{path}");
+        assert_eq!(answer.status, 500, "{path}");
         assert_eq!(answer.header("Connection"), Some("close"), "{path}");
         let text = answer.text().replace("&#x27;", "'");
         let shown = why.replace('<', "&lt;").replace('>', "&gt;");
@@ -219,7 +219,7 @@ fn a_path_that_is_not_the_apps_is_told_with_the_reason(class: &[&str]) {
         server.stderr.wait_for(&warning);
         server
             .stdout
-            .wait_for(&format!("\"GET {path} HTTP/1.1\" 400 "));
+            .wait_for(&format!("\"GET {path} HTTP/1.1\" 500 "));
     }
     assert_eq!(target.get("/mounted/scheme").ok(), "http /mounted");
     let log = server.stderr.so_far();

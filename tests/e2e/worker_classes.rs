@@ -262,6 +262,50 @@ worker_class = Mine
 }
 
 #[test]
+fn a_class_may_lie_beside_the_config_file() {
+    let module = "
+from gunicorn.workers.sync import SyncWorker
+class Mine(SyncWorker):
+    def init_process(self):
+        self.log.info('begins beside')
+        super().init_process()
+";
+    let beside = files(&[
+        ("mine.py", module),
+        ("conf.py", "worker_class = 'mine.Mine'"),
+    ]);
+    let config = beside.path().join("conf.py");
+    let dir = files(&[("app.py", WSGI)]);
+    let server = start(dir.path(), &["app:app", "-c", config.to_str().unwrap()]);
+    assert_eq!(server.target().get("/").ok(), "wsgi");
+    server.stderr.wait_for("begins beside");
+}
+
+#[test]
+fn a_class_outlives_reloads() {
+    let module = "
+from gunicorn.workers.gthread import ThreadWorker
+class Mine(ThreadWorker):
+    def init_process(self):
+        self.log.info('begins as number %s', self.age)
+        super().init_process()
+";
+    for args in [
+        &["app:app", "-k", "mine.Mine"][..],
+        &["app:app", "-k", "mine.Mine", "--preload"],
+    ] {
+        let dir = files(&[("app.py", WSGI), ("mine.py", module)]);
+        let server = start(dir.path(), args);
+        server.stderr.wait_for("begins as number 1");
+        assert_eq!(server.target().get("/").ok(), "wsgi");
+        server.signal(Signal::SIGHUP);
+        server.stderr.wait_for("begins as number 2");
+        server.stderr.wait_for("Worker exiting");
+        assert_eq!(server.target().get("/").ok(), "wsgi");
+    }
+}
+
+#[test]
 fn a_class_that_notifies_is_asked_to() {
     let module = "
 from gunicorn.workers.sync import SyncWorker

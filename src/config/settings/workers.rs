@@ -17,10 +17,10 @@ macro_rules! workers {
                 check: check::number,
             }
 
-            /// The kind of worker: `sync`, `gthread`, `asgi`, `gevent` or `tornado`.
+            /// The kind of worker: `sync`, `gthread`, `asgi`, `gevent`, `tornado` or `aiohttp`.
             ///
-            /// Gunicorn's dotted names and those of uvicorn's workers are understood, and the
-            /// class of gevent-websocket.
+            /// Gunicorn's dotted names, those of uvicorn's and aiohttp's workers and that of
+            /// gevent-websocket are understood, and classes that derive from one of them.
             /// `sync` with more than one thread means `gthread`.
             worker_class: WorkerClass {
                 flags: &["-k", "--worker-class"],

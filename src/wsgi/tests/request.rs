@@ -66,7 +66,7 @@ fn script_name() {
     assert_eq!(call.run().body(), "/a%20b /c");
     call.settings.script_name = "/a".into();
     let reply = call.run();
-    assert_eq!((reply.status(), reply.keep_alive), (400, false));
+    assert_eq!((reply.status(), reply.keep_alive), (500, false));
     assert_eq!(
         reply.errors,
         [

@@ -6,7 +6,7 @@ from gunicorn.workers.base import Worker
 class ASGIWorker(Worker):
     """Apps that speak ASGI."""
 
-    kind = "asgi"
+    _built_in = "asgi"
     handlers = {number: f"{name}_signal" for number, name in Worker.handlers.items()}
 
     def __init__(self, *args, **kwargs):

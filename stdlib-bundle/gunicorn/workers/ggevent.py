@@ -6,7 +6,7 @@ from gunicorn.workers.base_async import AsyncWorker
 class GeventWorker(AsyncWorker):
     """Greenlets."""
 
-    kind = "gevent"
+    _built_in = "gevent"
     never_called = AsyncWorker.never_called | {"server_class", "wsgi_handler"}
 
     def patch(self):

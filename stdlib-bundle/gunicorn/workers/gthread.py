@@ -6,7 +6,7 @@ from gunicorn.workers.base import Worker
 class ThreadWorker(Worker):
     """Requests in several threads."""
 
-    kind = "gthread"
+    _built_in = "gthread"
     never_called = Worker.never_called | {
         "accept",
         "enqueue_req",

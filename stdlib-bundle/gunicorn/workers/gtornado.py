@@ -6,7 +6,7 @@ from gunicorn.workers.base import Worker
 class TornadoWorker(Worker):
     """Tornado's loop."""
 
-    kind = "tornado"
+    _built_in = "tornado"
     never_called = Worker.never_called | {"handle_request", "heartbeat", "watchdog"}
 
     def init_process(self):

@@ -6,7 +6,7 @@ from gunicorn.workers.base import Worker
 class SyncWorker(Worker):
     """One request at a time."""
 
-    kind = "sync"
+    _built_in = "sync"
     never_called = Worker.never_called | {
         "accept",
         "handle",
