@@ -240,7 +240,9 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     let class = master.settings().worker_class.clone();
     // Else the first worker says it.
     if !class.depends_on_app() {
-        ::log::info!("Using worker: {class}");
+        let built_in = class.to_string();
+        let shown = master.service.hooks().own_class().unwrap_or(&built_in);
+        ::log::info!("Using worker: {shown}");
     }
     master.notify.ready("Gunicorn arbiter booted");
 

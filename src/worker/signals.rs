@@ -10,10 +10,10 @@
 use super::Boot;
 use super::app_signals;
 use super::in_flight::{InFlight, Why, report};
-use super::signal_handler::{self, answer, is_handled, is_ours_alone};
+use super::signal_handler::{self, answer, is_ours_alone};
 use crate::python::{self, Hooks, traceback};
 use nix::libc;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigSet, Signal};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use std::io::{self, PipeReader, PipeWriter, Read};
@@ -25,7 +25,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The signals that mean something to a worker.
-pub const OURS: [Signal; 7] = [
+pub const OURS: [Signal; 8] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -33,6 +33,7 @@ pub const OURS: [Signal; 7] = [
     Signal::SIGUSR1,
     Signal::SIGHUP,
     Signal::SIGUSR2,
+    Signal::SIGWINCH,
 ];
 
 /// What INT and QUIT leave to an idle worker to end by itself (Gunicorn's
@@ -110,10 +111,6 @@ impl Signals {
         let watched = Arc::clone(&state);
         python::thread("signals").spawn(move || watch(reader, stopper, &watched))?;
         app_signals::hear_all()?;
-        if !is_handled(libc::SIGWINCH) {
-            // SAFETY: no code of ours is set to run.
-            unsafe { signal(Signal::SIGWINCH, SigHandler::SigIgn)? };
-        }
         SigSet::empty().thread_set_mask()?;
         Ok(Signals { state, stopping })
     }
@@ -199,7 +196,9 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
                 exit(ABORTED);
             }
             Ok(Signal::SIGUSR1) => crate::log::reopen(),
-            Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) if is_ours_alone(number) => {
+            Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2 | Signal::SIGWINCH))
+                if is_ours_alone(number) =>
+            {
                 ::log::debug!("{signal} ignored. It is for the master");
             }
             Ok(Signal::SIGTERM) => {

@@ -323,15 +323,15 @@ class Way:
         peer = (address, 0) if address else ""
         version = (1, 0) if protocol.endswith("1.0") else (1, 1)
         req = Request(**request, version=version, peer_addr=peer, remote_addr=peer, scheme="http")
-        cfg = (logger or _brief()).cfg
-        resp = Response(req, cfg, status, fields, sent, True, True)
+        log = logger or _brief()
+        resp = Response(req, log.cfg, status, fields, sent, True, True)
         if environ is None:
             environ = req.environ()
             environ["SERVER_PROTOCOL"] = protocol
             if id:
                 environ["REQUEST_ID"] = id
         taken = datetime.timedelta(microseconds=microseconds)
-        (logger or _brief()).access(resp, req, environ, taken)
+        log.access(resp, req, environ, taken)
 
     def raw(self, text):
         """What the app has written to `wsgi.errors`."""
@@ -357,7 +357,11 @@ def _brief():
     of Python's loggers in a server that has no other use for Python's logging."""
     brief = Logger.__new__(Logger)
     brief.cfg = types.SimpleNamespace(
-        **_rgunicorn_log.settings(), logconfig=None, logconfig_dict=None, logconfig_json=None
+        **_rgunicorn_log.settings(),
+        logconfig=None,
+        logconfig_dict=None,
+        logconfig_json=None,
+        server_header="",
     )
     brief.error_log, brief.access_log = _both()
     return brief

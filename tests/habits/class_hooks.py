@@ -14,7 +14,7 @@ class Own(SyncWorker):
     kind = "own"
 
     def init_process(self):
-        tell("init_process", self.wsgi is None, self.booted)
+        tell("init_process", getattr(self, "wsgi", None) is None, self.booted)
         super().init_process()
 
     def load_wsgi(self):
