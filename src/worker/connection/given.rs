@@ -50,7 +50,6 @@ struct Pipe {
     told: bool,
 }
 
-/// What the app has asked for when it takes the connection.
 impl Connection {
     /// See [`wsgi::Channel::give_away`].
     pub fn give_away(&self, for_good: bool) -> io::Result<wsgi::Given> {
@@ -186,8 +185,8 @@ impl Connection {
             state.readable = true;
             let goes_on = SCRAP.with_borrow_mut(|scrap| {
                 (0..ROUNDS).all(|_| {
-                    let sent = pipe.to_client(self, state, scrap);
-                    pipe.to_app(self, state, scrap) || sent
+                    let sent = pipe.carry_out(self, state, scrap);
+                    pipe.carry_in(self, state, scrap) || sent
                 })
             });
             if goes_on && let Ok(pump) = self.hub.pump() {
@@ -214,7 +213,7 @@ impl State {
 
 impl Pipe {
     /// Sends on what the app has written; true if something moved.
-    fn to_client(&mut self, to: &Connection, state: &mut State, scrap: &mut [u8]) -> bool {
+    fn carry_out(&mut self, to: &Connection, state: &mut State, scrap: &mut [u8]) -> bool {
         match state.output.flush(&mut state.transport, &to.socket) {
             Ok(sent) => state.has_sent(to.rules(), sent),
             Err(_) => return self.fail(state),
@@ -253,7 +252,7 @@ impl Pipe {
     }
 
     /// Gives the app what its client has sent; true if something moved.
-    fn to_app(&mut self, from: &Connection, state: &mut State, scrap: &mut [u8]) -> bool {
+    fn carry_in(&mut self, from: &Connection, state: &mut State, scrap: &mut [u8]) -> bool {
         let had = self.inbound.len();
         while !self.inbound.is_empty() {
             match self.end.send_with_flags(&self.inbound, libc::MSG_NOSIGNAL) {
