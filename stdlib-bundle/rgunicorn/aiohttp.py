@@ -8,10 +8,11 @@ more, and what it sends is read as an answer.
 
 import asyncio
 import inspect
+import logging
 import os
 import traceback
 
-from _rgunicorn import asgi, logger
+from _rgunicorn import asgi
 
 # It sends files by the socket, which is the worker's. Read when it is imported.
 os.environ.setdefault("AIOHTTP_NOSENDFILE", "1")
@@ -93,7 +94,7 @@ class Bridge:
         else:
             self._runner = web.AppRunner(
                 app,
-                logger=logger.attach(),
+                logger=logging.getLogger("gunicorn.error"),
                 access_log=None,
                 shutdown_timeout=self._graceful_timeout * 0.95,
             )

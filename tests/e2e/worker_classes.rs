@@ -258,7 +258,7 @@ worker_class = Mine
     let server = start(dir.path(), &["app:app"]);
     assert_eq!(server.target().get("/").ok(), "wsgi");
     server.stderr.wait_for("begins as Mine");
-    server.stderr.wait_for("Using worker: gthread");
+    server.stderr.wait_for("Using worker: Mine");
 }
 
 #[test]
