@@ -15,14 +15,14 @@ pub fn cfg<'py>(
     settings: &Settings,
     objects: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (values, sections) = (PyDict::new(py), PyDict::new(py));
+    let values = PyDict::new(py);
     for setting in TABLE {
         values.set_item(setting.name, (setting.get)(settings).to_python(py)?)?;
-        sections.set_item(setting.name, setting.section)?;
     }
     if let Some(objects) = objects {
         values.update(objects.as_mapping())?;
     }
-    py.import("_rgunicorn.settings")?
-        .call_method1("Config", (values, sections))
+    py.import("gunicorn.config")?
+        .getattr("Config")?
+        .call_method1("of_server", (values,))
 }

@@ -101,9 +101,13 @@ fn settings_page_is_what_the_table_says() {
 
 /// What `gunicorn.config` tells in Python, kept as the page is.
 #[test]
-fn settings_page_and_python_have_the_same_defaults() {
+fn settings_page_and_python_have_the_same_table() {
     let mut text = "\
-\"\"\"The default and the section of every setting.
+\"\"\"The table of settings, as Python has it.
+
+For each: the default, the section, the flags, how its value is written, what
+belongs to that (the name of the value in the help; of a function, its arguments),
+and the first sentence of its help.
 
 Made from the table in src/config/settings/; UPDATE_DOCS=1 cargo test settings_page
 makes it anew.
@@ -112,8 +116,21 @@ makes it anew.
 SETTINGS = {\n"
         .to_owned();
     for setting in TABLE {
-        let (default, section) = (setting.default(), setting.section);
-        text += &format!("    \"{}\": ({default}, \"{section}\"),\n", setting.name);
+        let (name, default, section) = (setting.name, setting.default(), setting.section);
+        let (flags, help) = (setting.flags, setting.summary());
+        let (kind, more) = match setting.kind {
+            Kind::Text(value) => ("text", format!("{value:?}")),
+            Kind::OptionalText(value, missing) => ("optional", format!("{:?}", (value, missing))),
+            Kind::Number(value) => ("number", format!("{value:?}")),
+            Kind::Mode(value) => ("mode", format!("{value:?}")),
+            Kind::List(value) => ("list", format!("{value:?}")),
+            Kind::Switch => ("switch", "None".to_owned()),
+            Kind::Off => ("off", "None".to_owned()),
+            Kind::Hook(arguments) => ("hook", format!("{arguments:?}")),
+        };
+        text += &format!(
+            "    \"{name}\": ({default}, \"{section}\", {flags:?}, \"{kind}\", {more}, {help:?}),\n"
+        );
     }
     text += "}\n";
     let path = concat!(

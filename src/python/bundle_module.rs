@@ -21,6 +21,7 @@
 //!   cannot be read
 //! - `site_dirs()`: the `site-packages` folders that were chosen for this process
 //! - `customizing()`: the folders whose `sitecustomize` is run
+//! - `serves()`: whether this process is the server's, and not one that is Python
 //!
 //! Paths are relative to the executable, as in `lib/python3.13/os.py`.
 
@@ -34,7 +35,7 @@ use pyo3_ffi::*;
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
 use super::laid_out::lay_out;
-use super::{native_modules, site_dirs, time_zone, zip_names};
+use super::{config, native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_bundle";
@@ -49,7 +50,7 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 13]> = Static::new([
+static METHODS: Static<[PyMethodDef; 14]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
@@ -62,6 +63,7 @@ static METHODS: Static<[PyMethodDef; 13]> = Static::new([
     method(c"zip_names", zip_names, METH_O),
     method(c"site_dirs", site_dirs, METH_NOARGS),
     method(c"customizing", customizing, METH_NOARGS),
+    method(c"serves", serves, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]);
 
@@ -197,6 +199,11 @@ unsafe extern "C" fn customizing(_: *mut PyObject, _: *mut PyObject) -> *mut PyO
                 .map(|folder| path_object(folder)),
         )
     }
+}
+
+unsafe extern "C" fn serves(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe { PyBool_FromLong(config::serves().into()) }
 }
 
 /// A list that owns the items.

@@ -1,7 +1,8 @@
 """What programs import that were written for Gunicorn.
 
-The server is rgunicorn. These names are here for config files, apps and
-monitoring agents; the server itself uses none of them.
+The server is rgunicorn. These names are here for config files, hooks, apps,
+programs that start the server, and monitoring agents; the server itself needs few
+of them.
 """
 
 # The Gunicorn whose settings, hooks and objects these are.

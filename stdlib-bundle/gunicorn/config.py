@@ -1,25 +1,688 @@
-"""The settings."""
+"""The settings: a class for each, made from the server's table, and `cfg`, which
+holds them all."""
 
-from _rgunicorn.settings import Config as _Config, Setting
+import copy
+import grp
+import importlib
+import inspect
+import os
+import pwd
+import re
+import sys
+
 from _rgunicorn.defaults import SETTINGS
+from gunicorn import __version__, util
+from gunicorn.errors import ConfigError
 
-KNOWN_SETTINGS = list(SETTINGS)
+PLATFORM = sys.platform
+VALID_HTTP_PROTOCOLS = frozenset(("h1", "h2"))
+ALPN_PROTOCOL_MAP = {"h1": "http/1.1", "h2": "h2"}
+KNOWN_SETTINGS = []
 
 
-class Config(_Config):
-    """Every setting with its default; `set` changes it."""
+def auto_int(_, x):
+    """A number that is octal when it begins with 0."""
+    return int(re.sub(r"^0(?=\d)", "0o", x), 0)
 
-    def __init__(self, usage=None, prog=None):
-        values = {name: value for name, (value, _) in SETTINGS.items()}
-        sections = {name: section for name, (_, section) in SETTINGS.items()}
-        super().__init__(values, sections)
-        self.usage = usage
-        self.prog = prog or "rgunicorn"
+
+def get_default_config_file():
+    path = os.path.join(os.getcwd(), "gunicorn.conf.py")
+    return path if os.path.exists(path) else None
+
+
+# The checks: each gives the value as `cfg` has it, or raises.
+
+
+def validate_bool(val):
+    if val is None or isinstance(val, bool):
+        return val
+    if not isinstance(val, str):
+        raise TypeError(f"Invalid type for casting: {val}")
+    words = {"true": True, "false": False}
+    try:
+        return words[val.strip().lower()]
+    except KeyError:
+        raise ValueError(f"Invalid boolean: {val}") from None
+
+
+def validate_dict(val):
+    if not isinstance(val, dict):
+        raise TypeError(f"Value is not a dictionary: {val} ")
+    return val
+
+
+def validate_pos_int(val):
+    number = int(val) if isinstance(val, int) else int(val, 0)
+    if number < 0:
+        raise ValueError(f"Value must be positive: {number}")
+    return number
+
+
+def _number_between(low, high):
+    def validate(val):
+        number = validate_pos_int(val)
+        if not low <= number <= high:
+            raise ValueError(f"Value must be from {low} to {high}: {number}")
+        return number
+
+    return validate
+
+
+validate_http2_window_size = _number_between(0, 2**31 - 1)
+validate_http2_stream_limit = _number_between(1, sys.maxsize)
+validate_http2_frame_size = _number_between(2**14, 2**24 - 1)
+
+
+def validate_string(val):
+    if val is None:
+        return None
+    if not isinstance(val, str):
+        raise TypeError(f"Not a string: {val}")
+    return val.strip()
+
+
+def _one_of(what, words, default, others=()):
+    """A check of text that is one of these words, or one that stands for such."""
+    meant = {word: word for word in words} | dict(others)
+
+    def validate(val):
+        if val is None:
+            return default
+        if isinstance(val, bool) and val in meant:
+            return meant[val]
+        if not isinstance(val, str):
+            raise TypeError(f"Invalid type for casting: {val}")
+        try:
+            return meant[val.strip().lower()]
+        except KeyError:
+            raise ValueError(f"Invalid {what}: {val}") from None
+
+    return validate
+
+
+validate_asgi_loop = _one_of("asgi_loop", ("auto", "asyncio", "uvloop"), "auto")
+validate_asgi_lifespan = _one_of("asgi_lifespan", ("auto", "on", "off"), "auto")
+validate_http_parser = _one_of("http_parser", ("auto", "fast", "python"), "auto")
+validate_header_map_behaviour = _one_of("header_map", ("drop", "refuse", "dangerous"), None)
+validate_proxy_protocol = _one_of(
+    "proxy_protocol",
+    ("off", "v1", "v2", "auto"),
+    "off",
+    {"false": "off", "0": "off", "none": "off", False: "off"}
+    | {"true": "auto", "1": "auto", True: "auto"},
+)
+validate_http2_cleartext = _one_of(
+    "http2_cleartext",
+    ("off", "prior-knowledge", "upgrade", "both"),
+    "off",
+    {False: "off", True: "prior-knowledge"},
+)
+
+
+def validate_ssl_version(val):
+    return val
+
+
+def validate_file_exists(val):
+    if val is not None and not os.path.exists(val):
+        raise ValueError(f"File {val} does not exists.")
+    return val
+
+
+def validate_list_string(val):
+    if not val:
+        return []
+    return [validate_string(item) for item in ([val] if isinstance(val, str) else val)]
+
+
+def validate_list_of_files_or_patterns(val):
+    import glob
+    import warnings
+
+    items = validate_list_string(val)
+    for item in items:
+        if not util.is_glob_pattern(item):
+            validate_file_exists(item)
+        elif not glob.glob(item, recursive=True):
+            warnings.warn(f"No file matches {item} now.", RuntimeWarning, stacklevel=2)
+    return items
+
+
+def validate_string_to_list(val):
+    return [part.strip() for part in (validate_string(val) or "").split(",") if part]
+
+
+def validate_string_to_addr_list(val):
+    import ipaddress
+
+    networks = validate_string_to_list(val)
+    for network in networks:
+        if network != "*":
+            ipaddress.ip_network(network)
+    return networks
+
+
+def validate_http_protocols(val):
+    protocols = [one.lower() for one in validate_string_to_list(val)] or ["h1"]
+    for protocol in protocols:
+        if protocol not in VALID_HTTP_PROTOCOLS:
+            raise ValueError(f"Invalid HTTP protocol: {protocol}")
+    return protocols
+
+
+def validate_class(val):
+    if inspect.isfunction(val) or inspect.ismethod(val):
+        val = val()
+    return val if inspect.isclass(val) else validate_string(val)
+
+
+def _imported(dotted):
+    module, dot, name = dotted.rpartition(".")
+    if not dot:
+        raise TypeError(f"{dotted!r} is not of the form module.function")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise TypeError(f"{dotted!r} cannot be imported: {error}") from None
+
+
+def validate_callable(arity):
+    def validate(val):
+        if isinstance(val, str):
+            val = _imported(val)
+        if not callable(val):
+            raise TypeError(f"Value is not callable: {val}")
+        if arity != -1 and arity != util.get_arity(val):
+            raise TypeError(f"Value must have an arity of: {arity}")
+        return val
+
+    return validate
+
+
+def validate_post_request(val):
+    val = validate_callable(-1)(val)
+    match util.get_arity(val):
+        case 4:
+            return val
+        case 3:
+            return lambda worker, req, environ, resp: val(worker, req, environ)
+        case 2:
+            return lambda worker, req, environ, resp: val(worker, req)
+    raise TypeError("Value must have an arity of: 4")
+
+
+def _id_of(kind, current, find):
+    def validate(val):
+        if val is None:
+            return current()
+        if isinstance(val, int):
+            return val
+        if val.isdigit():
+            return int(val)
+        try:
+            return find(val)
+        except KeyError:
+            raise ConfigError(f"No such {kind}: '{val}'") from None
+
+    return validate
+
+
+validate_user = _id_of("user", os.geteuid, lambda name: pwd.getpwnam(name).pw_uid)
+validate_group = _id_of("group", os.getegid, lambda name: grp.getgrnam(name).gr_gid)
+
+
+def validate_chdir(val):
+    path = os.path.abspath(os.path.join(util.getcwd(), validate_string(val)))
+    if not os.path.exists(path):
+        raise ConfigError(f"can't chdir to {val!r}")
+    return path
+
+
+def validate_statsd_address(val):
+    address = validate_string(val)
+    if address is None:
+        return None
+    # A host may be called "unix"; a socket has a path.
+    host, _, port = address.partition(":")
+    if host == "unix" and port.isdigit():
+        return host, int(port)
+    try:
+        return util.parse_address(address, default_port="8125")
+    except RuntimeError:
+        raise TypeError("Value must be one of ('host:port', 'unix://PATH')") from None
+
+
+def validate_reload_engine(val):
+    if val not in ("auto", "poll", "inotify"):
+        raise ConfigError(f"Invalid reload_engine: {val!r}")
+    return val
+
+
+class SettingMeta(type):
+    """Collects the classes of settings."""
+
+    def __init__(cls, name, bases, attrs):
+        super().__init__(name, bases, attrs)
+        if any(isinstance(base, SettingMeta) for base in bases):
+            cls.order = len(KNOWN_SETTINGS)
+            cls.fmt_desc(cls.desc or "")
+            if not isinstance(attrs.get("validator"), staticmethod):
+                cls.validator = staticmethod(cls.validator)
+            KNOWN_SETTINGS.append(cls)
+
+    def fmt_desc(cls, desc):
+        cls.desc = inspect.cleandoc(desc)
+        cls.short = cls.desc.partition("\n")[0]
+
+
+class Setting(metaclass=SettingMeta):
+    """One setting and its value. Those of the table derive from it; so may others,
+    which `KNOWN_SETTINGS` then has, too."""
+
+    name = None
+    value = None
+    section = None
+    cli = None
+    validator = None
+    type = None
+    meta = None
+    action = None
+    default = None
+    short = None
+    desc = None
+    nargs = None
+    const = None
+    order = 0
+
+    def __init__(self):
+        if self.default is not None:
+            self.value = self.validator(self.default)
+
+    def add_option(self, parser):
+        """Adds its flags to a parser of `argparse`."""
+        if not self.cli:
+            return
+        options = {
+            "dest": self.name,
+            "action": self.action or "store",
+            "help": f"{self.short} [{self.default}]".replace("%", "%%"),
+            "metavar": self.meta,
+            "nargs": self.nargs,
+            "const": self.const,
+        }
+        if options["action"] == "store":
+            options["type"] = self.type or str
+        given = {key: value for key, value in options.items() if value is not None}
+        # What is not given is to be told from what is.
+        parser.add_argument(*self.cli, default=None, **given)
+
+    def copy(self):
+        return copy.copy(self)
+
+    def get(self):
+        return self.value
+
+    def set(self, val):
+        if not callable(self.validator):
+            raise TypeError(f"Invalid validator: {self.name}")
+        self.value = self.validator(val)
+        # The server checks for itself what a script has set.
+        self.given = val
+
+    def __lt__(self, other):
+        return self.section == other.section and self.order < other.order
+
+    def __repr__(self):
+        kind = type(self)
+        return f"<{kind.__module__}.{kind.__name__} object with value {self.value!r}>"
+
+
+# The names of classes that are not those of their settings, put together.
+_CLASS_NAMES = {
+    "config": "ConfigFile",
+    "wsgi_app": "WSGIApp",
+    "threads": "WorkerThreads",
+    "check_config": "ConfigCheck",
+    "raw_env": "Env",
+    "secure_scheme_headers": "SecureSchemeHeader",
+    "forwarded_allow_ips": "ForwardedAllowIPS",
+    "accesslog": "AccessLog",
+    "errorlog": "ErrorLog",
+    "logconfig": "LogConfig",
+    "logconfig_dict": "LogConfigDict",
+    "logconfig_json": "LogConfigJson",
+    "syslog_addr": "SyslogTo",
+    "enable_backlog_metric": "BacklogMetric",
+    "proc_name": "Procname",
+    "pythonpath": "PythonPath",
+    "pre_fork": "Prefork",
+    "post_fork": "Postfork",
+    "nworkers_changed": "NumWorkersChanged",
+    "ssl_context": "NewSSLContext",
+    "proxy_allow_ips": "ProxyAllowFrom",
+    "uwsgi_allow_ips": "UWSGIAllowFrom",
+    "keyfile": "KeyFile",
+    "certfile": "CertFile",
+    "ssl_version": "SSLVersion",
+    "ca_certs": "CACerts",
+    "suppress_ragged_eofs": "SuppressRaggedEOFs",
+    "http_protocols": "HTTPProtocols",
+    "http2_cleartext": "HTTP2Cleartext",
+    "http2_max_concurrent_streams": "HTTP2MaxConcurrentStreams",
+    "http2_initial_window_size": "HTTP2InitialWindowSize",
+    "http2_max_frame_size": "HTTP2MaxFrameSize",
+    "http2_max_header_list_size": "HTTP2MaxHeaderListSize",
+    "raw_paste_global_conf": "PasteGlobalConf",
+    "permit_unconventional_http_method": "PermitUnconventionalHTTPMethod",
+    "permit_unconventional_http_version": "PermitUnconventionalHTTPVersion",
+    "casefold_http_method": "CasefoldHTTPMethod",
+    "asgi_loop": "ASGILoop",
+    "asgi_lifespan": "ASGILifespan",
+    "asgi_disconnect_grace_period": "ASGIDisconnectGracePeriod",
+    "websocket_max_message_size": "WebSocketMaxMessageSize",
+}
+
+# The checks where those of the kind do not do.
+_VALIDATORS = {
+    "worker_class": validate_class,
+    "logger_class": validate_class,
+    "reload_engine": validate_reload_engine,
+    "reload_extra_files": validate_list_of_files_or_patterns,
+    "chdir": validate_chdir,
+    "user": validate_user,
+    "group": validate_group,
+    "secure_scheme_headers": validate_dict,
+    "logconfig_dict": validate_dict,
+    "forwarded_allow_ips": validate_string_to_addr_list,
+    "proxy_allow_ips": validate_string_to_addr_list,
+    "uwsgi_allow_ips": validate_string_to_addr_list,
+    "forwarder_headers": validate_string_to_list,
+    "statsd_host": validate_statsd_address,
+    "post_request": validate_post_request,
+    "proxy_protocol": validate_proxy_protocol,
+    "ssl_version": validate_ssl_version,
+    "cert_reqs": validate_pos_int,
+    "http_protocols": validate_http_protocols,
+    "http2_cleartext": validate_http2_cleartext,
+    "http2_max_concurrent_streams": validate_http2_stream_limit,
+    "http2_initial_window_size": validate_http2_window_size,
+    "http2_max_frame_size": validate_http2_frame_size,
+    "header_map": validate_header_map_behaviour,
+    "asgi_loop": validate_asgi_loop,
+    "asgi_lifespan": validate_asgi_lifespan,
+    "http_parser": validate_http_parser,
+}
+
+# What argparse and the checks need for each kind of the table.
+_KINDS = {
+    "text": lambda meta: {"meta": meta},
+    "number": lambda meta: {"meta": meta, "type": int, "validator": validate_pos_int},
+    "mode": lambda meta: {
+        "meta": meta,
+        "type": auto_int,
+        "validator": validate_pos_int,
+    },
+    "list": lambda meta: {"meta": meta, "action": "append", "validator": validate_list_string},
+    "switch": lambda _: {"action": "store_true", "validator": validate_bool},
+    "off": lambda _: {"action": "store_const", "const": False, "validator": validate_bool},
+    "optional": lambda more: {"meta": more[0], "nargs": "?", "const": more[1]},
+    # A hook that nobody has given does nothing.
+    "hook": lambda names: {
+        "type": callable,
+        "validator": validate_callable(len(names)),
+        "default": eval(f"lambda {', '.join(names)}: None"),
+    },
+}
+
+_DEFAULTS = {
+    "chdir": util.getcwd(),
+    "user": os.geteuid(),
+    "group": os.getegid(),
+    "ssl_context": lambda config, default_ssl_context_factory: default_ssl_context_factory(),
+}
+
+
+def _define(name, default, section, flags, kind, more, desc):
+    """The class of a row of the table."""
+    row = {
+        "name": name,
+        "section": section,
+        "cli": flags or None,
+        "desc": desc,
+        "validator": validate_string,
+        "default": default,
+        "__module__": __name__,
+        **_KINDS[kind](more),
+    }
+    for values, field in ((_VALIDATORS, "validator"), (_DEFAULTS, "default")):
+        row[field] = values.get(name, row[field])
+    row["validator"] = staticmethod(row["validator"])
+    if kind == "hook":
+        row["default"] = row[name] = staticmethod(row["default"])
+    words = [word.capitalize() for word in name.split("_")]
+    return SettingMeta(_CLASS_NAMES.get(name, "".join(words)), (Setting,), row)
+
+
+for _name, _row in SETTINGS.items():
+    _class = _define(_name, *_row)
+    globals()[_class.__name__] = _class
+
+# Variables of the environment that give a default.
+_VARIABLES = {
+    "bind": ("PORT", "0.0.0.0:{}"),
+    "workers": ("WEB_CONCURRENCY", "{}"),
+    "forwarded_allow_ips": ("FORWARDED_ALLOW_IPS", "{}"),
+}
+
+# Settings that `cfg` has in another type than the server, which has checked them.
+_CONVERSIONS = {
+    "forwarded_allow_ips": validate_string_to_list,
+    "proxy_allow_ips": validate_string_to_list,
+    "uwsgi_allow_ips": validate_string_to_list,
+    "forwarder_headers": validate_string_to_list,
+    "http_protocols": validate_string_to_list,
+    "statsd_host": validate_statsd_address,
+}
 
 
 def make_settings(ignore=None):
-    settings = Config().settings
-    return {name: one for name, one in settings.items() if name not in (ignore or ())}
+    """Every setting with its default, by name."""
+    settings = [kind() for kind in KNOWN_SETTINGS]
+    return {one.name: one for one in settings if one.name not in (ignore or ())}
 
 
-__all__ = ["Config", "KNOWN_SETTINGS", "Setting", "make_settings"]
+class Config:
+    """Every setting as an attribute; `set` changes it. What it says has an effect
+    until the server has read it."""
+
+    # The log of the server that has read the settings.
+    reader = None
+
+    def __init__(self, usage=None, prog=None):
+        self.settings = make_settings()
+        self.usage = usage
+        self.prog = prog or os.path.basename(sys.argv[0] if sys.argv else "rgunicorn")
+        self.env_orig = os.environ.copy()
+        for name, (variable, form) in _VARIABLES.items():
+            if text := os.environ.get(variable):
+                setting = self.settings[name]
+                setting.value = setting.validator(form.format(text))
+
+    @classmethod
+    def of_server(cls, values):
+        """With the values that the server has read and checked."""
+        self = cls.__new__(cls)
+        self.settings = {}
+        self.usage = None
+        self.prog = "rgunicorn"
+        self.env_orig = os.environ.copy()
+        for kind in KNOWN_SETTINGS:
+            setting = kind.__new__(kind)
+            value = values.get(kind.name)
+            setting.value = kind.default if value is None else value
+            if convert := _CONVERSIONS.get(kind.name):
+                setting.value = convert(setting.value)
+            self.settings[kind.name] = setting
+        return self
+
+    def __getattr__(self, name):
+        settings = self.__dict__.get("settings", {})
+        if name not in settings:
+            raise AttributeError(f"No configuration setting for: {name}")
+        return settings[name].get()
+
+    def __setattr__(self, name, value):
+        if name in self.__dict__.get("settings", {}):
+            raise AttributeError("Invalid access!")
+        super().__setattr__(name, value)
+
+    def __str__(self):
+        width = max(map(len, self.settings))
+        lines = []
+        for name in sorted(self.settings):
+            value = self.settings[name].value
+            if callable(value):
+                value = f"<{value.__qualname__}()>"
+            lines.append(f"{name:{width}} = {value}")
+        return "\n".join(lines)
+
+    def set(self, name, value):
+        if name not in self.settings:
+            raise AttributeError(f"No configuration setting for: {name}")
+        before = self.settings[name].get()
+        self.settings[name].set(value)
+        if self.reader is not None and self.settings[name].get() != before:
+            self.reader.warning(
+                "The setting %s is changed by a hook, when the server has read it already: "
+                "set it in the config file itself.",
+                name,
+            )
+
+    def validate(self):
+        """The server itself judges settings that do not go together."""
+
+    def get_cmd_args_from_env(self):
+        import shlex
+
+        return shlex.split(self.env_orig.get("GUNICORN_CMD_ARGS", ""))
+
+    def parser(self):
+        """A parser of `argparse` with the flags of all settings."""
+        import argparse
+
+        parser = argparse.ArgumentParser(usage=self.usage, prog=self.prog)
+        parser.add_argument(
+            "-v",
+            "--version",
+            action="version",
+            default=argparse.SUPPRESS,
+            version=f"%(prog)s (version {__version__})\n",
+        )
+        parser.add_argument("args", nargs="*", help=argparse.SUPPRESS)
+        for setting in self.settings.values():
+            setting.add_option(parser)
+        return parser
+
+    @property
+    def worker_class_str(self):
+        named = self.settings["worker_class"].get()
+        if not isinstance(named, str):
+            return named.__name__
+        is_sync = named == "sync" or named.endswith("SyncWorker")
+        return "gthread" if is_sync and self.threads > 1 else named
+
+    @property
+    def worker_class(self):
+        from gunicorn.workers import OTHER_WORKERS
+
+        named = self.settings["worker_class"].get()
+        if isinstance(named, str):
+            named = OTHER_WORKERS.get(named, self.worker_class_str)
+        return util.load_class(named)
+
+    @property
+    def logger_class(self):
+        """The class; Gunicorn's with metrics if there is a statsd."""
+        from _rgunicorn.settings import load_class
+
+        named = self.settings["logger_class"].get()
+        if named in ("simple", LoggerClass.default):
+            module = "instrument.statsd.Statsd" if self.statsd_host else "glogging.Logger"
+            named = f"gunicorn.{module}"
+        logger = load_class("logger_class", named)
+        if hasattr(logger, "install"):
+            logger.install()
+        return logger
+
+    @property
+    def address(self):
+        return [util.parse_address(util.bytes_to_str(bind)) for bind in self.bind]
+
+    @property
+    def uid(self):
+        return self.user
+
+    @property
+    def gid(self):
+        return self.group
+
+    @property
+    def proc_name(self):
+        return self.settings["proc_name"].get() or self.default_proc_name
+
+    @property
+    def sendfile(self):
+        return self.settings["sendfile"].get() is not False
+
+    @property
+    def reuse_port(self):
+        return self.settings["reuse_port"].get()
+
+    @property
+    def env(self):
+        return _pairs(self.raw_env, "=")
+
+    @property
+    def paste_global_conf(self):
+        pairs = _pairs(self.raw_paste_global_conf, r"(?<!\\)=")
+        return {key.replace(r"\=", "="): value.replace(r"\=", "=") for key, value in pairs.items()}
+
+    @property
+    def is_ssl(self):
+        return self.certfile or self.keyfile
+
+    @property
+    def ssl_options(self):
+        settings = self.settings.values()
+        return {one.name: one.get() for one in settings if one.section == "SSL"}
+
+    def forwarded_allow_networks(self):
+        return _networks(self.forwarded_allow_ips)
+
+    def proxy_allow_networks(self):
+        return _networks(self.proxy_allow_ips)
+
+
+def __getattr__(name):
+    # Seldom asked for, and their modules are many.
+    if name == "reloader_engines":
+        from gunicorn.reloader import reloader_engines
+
+        return reloader_engines
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _pairs(items, separator):
+    pairs = {}
+    for item in map(util.bytes_to_str, items or ()):
+        key, *value = re.split(separator, item, maxsplit=1)
+        if not value:
+            raise RuntimeError(f"environment setting {item!r} invalid")
+        pairs[key] = value[0]
+    return pairs
+
+
+def _networks(texts):
+    import ipaddress
+
+    return [ipaddress.ip_network(text) for text in texts if text != "*"]

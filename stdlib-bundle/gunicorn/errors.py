@@ -1,5 +1,7 @@
 """What Gunicorn's parts raise."""
 
+from _rgunicorn.app import AppImportError
+
 
 class HaltServer(BaseException):
     def __init__(self, reason, exit_status=1):
@@ -14,5 +16,4 @@ class ConfigError(Exception):
     """A setting is wrong."""
 
 
-class AppImportError(Exception):
-    """The app cannot be loaded."""
+__all__ = ["AppImportError", "ConfigError", "HaltServer"]

@@ -1,28 +1,99 @@
 """The config file of a server that a script has become; see `embedded`."""
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import json
 import os
-import runpy
 import sys
+import types
 
 from _rgunicorn import embedded
 
 
-def _run_script():
+def _settings():
+    """The settings that the script has set when it calls `run`; at a reload, those that
+    its application sets anew."""
     # The processes that the app starts are none of this server.
     told = json.loads(os.environ.pop(embedded.VARIABLE))
+    if told["arguments"] is not None:
+        os.environ[embedded.ARGUMENTS] = told["arguments"]
+    folder = os.getcwd()
+    embedded.argv = sys.argv[:] = told["argv"]
+    if embedded.captured is None:
+        _capture(told)
+        embedded.place = os.getcwd()
+    else:
+        os.chdir(embedded.place)
+        embedded.captured.reload()
+    cfg = embedded.captured.cfg
+    given = {one.name: one.given for one in cfg.settings.values() if hasattr(one, "given")}
+    # Else it would be called by the place where the server finds it.
+    given["proc_name"] = cfg.proc_name
+    # Where the script has gone, the app shall be.
+    if os.getcwd() != folder:
+        given["chdir"] = os.getcwd()
+        os.chdir(folder)
+    return given
+
+
+def _capture(told):
+    """Runs the script up to `run`."""
     sys.path[:] = told["path"] + [entry for entry in sys.path if entry not in told["path"]]
-    sys.argv[:] = told["argv"]
     embedded.serving = True
     try:
-        if told["module"]:
-            runpy.run_module(told["module"], run_name="__main__", alter_sys=True)
+        with _silence():
+            _run(told)
+    except BaseException:
+        # Somebody may have caught ours, and raised another.
+        if embedded.captured is None:
+            raise
+    if embedded.captured is None:
+        raise RuntimeError(f"{told['argv'][0]} has not called run()")
+
+
+@contextlib.contextmanager
+def _silence():
+    """What the script prints now it has printed before, when it was not yet a server."""
+    try:
+        kept = os.dup(1)
+    except OSError:
+        yield
+        return
+    _pour(os.open(os.devnull, os.O_WRONLY))
+    try:
+        yield
+    finally:
+        _pour(kept)
+
+
+def _pour(fd):
+    """Lets standard output go there, for good."""
+    for stream in {sys.stdout, sys.__stdout__} - {None}:
+        stream.flush()
+    os.dup2(fd, 1)
+    os.close(fd)
+
+
+def _run(told):
+    """Runs it as `__main__`, which it stays: the app may be defined there, and what
+    is pickled is looked for there."""
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    if "file" in told:
+        main.__file__ = told["file"]
+        with io.open_code(told["file"]) as file:
+            code = compile(file.read(), told["file"], "exec", dont_inherit=True)
+    else:
+        name = told["module"]
+        if "in" in told:
+            spec = importlib.machinery.PathFinder.find_spec(name, told["in"])
         else:
-            runpy.run_path(told["script"], run_name="__main__")
-    except embedded.Captured:
-        settings = embedded.captured.cfg.settings.values()
-        return {one.name: one.value for one in settings if one.is_set}
-    raise RuntimeError(f"{told['script']} has not called run()")
+            spec = importlib.util.find_spec(name)
+        main.__spec__, main.__loader__ = spec, spec.loader
+        main.__file__, main.__package__ = spec.origin, spec.parent
+        code = spec.loader.get_code(name)
+    exec(code, vars(main))
 
 
-globals().update(_run_script())
+globals().update(_settings())

@@ -9,7 +9,7 @@ import os
 import socket
 from urllib.parse import unquote
 
-from _rgunicorn import current, server_names
+from _rgunicorn import current, embedded, server_names
 from _rgunicorn.worker import Application
 
 
@@ -23,38 +23,37 @@ class Hooks:
 
     def _refresh(self, pid, workers, listeners):
         from _rgunicorn import logger
+        from gunicorn.arbiter import Arbiter
 
         self.log = self.cfg.reader = logger.of(self.cfg)
         # The master stays the same when it reads its settings again.
         if current.server is None:
-            current.server = Server(self.cfg, self.log)
+            current.server = Arbiter(application(self.cfg), self.log)
         self.server = current.server
         # What a hook has put in their place stays until the settings are read
         # again.
-        if self.server.__dict__.get("_hooks") is not self:
-            self.server.__dict__["_hooks"] = self
+        if self.server._hooks is not self:
+            self.server._hooks = self
             self.server.cfg, self.server.log = self.cfg, self.log
             if hasattr(self.worker_class, "check_config"):
                 self.worker_class.check_config(self.cfg, self.log)
         self.server.pid = pid
-        self.server.__dict__["_wanted"] = workers
+        self.server._wanted = workers
         self.server.LISTENERS = [Listener(*one) for one in listeners]
 
     def of_server(self, name, facts, *arguments):
         """Calls a function of the master. Gives the number of workers when the
         function has set one."""
         self._refresh(*facts)
-        self.server.__dict__["_changed"] = None
-        self.cfg.settings[name].get()(self.server, *arguments)
-        return self.server.__dict__["_changed"]
+        self.server._changed = None
+        getattr(self.cfg, name)(self.server, *arguments)
+        return self.server._changed
 
     def pre_fork(self, facts, age):
         """A worker is about to be made."""
         self._refresh(*facts)
         self.worker = self._new_worker(age)
-        hook = self.cfg.settings["pre_fork"].get()
-        if hook is not None:
-            hook(self.server, self.worker)
+        self.cfg.pre_fork(self.server, self.worker)
 
     def forked(self, pid):
         """The worker was made."""
@@ -74,9 +73,7 @@ class Hooks:
         self.worker.sockets = self.server.LISTENERS
         if preloaded is not None:
             self.worker.app.callable = preloaded
-        hook = self.cfg.settings["post_fork"].get()
-        if hook is not None:
-            hook(self.server, self.worker)
+        self.cfg.post_fork(self.server, self.worker)
 
     def live(self, steps):
         """The worker's life: comes back at its end."""
@@ -84,6 +81,8 @@ class Hooks:
         worker.steps = steps
         if isinstance(worker.app, Application):
             worker.app.loader = steps.load
+        elif worker.app is embedded.captured:
+            embedded.load_by(steps.load)
         worker.init_process()
 
     def of_worker(self, name):
@@ -91,11 +90,11 @@ class Hooks:
             self.worker.aborted = True
         if name != "post_worker_init":
             self.worker._alive = False
-        self.cfg.settings[name].get()(self.worker)
+        getattr(self.cfg, name)(self.worker)
 
     def worker_exit(self):
         self.worker._alive = False
-        self.cfg.settings["worker_exit"].get()(self.server, self.worker)
+        self.cfg.worker_exit(self.server, self.worker)
 
     def child_exit(self, facts, pid):
         self._refresh(*facts)
@@ -103,32 +102,24 @@ class Hooks:
         if worker is None:
             worker = self._new_worker(0)
             worker.pid = pid
-        hook = self.cfg.settings["child_exit"].get()
-        if hook is not None:
-            hook(self.server, worker)
+        self.cfg.child_exit(self.server, worker)
 
     def pre_request(self, **facts):
         req = Request(**facts)
         self.worker.nr += 1
-        hook = self.cfg.settings["pre_request"].get()
-        if hook is not None:
-            try:
-                hook(self.worker, req)
-            except Exception:
-                # As in Gunicorn: there is neither an environ nor an answer.
-                self._tell_of_answer(req, {}, None)
-                raise
+        try:
+            self.cfg.pre_request(self.worker, req)
+        except Exception:
+            # As in Gunicorn: there is neither an environ nor an answer.
+            self.cfg.post_request(self.worker, req, {}, None)
+            raise
         return req
 
     def post_request(self, req, environ, **facts):
         if environ is None:
             environ = req.environ()
-        self._tell_of_answer(req, environ, Response(req=req, cfg=self.cfg, **facts))
-
-    def _tell_of_answer(self, req, environ, resp):
-        hook = self.cfg.settings["post_request"].get()
-        if hook is not None:
-            hook(self.worker, req, environ, resp)
+        resp = Response(req=req, cfg=self.cfg, **facts)
+        self.cfg.post_request(self.worker, req, environ, resp)
 
     def _new_worker(self, age):
         server = self.server
@@ -143,53 +134,9 @@ class Hooks:
         )
 
 
-class Server:
-    """The master, as `gunicorn.arbiter.Arbiter` shows it to hooks."""
-
-    def __init__(self, cfg, log):
-        self.__dict__.update(_wanted=cfg.workers, _changed=None)
-        self.cfg = cfg
-        self.log = log
-        self.app = Application(cfg)
-        self.pid = os.getpid()
-        self.master_pid = 0
-        self.reexec_pid = 0
-        self.master_name = "Master"
-        self.worker_age = 0
-        self.WORKERS = {}
-        self.LISTENERS = []
-        self.systemd = False
-
-    @property
-    def timeout(self):
-        return self.cfg.timeout
-
-    @property
-    def proc_name(self):
-        return self.cfg.proc_name
-
-    @property
-    def pidfile(self):
-        return self.cfg.pidfile
-
-    @property
-    def address(self):
-        return self.cfg.address
-
-    @property
-    def worker_class(self):
-        return self.cfg.worker_class
-
-    @property
-    def num_workers(self):
-        return self._wanted
-
-    @num_workers.setter
-    def num_workers(self, value):
-        self.__dict__["_wanted"] = self.__dict__["_changed"] = int(value)
-
-    def __repr__(self):
-        return f"<master {self.pid}>"
+def application(cfg):
+    """What hooks call `app`: the script's own application where a script serves."""
+    return embedded.captured or Application(cfg)
 
 
 class Listener:

@@ -27,6 +27,8 @@ def install():
     looks at them."""
     sys.path_hooks.remove(zipimport.zipimporter)
     sys.path_hooks[:0] = BundleFinder, _zipped.ZipFinder
+    if _bundle.serves():
+        sys.meta_path.insert(0, OwnGunicorn)
     time.tzset = tzset
     zone = _bundle.time_zone_name()
     if zone is not None:
@@ -89,6 +91,12 @@ class BundleFinder:
         self._folder = folder
 
     def find_spec(self, fullname, target=None):
+        if fullname == "gunicorn" and not _bundle.serves():
+            # One that is installed is meant by who installs it.
+            behind = sys.path[sys.path.index(self.path) + 1 :] if self.path in sys.path else []
+            installed = _external.PathFinder.find_spec(fullname, behind)
+            if installed is not None and installed.origin is not None:
+                return installed
         tail = fullname.rpartition(".")[2]
         found = _bundle.find(f"{self._folder}/{tail}")
         if found is None:
@@ -117,6 +125,21 @@ class BundleFinder:
 
     def __repr__(self):
         return f"BundleFinder({self.path!r})"
+
+
+class OwnGunicorn:
+    """In the server, `gunicorn` is the carried one, whatever is installed, and though a
+    config file be called gunicorn.py."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        return BundleFinder(sys._stdlib_dir).find_spec(fullname) if fullname == "gunicorn" else None
+
+    @staticmethod
+    def find_distributions(context=None):
+        from _rgunicorn import distribution
+
+        return distribution.find(context)
 
 
 class BundleLoader(_external.SourceLoader):

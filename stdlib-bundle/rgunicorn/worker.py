@@ -69,6 +69,12 @@ class Worker:
         self.wsgi = None
         self.tmp = Heartbeat()
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if worker_classes.is_ours(cls):
+            for name in cls.never_called.difference(dir(cls)):
+                setattr(cls, name, _refusing(name))
+
     def __str__(self):
         return f"<Worker {self.pid}>"
 
@@ -125,7 +131,7 @@ class Worker:
     def handle_usr1(self, sig, frame):
         """Nothing: the server opens its logs by itself."""
 
-    def handle_winch(self, sig, frame):
+    def handle_winch(self, sig, fname):
         """Nothing."""
 
     def _handler(self, handler):
@@ -139,6 +145,18 @@ class Worker:
         while self._serves:
             self.notify()
             time.sleep(PULSE)
+
+
+def _refusing(name):
+    """A method that is there to be found, and cannot be used."""
+
+    def refuse(self, *args, **kwargs):
+        raise RuntimeError(
+            f"{type(self).__name__}.{name}() cannot be called here: the server answers requests "
+            "itself."
+        )
+
+    return refuse
 
 
 class Heartbeat:

@@ -77,3 +77,98 @@ fn a_logger_of_its_own_is_what_hooks_log_to() {
     let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
     server.stderr.wait_for("[INFO] own: ready");
 }
+
+/// What a hook can do by the methods of `server`, from a worker too.
+#[test]
+fn the_methods_of_the_server_steer_the_master() {
+    let text = "import signal\n\
+        def post_fork(server, worker):\n\
+        \x20   global master\n\
+        \x20   master = server\n\
+        def pre_request(worker, req):\n\
+        \x20   name, _, argument = req.path[1:].partition('/')\n\
+        \x20   getattr(master, name)(*(getattr(signal, argument),) if argument else ())\n";
+    let dir = site("gunicorn.conf.py", text);
+    let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
+    let target = server.target();
+    // What the master does by itself.
+    assert_eq!(target.get("/manage_workers").ok(), "module");
+    assert_eq!(target.get("/handle_ttin").ok(), "module");
+    server.stderr.wait_for("Handling signal: ttin");
+    server.workers(2);
+    assert_eq!(target.get("/reload").ok(), "module");
+    server.stderr.wait_for("Handling signal: hup");
+    // As many again as the settings say.
+    server.workers(3);
+    for (path, sentence) in [
+        ("/spawn_worker", "set server.num_workers, or send TTIN"),
+        ("/spawn_dirty_arbiter", "there are no dirty workers"),
+        ("/start", "the master runs already"),
+    ] {
+        assert_eq!(target.get(path).status, 500);
+        let name = &path[1..];
+        server.stderr.wait_for(&format!(
+            "server.{name}() cannot be called here: {sentence}"
+        ));
+    }
+    let _ = target.get("/stop");
+    server.stderr.wait_for("Handling signal: term");
+}
+
+/// The names of all modules of the package.
+fn modules() -> Vec<String> {
+    let code = "import gunicorn, pkgutil, sys\n\
+        parts = pkgutil.walk_packages(gunicorn.__path__, 'gunicorn.')\n\
+        print(*sorted({part.name for part in parts}.union(\n\
+        \x20   name for name in sys.modules if name.startswith('gunicorn.'))))";
+    let said = Start::new(["python", "-c", code]).run().expect_success();
+    let names: Vec<String> = said.stdout.split_whitespace().map(str::to_owned).collect();
+    assert!(names.iter().any(|name| name == "gunicorn.http2.stream"));
+    names
+}
+
+#[test]
+fn every_module_can_be_imported_first() {
+    for module in modules() {
+        let code = format!("import {module}");
+        Start::new(["python", "-c", &code]).run().expect_success();
+    }
+}
+
+/// As the first line of an app: `logging` is not imported yet, and when it is, ours
+/// wants to give it the server's logs.
+#[test]
+fn every_module_can_be_imported_first_by_an_app() {
+    let dir = site("other.py", "");
+    for module in modules() {
+        let text = format!(
+            "import {module}\nimport logging\n\
+             assert logging.getLogger('gunicorn.error').handlers, 'no handlers'\n{APP}"
+        );
+        fs::write(dir.path().join("app.py"), text).unwrap();
+        Start::new(["--check-config", "app:app"])
+            .cwd(dir.path())
+            .run()
+            .expect_success();
+    }
+}
+
+#[test]
+fn the_modules_can_be_imported_in_any_order() {
+    let modules = modules().join(" ");
+    let code = format!(
+        "import random, importlib\nmodules = '{modules}'.split()\n\
+         random.Random(SEED).shuffle(modules)\n\
+         for module in modules: importlib.import_module(module)\n"
+    );
+    let dir = site("other.py", "");
+    for seed in 0..10 {
+        let code = code.replace("SEED", &seed.to_string());
+        Start::new(["python", "-c", &code]).run().expect_success();
+        fs::write(dir.path().join("app.py"), code + APP).unwrap();
+        Start::new(["--check-config", "app:app"])
+            .cwd(dir.path())
+            .run()
+            .expect_success();
+    }
+}

@@ -1,7 +1,25 @@
 """What all workers are to Python code."""
 
-from _rgunicorn import worker
+from _rgunicorn import absent, worker
 
 
 class Worker(worker.Worker):
     """The class of `worker`, to derive others from."""
+
+
+__getattr__ = absent.elsewhere(
+    __name__,
+    {
+        "gunicorn.http.errors": """
+            ChunkMissingTerminator ConfigurationProblem ExpectationFailed ForbiddenProxyRequest
+            InvalidChunkExtension InvalidChunkSize InvalidH2CPreface InvalidHTTPVersion
+            InvalidHeader InvalidHeaderName InvalidProxyLine InvalidRequestLine
+            InvalidRequestMethod InvalidResponseHeader InvalidResponseHeaderName
+            InvalidSchemeHeaders LimitRequestHeaders LimitRequestLine ObsoleteFolding
+            UnsupportedTransferCoding
+        """,
+        "gunicorn.http.wsgi": "Response default_environ",
+        "gunicorn.reloader": "reloader_engines",
+        "gunicorn.workers.workertmp": "WorkerTmp",
+    },
+)

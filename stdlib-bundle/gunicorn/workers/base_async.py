@@ -1,5 +1,6 @@
 """Workers with an event loop."""
 
+from _rgunicorn import absent
 from gunicorn.workers.base import Worker
 
 
@@ -18,3 +19,17 @@ class AsyncWorker(Worker):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.worker_connections = self.cfg.worker_connections
+
+
+# What an answer is that the app has given by itself.
+ALREADY_HANDLED = object()
+
+__getattr__ = absent.elsewhere(
+    __name__,
+    {
+        "gunicorn.http.errors": "InvalidH2CPreface",
+        "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
+        "gunicorn.http2.response": "HTTP2Response",
+        "gunicorn.http2.stream": "StreamState",
+    },
+)

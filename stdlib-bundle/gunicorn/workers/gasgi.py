@@ -1,5 +1,6 @@
 """Apps that speak ASGI."""
 
+from _rgunicorn import absent
 from gunicorn.workers.base import Worker
 
 
@@ -40,3 +41,10 @@ class ASGIWorker(Worker):
     @asgi.setter
     def asgi(self, app):
         self.wsgi = app
+
+    @classmethod
+    def check_config(cls, cfg, log):
+        """The server checks its settings itself."""
+
+
+__getattr__ = absent.elsewhere(__name__, {"gunicorn.asgi.protocol": "ASGIProtocol"})

@@ -8,6 +8,8 @@ class GeventWorker(AsyncWorker):
 
     _built_in = "gevent"
     never_called = AsyncWorker.never_called | {"server_class", "wsgi_handler"}
+    server_class = None
+    wsgi_handler = None
 
     def patch(self):
         """Makes the standard library cooperate."""

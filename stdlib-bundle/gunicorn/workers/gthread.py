@@ -1,5 +1,6 @@
 """Requests in several threads."""
 
+from _rgunicorn import absent
 from gunicorn.workers.base import Worker
 
 
@@ -13,6 +14,7 @@ class ThreadWorker(Worker):
         "finish_request",
         "get_thread_pool",
         "handle",
+        "handle_h2c_upgrade",
         "handle_http2",
         "handle_http2_request",
         "handle_request",
@@ -28,3 +30,24 @@ class ThreadWorker(Worker):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.worker_connections = self.cfg.worker_connections
+
+    @classmethod
+    def check_config(cls, cfg, log):
+        """The server checks its settings itself."""
+
+
+absent.fill(
+    globals(),
+    "the server keeps its connections itself",
+    "PollableMethodQueue TConn DEFAULT_WORKER_DATA_TIMEOUT=5.0 STOP_KEEPALIVE_LINGER=2.0",
+)
+
+__getattr__ = absent.elsewhere(
+    __name__,
+    {
+        "gunicorn.http.errors": "InvalidH2CPreface",
+        "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
+        "gunicorn.http2.response": "HTTP2Response",
+        "gunicorn.http2.stream": "StreamState",
+    },
+)

@@ -16,3 +16,7 @@ class SyncWorker(Worker):
         "run_for_one",
         "wait",
     }
+
+
+class StopWaiting(Exception):
+    """Ends the wait for connections in Gunicorn's worker."""
