@@ -243,7 +243,7 @@ impl Habit {
             (Server::Real, Some(args)) => {
                 Start::program(venv.join("bin/python"), ["script.py"]).args(args)
             }
-            (Server::Real, None) => Start::program(venv.join("bin/python"), ["-c", "import sys, sysconfig; sys.path.insert(0, sysconfig.get_path('purelib')); from gunicorn.app.wsgiapp import run; sys.argv[0]='gunicorn'; run()"]).args(&self.args),
+            (Server::Real, None) => Start::program(venv.join("bin/gunicorn"), &self.args),
             (Server::Ours, Some(args)) => Start::new(["python", "script.py"]).args(args),
             (Server::Ours, None) => Start::new(["--venv"]).args([&venv]).args(&self.args),
         }
