@@ -253,7 +253,12 @@ impl Application {
             let blocks: Vec<&[u8]> = blocks.iter().map(|block| block.as_bytes()).collect();
             return answer.send_all(&blocks);
         }
-        for item in iterable.try_iter()? {
+        let items = match iterable.try_iter() {
+            // Then it need not return anything.
+            Err(_) if answer.lock().is_given() => return Ok(()),
+            items => items?,
+        };
+        for item in items {
             let item = item?;
             let block = block(&item)?.as_bytes();
             if !block.is_empty() {

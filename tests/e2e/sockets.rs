@@ -211,7 +211,7 @@ fn an_app_has_the_connection_for_itself(class: &[&str], over: Over) {
 fn an_app_answers_in_every_way_that_one_can(class: &[&str], over: Over) {
     let site = serve(class, over, &[]);
     // A response behind another protocol's bytes would be garbage.
-    for path in ["/tail", "/failing"] {
+    for path in ["/tail", "/handled", "/failing"] {
         let mut stream = site.switch(path, "");
         expect(&mut *stream, SWITCHED);
         expect(&mut *stream, "blocks ");
@@ -221,7 +221,10 @@ fn an_app_answers_in_every_way_that_one_can(class: &[&str], over: Over) {
         expect_end(&mut *stream);
         site.logged(path, "101 0");
     }
-    site.server.stderr.wait_for("RuntimeError: in the app");
+    let in_app = "RuntimeError: in the app";
+    site.server.stderr.wait_for(in_app);
+    let log = site.server.stderr.so_far();
+    assert_eq!(log.matches("Traceback").count(), 1, "{log}");
 
     let text = |path: &str| String::from_utf8(site.get(path)).unwrap();
     assert_eq!(

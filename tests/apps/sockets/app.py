@@ -73,6 +73,12 @@ def tail(environ, sock, start_response):
     return page(start_response, "this is not sent")
 
 
+def handled(environ, sock, start_response):
+    """Returns what Gunicorn's gevent worker knows as ALREADY_HANDLED."""
+    switch(sock)
+    return object()
+
+
 def failing(environ, sock, start_response):
     switch(sock)
     raise RuntimeError("in the app")
