@@ -983,7 +983,6 @@ impl Connection {
             let _ = self.send(state, parts);
         }
         state.broken = true;
-        state.end_for_app(&self.socket);
         mine
     }
 

@@ -163,6 +163,10 @@ impl Slot {
         let echo = echo(rules, id);
         let page = own_page(rules, status, message, request.is_head, echo.as_slice());
         let answered = request.connection.refuse(&page.bytes);
+        // One that is aborted is not to go on to another request.
+        if !matches!(why, Why::Aborted) {
+            request.connection.end_for_app();
+        }
         // Else the app has answered, and is still at work on something.
         if let Some(log) = log::access().filter(|_| !request.logged) {
             let mut parts = self.target.splitn(2, |byte| *byte == b'?');

@@ -119,7 +119,13 @@ impl Connection {
     /// Lets the app find the end of what its client sends. It may still say
     /// something to that.
     pub fn end_for_app(&self) {
-        self.lock().end_for_app(&self.socket);
+        if let Phase::Given(given) = &self.lock().phase {
+            // A client that is gone already needs no end.
+            let _ = match &given.pipe {
+                Some(pipe) => pipe.end.shutdown(Shutdown::Write),
+                None => self.socket.shutdown(Shutdown::Read),
+            };
+        }
     }
 
     /// Before the server writes an answer to a connection that the app has:
@@ -195,19 +201,6 @@ impl Connection {
             }
         }
         state.phase = Phase::Given(given);
-    }
-}
-
-impl State {
-    /// See [`Connection::end_for_app`].
-    pub(super) fn end_for_app(&self, socket: &Socket) {
-        if let Phase::Given(given) = &self.phase {
-            // A client that is gone already needs no end.
-            let _ = match &given.pipe {
-                Some(pipe) => pipe.end.shutdown(Shutdown::Write),
-                None => socket.shutdown(Shutdown::Read),
-            };
-        }
     }
 }
 
