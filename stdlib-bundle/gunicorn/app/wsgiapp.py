@@ -41,7 +41,7 @@ def run(prog=None):
     asks = not {"-h", "--help", "-v", "--version"}.isdisjoint(sys.argv)
     if embedded.serving or (embedded.has_packages_of_a_zip() and not asks):
         # The server finds them only as a script's own.
-        WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
+        WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog or "rgunicorn").run()
     else:
         embedded.become_server(sys.argv[1:])
 
