@@ -250,7 +250,9 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     if is_renewal {
         let serving = master.roster.iter().filter(|it| !it.is_ending()).count();
         hooks.nworkers_changed(&facts, master.target, Some(serving));
-        hooks.on_reload(&facts);
+        if let Some(wanted) = hooks.on_reload(&facts) {
+            master.set_target(wanted);
+        }
     } else {
         match hooks.when_ready(&facts) {
             Ok(Some(wanted)) => master.set_target(wanted),
@@ -379,7 +381,9 @@ impl<S: Service> Master<'_, S> {
         }
         if let Some(death) = &death {
             let hooks = self.service.hooks();
-            hooks.child_exit(&self.facts(), death.pid.as_raw());
+            if let Some(wanted) = hooks.child_exit(&self.facts(), death.pid.as_raw()) {
+                self.set_target(wanted);
+            }
         }
         death
     }

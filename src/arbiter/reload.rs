@@ -14,6 +14,8 @@ use super::{Death, LAST_CLIENTS, Master, Service};
 pub struct Reload<S> {
     generation: u64,
     service: S,
+    /// How many workers there are to be.
+    target: usize,
     pub sockets: Sockets,
 }
 
@@ -40,11 +42,12 @@ impl<S: Service> Master<'_, S> {
                 facts.workers = service.settings().workers as usize;
                 let hooks = service.hooks();
                 hooks.nworkers_changed(&facts, facts.workers, Some(self.target));
-                hooks.on_reload(&facts);
+                let target = hooks.on_reload(&facts).unwrap_or(facts.workers);
                 self.generations += 1;
                 self.reload = Some(Reload {
                     generation: self.generations,
                     service,
+                    target,
                     sockets,
                 });
             }
@@ -56,7 +59,7 @@ impl<S: Service> Master<'_, S> {
     pub(super) fn tend_reload(&mut self) {
         let Some(reload) = &self.reload else { return };
         let generation = reload.generation;
-        let target = reload.service.settings().workers as usize;
+        let target = reload.target;
         let (mut started, mut serving) = (0, 0);
         for worker in self.roster.of(generation) {
             started += 1;
@@ -97,7 +100,7 @@ impl<S: Service> Master<'_, S> {
         self.service = reload.service;
         self.sockets = reload.sockets;
         self.generation = reload.generation;
-        self.target = self.service.settings().workers as usize;
+        self.target = reload.target;
         self.roster.wanted = self.target;
         self.backoff.reset();
         self.write_pidfile();

@@ -115,8 +115,8 @@ impl Hooks {
     }
 
     /// In the master at HUP, with the new settings' hooks.
-    pub fn on_reload(&self, master: &Master) {
-        logged(self.of_master("on_reload", master, None));
+    pub fn on_reload(&self, master: &Master) -> Option<usize> {
+        logged(self.of_master("on_reload", master, None)).flatten()
     }
 
     /// In the master when the number of workers is another; there was no old
@@ -154,12 +154,11 @@ impl Hooks {
     }
 
     /// In the master, after a worker has ended.
-    pub fn child_exit(&self, master: &Master, pid: i32) {
-        if self.0.is_some() {
-            logged(self.call("child_exit", |python| {
-                python.call_method1("child_exit", (facts(master), pid))
-            }));
-        }
+    pub fn child_exit(&self, master: &Master, pid: i32) -> Option<usize> {
+        let called = self.call("child_exit", |python| {
+            python.call_method1("child_exit", (facts(master), pid))
+        });
+        number(logged(called).flatten())
     }
 
     /// In the worker, before the app is loaded; the interpreter runs.
@@ -308,7 +307,7 @@ impl Hooks {
             None => python.call_method1("of_server", (name, facts(master))),
             Some((new, old)) => python.call_method1("of_server", (name, facts(master), new, old)),
         })?;
-        Ok(set.and_then(|set| Python::attach(|py| set.extract(py).ok())))
+        Ok(number(set))
     }
 
     fn of_worker(&self, name: &'static str) -> Result<(), HookError> {
@@ -342,6 +341,11 @@ type Facts<'a> = (i32, usize, &'a [(RawFd, String)]);
 
 fn facts(master: &Master) -> Facts<'_> {
     (master.pid, master.workers, &master.listeners)
+}
+
+/// The number of workers that a hook has set.
+fn number(set: Option<Py<PyAny>>) -> Option<usize> {
+    set.and_then(|set| Python::attach(|py| set.extract(py).ok()))
 }
 
 /// Logs the error, if it is one.

@@ -39,13 +39,13 @@ class Hooks:
                 self.worker_class.check_config(self.cfg, self.log)
         self.server.pid = pid
         self.server._wanted = workers
+        self.server._changed = None
         self.server.LISTENERS = [Listener(*one) for one in listeners]
 
     def of_server(self, name, facts, *arguments):
         """Calls a function of the master. Gives the number of workers when the
         function has set one."""
         self._refresh(*facts)
-        self.server._changed = None
         getattr(self.cfg, name)(self.server, *arguments)
         return self.server._changed
 
@@ -103,6 +103,7 @@ class Hooks:
             worker = self._new_worker(0)
             worker.pid = pid
         self.cfg.child_exit(self.server, worker)
+        return self.server._changed
 
     def pre_request(self, **facts):
         req = Request(**facts)

@@ -309,3 +309,20 @@ fn on_starting_may_set_the_number_of_workers() {
     let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
     assert_eq!(server.workers(2).len(), 2);
 }
+
+#[test]
+fn on_reload_and_child_exit_may_set_it_too() {
+    let dir = folder();
+    fs::write(dir.path().join("app.py"), APP).unwrap();
+    let text = "def on_reload(server): server.num_workers = 2\n\
+         def child_exit(server, worker): server.num_workers = 3\n\
+         def post_worker_init(worker): worker.log.info('number %s', worker.age)\n";
+    fs::write(dir.path().join("gunicorn.conf.py"), text).unwrap();
+    let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
+    server.stderr.wait_for("number 1");
+    server.signal(Signal::SIGHUP);
+    // Two by the one hook, and when the old worker has ended a third.
+    server.stderr.wait_for("number 3");
+    server.stderr.wait_for("number 4");
+    server.workers(3);
+}
