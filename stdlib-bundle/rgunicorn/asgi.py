@@ -17,7 +17,6 @@ class BootError(Exception):
 def run(worker, app, settings, factory=None):
     """Serves until the worker is to stop."""
     factory = factory or loop_factory(settings["loop"])
-    app = uvicorn_loggers.attach(app, worker.log)
     with asyncio.Runner(loop_factory=factory) as runner:
         loop = runner.get_loop()
         serving = loop.create_task(_serve(worker, app, settings), name="worker")
@@ -65,6 +64,7 @@ async def _serve(worker, app, settings):
     loop = asyncio.get_running_loop()
     lifespan = Lifespan(app, settings["lifespan"], worker.log)
     state = await lifespan.start()
+    app = uvicorn_loggers.attach(app)
     stopping = loop.create_future()
 
     def stop():

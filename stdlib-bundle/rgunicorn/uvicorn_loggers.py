@@ -2,7 +2,7 @@
 
 What an app says to `uvicorn.error` goes to the error log, as with uvicorn's worker
 class. Where it has hung a handler to `uvicorn.access`, that gets a record of each
-request; without one, the server writes the access log by itself.
+request. Without one, the filters of that logger say which lines the access log has.
 """
 
 import sys
@@ -10,8 +10,12 @@ from urllib.parse import quote
 
 ERROR, ACCESS = "uvicorn.error", "uvicorn.access"
 
+# The message of a record, and its arguments: the client, the method, the path, the
+# version of HTTP and the status.
+LINE = '%s - "%s %s HTTP/%s" %d'
 
-def attach(app, log):
+
+def attach(app):
     """Gives the loggers their meaning, if the app has them. Gives the app."""
     if "logging" not in sys.modules:
         return app
@@ -25,17 +29,46 @@ def attach(app, log):
         error.propagate = False
         if error.level == logging.NOTSET:
             error.setLevel(ours.level)
-    if not isinstance(access, logging.Logger):
-        return app
-    if access.handlers:
-        return recorded(app, access)
-    if access.filters:
-        log(
-            "warning",
-            f"The logger '{ACCESS}' has a filter and no handler of the app's, so it sees no "
-            "request: the server writes the access log by itself.",
-        )
+    if isinstance(access, logging.Logger):
+        if access.handlers:
+            return recorded(app, access)
+        _heed_filters(access)
     return app
+
+
+def _heed_filters(access):
+    """Lets the access log have the lines that pass the filters of this logger, now
+    and later."""
+    import logging
+
+    from _rgunicorn import watching
+
+    ours = logging.getLogger("gunicorn.access")
+
+    def passes(record):
+        theirs = _uvicorns(access, record)
+        return theirs is None or bool(access.filter(theirs))
+
+    def heed():
+        if access.filters and passes not in ours.filters:
+            ours.addFilter(passes)
+
+    watching.watch(access, ["filters"], heed)
+
+
+def _uvicorns(access, record):
+    """The record that uvicorn would make of a line of the access log; None if it
+    cannot be told."""
+    atoms = record.args
+    if not isinstance(atoms, dict) or not {"h", "r", "s"} <= atoms.keys():
+        return None
+    method, _, rest = atoms["r"].partition(" ")
+    path, _, protocol = rest.rpartition(" ")
+    if not atoms["s"].isdigit():
+        return None
+    # The log does not know the client's port.
+    args = (f"{atoms['h']}:0", method, path, protocol.removeprefix("HTTP/"), int(atoms["s"]))
+    return access.makeRecord(access.name, record.levelno, __file__, 0, LINE, args, None)
 
 
 def recorded(app, access):
@@ -49,7 +82,7 @@ def recorded(app, access):
             await send(message)
             if message["type"] == "http.response.start":
                 access.info(
-                    '%s - "%s %s HTTP/%s" %d',
+                    LINE,
                     _client(scope),
                     scope["method"],
                     _path(scope),

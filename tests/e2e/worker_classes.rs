@@ -485,11 +485,50 @@ async def app(scope, receive, send):
     );
     server.stderr.wait_for("[INFO] said by /a b");
     assert!(!server.stderr.so_far().contains("seen: /health"));
+}
 
-    let filtered = app.replace("access.addHandler(handler)", "");
-    fs::write(dir.path().join("app.py"), filtered).unwrap();
-    let server = start(dir.path(), &class);
-    server
-        .stderr
-        .wait_for("The logger 'uvicorn.access' has a filter and no handler");
+#[test]
+fn filters_of_uvicorns_access_logger_are_heeded() {
+    // In the app, or when it starts.
+    for place in ["import", "lifespan.startup"] {
+        let app = format!(
+            "
+import logging
+access = logging.getLogger('uvicorn.access')
+
+class Healthy(logging.Filter):
+    def filter(self, record):
+        client, method, path, version, status = record.args
+        assert client.startswith('127.0.0.1:') and (method, version, status) == ('GET', '1.1', 200)
+        return path != '/health?a=b' and '/health' not in record.getMessage()
+
+def heed(place):
+    if place == {place:?}: access.addFilter(Healthy())
+heed('import')
+
+async def app(scope, receive, send):
+    if scope['type'] == 'lifespan':
+        heed((await receive())['type'])
+        await send({{'type': 'lifespan.startup.complete'}})
+        await receive()
+        return await send({{'type': 'lifespan.shutdown.complete'}})
+    await send({{'type': 'http.response.start', 'status': 200, 'headers': []}})
+    await send({{'type': 'http.response.body', 'body': b''}})
+"
+        );
+        let dir = files(&[("app.py", &app)]);
+        let args = [
+            "app:app",
+            "-k",
+            "uvicorn_worker.UvicornWorker",
+            "--access-logfile",
+            "-",
+        ];
+        let server = start(dir.path(), &args);
+        for path in ["/health?a=b", "/other"] {
+            server.target().get(path);
+        }
+        server.stdout.wait_for("\"GET /other HTTP/1.1\" 200 ");
+        assert!(!server.stdout.so_far().contains("/health"), "{place}");
+    }
 }
