@@ -104,7 +104,7 @@ class Bridge:
         chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
         more = True
         while more:
-            message = await receive()
+            message = await transport.next(receive)
             if message["type"] == "http.disconnect":
                 break
             transport.take(_body(message, chunked))
@@ -112,14 +112,14 @@ class Bridge:
             await transport.wait_until_read()
         else:
             # It comes after the answer, or instead of it.
-            await receive()
+            await transport.next(receive)
         if not transport.is_answered:
             transport.lose()
         await transport.closed
 
     async def _websocket(self, scope, receive, transport):
-        await receive()
-        while (message := await receive())["type"] == "websocket.receive":
+        await transport.next(receive)
+        while (message := await transport.next(receive))["type"] == "websocket.receive":
             text = message.get("text")
             opcode = BINARY if text is None else TEXT
             transport.take(_frame(opcode, message["bytes"] if text is None else text.encode()))
@@ -162,6 +162,17 @@ class Transport(asyncio.Transport):
         """Bytes have come from the client."""
         if data and not self._is_lost:
             self._protocol.data_received(data)
+
+    async def next(self, receive):
+        """The next ASGI message. It is a disconnect once the protocol is done with
+        the connection."""
+        task = asyncio.Task(_received(receive), loop=self._loop, eager_start=True)
+        if not task.done():
+            await asyncio.wait([task, self.closed], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        task.cancel()
+        return {"type": f"{self._scope['type']}.disconnect"}
 
     async def wait_until_read(self):
         await self._readable.wait()
@@ -289,12 +300,13 @@ class Answer:
             pass
 
     def close(self):
-        """Nothing more comes."""
+        """Nothing more comes. An answer that is not whole is cut off by the worker."""
         if self.is_done:
             return
         if self._next == self._head:
             self._say({"type": f"{self._kind}.start", "status": 500, "headers": []})
-        if self._next in (self._head, self._rest):
+            self._end()
+        elif self._next == self._rest and self._left is None:
             self._end()
         elif self._next == self._frame:
             self._closed(1006, "")
@@ -409,6 +421,10 @@ class Answer:
     def _closed(self, code, reason):
         self.is_done = True
         self._say({"type": "websocket.close", "code": code, "reason": reason})
+
+
+async def _received(receive):
+    return await receive()
 
 
 def _head(scope):

@@ -127,6 +127,21 @@ fn streams_end_where_their_client_does() {
 }
 
 #[test]
+fn an_answer_that_breaks_off_is_cut_off() {
+    let server = serve("app:app", &["--keep-alive", "100"]);
+    for (path, end) in [("/breaks", "4\r\nhalf\r\n"), ("/breaks?length=1", "half")] {
+        let mut stream = server.target().connect().unwrap();
+        stream.write_all(request(path).as_bytes()).unwrap();
+        let mut text = String::new();
+        // It may be reset, too.
+        let _ = stream.read_to_string(&mut text);
+        assert!(text.ends_with(end), "{text}");
+    }
+    server.stderr.wait_for("RuntimeError: no other half");
+    assert_eq!(server.target().get("/lines").ok(), "0\n1\n2\n");
+}
+
+#[test]
 fn websockets() {
     let mut server = serve("app:app", &[]);
     let target = server.target();

@@ -52,6 +52,15 @@ async def endless(request):
         raise
 
 
+async def breaks(request):
+    response = web.StreamResponse()
+    if "length" in request.query:
+        response.content_length = 100
+    await response.prepare(request)
+    await response.write(b"half")
+    raise RuntimeError("no other half")
+
+
 async def raises(request):
     if "tea" in request.query:
         raise web.HTTPForbidden(text="no tea")
@@ -104,6 +113,7 @@ def make_app():
             web.post("/form", form),
             web.put("/receive", receive),
             web.get("/endless", endless),
+            web.get("/breaks", breaks),
             web.get("/raises", raises),
             web.get("/sleep", sleep),
             web.get("/source", source),
