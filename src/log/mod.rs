@@ -241,8 +241,10 @@ pub fn raw(text: &str) {
 
 /// The same past the [`Sink`].
 pub fn straight_raw(text: &str) {
-    if let Some(logs) = current() {
-        logs.error.write_raw(text);
+    match current() {
+        Some(logs) => logs.error.write_raw(text),
+        // Whoever listens instead, as tests do.
+        None => ::log::error!("{}", text.trim_end_matches('\n')),
     }
 }
 

@@ -3,8 +3,12 @@
 
 use crate::support::{Process, Start, app, site, wait_until};
 
-/// The command, and what keeps the agent from talking to anybody.
-const AGENTS: [(&str, &[&str], &[(&str, &str)]); 3] = [
+/// An agent's name, its command, and variables that keep it from talking to
+/// anybody.
+type Agent = (&'static str, &'static [&'static str], Variables);
+type Variables = &'static [(&'static str, &'static str)];
+
+const AGENTS: [Agent; 3] = [
     (
         "ddtrace",
         &["ddtrace-run"],
