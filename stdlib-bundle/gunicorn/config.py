@@ -3,13 +3,13 @@ holds them all."""
 
 import copy
 import grp
-import importlib
 import inspect
 import os
 import pwd
 import re
 import sys
 
+from _rgunicorn import config_file
 from _rgunicorn.defaults import SETTINGS
 from gunicorn import __version__, util
 from gunicorn.errors import ConfigError
@@ -176,20 +176,10 @@ def validate_class(val):
     return val if inspect.isclass(val) else validate_string(val)
 
 
-def _imported(dotted):
-    module, dot, name = dotted.rpartition(".")
-    if not dot:
-        raise TypeError(f"{dotted!r} is not of the form module.function")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise TypeError(f"{dotted!r} cannot be imported: {error}") from None
-
-
 def validate_callable(arity):
     def validate(val):
         if isinstance(val, str):
-            val = _imported(val)
+            val = config_file.imported(val)
         if not callable(val):
             raise TypeError(f"Value is not callable: {val}")
         if arity != -1 and arity != util.get_arity(val):

@@ -44,6 +44,15 @@ def elsewhere(module, places):
     return __getattr__
 
 
+# Names of HTTP/2 that Gunicorn's workers have, too.
+OF_HTTP2 = {
+    "gunicorn.http.errors": "InvalidH2CPreface",
+    "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
+    "gunicorn.http2.response": "HTTP2Response",
+    "gunicorn.http2.stream": "StreamState",
+}
+
+
 class Absent(type):
     """The kind of classes that cannot be used; they have every method."""
 

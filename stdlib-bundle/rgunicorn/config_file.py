@@ -48,7 +48,7 @@ def resolved(value):
 def hook(value, arguments):
     """The function that `value` is or names, if it takes `arguments`."""
     if isinstance(value, str):
-        value = _imported(value)
+        value = imported(value)
     if not callable(value):
         raise TypeError(f"{value!r} is not a function")
     count = _arity(value)
@@ -70,6 +70,17 @@ def name_of(value):
     return f"{name}()" if callable(value) else str(value)
 
 
+def imported(dotted):
+    """What a dotted name means."""
+    module, dot, name = dotted.rpartition(".")
+    if not dot:
+        raise TypeError(f"{dotted!r} is not of the form module.function")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise TypeError(f"{dotted!r} cannot be imported: {error}") from None
+
+
 def is_helper(name, value):
     """Whether a name that is no setting is plainly not meant to be one."""
     return (
@@ -78,16 +89,6 @@ def is_helper(name, value):
         or callable(value)
         or inspect.ismodule(value)
     )
-
-
-def _imported(dotted):
-    module, dot, name = dotted.rpartition(".")
-    if not dot:
-        raise TypeError(f"{dotted!r} is not of the form module.function")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise TypeError(f"{dotted!r} cannot be imported: {error}") from None
 
 
 def _post_request(value, count):

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Process, Response, Start, app, folder, site};
+use crate::support::{Process, Response, Sleepers, Start, app, folder, site};
 use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
 
@@ -66,18 +66,10 @@ fn handlers() {
         let answer = Response::read(&mut stream, false).unwrap();
         assert_eq!(answer.ok(), "0\n1\n2\n");
     }
-    let mut slow: Vec<_> = (0..20)
-        .map(|_| {
-            let mut stream = target.connect().unwrap();
-            stream.write_all(request("/sleep").as_bytes()).unwrap();
-            stream
-        })
-        .collect();
+    let sleepers = Sleepers::ask(&target);
     assert_eq!(target.get("/lines").ok(), "0\n1\n2\n");
     server.signal(Signal::SIGTERM);
-    for stream in &mut slow {
-        assert_eq!(Response::read(stream, false).unwrap().ok(), "slept");
-    }
+    sleepers.expect_answers();
     assert_eq!(server.exit_code(), 0);
     let log = server.stderr.whole();
     assert!(log.contains("note: cleaned up"), "{log}");

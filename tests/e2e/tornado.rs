@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::retirement::one_connection_outlives_reloads;
 use crate::support::http::Stream;
-use crate::support::{Process, Response, Start, Target, app, folder, site};
+use crate::support::{Process, Response, Sleepers, Start, Target, app, folder, site};
 use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
 
@@ -64,18 +64,10 @@ fn handlers() {
     assert_eq!(posted.ok(), "Ada 500000");
 
     // Requests that wait do so together; TERM lets them finish.
-    let mut slow: Vec<_> = (0..20)
-        .map(|_| {
-            let mut stream = target.connect().unwrap();
-            stream.write_all(request("/sleep").as_bytes()).unwrap();
-            stream
-        })
-        .collect();
+    let sleepers = Sleepers::ask(&target);
     assert_eq!(target.get("/lines").ok(), "0\n1\n2\n");
     server.signal(Signal::SIGTERM);
-    for stream in &mut slow {
-        assert_eq!(Response::read(stream, false).unwrap().ok(), "slept");
-    }
+    sleepers.expect_answers();
     assert_eq!(server.exit_code(), 0);
 }
 

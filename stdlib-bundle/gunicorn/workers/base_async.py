@@ -24,12 +24,4 @@ class AsyncWorker(Worker):
 # What an answer is that the app has given by itself.
 ALREADY_HANDLED = object()
 
-__getattr__ = absent.elsewhere(
-    __name__,
-    {
-        "gunicorn.http.errors": "InvalidH2CPreface",
-        "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
-        "gunicorn.http2.response": "HTTP2Response",
-        "gunicorn.http2.stream": "StreamState",
-    },
-)
+__getattr__ = absent.elsewhere(__name__, absent.OF_HTTP2)

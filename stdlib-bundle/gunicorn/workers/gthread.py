@@ -42,12 +42,4 @@ absent.fill(
     "PollableMethodQueue TConn DEFAULT_WORKER_DATA_TIMEOUT=5.0 STOP_KEEPALIVE_LINGER=2.0",
 )
 
-__getattr__ = absent.elsewhere(
-    __name__,
-    {
-        "gunicorn.http.errors": "InvalidH2CPreface",
-        "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
-        "gunicorn.http2.response": "HTTP2Response",
-        "gunicorn.http2.stream": "StreamState",
-    },
-)
+__getattr__ = absent.elsewhere(__name__, absent.OF_HTTP2)

@@ -287,3 +287,26 @@ fn escape(text: &str) -> String {
         })
         .collect()
 }
+
+/// Requests to `/sleep` that wait together.
+pub struct Sleepers(Vec<Box<dyn Stream>>);
+
+impl Sleepers {
+    pub fn ask(target: &Target) -> Self {
+        let ask = |_| {
+            let mut stream = target.connect().unwrap();
+            stream
+                .write_all(b"GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+            stream
+        };
+        Self((0..20).map(ask).collect())
+    }
+
+    #[track_caller]
+    pub fn expect_answers(mut self) {
+        for stream in &mut self.0 {
+            assert_eq!(Response::read(stream, false).unwrap().ok(), "slept");
+        }
+    }
+}

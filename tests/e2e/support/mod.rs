@@ -8,7 +8,7 @@ pub mod process;
 pub mod root;
 pub mod site;
 
-pub use http::{Client, Response, Target};
+pub use http::{Client, Response, Sleepers, Target};
 pub use process::{Finished, Process, Start, own_memory};
 pub use root::Root;
 
