@@ -68,13 +68,22 @@ pub fn undivert() {
 thread_local! {
     /// Whether this thread is bringing a record of the error log there.
     static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+
+    /// Whether all lines of this thread go straight to their outputs.
+    static STRAIGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on, all lines of this thread go straight to their outputs: it does
+/// its work also while the sink waits for what hangs.
+pub fn go_straight() {
+    STRAIGHT.set(true);
 }
 
 /// Gives the sink a record of the error log. False if these do not go there, or
 /// if it is the sink that has made this one.
 pub(super) fn take_error(level: u8, message: &str) -> bool {
     match of_errors() {
-        Some(sink) if !UNDER_WAY.replace(true) => {
+        Some(sink) if !STRAIGHT.get() && !UNDER_WAY.replace(true) => {
             sink.error(level, message);
             UNDER_WAY.set(false);
             true
@@ -95,7 +104,7 @@ pub(super) fn of_errors() -> Option<Arc<dyn Sink>> {
 
 /// The sink for requests, if they go there.
 pub(super) fn of_requests() -> Option<Arc<dyn Sink>> {
-    found(|diverted| diverted.access)
+    found(|diverted| diverted.access && !STRAIGHT.get())
 }
 
 /// The sink, whatever goes there.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::Heartbeat;
 use super::in_flight::{InFlight, Why, report};
 use super::signals::Stop;
+use crate::log;
 use crate::python;
 
 /// Between two looks whether a worker that has given up requests may end.
@@ -22,6 +23,7 @@ const ENDING: Duration = Duration::from_millis(50);
 /// master ends it, it goes without waiting for those that were given up.
 pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, stop: Stop) {
     let watch = move || {
+        log::go_straight();
         let mut retiring = false;
         loop {
             let due = in_flight.oldest().map(|oldest| oldest + limit);

@@ -11,6 +11,7 @@ use super::Boot;
 use super::app_signals;
 use super::in_flight::{InFlight, Why, report};
 use super::signal_handler::{self, answer, is_ours_alone};
+use crate::log;
 use crate::python::{self, Hooks, traceback};
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
@@ -85,7 +86,7 @@ impl Stop {
     /// Ends the process, unless it is about to end by itself.
     pub fn end_now(&self) {
         if !self.0.leaving.swap(true, Ordering::Relaxed) {
-            crate::log::undivert();
+            log::undivert();
             ::log::info!("Worker exiting (pid: {})", process::id());
             self.0.hooks.worker_exit();
             python::run_exit_functions();
@@ -176,6 +177,7 @@ impl AsFd for Signals {
 }
 
 fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
+    log::go_straight();
     let mut stopper = Some(stopper);
     let mut number = [0];
     while signals.read_exact(&mut number).is_ok() {
@@ -188,14 +190,14 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
         match Signal::try_from(number) {
             Ok(Signal::SIGABRT) => {
                 // Python's logging might wait for what hangs.
-                crate::log::undivert();
+                log::undivert();
                 let requests = state.in_flight.give_up(Duration::ZERO, Why::Aborted);
                 report("was aborted in", &requests);
                 state.hooks.worker_abort();
                 state.hooks.worker_exit();
                 exit(ABORTED);
             }
-            Ok(Signal::SIGUSR1) => crate::log::reopen(),
+            Ok(Signal::SIGUSR1) => reopen_logs(),
             Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2 | Signal::SIGWINCH))
                 if is_ours_alone(number) =>
             {
@@ -224,10 +226,18 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
     drop(stopper);
 }
 
+/// In a thread of its own: Python's handlers, too, have files, and Python may be
+/// waiting for what hangs.
+fn reopen_logs() {
+    if python::thread("logs").spawn(log::reopen).is_err() {
+        log::reopen();
+    }
+}
+
 /// Ends the process while its other threads are still at work, so without what
 /// is registered for the end of an orderly one.
 fn exit(code: i32) -> ! {
-    crate::log::flush_at_last();
+    log::flush_at_last();
     // SAFETY: it takes no pointers and does not return.
     unsafe { libc::_exit(code) }
 }

@@ -202,6 +202,14 @@ def of(cfg):
         before = [*_parts()]
         logger = cfg.logger_class(cfg)
         made_for = cfg
+        if cfg.syslog:
+            for name in ("syslog_fmt", "_set_syslog_handler"):
+                if getattr(type(logger), name) is not getattr(Logger, name):
+                    logger.warning(
+                        "The logger class overrides %s, which is not asked: lines for syslog "
+                        "have the server's form.",
+                        name,
+                    )
         added = [part for part in _parts() if part not in before]
         changed()
     return logger

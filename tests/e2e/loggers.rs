@@ -479,3 +479,49 @@ fn the_files_of_the_apps_own_handlers_are_opened_anew() {
     let text = fs::read_to_string(&own).unwrap();
     assert!(text.contains("asked for /second"), "{text}");
 }
+
+/// What must be told meanwhile goes past Python, which waits for the request.
+#[test]
+fn a_request_that_lets_no_python_run_holds_nothing_up() {
+    let app = "import re\n\
+        def app(environ, start_response):\n    \
+            if environ['PATH_INFO'] == '/hang':\n        \
+                re.match('(a+)+$', 'a' * 60 + 'b')\n    \
+            start_response('200 OK', [])\n    \
+            return [b'fine']\n";
+    for class in [&["app:app"][..], &["--threads", "2", "app:app"]] {
+        let dir = folder_with(FILTERING);
+        fs::write(dir.path().join("app.py"), app).unwrap();
+        let args = [
+            &["--request-timeout", "1", "--graceful-timeout", "1"],
+            class,
+        ]
+        .concat();
+        let mut server = serve(dir.path(), &args);
+        let target = server.target();
+        let worker = server.workers(1)[0];
+        let mut hanging = target.connect().unwrap();
+        hanging
+            .write_all(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let answer = Response::read(&mut hanging, false).unwrap();
+        assert_eq!(answer.status, 504);
+        server.stdout.wait_for("\"GET /hang HTTP/1.1\" 504 ");
+        let told = format!("Worker (pid: {worker}) is replaced: request_timeout (1 s) is over for");
+        server.stderr.wait_for(&told);
+        server.stderr.wait_until(
+            |lines| {
+                lines
+                    .iter()
+                    .filter(|it| it.contains("Booting worker"))
+                    .count()
+                    == 2
+            },
+            "the next worker",
+        );
+        assert_eq!(target.get("/").ok(), "fine");
+        server.signal(Signal::SIGUSR1);
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+    }
+}
