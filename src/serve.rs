@@ -334,8 +334,8 @@ fn owner(settings: &Settings) -> Option<Owner> {
 fn log_by_python(settings: &Settings, cfg: Option<&Py<PyAny>>) -> Result<()> {
     if settings.log_by_python() && python::is_started() {
         settings.install_logger(cfg).map_err(Error::msg)?;
-    } else if logger::is_installed() {
-        logger::remove().map_err(Error::msg)?;
+    } else if python::is_started() {
+        logger::settle(cfg).map_err(Error::msg)?;
     }
     Ok(())
 }

@@ -146,8 +146,17 @@ pub fn optional_system_text(raw: Value) -> Result<Option<OsString>, String> {
 pub fn path(raw: Value) -> Result<Option<PathBuf>, String> {
     match optional_system_text(raw)? {
         None => Ok(None),
-        Some(text) if text.is_empty() => Err("the path is empty".to_owned()),
+        // As a variable that is not set leaves it.
+        Some(text) if text.is_empty() => Ok(None),
         Some(text) => Ok(Some(current_folder().join(text))),
+    }
+}
+
+/// A file that exists; a relative path as in [`path`].
+pub fn file(raw: Value) -> Result<Option<PathBuf>, String> {
+    match path(raw)? {
+        Some(path) if !path.exists() => Err(format!("there is no file '{}'", path.display())),
+        path => Ok(path),
     }
 }
 

@@ -211,6 +211,10 @@ fn strangers(
 
 /// The setting whose name is as good as this one.
 fn nearest(name: &str) -> Option<&'static str> {
+    let flag = format!("--{}", name.replace('_', "-"));
+    if let Some(setting) = TABLE.iter().find(|it| it.flags.contains(&&*flag)) {
+        return Some(setting.name);
+    }
     let allowed = if name.len() < 6 { 1 } else { 2 };
     TABLE
         .iter()
@@ -234,6 +238,11 @@ mod tests {
         assert_eq!(nearest("worker"), Some("workers"));
         assert_eq!(nearest("time_out"), Some("timeout"));
         assert_eq!(nearest("access_log"), Some("accesslog"));
+        // By the names of flags.
+        assert_eq!(nearest("access_logfile"), Some("accesslog"));
+        assert_eq!(nearest("log_file"), Some("errorlog"));
+        assert_eq!(nearest("preload"), Some("preload_app"));
+        assert_eq!(nearest("pid"), Some("pidfile"));
         for name in ["port", "host", "cores", "i", "database_url"] {
             assert_eq!(nearest(name), None, "{name}");
         }

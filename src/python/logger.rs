@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 
 use super::latin_1::latin_1;
 use super::traceback;
-use crate::log::{AccessRecord, Field, Sink, undivert};
+use crate::log::{AccessRecord, Field, Sink};
 
 /// Whether this process has a logger of its settings.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -29,25 +29,25 @@ pub fn install(cfg: &Py<PyAny>) -> Result<(), String> {
     })
 }
 
-/// True after [`install`], in the processes that this one forks, too.
-pub fn is_installed() -> bool {
-    INSTALLED.load(Ordering::Relaxed)
-}
-
-/// Takes back what [`install`] has done.
+/// Lets Python's loggers, if there are any, follow settings that ask for no
+/// logger of their own. `cfg` is what Python code sees of the settings.
 ///
 /// # Errors
-/// The traceback of what a handler raised as it was closed.
-pub fn remove() -> Result<(), String> {
-    undivert();
+/// The traceback of what other people's code raised.
+pub fn settle(cfg: Option<&Py<PyAny>>) -> Result<(), String> {
     INSTALLED.store(false, Ordering::Relaxed);
     Python::attach(|py| {
-        let module = py.import("_rgunicorn.logger");
-        let removed = module.and_then(|module| module.call_method0("remove"));
-        removed
+        let module = py.import("_rgunicorn.current");
+        let settled = module.and_then(|module| module.call_method1("settle_log", (cfg,)));
+        settled
             .map(drop)
             .map_err(|error| traceback::format(py, &error))
     })
+}
+
+/// True after [`install`], in the processes that this one forks, too.
+pub fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
 }
 
 /// What the Python half says is wrong; anything else is other people's code.

@@ -16,6 +16,16 @@ def serve():
         attach_log()
 
 
+def settle_log(cfg):
+    """This process is the server's, whose logs are as the settings `cfg` say."""
+    global serving
+    serving = True
+    if "logging" in sys.modules:
+        from _rgunicorn import logger
+
+        logger.settle(cfg)
+
+
 def attach_log():
     """Lets Python's loggers write to the server's logs."""
     from _rgunicorn import logger

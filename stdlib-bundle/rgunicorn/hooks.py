@@ -108,6 +108,9 @@ class Hooks:
     def pre_request(self, **facts):
         req = Request(**facts)
         self.worker.nr += 1
+        req.cfg, req.req_number = self.cfg, self.worker.nr
+        for name in ("limit_request_line", "limit_request_fields", "limit_request_field_size"):
+            setattr(req, name, getattr(self.cfg, name))
         try:
             self.cfg.pre_request(self.worker, req)
         except Exception:
@@ -170,11 +173,16 @@ class Request:
         self.body = io.BytesIO()
         self.proxy_protocol_info = None
         self.fragment = ""
+        self.unreader = None
+        self.must_close = False
         self.__dict__.update(facts)
         self._came = {**facts, "headers": list(self.headers)}
 
     def should_close(self):
-        return self._close
+        return self.must_close or self._close
+
+    def force_close(self):
+        self.must_close = True
 
     def amend(self, environ):
         """Brings what a hook has changed of the request into its environ."""
@@ -255,3 +263,6 @@ class Response:
 
     def should_close(self):
         return self._close
+
+    def is_chunked(self):
+        return self.chunked

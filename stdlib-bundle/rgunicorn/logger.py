@@ -57,6 +57,9 @@ class Logger:
         self.logfile = None
         self.lock = threading.Lock()
         self.cfg = cfg
+        # Which handlers there are is for `setup` to say, which may be another one.
+        for log in _both():
+            self._remove_handler(log)
         self.setup(cfg)
 
     def setup(self, cfg):
@@ -161,11 +164,14 @@ class Logger:
                 return handler
         return None
 
-    def _set_handler(self, log, output, fmt, stream=None):
-        """Lets `log` go to `output`: a path, `-` for the stream, None for nowhere."""
+    def _remove_handler(self, log):
         old = self._get_gunicorn_handler(log)
         if old is not None:
             log.removeHandler(old)
+
+    def _set_handler(self, log, output, fmt, stream=None):
+        """Lets `log` go to `output`: a path, `-` for the stream, None for nowhere."""
+        self._remove_handler(log)
         own = _rgunicorn_log.settings()
         if log is self.error_log and output == own["errorlog"] and stream in (None, sys.stderr):
             handler = ErrorHandler()
@@ -246,8 +252,25 @@ def _parts():
 
 
 def is_custom():
-    """Whether `logger_class` is somebody's own."""
-    return type(logger).__module__.partition(".")[0] not in ("_rgunicorn", "gunicorn", "builtins")
+    """Whether the logger is not as Gunicorn's: its class is somebody's own, or has been
+    changed."""
+    is_ours = type(logger).__module__.partition(".")[0] in ("_rgunicorn", "gunicorn", "builtins")
+    return not is_ours or logger is not None and is_patched()
+
+
+def is_patched():
+    """Whether somebody has put something into Gunicorn's class."""
+    now = vars(Logger)
+    return now.keys() != as_made.keys() or any(now[name] is not as_made[name] for name in as_made)
+
+
+def settle(cfg):
+    """Follows settings that ask for no logger of their own."""
+    attach()
+    if cfg is not None and is_patched():
+        of(cfg)
+    elif made_for is not cfg:
+        remove()
 
 
 def attach():
@@ -264,10 +287,11 @@ def attach():
 
 
 def restore(log):
-    """Gives one of the two loggers the server's own log as its only handler."""
+    """Gives one of the two loggers the server's own log, besides the handlers that
+    others have hung to it."""
     for handler in log.handlers[:]:
-        log.removeHandler(handler)
-        handler.close()
+        if isinstance(handler, log_handlers.OwnHandler):
+            log.removeHandler(handler)
     settings = _rgunicorn_log.settings()
     is_error = log.name == "gunicorn.error"
     log.setLevel(level_of(settings["loglevel"]) if is_error else logging.INFO)
@@ -376,6 +400,7 @@ def _brief():
 
 
 way = Way()
+as_made = dict(vars(Logger))
 
 if current.serving:
     attach()

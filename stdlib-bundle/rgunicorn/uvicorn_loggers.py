@@ -16,23 +16,23 @@ LINE = '%s - "%s %s HTTP/%s" %d'
 
 
 def attach(app):
-    """Gives the loggers their meaning, if the app has them. Gives the app."""
+    """Gives the loggers their meaning, if the app logs at all. Gives the app."""
     if "logging" not in sys.modules:
         return app
     import logging
 
-    there = logging.root.manager.loggerDict
-    error, access = there.get(ERROR), there.get(ACCESS)
-    if isinstance(error, logging.Logger) and not error.hasHandlers():
-        ours = logging.getLogger("gunicorn.error")
+    error, access = logging.getLogger(ERROR), logging.getLogger(ACCESS)
+    ours = logging.getLogger("gunicorn.error")
+    if not error.hasHandlers():
         error.handlers = ours.handlers
-        error.propagate = False
-        if error.level == logging.NOTSET:
-            error.setLevel(ours.level)
-    if isinstance(access, logging.Logger):
-        if access.handlers:
-            return recorded(app, access)
-        _heed_filters(access)
+    for log in (error, access):
+        if log.handlers:
+            log.propagate = False
+            if log.level == logging.NOTSET:
+                log.setLevel(ours.level)
+    if access.handlers:
+        return recorded(app, access)
+    _heed_filters(access)
     return app
 
 

@@ -157,10 +157,6 @@ fn what_is_wrong_with_a_config_is_one_sentence() {
     let path = |name: &str| dir.path().join(name).display().to_string();
     for (args, told) in [
         (
-            ["--log-config-json", "-"],
-            format!("logconfig_json '{}': FileNotFoundError: ", path("-")),
-        ),
-        (
             ["--log-config-json", "list.json"],
             format!(
                 "logconfig_json '{}': TypeError: there is a list in it",
@@ -200,6 +196,15 @@ fn what_is_wrong_with_a_config_is_one_sentence() {
             "{}",
             ended.stderr
         );
+    }
+    for flag in ["--log-config-json", "--log-config"] {
+        let ended = Start::server([flag, "-", "app"]).cwd(dir.path()).run();
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        let told = format!(
+            "Error: Invalid value for {flag}: there is no file '{}'.",
+            path("-")
+        );
+        assert!(ended.stderr.contains(&told), "{}", ended.stderr);
     }
     // Where the user's own code raises, the sentence says where.
     write(

@@ -517,3 +517,73 @@ fn a_request_that_lets_no_python_run_holds_nothing_up() {
         assert_eq!(server.exit_code(), 0);
     }
 }
+
+/// Handlers that were there before the logger was made, as for an intercepting
+/// handler of another logging package.
+#[test]
+fn a_handler_of_the_config_file_counts() {
+    const CONFIG: &str = r#"
+import logging
+
+class Own(logging.Handler):
+    def emit(self, record):
+        print("own", record.name, record.getMessage(), flush=True)
+
+logging.getLogger("gunicorn.error").addHandler(Own())
+"#;
+    let dir = folder_with(CONFIG);
+    let (access, error) = logs(serve(dir.path(), &["app:app"]), &["/page"]);
+    for line in [
+        "Starting rgunicorn",
+        "Listening at: http",
+        "Booting worker",
+        "Worker exiting",
+    ] {
+        assert!(
+            access.contains(&format!("own gunicorn.error {line}")),
+            "{access}"
+        );
+        assert!(error.contains(&format!("[INFO] {line}")), "{error}");
+    }
+
+    // A class whose setup() does not ask for the server's own.
+    let class = format!(
+        "{CONFIG}logging.getLogger('gunicorn.access').addHandler(Own())\n\
+         from gunicorn.glogging import Logger\n\
+         class Stubborn(Logger):\n    \
+             def setup(self, cfg):\n        \
+                 self.error_log.setLevel('INFO')\n        \
+                 self.access_log.setLevel('INFO')\n\
+         logger_class = Stubborn\n"
+    );
+    let dir = folder_with(&class);
+    let args = ["app:app", "--pid", "pid"];
+    let mut server = Start::server(args)
+        .args(["--access-logfile", "-", "--access-logformat", "%(r)s"])
+        .cwd(dir.path())
+        .spawn();
+    let line = server.stdout.wait_for("own gunicorn.error Listening at: ");
+    let target = Target::parse(line.split(' ').nth(4).unwrap());
+    target.get("/page");
+    server
+        .stdout
+        .wait_for("own gunicorn.access GET /page HTTP/1.1");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    assert_eq!(server.stderr.whole(), "");
+}
+
+#[test]
+fn gunicorns_own_class_may_be_changed() {
+    let config = "import gunicorn.glogging as it\n\
+        it.Logger.error_fmt = 'E %(message)s'\n\
+        it.Logger.now = lambda self: 'now'\n\
+        access_log_format = '%(t)s %(r)s'\n";
+    let dir = folder_with(config);
+    let (access, error) = logs(serve(dir.path(), &["app:app"]), &["/page"]);
+    assert_eq!(access, "now GET /page HTTP/1.1");
+    assert!(
+        error.contains("E Listening at: ") && error.contains("\nE Worker exiting"),
+        "{error}"
+    );
+}

@@ -488,6 +488,49 @@ async def app(scope, receive, send):
 }
 
 #[test]
+fn uvicorns_loggers_need_not_be_there_before() {
+    let app = "
+import logging
+
+class Own(logging.Handler):
+    def emit(self, record):
+        print(f'own {record.name}: {record.getMessage()}', flush=True)
+
+async def app(scope, receive, send):
+    assert scope['type'] == 'http'
+    logging.getLogger('uvicorn.error').info('said')
+    await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+    await send({'type': 'http.response.body', 'body': b''})
+";
+    let class = ["app:app", "-k", "uvicorn.workers.UvicornWorker"];
+    let dir = files(&[("app.py", app)]);
+    let server = start(dir.path(), &class);
+    server.target().get("/");
+    server.stderr.wait_for("[INFO] said");
+
+    // Handlers that come without a level, and on the parent, too.
+    let app = format!(
+        "{app}
+for name in ('uvicorn', 'uvicorn.error', 'uvicorn.access'):
+    logging.getLogger(name).handlers = [Own()]
+logging.root.setLevel('INFO')
+"
+    );
+    let dir = files(&[("app.py", &app)]);
+    let mut server = start(dir.path(), &class);
+    server.target().get("/");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let told = server.stdout.whole();
+    assert_eq!(told.matches("own uvicorn.error: said").count(), 1, "{told}");
+    assert_eq!(
+        told.matches("own uvicorn.access: 127.").count(),
+        1,
+        "{told}"
+    );
+}
+
+#[test]
 fn filters_of_uvicorns_access_logger_are_heeded() {
     // In the app, or when it starts.
     for place in ["import", "lifespan.startup"] {

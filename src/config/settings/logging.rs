@@ -133,7 +133,7 @@ macro_rules! logging {
                 flags: &["--log-config"],
                 kind: Kind::Text("FILE"),
                 default: None,
-                check: check::path,
+                check: check::file,
             }
 
             /// Python's `logging.config.dictConfig`, laid over Gunicorn's own.
@@ -150,7 +150,7 @@ macro_rules! logging {
                 flags: &["--log-config-json"],
                 kind: Kind::Text("FILE"),
                 default: None,
-                check: check::path,
+                check: check::file,
             }
 
             /// The address of syslog: `unix://PATH`, `udp://HOST:PORT` or
