@@ -187,6 +187,7 @@ impl<'a> Serving<'a> {
         // Before the site's folder is entered: it may be one of the cache.
         log::install(&settings.logs())?;
         log_by_python(&settings, cfg.as_ref())?;
+        hooks.check_class()?;
         give_logs_away(&settings);
         for warning in warnings {
             ::log::warn!("{warning}");

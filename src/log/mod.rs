@@ -33,7 +33,7 @@ pub use format::AccessFormat;
 pub use id_note::id_note;
 pub use json::AccessFields;
 pub use record::AccessRecord;
-pub use sink::{Diverted, Field, Sink, Whole, divert, go_straight, undivert};
+pub use sink::{Diverted, Field, Sink, Whole, divert, go_straight, undivert, undivert_in};
 pub use statsd::{Metric, StatsdAddress};
 pub use syslog::SyslogAddress;
 

@@ -3,7 +3,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::record::AccessRecord;
 
@@ -65,6 +69,35 @@ pub fn undivert() {
     *lock_to_write() = None;
 }
 
+/// The same, once no thread is at the sink any more, or this time has gone.
+pub fn undivert_in(longest: Duration) {
+    undivert();
+    let deadline = Instant::now() + longest;
+    while AT_SINK.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many threads may be at the sink.
+static AT_SINK: AtomicUsize = AtomicUsize::new(0);
+
+/// The sink as long as a thread uses it.
+pub(super) struct Used(Arc<dyn Sink>);
+
+impl Deref for Used {
+    type Target = dyn Sink;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        AT_SINK.fetch_sub(1, Ordering::Release);
+    }
+}
+
 thread_local! {
     /// Whether this thread is bringing a record of the error log there.
     static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
@@ -98,26 +131,30 @@ pub(super) fn is_under_way() -> bool {
 }
 
 /// The sink for lines of the error log, if they go there.
-pub(super) fn of_errors() -> Option<Arc<dyn Sink>> {
+pub(super) fn of_errors() -> Option<Used> {
     found(|diverted| diverted.error)
 }
 
 /// The sink for requests, if they go there.
-pub(super) fn of_requests() -> Option<Arc<dyn Sink>> {
+pub(super) fn of_requests() -> Option<Used> {
     found(|diverted| diverted.access && !STRAIGHT.get())
 }
 
 /// The sink, whatever goes there.
-pub(super) fn any() -> Option<Arc<dyn Sink>> {
+pub(super) fn any() -> Option<Used> {
     found(|_| true)
 }
 
 static SINK: RwLock<Option<(Arc<dyn Sink>, Diverted)>> = RwLock::new(None);
 
-fn found(wants: impl Fn(Diverted) -> bool) -> Option<Arc<dyn Sink>> {
+fn found(wants: impl Fn(Diverted) -> bool) -> Option<Used> {
     let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
     let (sink, diverted) = sink.as_ref()?;
-    wants(*diverted).then(|| Arc::clone(sink))
+    wants(*diverted).then(|| {
+        // Under the lock: who takes the sink away sees it.
+        AT_SINK.fetch_add(1, Ordering::Acquire);
+        Used(Arc::clone(sink))
+    })
 }
 
 fn lock_to_write() -> RwLockWriteGuard<'static, Option<(Arc<dyn Sink>, Diverted)>> {

@@ -25,11 +25,11 @@ struct Given {
     python: Py<PyAny>,
 }
 
-/// The text of what a hook has raised: its name and the traceback.
+/// The text of what a hook or a worker class has raised: its name and the traceback.
 #[derive(Debug, thiserror::Error)]
-#[error("Exception in {hook} hook\n{traceback}")]
+#[error("Exception in {what}\n{traceback}")]
 pub struct HookError {
-    hook: &'static str,
+    what: String,
     traceback: String,
 }
 
@@ -103,6 +103,19 @@ impl Hooks {
         }))))
     }
 
+    /// In the master, when it has read its settings.
+    ///
+    /// # Errors
+    /// A worker class of the user's cannot do with them, or raises.
+    pub fn check_class(&self) -> Result<(), HookError> {
+        let Some(class) = self.own_class() else {
+            return Ok(());
+        };
+        let what = format!("{class}.check_config()");
+        self.call_for(what, |python| python.call_method0("check_class"))
+            .map(drop)
+    }
+
     /// In the master, before it listens.
     pub fn on_starting(&self, master: &Master) -> Result<Option<usize>, HookError> {
         self.of_master("on_starting", master, None)
@@ -140,10 +153,15 @@ impl Hooks {
         if self.0.is_none() {
             return Ok(());
         }
-        self.call("pre_fork", |python| {
+        let what = match self.own_class() {
+            Some(class) => format!("{class}.__init__()"),
+            None => "the making of a worker".to_owned(),
+        };
+        self.call_for(what, |python| {
             python.call_method1("pre_fork", (facts(master), age))
-        })
-        .map(drop)
+        })?;
+        self.call("pre_fork", |python| python.call_method0("call_pre_fork"))
+            .map(drop)
     }
 
     /// In the master, after a worker was made: its process.
@@ -323,6 +341,15 @@ impl Hooks {
         hook: &'static str,
         call: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
     ) -> Result<Option<Py<PyAny>>, HookError> {
+        self.call_for(format!("{hook} hook"), call)
+    }
+
+    /// Calls the Python half; `what` names what may raise.
+    fn call_for(
+        &self,
+        what: String,
+        call: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+    ) -> Result<Option<Py<PyAny>>, HookError> {
         let Some(given) = &self.0 else {
             return Ok(None);
         };
@@ -330,7 +357,7 @@ impl Hooks {
             call(given.python.bind(py))
                 .map(|result| Some(result.unbind()))
                 .map_err(|error| HookError {
-                    hook,
+                    what,
                     traceback: traceback::format(py, &error),
                 })
         })

@@ -9,6 +9,7 @@
 use super::hub::Hub;
 use super::in_flight::{Why, report};
 use super::signals::Signals;
+use crate::log;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -31,6 +32,7 @@ pub fn prepare(hub: &Arc<Hub>, signals: &Signals, graceful: Duration) {
         ::log::debug!("Worker (pid: {}) was asked to stop", process::id());
         let (hub, in_flight) = (hub.clone(), Arc::clone(&in_flight));
         let speak = move || {
+            log::go_straight();
             thread::sleep(patience);
             let requests = in_flight.give_up(Duration::ZERO, Why::Stopping);
             let hub = hub.upgrade();

@@ -54,6 +54,7 @@ use signals::Signals;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What a new worker is given.
 pub struct Boot<'a> {
@@ -158,7 +159,8 @@ pub fn run(boot: &Boot<'_>) -> i32 {
         // It can only fail as the app has broken the module.
         let _ = Python::attach(app_signals::hide);
     }
-    crate::log::undivert();
+    // A thread that logs through Python must not meet its end.
+    crate::log::undivert_in(Duration::from_secs(1));
     python::finish();
     if let Some(log) = boot.access_log {
         log.flush();

@@ -7,9 +7,19 @@ const SOFTWARE: &str = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
 
 /// The `Server` field of every answer; empty for none.
 pub fn server_header(settings: &Settings) -> String {
-    match settings.given.contains("server_header") {
-        true => settings.server_header.clone(),
-        false => ask("header", &settings.server_header),
+    if settings.given.contains("server_header") {
+        return settings.server_header.clone();
+    }
+    let name = ask("header", &settings.server_header);
+    match name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => name,
+        false => {
+            ::log::warn!(
+                "gunicorn.SERVER is {name:?}, which cannot be the value of a header field; take \
+                 printable ASCII characters"
+            );
+            settings.server_header.clone()
+        }
     }
 }
 

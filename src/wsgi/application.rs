@@ -386,13 +386,8 @@ fn environ_text<'a>(environ: &Bound<'_, PyDict>, name: &str) -> Option<Cow<'a, [
         key.extract::<&str>()
             .is_ok_and(|key| key.eq_ignore_ascii_case(name))
     })?;
-    Some(
-        value
-            .str()
-            .ok()?
-            .to_string_lossy()
-            .into_owned()
-            .into_bytes()
-            .into(),
-    )
+    let text = value.str().ok()?.to_string_lossy().into_owned();
+    // WSGI's text is bytes, each as the character of that number (PEP 3333).
+    let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
+    Some(bytes.unwrap_or_else(|| text.into_bytes()).into())
 }

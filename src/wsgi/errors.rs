@@ -2,6 +2,7 @@
 
 use crate::log;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The text stream in the environ. Lines are written whole, so that those of
@@ -23,11 +24,22 @@ impl ErrorStream {
 
 #[pymethods]
 impl ErrorStream {
-    /// Gives the number of characters, as text files do.
+    /// Gives the number of characters, as text files do. Half characters, which
+    /// stand for bytes that are no UTF-8, are written as Python writes them to
+    /// standard error.
     #[pyo3(signature = (text, /))]
-    fn write(&self, text: &str) -> usize {
+    fn write(&self, text: &Bound<'_, PyString>) -> PyResult<usize> {
+        let text = match text.to_cow() {
+            Ok(text) => text,
+            Err(_) => {
+                let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+                String::from_utf8_lossy(bytes.cast::<PyBytes>()?.as_bytes())
+                    .into_owned()
+                    .into()
+            }
+        };
         let mut unfinished = self.lock();
-        unfinished.push_str(text);
+        unfinished.push_str(&text);
         let lines = unfinished.rfind('\n').map(|end| {
             let rest = unfinished.split_off(end + 1);
             std::mem::replace(&mut *unfinished, rest)
@@ -37,13 +49,37 @@ impl ErrorStream {
         if let Some(lines) = lines {
             log::raw(&lines);
         }
-        text.chars().count()
+        Ok(text.chars().count())
+    }
+
+    /// Nothing: the log stays open.
+    fn close(&self) {}
+
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+
+    fn isatty(&self) -> bool {
+        false
+    }
+
+    fn writable(&self) -> bool {
+        true
+    }
+
+    fn readable(&self) -> bool {
+        false
+    }
+
+    fn seekable(&self) -> bool {
+        false
     }
 
     #[pyo3(signature = (lines, /))]
     fn writelines(&self, lines: &Bound<'_, PyAny>) -> PyResult<()> {
         for line in lines.try_iter()? {
-            self.write(&line?.extract::<String>()?);
+            self.write(line?.cast::<PyString>()?)?;
         }
         Ok(())
     }

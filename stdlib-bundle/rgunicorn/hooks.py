@@ -35,12 +35,17 @@ class Hooks:
         if self.server._hooks is not self:
             self.server._hooks = self
             self.server.cfg, self.server.log = self.cfg, self.log
-            if hasattr(self.worker_class, "check_config"):
-                self.worker_class.check_config(self.cfg, self.log)
         self.server.pid = pid
         self.server._wanted = workers
         self.server._changed = None
         self.server.LISTENERS = [Listener(*one) for one in listeners]
+
+    def check_class(self):
+        """Lets the worker class say whether it can do with the settings."""
+        from _rgunicorn import logger
+
+        if hasattr(self.worker_class, "check_config"):
+            self.worker_class.check_config(self.cfg, logger.of(self.cfg))
 
     def of_server(self, name, facts, *arguments):
         """Calls a function of the master. Gives the number of workers when the
@@ -53,6 +58,8 @@ class Hooks:
         """A worker is about to be made."""
         self._refresh(*facts)
         self.worker = self._new_worker(age)
+
+    def call_pre_fork(self):
         self.cfg.pre_fork(self.server, self.worker)
 
     def forked(self, pid):

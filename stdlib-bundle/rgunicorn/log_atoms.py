@@ -92,4 +92,4 @@ _UNSAFE = re.compile(rb'[^ !#-\[\]-~]')
 
 def _escape(found):
     octet = found[0]
-    return b"\\" + octet if octet in b'"\\' else b"\\x%02x" % octet
+    return b"\\" + octet if octet in b'"\\' else b"\\x%02x" % ord(octet)

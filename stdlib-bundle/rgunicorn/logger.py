@@ -156,7 +156,8 @@ class Logger:
         except ValueError as error:
             self.debug("Couldn't get username: %s", error)
             return None
-        return given.partition(":")[0]
+        user, colon, _ = given.partition(":")
+        return user if colon else None
 
     def _get_gunicorn_handler(self, log):
         for handler in log.handlers:
@@ -332,10 +333,19 @@ def reopen_files():
         if isinstance(handler, logging.FileHandler):
             with handler.lock:
                 if handler.stream is not None:
-                    handler.close()
-                    # Closing one also takes it for finished.
-                    handler._closed = False
-                    handler.stream = handler._open()
+                    _reopen(handler)
+
+
+def _reopen(handler):
+    try:
+        new = handler._open()
+    except OSError as error:
+        path = handler.baseFilename
+        logging.getLogger("gunicorn.error").error(
+            "The log file %r cannot be opened: %s.", path, error.strerror
+        )
+    else:
+        handler.setStream(new).close()
 
 
 class Way:

@@ -73,9 +73,22 @@ def make_class(base, events):
 
         def _part(self, upgraded):
             """Ends the app's use of it."""
-            if upgraded:
+            if upgraded and not self._is_closed() and not self._has_ended():
                 self._gone.wait(MOMENT)
             self.close()
+
+        def _is_closed(self):
+            return base.fileno(self) < 0
+
+        def _has_ended(self):
+            """Whether the client is gone, who hears nothing more."""
+            try:
+                flags = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
+                return _socket.socket.recv(self, 1, flags) == b""
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
 
         def _real_close(self, *rest):
             base._real_close(self, *rest)

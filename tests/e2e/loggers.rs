@@ -162,6 +162,40 @@ fn a_filtered_log_of_json_stays_json() {
     );
 }
 
+/// What a client sends is escaped in the same way, whichever way the line takes.
+#[test]
+fn no_client_can_keep_its_line_out_or_forge_one() {
+    let args = [
+        "--access-logformat",
+        "%(U)s %({x-a}i)s %(r)s %(u)s",
+        "app:app",
+    ];
+    let requests: [&[u8]; 4] = [
+        b"GET /caf%C3%A9 HTTP/1.1\r\nHost: a\r\nX-A: Zo\xc3\xab \"\\\r\nConnection: close\r\n\r\n",
+        b"GET /%0A%09x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YSBiOmM=\r\nConnection: close\r\n\r\n",
+        b"G\xe9T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ];
+    let [straight, filtered] = ["", FILTERING].map(|config| {
+        let dir = folder_with(config);
+        let mut server = serve(dir.path(), &args);
+        let target = server.target();
+        for request in requests {
+            target.exchange(request);
+        }
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        assert!(!server.stderr.whole().contains("Traceback"));
+        let mut lines: Vec<_> = server.stdout.whole().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    });
+    assert_eq!(straight, filtered);
+    assert_eq!(straight.len(), 4, "{straight:?}");
+    let first = r#"/caf\xc3\xa9 Zo\xc3\xab \"\\ GET /caf%C3%A9 HTTP/1.1 -"#;
+    assert!(straight.contains(&first.to_owned()), "{straight:?}");
+}
+
 #[test]
 fn the_forms_of_a_class_are_its_own() {
     let config = r#"
@@ -427,6 +461,9 @@ fn what_the_app_writes_to_its_errors_stands_as_it_is() {
             print('[app] WARNING plain \\u2713', file=errors)\n    \
             try:\n        1 / 0\n    \
             except ZeroDivisionError: traceback.print_exc(file=errors)\n    \
+            errors.write('half \\udc80 ')\n    \
+            assert errors.writable() and not errors.isatty() and not errors.closed\n    \
+            errors.close()\n    \
             errors.write('no end')\n    \
             start_response('200 OK', [])\n    \
             return [b'']\n";
@@ -453,7 +490,7 @@ fn what_the_app_writes_to_its_errors_stands_as_it_is() {
         assert_eq!(lines.next(), Some("[app] WARNING plain \u{2713}"), "{text}");
         assert_eq!(lines.next(), Some("Traceback (most recent call last):"));
         assert!(
-            text.ends_with("\nZeroDivisionError: division by zero\nno end"),
+            text.ends_with("\nZeroDivisionError: division by zero\nhalf \\udc80 no end"),
             "{text}"
         );
     }
@@ -478,6 +515,16 @@ fn the_files_of_the_apps_own_handlers_are_opened_anew() {
     server.target().get("/second");
     let text = fs::read_to_string(&own).unwrap();
     assert!(text.contains("asked for /second"), "{text}");
+
+    // One that cannot be opened is kept.
+    fs::rename(&own, dir.path().join("old.log")).unwrap();
+    fs::create_dir(&own).unwrap();
+    server.signal(Signal::SIGUSR1);
+    let told = format!("The log file '{}' cannot be opened: ", own.display());
+    server.stderr.wait_for(&told);
+    server.target().get("/third");
+    let text = fs::read_to_string(dir.path().join("old.log")).unwrap();
+    assert!(text.contains("asked for /third"), "{text}");
 }
 
 /// What must be told meanwhile goes past Python, which waits for the request.

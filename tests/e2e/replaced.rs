@@ -229,6 +229,18 @@ fn the_names_of_the_server_may_be_changed(args: &[&str]) {
 }
 
 #[test]
+fn a_name_that_is_no_field_value_is_not_sent() {
+    let dir = site("import gunicorn\ngunicorn.SERVER = 'web\\r\\nX-Injected: yes'\n");
+    let server = Start::server(["app:wsgi"]).cwd(dir.path()).spawn();
+    let answer = server.target().get("/");
+    assert_eq!(answer.header("Server"), Some("rgunicorn"));
+    assert_eq!(answer.header("X-Injected"), None);
+    server
+        .stderr
+        .wait_for("gunicorn.SERVER is \"web\\r\\nX-Injected: yes\", which cannot be");
+}
+
+#[test]
 fn an_asgi_apps_server_has_the_changed_name() {
     let dir = site("import gunicorn\ngunicorn.SERVER = 'web'\n");
     let answer = post(&start(dir.path(), &["app:asgi"]), "/");

@@ -575,3 +575,24 @@ async def app(scope, receive, send):
         assert!(!server.stdout.so_far().contains("/health"), "{place}");
     }
 }
+
+#[test]
+fn a_class_may_refuse_its_settings() {
+    let config = "
+from gunicorn.workers.sync import SyncWorker
+class Own(SyncWorker):
+    @classmethod
+    def check_config(cls, cfg, log):
+        raise ValueError(f'not with {cfg.workers} workers')
+worker_class = Own
+";
+    let dir = files(&[("app.py", WSGI), ("gunicorn.conf.py", config)]);
+    let said = Start::server(["app:app"]).cwd(dir.path()).run();
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    for part in [
+        "Exception in Own.check_config()",
+        "ValueError: not with 1 workers",
+    ] {
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+}
