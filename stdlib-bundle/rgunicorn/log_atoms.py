@@ -56,7 +56,11 @@ class SafeAtoms(dict):
     names of fields have no case."""
 
     def __init__(self, atoms):
-        super().__init__((name, safe(value)) for name, value in atoms.items())
+        # Nearly always there is nothing to escape, which is seen faster at once.
+        if is_safe("".join([value for value in atoms.values() if isinstance(value, str)])):
+            super().__init__(atoms)
+        else:
+            super().__init__((name, safe(value)) for name, value in atoms.items())
         if self.get("u"):
             # It stands in a line without quotes.
             self["u"] = self["u"].replace(" ", "\\x20")
@@ -76,15 +80,17 @@ class SafeAtoms(dict):
 
 def safe(value):
     """As the server's own access log escapes a value."""
-    if not isinstance(value, str):
-        return value
-    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+    if not isinstance(value, str) or is_safe(value):
         return value
     try:
         octets = value.encode("latin-1")
     except UnicodeEncodeError:
         octets = value.encode("utf-8", "backslashreplace")
     return _UNSAFE.sub(_escape, octets).decode("ascii")
+
+
+def is_safe(text):
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
 _UNSAFE = re.compile(rb'[^ !#-\[\]-~]')

@@ -7,6 +7,7 @@ lines without them. Once they have a filter, another handler or formatter, or
 """
 
 import datetime
+import functools
 import logging
 import sys
 import threading
@@ -394,6 +395,7 @@ class Way:
             logger.reopen_files()
 
 
+@functools.cache
 def _brief():
     """A logger with the settings that it needs, for an app that has changed one
     of Python's loggers in a server that has no other use for Python's logging."""
