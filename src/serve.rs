@@ -333,12 +333,14 @@ fn owner(settings: &Settings) -> Option<Owner> {
 /// Brings both logs to Python's `logging`, if the settings say so and there is an
 /// interpreter. Without one, each worker does it.
 fn log_by_python(settings: &Settings, cfg: Option<&Py<PyAny>>) -> Result<()> {
-    if settings.log_by_python() && python::is_started() {
-        settings.install_logger(cfg).map_err(Error::msg)?;
-    } else if python::is_started() {
-        logger::settle(cfg).map_err(Error::msg)?;
+    if !python::is_started() {
+        return Ok(());
     }
-    Ok(())
+    let done = match settings.log_by_python() {
+        true => settings.install_logger(cfg),
+        false => logger::settle(cfg),
+    };
+    done.map_err(Error::msg)
 }
 
 /// Lets the workers open the log files anew.

@@ -143,9 +143,8 @@ impl Site {
             return None;
         }
         Some(format!(
-            "PYTHONPATH is set and not read: {}. Give --read-pythonpath to import from there, \
-             which an agent's command needs that starts this server; or name folders of your \
-             own by --pythonpath.",
+            "PYTHONPATH is set and not read: {}. Give --read-pythonpath to import from there, as \
+             agents such as ddtrace-run need it; or name folders of your own by --pythonpath.",
             names.join(", ")
         ))
     }

@@ -128,8 +128,8 @@ class BundleFinder:
 
 
 class OwnGunicorn:
-    """In the server, `gunicorn` is the carried one, whatever is installed, and though a
-    config file be called gunicorn.py."""
+    """In the server, `gunicorn` is the carried one, whatever is installed, and also if a
+    config file is called gunicorn.py."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):

@@ -34,6 +34,11 @@ def level_of(name):
     return LEVELS.get(str(name).lower(), logging.INFO)
 
 
+def goes_to_syslog(cfg):
+    """Whether the access log goes to syslog by these settings."""
+    return cfg.syslog and not cfg.disable_redirect_access_to_syslog
+
+
 def has_config(cfg):
     """Whether `logging` is configured by these settings."""
     return bool(cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json)
@@ -70,8 +75,7 @@ class Logger:
         self.access_log.setLevel(logging.INFO)
         form = logging.Formatter(self.error_fmt, self.datefmt)
         self._set_handler(self.error_log, cfg.errorlog, form)
-        to_syslog = cfg.syslog and not cfg.disable_redirect_access_to_syslog
-        if cfg.accesslog is not None or to_syslog:
+        if cfg.accesslog is not None or goes_to_syslog(cfg):
             form = logging.Formatter(self.access_fmt)
             self._set_handler(self.access_log, cfg.accesslog, form, sys.stdout)
         if has_config(cfg):
@@ -119,11 +123,7 @@ class Logger:
     @property
     def access_log_enabled(self):
         cfg = self.cfg
-        return bool(
-            cfg.accesslog
-            or has_config(cfg)
-            or (cfg.syslog and not cfg.disable_redirect_access_to_syslog)
-        )
+        return bool(cfg.accesslog or has_config(cfg) or goes_to_syslog(cfg))
 
     def access(self, resp, req, environ, request_time):
         """Writes the line of a request, which took the timedelta `request_time`."""

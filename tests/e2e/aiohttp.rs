@@ -9,11 +9,7 @@ use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
 
 fn serve(app: &str, args: &[&str]) -> Process {
-    Start::server([app, "-k", "aiohttp.GunicornWebWorker", "--app-zip"])
-        .args([site::zip("aiohttp_site")])
-        .args(args)
-        .cwd("/") // where no app is
-        .spawn()
+    site::serve_zip("aiohttp_site", "aiohttp.GunicornWebWorker", app, args)
 }
 
 fn request(path: &str) -> String {

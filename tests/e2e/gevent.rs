@@ -9,11 +9,7 @@ use crate::retirement::one_connection_outlives_reloads;
 use crate::support::{Process, Response, Start, app, folder, site};
 
 fn serve(args: &[&str]) -> Process {
-    Start::server(["app:app", "-k", "gevent", "--app-zip"])
-        .args([site::zip("gevent_site")])
-        .args(args)
-        .cwd("/") // where no app is
-        .spawn()
+    site::serve_zip("gevent_site", "gevent", "app:app", args)
 }
 
 fn request(path: &str) -> String {

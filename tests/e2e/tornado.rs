@@ -12,11 +12,7 @@ use crate::websocket::frames::{close, frame, text};
 use crate::websocket::{KEY, WebSocket};
 
 fn serve(app: &str, args: &[&str]) -> Process {
-    Start::server([app, "-k", "tornado", "--app-zip"])
-        .args([site::zip("tornado_site")])
-        .args(args)
-        .cwd("/") // where no app is
-        .spawn()
+    site::serve_zip("tornado_site", "tornado", app, args)
 }
 
 fn request(path: &str) -> String {

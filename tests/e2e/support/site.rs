@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{Start, app, program};
+use super::{Process, Start, app, program};
 
 /// A virtual environment with the packages that the app's `requirements.txt`
 /// pins, made with the program's own Python.
@@ -44,6 +44,16 @@ pub fn small_venv(folder: &Path, module: &str, text: &str) -> PathBuf {
 /// A zip of the app, with the packages it requires under `site-packages/`.
 pub fn zip(app_name: &str) -> PathBuf {
     zip_with(app_name, None)
+}
+
+/// Serves `app` from the zip of the app `name`, with this class of worker, in a
+/// folder where no app is.
+pub fn serve_zip(name: &str, class: &str, app: &str, args: &[&str]) -> Process {
+    Start::server([app, "-k", class, "--app-zip"])
+        .args([zip(name)])
+        .args(args)
+        .cwd("/")
+        .spawn()
 }
 
 /// The same with the files of another app, on which it builds.
