@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod gather;
 mod http;
+mod init;
 mod log;
 mod net;
 mod pack;
@@ -69,7 +70,15 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
         Command::Python(draft, words) => be_python(&draft.finish(variable)?, &words),
         Command::Licenses => print_licenses(),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
+        Command::Pack(options) => done(pack::make::pack(options)),
+        Command::Unpack { file, folder } => done(pack::give_back(&file, &folder)),
+        Command::Inspect(options) => done(pack::inspect::inspect(&options)),
+        Command::Init(options) => done(init::init(&options)),
     }
+}
+
+fn done(result: Result<()>) -> Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// `rgunicorn [OPTIONS] python ...`

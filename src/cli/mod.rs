@@ -12,9 +12,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, FromArgMatches};
 
 use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
+use crate::init;
+use crate::pack::{inspect, make};
 
 pub use error::Error;
 
@@ -32,6 +34,14 @@ pub enum Command {
     Licenses,
     /// Write the shared libraries that it carries into this folder.
     ExtractLibraries(PathBuf),
+    /// Make one file of a project.
+    Pack(make::Options),
+    /// Give back the files of a pack, into a folder.
+    Unpack { file: PathBuf, folder: PathBuf },
+    /// Show what is inside a pack.
+    Inspect(inspect::Options),
+    /// Make a small project.
+    Init(init::Options),
 }
 
 /// Reads the command line (without the program's name) and the options in
@@ -55,6 +65,9 @@ pub fn parse(
     if let Some(folder) = matches.get_one::<PathBuf>(parser::EXTRACT_LIBRARIES) {
         return Ok(Command::ExtractLibraries(folder.clone()));
     }
+    if let Some(command) = own_command(&matches)? {
+        return Ok(command);
+    }
     check_for_the_app(&matches)?;
     take(&mut draft, Layer::CommandLine, &matches)?;
     if let Some(more) = environment(MORE_OPTIONS) {
@@ -74,6 +87,21 @@ pub fn parse(
         }
         None => Command::Serve(draft),
     })
+}
+
+/// One of the commands that have options of their own, and not the settings.
+fn own_command(matches: &ArgMatches) -> Result<Option<Command>, Error> {
+    let path = |matches: &ArgMatches, name| matches.get_one::<PathBuf>(name).cloned();
+    Ok(Some(match matches.subcommand() {
+        Some((parser::PACK, own)) => Command::Pack(make::Options::from_arg_matches(own)?),
+        Some((parser::UNPACK, own)) => Command::Unpack {
+            file: path(own, "FILE").unwrap_or_default(),
+            folder: path(own, "DIR").unwrap_or_default(),
+        },
+        Some((parser::INSPECT, own)) => Command::Inspect(inspect::Options::from_arg_matches(own)?),
+        Some((parser::INIT, own)) => Command::Init(init::Options::from_arg_matches(own)?),
+        _ => return Ok(None),
+    }))
 }
 
 /// Options that uvicorn has as flags without a value: who is used to that may

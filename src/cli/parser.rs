@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 
 use crate::config::{Kind, Setting, TABLE};
+use crate::init;
+use crate::pack::{inspect, make};
 
 /// The setting that the app on the command line gives.
 pub const APP: &str = "wsgi_app";
@@ -15,6 +17,12 @@ pub const APP: &str = "wsgi_app";
 pub const LICENSES: &str = "licenses";
 pub const EXTRACT_LIBRARIES: &str = "extract-libraries";
 
+/// The words that are commands, besides `python`.
+pub const PACK: &str = "pack";
+pub const UNPACK: &str = "unpack";
+pub const INSPECT: &str = "inspect";
+pub const INIT: &str = "init";
+
 /// What follows the word `python`.
 const PYTHON_ARGS: &str = "args";
 
@@ -22,7 +30,8 @@ pub fn parser() -> Command {
     Command::new("rgunicorn")
         .about("Serves a Python web app, with the interpreter inside.")
         .override_usage(
-            "rgunicorn [OPTIONS] [APP_MODULE]\n       rgunicorn [OPTIONS] python [ARGS]...",
+            "rgunicorn [OPTIONS] [APP_MODULE]\n       rgunicorn [OPTIONS] python [ARGS]...\n       \
+             rgunicorn pack|unpack|inspect|init [OPTIONS] ...",
         )
         .version(version())
         .no_binary_name(true)
@@ -59,6 +68,37 @@ pub fn parser() -> Command {
         )
         .args(TABLE.iter().filter(|it| !it.flags.is_empty()).map(option))
         .subcommand(python())
+        .subcommand(make::Options::augment_args(command(
+            PACK,
+            "Make one file of a project: a zip, an executable or a container image",
+        )))
+        .subcommand(
+            command(UNPACK, "Give back the files of a pack")
+                .arg(path("FILE", "A zip or an executable"))
+                .arg(path("DIR", "The folder to make")),
+        )
+        .subcommand(inspect::Options::augment_args(command(
+            INSPECT,
+            "Show what is inside a pack, or this executable",
+        )))
+        .subcommand(init::Options::augment_args(command(
+            INIT,
+            "Make a small project to begin with",
+        )))
+}
+
+/// A command with options of its own.
+fn command(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .bin_name(format!("rgunicorn {name}"))
+}
+
+fn path(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .help(help)
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
 }
 
 /// What the user gave after the word `python`.

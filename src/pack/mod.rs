@@ -5,13 +5,19 @@
 //! is what makes a zip behave like one. Where nothing can be written the app
 //! is imported from the archive itself ([`Unpacked::InMemory`]).
 
+mod appended;
 mod cache;
 mod check;
 mod compiled;
 mod error;
 mod extract;
+mod label;
 mod manifest;
 mod mend;
+mod tree;
+
+pub mod inspect;
+pub mod make;
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -114,6 +120,14 @@ pub fn unpack(
         zip: zip.to_path_buf(),
         problem,
     })
+}
+
+/// Writes the files of a pack into a folder, which must not be there.
+///
+/// # Errors
+/// One sentence with its mend.
+pub fn give_back(_file: &Path, _folder: &Path) -> anyhow::Result<()> {
+    anyhow::bail!("Unpacking is not there yet")
 }
 
 /// `given`: the first place is the user's own choice, and passing over it is

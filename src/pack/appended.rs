@@ -1,0 +1,150 @@
+//! A site behind an executable: the zip that follows the last byte of an ELF
+//! file.
+//!
+//! Where an ELF file ends is said by its own tables (ELF-64 Object File Format,
+//! version 1.5), so nothing has to be searched for, and what follows can be held
+//! against the end record of a zip (APPNOTE 4.3.16): it must be one archive that
+//! fills the rest of the file, with places that count from the file's start.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// What is wrong with what follows an executable.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("it cannot be read ({0}); check its permissions")]
+    Unreadable(#[from] io::Error),
+    #[error("what follows the program in it is no whole archive; copy it again, or pack it again")]
+    NotWhole,
+    #[error("what follows the program in it is not one archive alone; pack it again")]
+    NotAlone,
+    #[error("the program in it is cut short; copy it again")]
+    Short,
+}
+
+/// Where the program ends in an executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Bytes of the program itself.
+    pub program: u64,
+    /// Bytes of the file, with what follows the program.
+    pub file: u64,
+}
+
+impl End {
+    /// Whether nothing follows the program.
+    pub fn is_bare(self) -> bool {
+        self.program == self.file
+    }
+}
+
+/// Finds the end of the program; nothing when the file is no ELF file for
+/// 64 bits.
+///
+/// # Errors
+/// It is one, and not whole.
+pub fn end_of_program(file: &mut (impl Read + Seek)) -> Result<Option<End>, Fault> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let Some(header) = read_at::<HEADER>(file, 0, length)? else {
+        return Ok(None);
+    };
+    if !header.starts_with(MAGIC) {
+        return Ok(None);
+    }
+    let short = |place: usize| u64::from(u16::from_le_bytes([header[place], header[place + 1]]));
+    let (segments, sections) = (number(&header, 32), number(&header, 40));
+    let (segment_size, segment_count) = (short(54), short(56));
+    let (section_size, section_count) = (short(58), short(60));
+    if segment_size != SEGMENT as u64 {
+        return Err(Fault::Short);
+    }
+    let mut end = table_end(sections, section_size, section_count)?;
+    end = end.max(table_end(segments, segment_size, segment_count)?);
+    for nth in 0..segment_count {
+        let place = segments + nth * segment_size;
+        let segment = read_at::<SEGMENT>(file, place, length)?.ok_or(Fault::Short)?;
+        let (start, size) = (number(&segment, 8), number(&segment, 32));
+        end = end.max(start.checked_add(size).ok_or(Fault::Short)?);
+    }
+    if end > length {
+        return Err(Fault::Short);
+    }
+    Ok(Some(End {
+        program: end,
+        file: length,
+    }))
+}
+
+/// Where the zip behind a program begins; nothing when none follows, or the file
+/// is no executable.
+///
+/// # Errors
+/// Something follows that is not exactly one whole zip.
+pub fn locate(file: &mut (impl Read + Seek)) -> Result<Option<u64>, Fault> {
+    let Some(end) = end_of_program(file)? else {
+        return Ok(None);
+    };
+    if end.is_bare() {
+        return Ok(None);
+    }
+    let record = end.file.checked_sub(END_RECORD as u64);
+    let place = record.filter(|place| *place >= end.program);
+    let place = place.ok_or(Fault::NotWhole)?;
+    let record = read_at::<END_RECORD>(file, place, end.file)?.ok_or(Fault::NotWhole)?;
+    // Ours has no comment, and so the record is the last of the file.
+    if !record.starts_with(b"PK\x05\x06") || record[20..] != [0, 0] {
+        return Err(Fault::NotWhole);
+    }
+    let (size, start) = (four_bytes(&record, 12), four_bytes(&record, 16));
+    let directory_end = start + size;
+    let is_last = place == directory_end
+        || place == directory_end + LARGE_RECORDS
+            && read_at(file, directory_end, end.file)? == Some(*b"PK\x06\x06");
+    let entry = read_at::<ENTRY>(file, start, place)?.ok_or(Fault::NotWhole)?;
+    let is_first = entry.starts_with(b"PK\x01\x02") && four_bytes(&entry, 42) == end.program;
+    if !is_last || !is_first {
+        return Err(Fault::NotAlone);
+    }
+    Ok(Some(end.program))
+}
+
+/// Bytes of an ELF file's header.
+const HEADER: usize = 64;
+/// Bytes of an entry in its table of segments.
+const SEGMENT: usize = 56;
+/// Bytes of a zip's end record without a comment.
+const END_RECORD: usize = 22;
+/// Bytes of the two records that come before it in an archive of more than 65,535
+/// files (APPNOTE 4.3.14 and 4.3.15).
+const LARGE_RECORDS: u64 = 56 + 20;
+/// Bytes of the first part of an entry in a zip's directory.
+const ENTRY: usize = 46;
+/// ELF, 64 bits, little-endian.
+const MAGIC: &[u8] = b"\x7fELF\x02\x01";
+
+fn table_end(start: u64, size: u64, count: u64) -> Result<u64, Fault> {
+    start.checked_add(size * count).ok_or(Fault::Short)
+}
+
+fn number(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|nth| bytes[at + nth]))
+}
+
+fn four_bytes(bytes: &[u8], at: usize) -> u64 {
+    u32::from_le_bytes(std::array::from_fn(|nth| bytes[at + nth])).into()
+}
+
+/// Some bytes of a file of this length; nothing where it ends before them.
+fn read_at<const COUNT: usize>(
+    file: &mut (impl Read + Seek),
+    place: u64,
+    length: u64,
+) -> io::Result<Option<[u8; COUNT]>> {
+    let end = place.checked_add(COUNT as u64);
+    if end.is_none_or(|end| end > length) {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(place))?;
+    let mut bytes = [0; COUNT];
+    file.read_exact(&mut bytes)?;
+    Ok(Some(bytes))
+}

@@ -1,0 +1,88 @@
+//! What `rgunicorn pack` can be told: on its command line, or under
+//! `[tool.rgunicorn.pack]` in the project's `pyproject.toml`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+/// The options of `rgunicorn pack`. In `pyproject.toml` each has the name of its
+/// flag.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The project's folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    #[serde(skip)]
+    pub dir: PathBuf,
+
+    /// What to write: FILE.zip, or an executable of any other name [default: dist/NAME]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write an executable, whatever its name
+    #[arg(long)]
+    pub exe: bool,
+    /// Write a container image, an OCI layout in a tar
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// The image's name, as in shop:1.2 [default: NAME:VERSION]
+    #[arg(long, value_name = "NAME")]
+    pub tag: Option<String>,
+    /// Write a list of what is inside, in CycloneDX's JSON
+    #[arg(long, value_name = "FILE")]
+    pub sbom: Option<PathBuf>,
+    /// What the site is called [default: the project's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// The app, as on the server's command line
+    #[arg(long, value_name = "APP_MODULE")]
+    pub app: Option<String>,
+    /// A setting to serve with, as in bind=0.0.0.0:8000
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Load the finished pack's app, as a worker would
+    #[arg(long)]
+    pub check: bool,
+
+    /// Take the dependencies from this file
+    #[arg(short, long, value_name = "FILE")]
+    pub requirements: Vec<PathBuf>,
+    /// Install the extra dependencies of this name, too
+    #[arg(long, value_name = "NAME")]
+    pub extra: Vec<String>,
+    /// Install the dependency group of this name, too
+    #[arg(long, value_name = "NAME")]
+    pub group: Vec<String>,
+    /// Pack no dependencies
+    #[arg(long)]
+    pub no_dependencies: bool,
+    /// Versions that pip may take, as its own option
+    #[arg(short, long, value_name = "FILE")]
+    pub constraint: Vec<PathBuf>,
+    /// A folder or page with packages, as pip's own option
+    #[arg(long, value_name = "DIR")]
+    pub find_links: Vec<String>,
+    /// Ask no index for packages, as pip's own option
+    #[arg(long)]
+    pub no_index: bool,
+    /// The index of packages, as pip's own option
+    #[arg(long, value_name = "URL")]
+    pub index_url: Option<String>,
+    /// A further index of packages, as pip's own option
+    #[arg(long, value_name = "URL")]
+    pub extra_index_url: Vec<String>,
+
+    /// Files to pack that would be left out, as a pattern of .gitignore
+    #[arg(long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+    /// Files to leave out, as a pattern of .gitignore
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Leave out the tests and the type stubs of dependencies
+    #[arg(long)]
+    pub strip: bool,
+    /// Do not gather Django's static files
+    #[arg(long)]
+    pub no_collectstatic: bool,
+}
