@@ -7,7 +7,10 @@ use std::path::Path;
 use anyhow::Result;
 use pyo3::prelude::*;
 
-use crate::config::{ConfigFile, Draft, OwnClass, Settings, WorkerClass, current_folder};
+use crate::config::{
+    ConfigFile, Draft, Layer, OwnClass, Setting, Settings, Value, WorkerClass, current_folder,
+};
+use crate::pack;
 use crate::python::config_file::Place;
 use crate::python::{self, Hooks};
 use crate::site::Site;
@@ -33,7 +36,7 @@ pub struct Gathered {
 /// # Errors
 /// What is wrong, in one sentence, with a traceback where the file raised.
 pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
-    let mut warnings = Vec::new();
+    let mut warnings = take_packed(&mut draft)?;
     let place = find(&draft, &mut warnings)?;
     let folder = place.as_ref().and_then(Place::folder);
     let folder = folder.map_or_else(current_folder, Path::to_owned);
@@ -73,6 +76,35 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
         cfg,
         warnings,
     })
+}
+
+/// Gives the draft what the site was packed with: that it is in this executable, if
+/// it is, and its settings. Gives sentences for the log.
+///
+/// # Errors
+/// The pack cannot be used, or a setting in it is refused.
+pub fn take_packed(draft: &mut Draft) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    if let Some(own) = pack::own_site() {
+        let path = Value::from(own.as_os_str().to_owned());
+        take(draft, "app_zip", path)?;
+    }
+    if draft.clone().finish(variable)?.app_zip.is_none() {
+        return Ok(warnings);
+    }
+    let site = find_site(draft, &mut warnings)?;
+    for (name, value) in pack::Label::of(&site.root)?.settings {
+        take(draft, &name, Value::from(&value))?;
+    }
+    Ok(warnings)
+}
+
+fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
+    // A newer rgunicorn may know more of them.
+    if let Some(setting) = Setting::named(name) {
+        draft.apply(Layer::Pack, setting, value)?;
+    }
+    Ok(())
 }
 
 /// Where the config file is: where `config` says, else in the current folder,

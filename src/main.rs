@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use cli::Command;
-use config::Settings;
+use config::Draft;
 use python::invocation::Invocation;
 use site::Site;
 
@@ -57,6 +57,9 @@ fn main() -> ExitCode {
 fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<ExitCode> {
     python::library::check()?;
     if let Some(asked) = Invocation::from_command_line(&line)? {
+        if asked.by_shape && pack::own_site().is_some() {
+            return be_python(Draft::default(), &asked.arguments);
+        }
         // Its parent may end before it.
         let _in_use = asked.environment.app.as_deref().and_then(pack::hold);
         return Ok(exit_code(python::run(&asked.arguments, asked.environment)));
@@ -67,7 +70,7 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
     };
     match command {
         Command::Serve(draft) => serve::serve(draft, line, title),
-        Command::Python(draft, words) => be_python(&draft.finish(variable)?, &words),
+        Command::Python(draft, words) => be_python(draft, &words),
         Command::Licenses => print_licenses(),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
         Command::Pack(options) => done(pack::make::pack(options)),
@@ -82,12 +85,13 @@ fn done(result: Result<()>) -> Result<ExitCode> {
 }
 
 /// `rgunicorn [OPTIONS] python ...`
-fn be_python(settings: &Settings, words: &[OsString]) -> Result<ExitCode> {
-    serve::enter(settings)?;
-    let site = Site::find(settings)?;
-    for note in site.notes() {
+fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
+    for note in gather::take_packed(&mut draft)? {
         eprintln!("Warning: {note}");
     }
+    let settings = draft.finish(variable)?;
+    serve::enter(&settings)?;
+    let site = Site::find(&settings)?;
     serve::change_folder(&site.folder)?;
     Ok(exit_code(python::run(words, site.python())))
 }

@@ -1,6 +1,8 @@
 //! What the executable carries besides itself: shared libraries, and the
 //! licences of everything in it.
 
+pub mod packed;
+
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;

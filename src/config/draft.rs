@@ -11,6 +11,8 @@ use super::worker_class::WorkerClass;
 /// Where a value comes from; a later one wins over an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
+    /// What the site was packed with.
+    Pack,
     /// A variable of the environment that stands for a default.
     Environment,
     /// `gunicorn.conf.py`.
@@ -98,7 +100,7 @@ impl Draft {
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Settings, Invalid> {
         for setting in TABLE {
-            if self.is_given(setting) {
+            if self.given.get(setting.name) > Some(&Layer::Pack) {
                 continue;
             }
             let Some((name, to_value)) = setting.variable else {
@@ -176,6 +178,7 @@ fn place(layer: Layer, setting: &Setting) -> String {
         (Layer::Environment, Some((variable, _))) => format!("${variable}"),
         (Layer::CommandArguments, _) => format!("{flag} in $GUNICORN_CMD_ARGS"),
         (Layer::CommandLine, _) => flag.to_owned(),
+        (Layer::Pack, _) => format!("{} in the pack", setting.name),
         (Layer::WorkerClass, _) => format!("{} by the worker class's keywords", setting.name),
         _ => setting.name.to_owned(),
     }

@@ -94,6 +94,25 @@ impl From<OsString> for Value {
     }
 }
 
+impl From<&serde_json::Value> for Value {
+    fn from(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::None,
+            serde_json::Value::Bool(it) => Self::Bool(*it),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(whole) => Self::Int(whole),
+                None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            serde_json::Value::String(text) => Self::Str(text.clone()),
+            serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+            serde_json::Value::Object(entries) => {
+                let entry = |(name, value): (&String, &_)| (name.clone(), Self::from(value));
+                Self::Dict(entries.iter().map(entry).collect())
+            }
+        }
+    }
+}
+
 /// A setting's type, as Python knows it.
 pub trait ToValue {
     fn to_value(&self) -> Value;

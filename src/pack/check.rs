@@ -9,6 +9,7 @@ use time::{Date, Month, UtcDateTime};
 use zip::read::ZipFile;
 use zip::{CompressionMethod, ExtraField, ZipArchive};
 
+use super::appended;
 use super::error::{Fault, Problem};
 use crate::python::zip_names;
 
@@ -48,9 +49,11 @@ pub(super) struct Entry {
 }
 
 impl<'f> Archive<'f> {
-    /// Reads the archive's directory and checks every entry in it.
-    pub(super) fn open(file: &'f File) -> Result<Self, Problem> {
-        let packed = file.metadata().map_err(Problem::Unreadable)?.len();
+    /// Reads the archive's directory and checks every entry in it. The archive
+    /// begins at `start` in the file.
+    pub(super) fn open(file: &'f File, start: u64) -> Result<Self, Problem> {
+        let length = file.metadata().map_err(Problem::Unreadable)?.len();
+        let packed = length.saturating_sub(start);
         let not_a_zip = |error: zip::result::ZipError| Problem::NotAZip(error.to_string());
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(not_a_zip)?;
         check_names_are_unique(file, &zip)?;
@@ -74,6 +77,9 @@ impl<'f> Archive<'f> {
         entries.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         check_paths_agree(&entries)?;
         extents.sort_unstable();
+        if extents.first().is_some_and(|(first, ..)| *first < start) {
+            return Err(appended::Fault::NotAlone.into());
+        }
         for pair in extents.windows(2) {
             if pair[1].0 < pair[0].1 {
                 let raw = zip.by_index_raw(pair[1].2).map_err(not_a_zip)?;

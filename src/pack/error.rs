@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::appended;
+
 /// Why an archive cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("Cannot use {}: {problem}.", zip.display())]
@@ -17,6 +19,15 @@ pub(super) enum Problem {
     Unreadable(io::Error),
     #[error("it is not a whole zip archive ({0}); build or copy it again")]
     NotAZip(String),
+    #[error(transparent)]
+    Appended(#[from] appended::Fault),
+    #[error("it is a program without a site in it; make one that has it by 'rgunicorn pack'")]
+    Bare,
+    #[error(
+        "the site that was packed into it is gone, as when somebody strips the file; \
+         copy it again, or pack it again"
+    )]
+    CutOff,
     #[error("it is being written to; copy it under another name and rename it when it is whole")]
     Changing,
     #[error(

@@ -1,8 +1,12 @@
 //! What a pack says of itself: a small file at its root, in JSON.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::python::discover;
 
 /// Where the label lies in a pack.
 pub const NAME: &str = "rgunicorn.json";
@@ -18,10 +22,38 @@ pub struct Label {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The version of the rgunicorn that made the pack.
+    #[serde(default)]
     pub rgunicorn: String,
     /// The Python that its compiled modules are for, such as `3.13.5`.
+    #[serde(default)]
     pub python: String,
     /// Settings by name that hold where nothing else gives them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+impl Label {
+    /// The label in `root`, a folder or a zip. One that was made by hand has none,
+    /// and gets an empty one.
+    ///
+    /// # Errors
+    /// It is not a label.
+    pub fn of(root: &Path) -> Result<Label> {
+        let Some(text) = discover::read(root, NAME) else {
+            return Ok(Label::default());
+        };
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "The file {NAME} in {} is not what 'rgunicorn pack' writes; pack the site again",
+                root.display()
+            )
+        })
+    }
+
+    /// Its text.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec_pretty(self).expect("text and numbers can be written");
+        text.push(b'\n');
+        text
+    }
 }

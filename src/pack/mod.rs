@@ -20,7 +20,7 @@ pub mod inspect;
 pub mod make;
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -31,8 +31,11 @@ use cache::{Origin, Place};
 use check::Archive;
 pub use error::Error;
 use error::{Failure, Problem};
+pub use label::Label;
 
 use crate::cache::{Readers, usual_places};
+use crate::carried::packed;
+use crate::python;
 
 /// Where in an app's archive (or folder) its dependencies may live.
 const SITE_PACKAGES: &str = "site-packages";
@@ -43,6 +46,8 @@ pub enum Unpacked {
     /// Unpacked; the folder stays in the cache for as long as this value (or a
     /// process forked while it lived) does.
     Folder(Folder),
+    /// It is a folder, with what a zip would have, and is used as it is.
+    Ready(PathBuf),
     /// No place could be written: `sys.path` entries are the zip itself.
     InMemory {
         zip: PathBuf,
@@ -58,6 +63,7 @@ impl Unpacked {
     pub fn root(&self) -> &Path {
         match self {
             Self::Folder(folder) => folder.path(),
+            Self::Ready(folder) => folder,
             Self::InMemory { zip, .. } => zip,
         }
     }
@@ -67,7 +73,7 @@ impl Unpacked {
     pub fn launchers(&self) -> Option<PathBuf> {
         match self {
             Self::Folder(folder) => Some(folder.path().with_file_name("python")),
-            Self::InMemory { .. } => None,
+            Self::Ready(_) | Self::InMemory { .. } => None,
         }
     }
 
@@ -75,7 +81,7 @@ impl Unpacked {
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Folder(folder) => folder.notes(),
-            Self::InMemory { .. } => &[],
+            Self::Ready(_) | Self::InMemory { .. } => &[],
         }
     }
 
@@ -83,11 +89,16 @@ impl Unpacked {
     pub fn site_dirs(&self) -> Vec<PathBuf> {
         let inside = self.root().join(SITE_PACKAGES);
         let there = match self {
-            Self::Folder(_) => inside.is_dir(),
+            Self::Folder(_) | Self::Ready(_) => inside.is_dir(),
             Self::InMemory { site_packages, .. } => *site_packages,
         };
         if there { vec![inside] } else { Vec::new() }
     }
+}
+
+/// The running executable, if a site was packed into it.
+pub fn own_site() -> Option<&'static Path> {
+    packed::is_packed().then(python::executable)
 }
 
 /// Checks `zip` and unpacks it, unless an earlier start already has; what that
@@ -96,7 +107,8 @@ impl Unpacked {
 /// The places tried are `cache_dir`, then those of [`usual_places`]; a
 /// place that cannot be used is passed over. Several processes may call this
 /// for the same archive at once: one unpacks, the others wait for it. `readers`
-/// can read what is unpacked.
+/// can read what is unpacked. An executable with a site in it is a zip, too. A
+/// folder needs no unpacking.
 ///
 /// # Errors
 /// One sentence that names the archive, the entry and the mend, when the file
@@ -143,7 +155,11 @@ fn unpack_into(
         repeated.map_or(Err(error), |zip| zip.canonicalize())
     });
     let zip = zip.map_err(Problem::Unreadable)?;
-    if !zip.metadata().map_err(Problem::Unreadable)?.is_file() {
+    let meta = zip.metadata().map_err(Problem::Unreadable)?;
+    if meta.is_dir() {
+        return Ok(Unpacked::Ready(zip));
+    }
+    if !meta.is_file() {
         // Opening a pipe might wait for ever.
         return Err(Problem::NotAZip("it is not a file".to_owned()));
     }
@@ -164,14 +180,15 @@ fn unpack_into(
         }
     }
 
-    let mut archive = Archive::open(&file)?;
-    let hash = content_hash(&file).map_err(Problem::Unreadable)?;
+    let start = start(&zip, &file)?;
+    let mut archive = Archive::open(&file, start)?;
+    let hash = content_hash(&file, start).map_err(Problem::Unreadable)?;
     let mut passed_over = Vec::new();
     for (nth, path) in best_first(places, archive.has_native_code()) {
         let place = Place::open(path, readers).map_err(Failure::Place);
         let folder = place.and_then(|place| {
             place.obtain(&hash, &origin, &mut archive, || {
-                check_unchanged(&zip, &file, &origin, &hash)
+                check_unchanged(&zip, &file, start, &origin, &hash)
             })
         });
         match folder.and_then(|it| it.shared(readers).map_err(Failure::Place)) {
@@ -198,12 +215,18 @@ fn unpack_into(
 /// What was hashed must be what was unpacked. A new stamp alone says nothing of
 /// the content, because a link or a change of permissions makes one too; and a
 /// young file may have changed within a tick, without one. Then it is read again.
-fn check_unchanged(zip: &Path, file: &File, before: &Origin, hash: &str) -> Result<(), Problem> {
+fn check_unchanged(
+    zip: &Path,
+    file: &File,
+    start: u64,
+    before: &Origin,
+    hash: &str,
+) -> Result<(), Problem> {
     let now = Origin::of(zip, file).map_err(Problem::Unreadable)?;
     if before.is_settled() && now.is_same_file(before) {
         return Ok(());
     }
-    if content_hash(file).map_err(Problem::Unreadable)? == hash {
+    if content_hash(file, start).map_err(Problem::Unreadable)? == hash {
         return Ok(());
     }
     Err(Problem::Changing)
@@ -240,11 +263,25 @@ fn in_memory_reason(zip: &Path, passed_over: &[String], native: bool) -> String 
     )
 }
 
-/// SHA-256 of the whole file, as 32 hexadecimal digits: half of it is plenty
+/// Where the archive begins in the file: behind the program, if it is one.
+fn start(path: &Path, file: &File) -> Result<u64, Problem> {
+    let mut reader = file;
+    let is_program = appended::end_of_program(&mut reader)?.is_some();
+    match appended::locate(&mut reader)? {
+        Some(start) => Ok(start),
+        None if !is_program => Ok(0),
+        None if own_site().is_some_and(|own| own.canonicalize().is_ok_and(|own| own == path)) => {
+            Err(Problem::CutOff)
+        }
+        None => Err(Problem::Bare),
+    }
+}
+
+/// SHA-256 of the file from `start` on, as 32 hexadecimal digits: half of it is plenty
 /// for a name among a handful of folders that only we write.
-fn content_hash(mut file: &File) -> io::Result<String> {
+fn content_hash(mut file: &File, start: u64) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    file.rewind()?;
+    file.seek(SeekFrom::Start(start))?;
     io::copy(&mut file, &mut HashWriter(&mut hasher))?;
     Ok(hasher.finalize()[..16]
         .iter()

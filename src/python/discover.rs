@@ -131,7 +131,7 @@ fn read_entry(archive: &mut ZipArchive<File>, path: &str) -> io::Result<Vec<u8>>
 }
 
 /// The default of DJANGO_SETTINGS_MODULE in the text of a manage.py.
-fn settings_module(manage: &str) -> Option<&str> {
+pub fn settings_module(manage: &str) -> Option<&str> {
     const NAME: &str = "DJANGO_SETTINGS_MODULE";
     let after = &manage[manage.find(NAME)? + NAME.len()..];
     // The quote that ends the name, a comma, then the quoted value.

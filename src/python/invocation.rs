@@ -19,6 +19,8 @@ pub struct Invocation {
     pub arguments: Vec<OsString>,
     /// The virtual environment that we were called from, if any.
     pub environment: Environment,
+    /// Whether only the shape of the words says so, and not the name.
+    pub by_shape: bool,
 }
 
 impl Invocation {
@@ -32,18 +34,18 @@ impl Invocation {
         let Some((name, words)) = line.split_first() else {
             return Ok(None);
         };
-        let (environment, arguments) = if launcher::is_marked(name) {
-            let environment = by_name(launcher::of_marked());
-            (environment, words)
+        let (environment, by_shape) = if launcher::is_marked(name) {
+            (by_name(launcher::of_marked()), false)
         } else if executable::is_python_name(name) {
-            (by_name(called()?), words)
+            (by_name(called()?), false)
         } else if is_python_shape(words) {
-            (Environment::default(), words)
+            (Environment::default(), true)
         } else {
             return Ok(None);
         };
         Ok(Some(Invocation {
-            arguments: arguments.to_vec(),
+            arguments: words.to_vec(),
+            by_shape,
             environment: Environment {
                 install_signal_handlers: true,
                 ..environment

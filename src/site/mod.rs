@@ -154,8 +154,10 @@ impl Site {
         self.root = unpacked.root().to_owned();
         self.site_dirs = unpacked.site_dirs();
         match &unpacked {
-            Unpacked::Folder(_) if settings.chdir.is_none() => self.folder = self.root.clone(),
-            Unpacked::Folder(_) => {}
+            Unpacked::Folder(_) | Unpacked::Ready(_) if settings.chdir.is_none() => {
+                self.folder = self.root.clone();
+            }
+            Unpacked::Folder(_) | Unpacked::Ready(_) => {}
             Unpacked::InMemory { reason, .. } => ::log::warn!("{reason}"),
         }
         self.unpacked = Some(unpacked);

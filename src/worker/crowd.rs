@@ -15,6 +15,11 @@ use std::time::Duration;
 /// so then it takes them.
 pub const AFTER_YOU: Duration = Duration::from_millis(20);
 
+/// How often in a row a worker that serves one request at a time leaves those
+/// that arrive to one that has nothing to do. That one comes as soon as the
+/// system lets it, which may take a while on a busy machine.
+const PATIENCE: u32 = 50;
+
 /// How many workers are counted; those beyond are not, and never wait.
 const SEATS: usize = 256;
 
@@ -48,6 +53,8 @@ pub struct Seat {
 /// Whether a worker lets others go first.
 #[derive(Debug, Default)]
 pub struct Courtesy {
+    /// How many times in a row it did so for one that has nothing to do.
+    waited: u32,
     /// How many times it did so and the others did not come forward.
     in_vain: u32,
     /// How many connections it takes before it does so again.
@@ -132,7 +139,8 @@ impl Courtesy {
     /// twice as many: who does not accept holds nobody up. One that was
     /// `called` by another takes them. But one that `serves_one` request at a
     /// time leaves them to whoever has no connection at all: the request of its
-    /// own may be on the way, and keep it for long.
+    /// own may be on the way, and keep it for long. It does so [`PATIENCE`] times
+    /// before it takes them after all.
     pub fn waits(&mut self, seat: &Seat, called: bool, serves_one: bool) -> bool {
         let own = seat.count(seat.number).saturating_sub(1);
         let fewest = seat.fewest();
@@ -149,6 +157,11 @@ impl Courtesy {
             self.takes -= 1;
             return false;
         }
+        if serves_one && fewest == 0 && self.waited < PATIENCE {
+            self.waited += 1;
+            return true;
+        }
+        self.waited = 0;
         self.in_vain = match fewest > self.fewest {
             true => 0,
             false => (self.in_vain + 1).min(16),
@@ -206,6 +219,15 @@ mod tests {
             assert!(!waits(&[Some(1), None]));
             assert_eq!(waits(&[Some(9), Some(1)]), !called);
         }
+    }
+
+    #[test]
+    fn who_serves_one_at_a_time_is_patient_and_not_for_ever() {
+        let seats = crowd(&[Some(1), Some(0)]);
+        let mut courtesy = Courtesy::default();
+        let waits = (0..).take_while(|_| courtesy.waits(&seats[0], true, true));
+        // It takes one, and two the next time.
+        assert_eq!(waits.count() as u32, PATIENCE + 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What `rgunicorn pack` can be told: on its command line, or under
 //! `[tool.rgunicorn.pack]` in the project's `pyproject.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
@@ -85,4 +85,42 @@ pub struct Options {
     /// Do not gather Django's static files
     #[arg(long)]
     pub no_collectstatic: bool,
+}
+
+impl Options {
+    /// These, and where they say nothing, those of the project in `folder`. Lists
+    /// are joined; but files of requirements are only theirs if none is named.
+    pub fn or(self, theirs: Options, folder: &Path) -> Options {
+        let path = |path: PathBuf| folder.join(path);
+        let paths = |paths: Vec<PathBuf>| paths.into_iter().map(path).collect::<Vec<_>>();
+        let joined = |theirs: Vec<String>, ours: Vec<String>| [theirs, ours].concat();
+        Options {
+            dir: self.dir,
+            output: self.output.or(theirs.output.map(path)),
+            exe: self.exe || theirs.exe,
+            image: self.image.or(theirs.image.map(path)),
+            tag: self.tag.or(theirs.tag),
+            sbom: self.sbom.or(theirs.sbom.map(path)),
+            name: self.name.or(theirs.name),
+            app: self.app.or(theirs.app),
+            set: joined(theirs.set, self.set),
+            check: self.check || theirs.check,
+            requirements: match self.requirements.is_empty() {
+                true => paths(theirs.requirements),
+                false => self.requirements,
+            },
+            extra: joined(theirs.extra, self.extra),
+            group: joined(theirs.group, self.group),
+            no_dependencies: self.no_dependencies || theirs.no_dependencies,
+            constraint: [paths(theirs.constraint), self.constraint].concat(),
+            find_links: joined(theirs.find_links, self.find_links),
+            no_index: self.no_index || theirs.no_index,
+            index_url: self.index_url.or(theirs.index_url),
+            extra_index_url: joined(theirs.extra_index_url, self.extra_index_url),
+            include: joined(theirs.include, self.include),
+            exclude: joined(theirs.exclude, self.exclude),
+            strip: self.strip || theirs.strip,
+            no_collectstatic: self.no_collectstatic || theirs.no_collectstatic,
+        }
+    }
 }

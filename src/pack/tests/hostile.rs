@@ -152,8 +152,8 @@ fn other_files_are_refused() {
     bench.refused("not a whole zip archive");
     fs::write(bench.zip(), b"#!/bin/sh\n").unwrap();
     bench.refused("not a whole zip archive");
-    let folder = unpack_into(bench.dir.path(), &[bench.place()], false, None).unwrap_err();
-    assert!(folder.to_string().contains("not a file"), "{folder}");
+    let folder = unpack_into(bench.dir.path(), &[bench.place()], false, None).unwrap();
+    assert_eq!(folder.root(), bench.dir.path().canonicalize().unwrap());
     fs::remove_file(bench.zip()).unwrap();
     nix::unistd::mkfifo(&bench.zip(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     bench.refused("not a file");

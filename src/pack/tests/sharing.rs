@@ -103,8 +103,8 @@ fn only_new_content_counts_as_a_change_while_unpacking() {
     write_zip(&bench.zip(), &[("app.py", b"one")]);
     let file = File::open(bench.zip()).unwrap();
     let before = Origin::of(&bench.zip(), &file).unwrap();
-    let hash = content_hash(&file).unwrap();
-    let check = || check_unchanged(&bench.zip(), &file, &before, &hash);
+    let hash = content_hash(&file, 0).unwrap();
+    let check = || check_unchanged(&bench.zip(), &file, 0, &before, &hash);
     check().unwrap();
     // What `cp -l`, `chmod` and `touch` do beside a start.
     fs::hard_link(bench.zip(), bench.dir.path().join("link.zip")).unwrap();

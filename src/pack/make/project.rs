@@ -1,0 +1,189 @@
+//! What is known of a project before it is packed: its folder, and what its
+//! `pyproject.toml` and the command line say.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use super::Options;
+use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
+use crate::pack::Label;
+use crate::python;
+
+/// A project that is to be packed.
+#[derive(Debug)]
+pub struct Project {
+    /// Its folder, without links.
+    pub folder: PathBuf,
+    /// The command line's options, and those of `[tool.rgunicorn.pack]` where the
+    /// line has none.
+    pub options: Options,
+    pub label: Label,
+}
+
+impl Project {
+    /// # Errors
+    /// The folder is not there, its `pyproject.toml` cannot be read, or a setting
+    /// is refused: one sentence.
+    pub fn read(options: Options) -> Result<Project> {
+        let dir = options.dir.display();
+        let folder = fs::canonicalize(&options.dir)
+            .with_context(|| format!("The project's folder '{dir}' cannot be used"))?;
+        if !folder.is_dir() {
+            bail!("'{dir}' is no folder; name the project's folder");
+        }
+        let file = read_pyproject(&folder)?;
+        let project = file.project.unwrap_or_default();
+        let mut tool = file.tool.rgunicorn;
+        let theirs = match tool.remove("pack") {
+            Some(pack) => pack.try_into::<Options>().map_err(|error| {
+                let reason = error.message();
+                anyhow!("[tool.rgunicorn.pack] in {PYPROJECT} cannot be used: {reason}")
+            })?,
+            None => Options::default(),
+        };
+        let options = options.or(theirs, &folder);
+        let label = Label {
+            name: options.name.clone().or(project.name),
+            version: project.version,
+            rgunicorn: env!("CARGO_PKG_VERSION").to_owned(),
+            python: python::version().to_owned(),
+            settings: settings(tool, &options)?,
+        };
+        Ok(Project {
+            folder,
+            options,
+            label,
+        })
+    }
+
+    /// What files of the project are called after: its name, else its folder's.
+    pub fn file_name(&self) -> String {
+        let folder = || self.folder.file_name()?.to_str().map(str::to_owned);
+        let name = self.label.name.clone().or_else(folder);
+        name.unwrap_or_else(|| "site".to_owned())
+    }
+}
+
+const PYPROJECT: &str = "pyproject.toml";
+
+/// Settings that say where the site is, which the pack knows itself.
+const OF_THE_PLACE: [&str; 4] = ["app_zip", "app_cache_dir", "config", "venv"];
+
+/// Settings whose check asks this machine for what only the other one need have.
+const OF_THE_MACHINE: [&str; 2] = ["user", "group"];
+
+#[derive(Default, Deserialize)]
+struct PyProject {
+    project: Option<About>,
+    #[serde(default)]
+    tool: Tools,
+}
+
+#[derive(Default, Deserialize)]
+struct About {
+    name: Option<String>,
+    version: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Tools {
+    #[serde(default)]
+    rgunicorn: toml::Table,
+}
+
+fn read_pyproject(folder: &Path) -> Result<PyProject> {
+    let path = folder.join(PYPROJECT);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(PyProject::default()),
+        Err(error) => bail!("{} cannot be read: {error}", path.display()),
+    };
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            text[..span.start].bytes().filter(|it| *it == b'\n').count() + 1
+        });
+        let reason = error.message();
+        anyhow!("{} is wrong in line {line}: {reason}", path.display())
+    })
+}
+
+/// The settings that `[tool.rgunicorn]`, `--set` and `--app` give, the later ones
+/// before the earlier ones.
+fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, serde_json::Value>> {
+    let mut settings = BTreeMap::new();
+    for (name, value) in table {
+        let setting = known(&name, "[tool.rgunicorn] in pyproject.toml")?;
+        let value = serde_json::to_value(value)?;
+        settings.insert(setting.name.to_owned(), value);
+    }
+    let app = options.app.iter().map(|app| ("wsgi_app", app.as_str()));
+    let mut lists: Vec<&str> = Vec::new();
+    for set in &options.set {
+        let (name, text) = set
+            .split_once('=')
+            .with_context(|| format!("--set {set}: write it as NAME=VALUE"))?;
+        let setting = known(name, "--set")?;
+        let value = from_text(setting, text);
+        match (settings.get_mut(setting.name), value) {
+            // Several values of one setting, each with a --set of its own.
+            (Some(serde_json::Value::Array(there)), serde_json::Value::Array(more))
+                if lists.contains(&setting.name) =>
+            {
+                there.extend(more);
+            }
+            (_, value) => {
+                lists.push(setting.name);
+                settings.insert(setting.name.to_owned(), value);
+            }
+        }
+    }
+    settings.extend(app.map(|(name, app)| (name.to_owned(), app.into())));
+    let mut draft = Draft::default();
+    for (name, value) in &settings {
+        let setting = known(name, "the pack")?;
+        if !OF_THE_MACHINE.contains(&setting.name) {
+            draft.apply(Layer::Pack, setting, Value::from(value))?;
+        }
+    }
+    Ok(settings)
+}
+
+/// The setting of this name, which `place` gives.
+fn known(name: &str, place: &str) -> Result<&'static Setting> {
+    let name = name.trim().replace('-', "_");
+    let setting = Setting::named(&name).with_context(|| {
+        let likely = TABLE.iter().map(|it| it.name);
+        let likely = likely.max_by(|a, b| {
+            let near = |it: &str| strsim::jaro(it, &name);
+            near(a).total_cmp(&near(b))
+        });
+        format!(
+            "{place} has '{name}', which is no setting; did you mean '{}'?",
+            likely.unwrap_or_default()
+        )
+    })?;
+    if OF_THE_PLACE.contains(&setting.name) {
+        bail!("{place} has '{name}', which cannot be packed; give it where the site is served");
+    }
+    Ok(setting)
+}
+
+/// A setting's value as one writes it on the command line.
+fn from_text(setting: &Setting, text: &str) -> serde_json::Value {
+    let text = text.trim();
+    match setting.kind {
+        Kind::Switch | Kind::Off => match Value::of_switch(OsString::from(text)) {
+            Value::Bool(it) => it.into(),
+            _ => text.into(),
+        },
+        Kind::Number(_) => text.parse::<i64>().map_or(text.into(), Into::into),
+        Kind::List(_) => vec![text].into(),
+        _ => text.into(),
+    }
+}

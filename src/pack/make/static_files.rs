@@ -1,0 +1,70 @@
+//! Django's static files, gathered when the site is packed.
+//!
+//! The Python half is `_rgunicorn.static_files`. It works in a copy of the project,
+//! so that nothing is written into the user's folder.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::stage;
+use crate::pack::tree::Tree;
+use crate::python::{self, discover};
+
+/// What has become of them.
+pub struct Gathered {
+    pub files: Tree,
+    /// A sentence, where there are none.
+    pub note: Option<String>,
+}
+
+/// Gathers the static files of the project that `site` is a copy of, with its
+/// dependencies; nothing if it is not Django's.
+///
+/// # Errors
+/// The project does not do so; with its traceback.
+pub fn gather(site: &Path) -> Result<Option<Gathered>> {
+    let manage = discover::read(site, "manage.py");
+    let Some(settings) = manage.as_deref().and_then(discover::settings_module) else {
+        return Ok(None);
+    };
+    let done = Command::new(python::executable())
+        .arg("--app-zip")
+        .arg(site)
+        .args(["python", "-B", "-c"])
+        .arg("from _rgunicorn import static_files; static_files.main()")
+        .arg(settings)
+        .env_remove("GUNICORN_CMD_ARGS")
+        .stdin(Stdio::null())
+        .output()
+        .context("The interpreter cannot be started")?;
+    if !done.status.success() {
+        bail!(
+            "The static files cannot be gathered; mend the project, or leave them out by \
+             --no-collectstatic.\n{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    let told: Told = serde_json::from_slice(&done.stdout)
+        .context("The static files cannot be gathered: Django told nothing")?;
+    let mut files = Tree::default();
+    let mut note = told
+        .why
+        .map(|why| format!("No static files are packed: {why}."));
+    if let Some(folder) = told.folder {
+        let gathered = site.join(&folder);
+        match gathered.is_dir() {
+            true => files = stage::tree(&gathered, &format!("{folder}/"))?,
+            false => note = Some("Django has no static files to pack.".to_owned()),
+        }
+    }
+    Ok(Some(Gathered { files, note }))
+}
+
+#[derive(Deserialize)]
+struct Told {
+    folder: Option<String>,
+    why: Option<String>,
+}
