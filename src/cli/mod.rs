@@ -16,7 +16,7 @@ use clap::{ArgMatches, FromArgMatches};
 
 use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
 use crate::init;
-use crate::pack::{inspect, make};
+use crate::pack::{self, Label, inspect, make};
 
 pub use error::Error;
 
@@ -58,7 +58,9 @@ pub fn parse(
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, Error> {
     let mut draft = Draft::default();
-    let matches = parser::parser().try_get_matches_from(args)?;
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = parser::parser().try_get_matches_from(&args);
+    let matches = matches.map_err(|error| about_the_site(error, &args))?;
     if matches.get_flag(parser::LICENSES) {
         return Ok(Command::Licenses);
     }
@@ -87,6 +89,19 @@ pub fn parse(
         }
         None => Command::Serve(draft),
     })
+}
+
+/// The help and the version of an executable with a site in it name the site.
+fn about_the_site(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let Some(own) = pack::own_site().filter(|_| !error.use_stderr()) else {
+        return error;
+    };
+    let label = Label::of(own).unwrap_or_default();
+    let name = own.file_name().unwrap_or_default().to_string_lossy();
+    match parser::parser_of(&name, &label).try_get_matches_from(args) {
+        Err(named) => named,
+        Ok(_) => error,
+    }
 }
 
 /// One of the commands that have options of their own, and not the settings.

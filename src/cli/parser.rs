@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 
 use crate::config::{Kind, Setting, TABLE};
 use crate::init;
-use crate::pack::{inspect, make};
+use crate::pack::{Label, inspect, make};
 
 /// The setting that the app on the command line gives.
 pub const APP: &str = "wsgi_app";
@@ -27,12 +27,29 @@ pub const INIT: &str = "init";
 const PYTHON_ARGS: &str = "args";
 
 pub fn parser() -> Command {
-    Command::new("rgunicorn")
-        .about("Serves a Python web app, with the interpreter inside.")
-        .override_usage(
-            "rgunicorn [OPTIONS] [APP_MODULE]\n       rgunicorn [OPTIONS] python [ARGS]...\n       \
-             rgunicorn pack|unpack|inspect|init [OPTIONS] ...",
-        )
+    named(
+        "rgunicorn",
+        "Serves a Python web app, with the interpreter inside.",
+    )
+}
+
+/// The same for an executable with a site in it: `name` is its file's, `site` what the
+/// label says of the site.
+pub fn parser_of(name: &str, site: &Label) -> Command {
+    let title = site.name.iter().chain(&site.version).cloned();
+    let title = title.collect::<Vec<_>>().join(" ");
+    let title = if title.is_empty() { name } else { &title };
+    let about = format!("Serves {title}, which is packed into this file with the interpreter.");
+    named(name, &about)
+}
+
+fn named(name: &str, about: &str) -> Command {
+    Command::new(name.to_owned())
+        .about(about.to_owned())
+        .override_usage(format!(
+            "{name} [OPTIONS] [APP_MODULE]\n       {name} [OPTIONS] python [ARGS]...\n       \
+             {name} pack|unpack|inspect|init [OPTIONS] ...",
+        ))
         .version(version())
         .no_binary_name(true)
         .disable_version_flag(true)
@@ -68,30 +85,34 @@ pub fn parser() -> Command {
         )
         .args(TABLE.iter().filter(|it| !it.flags.is_empty()).map(option))
         .subcommand(python())
-        .subcommand(make::Options::augment_args(command(
-            PACK,
+        .subcommand(command(
+            make::Options::augment_args(Command::new(PACK)),
+            "[OPTIONS] [DIR]",
             "Make one file of a project: a zip, an executable or a container image",
-        )))
-        .subcommand(
-            command(UNPACK, "Give back the files of a pack")
+        ))
+        .subcommand(command(
+            Command::new(UNPACK)
                 .arg(path("FILE", "A zip or an executable"))
                 .arg(path("DIR", "The folder to make")),
-        )
-        .subcommand(inspect::Options::augment_args(command(
-            INSPECT,
-            "Show what is inside a pack, or this executable",
-        )))
-        .subcommand(init::Options::augment_args(command(
-            INIT,
+            "FILE DIR",
+            "Give back the files of a pack",
+        ))
+        .subcommand(command(
+            inspect::Options::augment_args(Command::new(INSPECT)),
+            "[OPTIONS] [FILE]",
+            "Show what is inside a pack, or inside this executable",
+        ))
+        .subcommand(command(
+            init::Options::augment_args(Command::new(INIT)),
+            "[KIND] [DIR]",
             "Make a small project to begin with",
-        )))
+        ))
 }
 
 /// A command with options of its own.
-fn command(name: &'static str, about: &'static str) -> Command {
-    Command::new(name)
-        .about(about)
-        .bin_name(format!("rgunicorn {name}"))
+fn command(command: Command, usage: &str, about: &'static str) -> Command {
+    let usage = format!("rgunicorn {} {usage}", command.get_name());
+    command.override_usage(usage).about(about).long_about(None)
 }
 
 fn path(name: &'static str, help: &'static str) -> Arg {

@@ -89,10 +89,6 @@ impl Draft {
         Invalid::new(layer, setting, reason)
     }
 
-    fn is_given(&self, setting: &Setting) -> bool {
-        self.given.contains_key(setting.name)
-    }
-
     /// The settings; `environment` gives the text of a variable and is asked
     /// only for what no other source has given. An empty one counts as unset.
     pub fn finish(

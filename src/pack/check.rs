@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ExtraField, ZipArchive};
 
 use super::appended;
 use super::error::{Fault, Problem};
+use super::label;
 use crate::python::zip_names;
 
 /// A site with a large framework has some 10 000 files.
@@ -95,6 +96,11 @@ impl<'f> Archive<'f> {
         self.entries
             .iter()
             .any(|entry| entry.path.ends_with(".so") || entry.path.contains(".so."))
+    }
+
+    /// Whether `rgunicorn pack` has made it.
+    pub(super) fn is_packed(&self) -> bool {
+        self.entries.iter().any(|entry| entry.path == label::NAME)
     }
 
     pub(super) fn has_folder(&self, name: &str) -> bool {

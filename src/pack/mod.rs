@@ -11,6 +11,7 @@ mod check;
 mod compiled;
 mod error;
 mod extract;
+mod give_back;
 mod label;
 mod manifest;
 mod mend;
@@ -31,6 +32,7 @@ use cache::{Origin, Place};
 use check::Archive;
 pub use error::Error;
 use error::{Failure, Problem};
+pub use give_back::give_back;
 pub use label::Label;
 
 use crate::cache::{Readers, usual_places};
@@ -134,14 +136,6 @@ pub fn unpack(
     })
 }
 
-/// Writes the files of a pack into a folder, which must not be there.
-///
-/// # Errors
-/// One sentence with its mend.
-pub fn give_back(_file: &Path, _folder: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("Unpacking is not there yet")
-}
-
 /// `given`: the first place is the user's own choice, and passing over it is
 /// worth a warning.
 fn unpack_into(
@@ -207,7 +201,7 @@ fn unpack_into(
     }
     Ok(Unpacked::InMemory {
         site_packages: archive.has_folder(SITE_PACKAGES),
-        reason: in_memory_reason(&zip, &passed_over, archive.has_native_code()),
+        reason: in_memory_reason(&zip, &passed_over, &archive),
         zip,
     })
 }
@@ -248,16 +242,19 @@ fn is_noexec(path: &Path) -> bool {
         .is_some_and(|fs| fs.flags().contains(FsFlags::ST_NOEXEC))
 }
 
-fn in_memory_reason(zip: &Path, passed_over: &[String], native: bool) -> String {
-    let native = if native {
-        ", its native modules (.so) are held in memory by each worker"
-    } else {
-        ""
+fn in_memory_reason(zip: &Path, passed_over: &[String], archive: &Archive<'_>) -> String {
+    let native = match archive.has_native_code() {
+        true => ", its native modules (.so) are held in memory by each worker",
+        false => "",
+    };
+    let compiled = match archive.is_packed() {
+        true => "",
+        false => ", and every worker compiles the modules anew",
     };
     format!(
         "Importing from {} in memory, because no place to unpack it can be written: {}. \
-         Files beside its modules cannot be opened by their path{native}, and every worker \
-         compiles the modules anew; set app_cache_dir to a writable folder to mend this.",
+         Files beside its modules cannot be opened by their path{native}{compiled}; set \
+         app_cache_dir to a writable folder to mend this.",
         zip.display(),
         passed_over.join(", "),
     )

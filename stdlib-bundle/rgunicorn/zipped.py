@@ -8,6 +8,7 @@ rest of the program reads them (see src/python/zip_names.rs).
 """
 
 import _imp
+import marshal
 import sys
 import zipimport
 
@@ -38,6 +39,9 @@ class ZipFinder(zipimport.zipimporter):
             return spec
         return self._extension_spec(fullname) or spec
 
+    def get_code(self, fullname):
+        return self._compiled(fullname) or super().get_code(fullname)
+
     def get_resource_reader(self, fullname):
         from _rgunicorn.zip_resources import Reader
 
@@ -66,6 +70,24 @@ class ZipFinder(zipimport.zipimporter):
             return files
         prefix = self.archive + "/"
         return {name: (prefix + name, *entry[1:]) for name, entry in zip(names, files.values())}
+
+    def _compiled(self, fullname):
+        """The code of a module that was compiled when the zip was packed, in the
+        `__pycache__` beside it, where zipimport does not look. Only where nobody needs
+        to compare it with its source (PEP 552)."""
+        files = self._get_files()
+        stem = self.prefix + fullname.rpartition(".")[2]
+        for source in (stem + "/__init__.py", stem + ".py"):
+            if source not in files:
+                continue
+            entry = files.get(_external.cache_from_source(source))
+            data = entry and zipimport._get_data(self.archive, entry)
+            if not data or data[:8] != _external.MAGIC_NUMBER + b"\1\0\0\0":
+                return None
+            code = marshal.loads(memoryview(data)[16:])
+            _imp._fix_co_filename(code, f"{self.archive}/{source}")
+            return code
+        return None
 
     def _extension_spec(self, fullname):
         stem = self.prefix + fullname.rpartition(".")[2]
