@@ -95,10 +95,14 @@ pub fn locate(file: &mut (impl Read + Seek)) -> Result<Option<u64>, Fault> {
         return Err(Fault::NotWhole);
     }
     let (size, start) = (four_bytes(&record, 12), four_bytes(&record, 16));
-    let directory_end = start + size;
-    let is_last = place == directory_end
-        || place == directory_end + LARGE_RECORDS
-            && read_at(file, directory_end, end.file)? == Some(*b"PK\x06\x06");
+    let is_large = size == u32::MAX.into();
+    let is_last = match is_large {
+        false => start + size == place,
+        true => {
+            let directory_end = place.saturating_sub(LARGE_RECORDS);
+            read_at(file, directory_end, end.file)? == Some(*b"PK\x06\x06")
+        }
+    };
     let entry = read_at::<ENTRY>(file, start, place)?.ok_or(Fault::NotWhole)?;
     let is_first = entry.starts_with(b"PK\x01\x02") && four_bytes(&entry, 42) == end.program;
     if !is_last || !is_first {
@@ -147,4 +151,84 @@ fn read_at<const COUNT: usize>(
     let mut bytes = [0; COUNT];
     file.read_exact(&mut bytes)?;
     Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// The smallest program: a header, and one segment of four bytes.
+    fn program() -> Vec<u8> {
+        let mut bytes = vec![0; HEADER + SEGMENT];
+        bytes[..MAGIC.len()].copy_from_slice(MAGIC);
+        bytes[32] = HEADER as u8;
+        bytes[54] = SEGMENT as u8;
+        bytes[56] = 1;
+        bytes[HEADER + 8] = (HEADER + SEGMENT) as u8;
+        bytes[HEADER + 32] = 4;
+        bytes.extend(b"code");
+        bytes
+    }
+
+    /// A zip with these files, behind these bytes.
+    fn appended(before: &[u8], files: &[&str]) -> Vec<u8> {
+        let mut out = Cursor::new(before.to_vec());
+        out.set_position(before.len() as u64);
+        let mut zip = ZipWriter::new(out);
+        for file in files {
+            zip.start_file(*file, SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"text").unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn located(bytes: &[u8]) -> Result<Option<u64>, String> {
+        locate(&mut Cursor::new(bytes)).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn one_whole_zip_is_found_and_nothing_else() {
+        let program = program();
+        let length = program.len() as u64;
+        assert_eq!(located(&program), Ok(None));
+        assert_eq!(located(b"#!/bin/sh\n"), Ok(None));
+        let whole = appended(&program, &["a.py", "b.py"]);
+        assert_eq!(located(&whole), Ok(Some(length)));
+        for cut in program.len() + 1..whole.len() {
+            assert!(located(&whole[..cut]).is_err(), "cut to {cut}");
+        }
+        for cut in HEADER..program.len() {
+            let fault = located(&whole[..cut]).unwrap_err();
+            assert!(fault.contains("cut short"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn archives_that_are_not_alone_are_refused() {
+        let program = program();
+        let one = appended(&program, &["a.py"]);
+        // A second one behind it; one whose places count from its own start; one
+        // with a gap before it.
+        let second = appended(&one, &["b.py"]);
+        let loose = [program.clone(), appended(b"", &["a.py"])].concat();
+        let gap = appended(&[&program[..], b"gap"].concat(), &["a.py"]);
+        for bytes in [second, loose, gap] {
+            let fault = located(&bytes).unwrap_err();
+            assert!(fault.contains("not one archive alone"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_largest_archives_have_two_more_records() {
+        let program = program();
+        let names: Vec<String> = (0..65_536).map(|nth| nth.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let bytes = appended(&program, &names);
+        assert_eq!(located(&bytes), Ok(Some(program.len() as u64)));
+    }
 }

@@ -47,6 +47,7 @@ mod memory_mode;
 mod metrics;
 mod names;
 mod overload;
+mod pack;
 mod paths;
 mod peer_suites;
 mod pidfile;

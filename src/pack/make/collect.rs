@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
+use super::output::UNFINISHED;
 use super::project::Project;
 use crate::pack::appended;
 use crate::pack::label;
@@ -209,7 +210,9 @@ fn is_unwanted(entry: &DirEntry) -> bool {
         let is_venv = entry.path().join("pyvenv.cfg").exists();
         return is_venv || FOLDERS.contains(&&*name) || name.ends_with(".egg-info");
     }
-    FILES.contains(&&*name) || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    name.starts_with(UNFINISHED)
+        || FILES.contains(&&*name)
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 fn is_private(path: &str) -> bool {

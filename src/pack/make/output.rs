@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
+/// What the names of files begin with that are not whole yet.
+pub const UNFINISHED: &str = ".packing-";
+
 /// A file that is being made.
 pub struct Output {
     path: PathBuf,
@@ -31,7 +34,7 @@ impl Output {
         let cannot = || format!("'{shown}' cannot be written");
         fs::create_dir_all(folder).with_context(cannot)?;
         let file = tempfile::Builder::new()
-            .prefix(".packing-")
+            .prefix(UNFINISHED)
             .tempfile_in(folder)
             .with_context(cannot)?;
         Ok(Output {

@@ -48,6 +48,7 @@ impl Bench {
         match self.unpack().unwrap() {
             Unpacked::Folder(folder) => folder,
             Unpacked::InMemory { reason, .. } => panic!("not unpacked: {reason}"),
+            Unpacked::Ready(_) => panic!("it is no folder"),
         }
     }
 

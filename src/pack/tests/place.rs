@@ -30,7 +30,7 @@ impl Bench {
     fn unpacked_below(&self, place: &Path) -> Option<PathBuf> {
         match unpack_into(&self.zip(), &[place.to_owned()], false, None).unwrap() {
             Unpacked::Folder(folder) => Some(folder.path().to_owned()),
-            Unpacked::InMemory { .. } => None,
+            Unpacked::Ready(_) | Unpacked::InMemory { .. } => None,
         }
     }
 
@@ -39,6 +39,7 @@ impl Bench {
         match unpack_into(&self.zip(), &[place.to_owned()], false, None).unwrap() {
             Unpacked::Folder(folder) => panic!("unpacked to {}", folder.path().display()),
             Unpacked::InMemory { reason, .. } => assert!(reason.contains(why), "{reason}"),
+            Unpacked::Ready(_) => panic!("it is no folder"),
         }
     }
 }

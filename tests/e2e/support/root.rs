@@ -60,6 +60,13 @@ impl Root {
         self
     }
 
+    /// Has this as the program, which is an executable with a site in it.
+    pub fn program(self, file: &Path) -> Self {
+        // It may be the same file as the program outside.
+        fs::remove_file(self.path("rgunicorn")).unwrap();
+        self.put(file, "/rgunicorn")
+    }
+
     pub fn write(self, inside: &str, text: &str) -> Self {
         let target = self.path(inside);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
