@@ -36,6 +36,11 @@ fn websockets() {
     try_target("websocket");
 }
 
+#[test]
+fn executables_with_a_site() {
+    try_target("appended");
+}
+
 fn try_target(name: &str) {
     let target = Target::named(name).expect("it is there");
     let corpus = corpus(name);

@@ -95,7 +95,7 @@ pub fn locate(file: &mut (impl Read + Seek)) -> Result<Option<u64>, Fault> {
         return Err(Fault::NotWhole);
     }
     let (size, start) = (four_bytes(&record, 12), four_bytes(&record, 16));
-    let is_large = size == u32::MAX.into();
+    let is_large = size == u64::from(u32::MAX);
     let is_last = match is_large {
         false => start + size == place,
         true => {

@@ -5,10 +5,13 @@
 #[allow(dead_code, unused_imports, reason = "the server uses more of it")]
 #[path = "../../src/http/mod.rs"]
 mod http;
+#[path = "../../src/pack/appended.rs"]
+mod packed;
 #[allow(dead_code, unused_imports, reason = "the server uses more of it")]
 #[path = "../../src/websocket/mod.rs"]
 mod websocket;
 
+mod appended;
 mod chunked;
 mod head;
 mod pieces;
@@ -23,7 +26,7 @@ pub struct Target {
     pub check: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "head",
         check: head::check,
@@ -39,6 +42,10 @@ pub const TARGETS: [Target; 5] = [
     Target {
         name: "response",
         check: response::check,
+    },
+    Target {
+        name: "appended",
+        check: appended::check,
     },
     Target {
         name: "websocket",
