@@ -6,6 +6,7 @@ mod collect;
 mod compile;
 mod dependencies;
 mod executable;
+mod image;
 mod options;
 mod output;
 mod project;

@@ -1,0 +1,143 @@
+//! A container image of a site, made without a container engine: an OCI image
+//! layout in a tar (OCI Image Format Specification 1.1), with the list beside it
+//! by which Docker's older engines find their way.
+//!
+//! It has no base. Its layers come in the order of how often they change, and
+//! each is the same bytes when its content is the same: a new version of the
+//! app is an upload of the last one only.
+
+mod config;
+mod layer;
+mod layout;
+mod name;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::super::label::Label;
+use super::super::tree::Tree;
+use super::super::label;
+use layer::Contents;
+use layout::Layout;
+use name::Name;
+
+/// The user and the group that the site runs as: `nobody` everywhere.
+const NOBODY: u32 = 65534;
+/// Where the site lies.
+const SITE: &str = "site";
+/// The one place besides `/tmp` that is [`NOBODY`]'s to write.
+const CACHE: &str = "cache";
+/// The list of what is inside, in the site's folder; scanners know it by its
+/// ending.
+const SBOM: &str = "sbom.cdx.json";
+/// 1980, the first time that a zip can tell: what changes seldom is as old in
+/// all forms.
+const LONG_AGO: u64 = 315_532_800;
+
+/// What an image is made of.
+pub struct Image<'a> {
+    pub label: &'a Label,
+    /// The executable, of which this many bytes count: a site behind it is not
+    /// the image's.
+    pub executable: &'a Path,
+    pub executable_length: u64,
+    /// Paths below `site-packages/`.
+    pub dependencies: &'a Tree,
+    pub app: &'a Tree,
+    /// The image's name, as in `shop:1.2`; else the label's says it.
+    pub tag: Option<&'a str>,
+    /// A list of what is inside, in CycloneDX's JSON.
+    pub sbom: Option<&'a [u8]>,
+    /// Seconds since 1970.
+    pub created: u64,
+}
+
+/// Writes the image, and gives its name, if it has one.
+///
+/// # Errors
+/// The name cannot be an image's, a file cannot be read, or the image not be
+/// written.
+pub fn write(image: &Image<'_>, to: &mut (impl Write + Seek)) -> Result<Option<String>> {
+    let name = Name::of(image)?;
+    let mut layout = Layout::new(to);
+    let mut layers = Vec::new();
+    for (title, fill) in stack(image) {
+        layers.push(
+            layout
+                .layer(&title, fill)
+                .context("The image cannot be written")?,
+        );
+    }
+    let config = config::of(image, &layers)?;
+    layout.finish(&config, &layers, config::annotations(image)?, name.as_ref())?;
+    Ok(name.map(|name| name.short()))
+}
+
+type Fill<'a> = Box<dyn FnOnce(&mut Contents<'_>) -> Result<()> + 'a>;
+
+/// The layers from the bottom, each with words for `docker history`.
+fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
+    let label = image.label;
+    let mut stack: Vec<(String, Fill<'a>)> = vec![(
+        format!(
+            "The executable: rgunicorn {}, Python {}",
+            label.rgunicorn, label.python
+        ),
+        Box::new(|contents| base(image, contents)),
+    )];
+    if !image.dependencies.0.is_empty() {
+        stack.push((
+            "The dependencies".to_owned(),
+            Box::new(|contents| contents.tree(SITE, image.dependencies, LONG_AGO)),
+        ));
+    }
+    let named = [label.name.as_deref(), label.version.as_deref()];
+    let named = named.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let title = if named.is_empty() {
+        "The app".to_owned()
+    } else {
+        format!("The app: {named}")
+    };
+    stack.push((title, Box::new(|contents| app(image, contents))));
+    stack
+}
+
+/// The executable and what a system has around it.
+fn base(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
+    // Where one has no entry, libpq and getpass fail.
+    let users = format!(
+        "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
+    );
+    let groups = format!("root:x:0:\nnogroup:x:{NOBODY}:\n");
+    contents.folder(CACHE, 0o700, NOBODY, LONG_AGO)?;
+    contents.file("etc/group", 0o644, groups.as_bytes(), LONG_AGO)?;
+    contents.file("etc/passwd", 0o644, users.as_bytes(), LONG_AGO)?;
+    let executable = File::open(image.executable)
+        .with_context(|| format!("'{}' cannot be read", image.executable.display()))?;
+    let length = image.executable_length;
+    contents.stream(
+        "rgunicorn",
+        0o755,
+        length,
+        executable.take(length),
+        LONG_AGO,
+    )?;
+    contents.folder("tmp", 0o1777, 0, LONG_AGO)
+}
+
+/// The app, its label, and the list of what is inside.
+fn app(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
+    let mut files = image.app.clone();
+    files.add(label::NAME, serde_json::to_vec_pretty(image.label)?);
+    if let Some(sbom) = image.sbom {
+        files.add(SBOM, sbom.to_vec());
+    }
+    // Its files are as old as the image: by the time of a file a browser knows
+    // whether what it has is still right.
+    contents.tree(SITE, &files, image.created)
+}

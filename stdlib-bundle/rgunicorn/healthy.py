@@ -1,0 +1,105 @@
+"""Whether the server in this container answers: `python -m _rgunicorn.healthy [PATH]`.
+
+It is asked for the path, or for `/`, where it listens, whoever has said so. It is
+healthy when it answers with less than 500.
+"""
+
+import os
+import re
+import socket
+import ssl
+import struct
+import sys
+
+# Seconds; an engine waits a little longer.
+PATIENCE = 4
+
+
+def main(path="/"):
+    try:
+        family, address = server()
+        status = ask(family, address, path)
+    except OSError as error:
+        return f"The server does not answer: {error}"
+    print(f"The server answers with {status}.")
+    return int(status >= 500)
+
+
+def server():
+    """The family and the address of a socket that the server listens at."""
+    own = os.stat("/proc/self/exe")
+    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
+    listening = dict(listeners())
+    # The master is the oldest, and the sockets of its workers are its own.
+    for pid in sorted(pids):
+        try:
+            if pid != os.getpid() and os.path.samestat(os.stat(f"/proc/{pid}/exe"), own):
+                for inode in sockets(pid):
+                    if inode in listening:
+                        return listening[inode]
+        except OSError:
+            # Another's, or it has ended.
+            continue
+    raise OSError("nothing listens in this container")
+
+
+def sockets(pid):
+    """The inodes of a process's sockets."""
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        link = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+        if match := re.fullmatch(r"socket:\[(\d+)\]", link):
+            yield match[1]
+
+
+def listeners():
+    """Sockets that listen, by their inodes, as proc(5) lists them."""
+    for name, family in ("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6):
+        for fields in table(name):
+            if fields[3] == "0A":
+                host, port = fields[1].split(":")
+                words = (int(word, 16) for word in re.findall("." * 8, host))
+                host = b"".join(struct.pack("=I", word) for word in words)
+                yield fields[9], (family, (socket.inet_ntop(family, host), int(port, 16)))
+    for fields in table("unix"):
+        if int(fields[3], 16) & 0x10000 and len(fields) > 7:
+            yield fields[6], (socket.AF_UNIX, re.sub("^@", "\0", " ".join(fields[7:])))
+
+
+def table(name):
+    try:
+        with open(f"/proc/net/{name}") as lines:
+            return [line.split() for line in lines][1:]
+    except FileNotFoundError:
+        # A kernel without IPv6.
+        return []
+
+
+def ask(family, address, path):
+    """The status of the server's answer."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    for wrap in plain, in_tls:
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(address)
+            try:
+                with wrap(connection) as stream:
+                    stream.sendall(request.encode())
+                    line = stream.makefile("rb").readline()
+            except ConnectionError:
+                continue
+            if match := re.match(rb"HTTP/1\.\d (\d{3}) ", line):
+                return int(match[1])
+    raise OSError("what it says is no HTTP")
+
+
+def plain(connection):
+    return connection
+
+
+def in_tls(connection):
+    # It is asked whether it answers, not who it is.
+    return ssl._create_unverified_context().wrap_socket(connection)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
