@@ -1,8 +1,12 @@
 //! A small project that runs at once, to begin with.
 
-use std::path::PathBuf;
+mod files;
+mod name;
+mod template;
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 /// The options of `rgunicorn init`.
@@ -25,10 +29,43 @@ pub enum Kind {
     Wsgi,
 }
 
-/// Makes the project.
+/// Makes the project, and says what comes next.
 ///
 /// # Errors
-/// One sentence with its mend.
-pub fn init(_options: &Options) -> Result<()> {
-    bail!("Making projects is not there yet")
+/// One of its files is there already, or the folder cannot be written; nothing is
+/// left of the project then.
+pub fn init(options: &Options) -> Result<()> {
+    let folder = std::path::absolute(&options.dir)
+        .with_context(|| format!("'{}' cannot be found", options.dir.display()))?;
+    let name = name::of(&folder);
+    let project = template::project(options.kind, &name);
+    files::write(&options.dir, &project)?;
+    println!("Made in '{}':", options.dir.display());
+    for path in project.keys() {
+        println!("  {path}");
+    }
+    println!("Next:");
+    for command in next(options) {
+        println!("  {command}");
+    }
+    Ok(())
+}
+
+/// The commands that serve it.
+fn next(options: &Options) -> Vec<String> {
+    let mut commands = Vec::new();
+    if options.dir != Path::new(".") {
+        let folder = options.dir.to_string_lossy();
+        let folder = shlex::try_quote(&folder).unwrap_or_default();
+        commands.push(format!("cd {folder}"));
+    }
+    if options.kind != Kind::Wsgi {
+        commands.push("rgunicorn python -m venv .venv".to_owned());
+        commands.push(".venv/bin/pip install -r requirements.txt".to_owned());
+    }
+    // What it takes to get there is one line.
+    let mut commands = vec![commands.join(" && ")];
+    commands.retain(|it| !it.is_empty());
+    commands.push("rgunicorn".to_owned());
+    commands
 }

@@ -7,6 +7,7 @@ mod compile;
 mod dependencies;
 mod executable;
 mod image;
+mod image;
 mod options;
 mod output;
 mod project;

@@ -19,9 +19,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::super::label;
 use super::super::label::Label;
 use super::super::tree::Tree;
-use super::super::label;
 use layer::Contents;
 use layout::Layout;
 use name::Name;
