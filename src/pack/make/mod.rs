@@ -6,7 +6,7 @@ mod collect;
 mod compile;
 mod dependencies;
 mod executable;
-mod image;
+mod form;
 mod image;
 mod options;
 mod output;
@@ -18,12 +18,12 @@ mod steps;
 
 use std::env;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use form::Form;
 pub use options::Options;
 use output::Output;
 use project::Project;
@@ -40,8 +40,11 @@ use crate::python::discover;
 pub fn pack(options: Options) -> Result<()> {
     let project = Project::read(options)?;
     let time = time()?;
-    let form = Form::of(&project);
-    let mut output = form.as_ref().map(|form| Output::new(form.path()));
+    let outputs = Form::all(&project).into_iter().map(|form| {
+        let output = Output::new(form.path())?;
+        Ok((form, output))
+    });
+    let outputs = outputs.collect::<Result<Vec<_>>>()?;
     let steps = Steps::new(5);
 
     steps.next("Gathering the project's files");
@@ -49,78 +52,16 @@ pub fn pack(options: Options) -> Result<()> {
     check_names(&parts)?;
 
     steps.next("Writing");
-    if let (Some(form), Some(output)) = (&form, output.take()) {
-        let mut output = output?;
-        let mut writer = output.writer();
-        if let Form::Executable(_) = form {
-            writer.write_all(&executable::program(true)?)?;
-        }
-        let trees = [&parts.app, &parts.dependencies];
-        let mut writer = archive::write(writer, &project.label, &trees, time)?;
-        writer.flush().context("The pack cannot be written")?;
-        drop(writer);
-        let size = output.finish(matches!(form, Form::Executable(_)))?;
-        drop(steps);
-        form.report(size);
+    let mut made = Vec::new();
+    for (form, output) in outputs {
+        made.push(form.write(output, &project.label, &parts, time)?);
+    }
+    drop(steps);
+    for told in made {
+        println!("{told}");
     }
     parts.stage.take();
     Ok(())
-}
-
-/// What a pack is written as.
-enum Form {
-    Zip(PathBuf),
-    Executable(PathBuf),
-}
-
-impl Form {
-    /// What the options ask for; nothing if they only ask for an image.
-    fn of(project: &Project) -> Option<Form> {
-        let options = &project.options;
-        let path = match &options.output {
-            Some(path) => path.clone(),
-            None if options.image.is_some() && !options.exe => return None,
-            None => Path::new("dist").join(project.file_name()),
-        };
-        let is_zip = path
-            .extension()
-            .is_some_and(|it| it.eq_ignore_ascii_case("zip"));
-        Some(match is_zip && !options.exe {
-            true => Form::Zip(path),
-            false => Form::Executable(path),
-        })
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Form::Zip(path) | Form::Executable(path) => path,
-        }
-    }
-
-    fn report(&self, size: u64) {
-        let path = self.path();
-        let size = megabytes(size);
-        match self {
-            Form::Zip(_) => println!(
-                "Made {} ({size}). Serve it: rgunicorn --app-zip {}",
-                path.display(),
-                path.display()
-            ),
-            Form::Executable(_) => {
-                let is_bare = path.parent().is_some_and(|it| it.as_os_str().is_empty());
-                let command = if is_bare {
-                    Path::new(".").join(path)
-                } else {
-                    path.to_owned()
-                };
-                println!(
-                    "Made {} ({size}). Serve it: {}",
-                    path.display(),
-                    command.display()
-                );
-            }
-        }
-    }
 }
 
 /// The files of a pack.
@@ -258,21 +199,18 @@ fn check_names(parts: &Parts) -> Result<()> {
     Ok(())
 }
 
+/// The first time that a zip can tell (1980), in seconds since 1970.
+const FIRST_TIME: u64 = 315_532_800;
+
 /// The time of all files in the pack, in seconds since 1970: what
 /// `SOURCE_DATE_EPOCH` says (reproducible-builds.org), else the first that a zip can
 /// have.
 fn time() -> Result<u64> {
-    const FIRST: u64 = 315_532_800;
     const VARIABLE: &str = "SOURCE_DATE_EPOCH";
     match env::var(VARIABLE) {
-        Err(_) => Ok(FIRST),
+        Err(_) => Ok(FIRST_TIME),
         Ok(text) => text.trim().parse().with_context(|| {
             format!("${VARIABLE} is '{text}'; it must be a number of seconds since 1970")
         }),
     }
-}
-
-/// Bytes as people read them.
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }

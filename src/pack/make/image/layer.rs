@@ -2,7 +2,7 @@
 //! holds the same.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use flate2::write::GzEncoder;
@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::super::super::tree::Tree;
+use crate::pack::tree::Tree;
 
 /// A layer that was written.
 pub struct Layer {
@@ -73,20 +73,8 @@ impl Contents<'_> {
 
     /// A file of these bytes.
     pub fn file(&mut self, path: &str, mode: u32, bytes: &[u8], time: u64) -> Result<()> {
-        self.stream(path, mode, bytes.len() as u64, bytes, time)
-    }
-
-    /// A file of as many bytes as a reader has.
-    pub fn stream(
-        &mut self,
-        path: &str,
-        mode: u32,
-        length: u64,
-        bytes: impl Read,
-        time: u64,
-    ) -> Result<()> {
         self.parents(path, time)?;
-        let mut header = header(EntryType::Regular, mode, length, time);
+        let mut header = header(EntryType::Regular, mode, bytes.len() as u64, time);
         Ok(self.tar.append_data(&mut header, path, bytes)?)
     }
 

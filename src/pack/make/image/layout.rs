@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::json;
 use tar::EntryType;
 
-use super::LONG_AGO;
 use super::layer::{self, Blob, Contents, Hashing, Layer};
 use super::name::Name;
+use crate::pack::make::FIRST_TIME;
 
 /// The name of an image for containerd, which reads it before the one that the
 /// specification has.
@@ -129,7 +129,7 @@ impl<'a, W: Write + Seek> Layout<'a, W> {
     }
 
     fn head(&mut self, path: &str, length: u64) -> Result<()> {
-        let mut header = layer::header(EntryType::Regular, 0o644, length, LONG_AGO);
+        let mut header = layer::header(EntryType::Regular, 0o644, length, FIRST_TIME);
         header.set_path(path)?;
         header.set_cksum();
         Ok(self.to.write_all(header.as_bytes())?)

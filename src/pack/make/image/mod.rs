@@ -13,15 +13,13 @@ mod name;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::io::{Seek, Write};
 
 use anyhow::{Context, Result};
 
-use super::super::label;
-use super::super::label::Label;
-use super::super::tree::Tree;
+use super::FIRST_TIME;
+use crate::pack::label::{self, Label};
+use crate::pack::tree::Tree;
 use layer::Contents;
 use layout::Layout;
 use name::Name;
@@ -35,17 +33,11 @@ const CACHE: &str = "cache";
 /// The list of what is inside, in the site's folder; scanners know it by its
 /// ending.
 const SBOM: &str = "sbom.cdx.json";
-/// 1980, the first time that a zip can tell: what changes seldom is as old in
-/// all forms.
-const LONG_AGO: u64 = 315_532_800;
-
 /// What an image is made of.
 pub struct Image<'a> {
     pub label: &'a Label,
-    /// The executable, of which this many bytes count: a site behind it is not
-    /// the image's.
-    pub executable: &'a Path,
-    pub executable_length: u64,
+    /// The program, without a site of its own.
+    pub executable: &'a [u8],
     /// Paths below `site-packages/`.
     pub dependencies: &'a Tree,
     pub app: &'a Tree,
@@ -93,7 +85,7 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
     if !image.dependencies.0.is_empty() {
         stack.push((
             "The dependencies".to_owned(),
-            Box::new(|contents| contents.tree(SITE, image.dependencies, LONG_AGO)),
+            Box::new(|contents| contents.tree(SITE, image.dependencies, FIRST_TIME)),
         ));
     }
     let named = [label.name.as_deref(), label.version.as_deref()];
@@ -114,26 +106,17 @@ fn base(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
         "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
     );
     let groups = format!("root:x:0:\nnogroup:x:{NOBODY}:\n");
-    contents.folder(CACHE, 0o700, NOBODY, LONG_AGO)?;
-    contents.file("etc/group", 0o644, groups.as_bytes(), LONG_AGO)?;
-    contents.file("etc/passwd", 0o644, users.as_bytes(), LONG_AGO)?;
-    let executable = File::open(image.executable)
-        .with_context(|| format!("'{}' cannot be read", image.executable.display()))?;
-    let length = image.executable_length;
-    contents.stream(
-        "rgunicorn",
-        0o755,
-        length,
-        executable.take(length),
-        LONG_AGO,
-    )?;
-    contents.folder("tmp", 0o1777, 0, LONG_AGO)
+    contents.folder(CACHE, 0o700, NOBODY, FIRST_TIME)?;
+    contents.file("etc/group", 0o644, groups.as_bytes(), FIRST_TIME)?;
+    contents.file("etc/passwd", 0o644, users.as_bytes(), FIRST_TIME)?;
+    contents.file("rgunicorn", 0o755, image.executable, FIRST_TIME)?;
+    contents.folder("tmp", 0o1777, 0, FIRST_TIME)
 }
 
 /// The app, its label, and the list of what is inside.
 fn app(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
     let mut files = image.app.clone();
-    files.add(label::NAME, serde_json::to_vec_pretty(image.label)?);
+    files.add(label::NAME, image.label.to_json());
     if let Some(sbom) = image.sbom {
         files.add(SBOM, sbom.to_vec());
     }

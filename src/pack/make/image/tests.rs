@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::GzDecoder;
 use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
@@ -16,7 +16,7 @@ use crate::pack::tree::{Content, Item, Tree};
 /// What images are made of; the tests change one thing or another.
 struct Made {
     label: Label,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     dependencies: Tree,
     app: Tree,
     tag: Option<&'static str>,
@@ -36,7 +36,7 @@ impl Made {
             ..Label::default()
         };
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("rgunicorn"), "executable and a site").unwrap();
+        std::fs::write(folder.path().join("tool"), "tool").unwrap();
         let mut dependencies = Tree::default();
         dependencies.add("site-packages/flask/__init__.py", b"x = 1".to_vec());
         let long = format!("site-packages/{}module.py", "long/".repeat(40));
@@ -44,13 +44,13 @@ impl Made {
         let mut app = Tree::default();
         app.add("app.py", b"import flask".to_vec());
         let tool = Item {
-            content: Content::Disk(folder.path().join("rgunicorn")),
+            content: Content::Disk(folder.path().join("tool")),
             executable: true,
         };
         app.0.insert("bin/tool".to_owned(), tool);
         Self {
             label,
-            folder,
+            _folder: folder,
             dependencies,
             app,
             tag: None,
@@ -59,11 +59,9 @@ impl Made {
     }
 
     fn write(&self) -> (Vec<u8>, anyhow::Result<Option<String>>) {
-        let executable: PathBuf = self.folder.path().join("rgunicorn");
         let image = Image {
             label: &self.label,
-            executable: &executable,
-            executable_length: "executable".len() as u64,
+            executable: b"executable",
             dependencies: &self.dependencies,
             app: &self.app,
             tag: self.tag,

@@ -1,0 +1,116 @@
+//! What a pack is written as: a zip, an executable or a container image.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::image::Image;
+use super::output::Output;
+use super::project::Project;
+use super::{Parts, archive, executable, image};
+use crate::pack::Label;
+
+/// One of the forms, and the file to write.
+pub enum Form {
+    Zip(PathBuf),
+    Executable(PathBuf),
+    Image { path: PathBuf, tag: Option<String> },
+}
+
+impl Form {
+    /// Those that the options ask for.
+    pub fn all(project: &Project) -> Vec<Form> {
+        let options = &project.options;
+        let image = options.image.iter().map(|path| Form::Image {
+            path: path.clone(),
+            tag: options.tag.clone(),
+        });
+        let mut forms: Vec<Form> = image.collect();
+        if options.output.is_some() || options.exe || forms.is_empty() {
+            let usual = || Path::new("dist").join(project.file_name());
+            let path = options.output.clone().unwrap_or_else(usual);
+            let is_zip = path
+                .extension()
+                .is_some_and(|it| it.eq_ignore_ascii_case("zip"));
+            forms.push(match is_zip && !options.exe {
+                true => Form::Zip(path),
+                false => Form::Executable(path),
+            });
+        }
+        forms
+    }
+
+    pub fn path(&self) -> &Path {
+        match self {
+            Form::Zip(path) | Form::Executable(path) | Form::Image { path, .. } => path,
+        }
+    }
+
+    /// Writes it, and gives a sentence about it: what it is, and how it is used. All
+    /// its files are of this time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the form not be written.
+    pub fn write(
+        &self,
+        mut output: Output,
+        label: &Label,
+        parts: &Parts,
+        time: u64,
+    ) -> Result<String> {
+        let mut writer = output.writer();
+        let mut name = None;
+        match self {
+            Form::Zip(_) | Form::Executable(_) => {
+                if let Form::Executable(_) = self {
+                    writer.write_all(&executable::program(true)?)?;
+                }
+                let trees = [&parts.app, &parts.dependencies];
+                writer = archive::write(writer, label, &trees, time)?;
+            }
+            Form::Image { tag, .. } => {
+                let image = Image {
+                    label,
+                    executable: &executable::program(false)?,
+                    dependencies: &parts.dependencies,
+                    app: &parts.app,
+                    tag: tag.as_deref(),
+                    sbom: None,
+                    created: time,
+                };
+                name = image::write(&image, &mut writer)?;
+            }
+        }
+        writer.flush().context("The pack cannot be written")?;
+        drop(writer);
+        let size = output.finish(matches!(self, Form::Executable(_)))?;
+        let path = self.path().display();
+        let made = format!("Made {path} ({})", megabytes(size));
+        Ok(match self {
+            Form::Zip(_) => format!("{made}. Serve it: rgunicorn --app-zip {path}"),
+            Form::Executable(it) => format!("{made}. Serve it: {}", command(it).display()),
+            Form::Image { .. } => {
+                let name = name.as_deref().unwrap_or("IMAGE");
+                format!(
+                    "{made}. Load and serve it: docker load < {path} && docker run -p 8000:8000 {name}"
+                )
+            }
+        })
+    }
+}
+
+/// How a shell calls this file.
+fn command(path: &Path) -> PathBuf {
+    let is_bare = path.parent().is_some_and(|it| it.as_os_str().is_empty());
+    if is_bare {
+        Path::new(".").join(path)
+    } else {
+        path.to_owned()
+    }
+}
+
+/// Bytes as people read them.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
