@@ -10,6 +10,8 @@
 //! - `is_folder(path)`
 //! - `headers()`: the folder on the disk where the C headers are laid out, or
 //!   `None` where there is no place for them
+//! - `pip()`: the folder on the disk where the carried pip is laid out, or its
+//!   wheel's bytes where there is no place for it
 //! - `serve_zip(path)`: from now on, native modules can be loaded out of this
 //!   zip; of an absolute path, the bytes
 //! - `time_zone(zone)`: the name and the value, as bytes, of the variable that
@@ -35,7 +37,7 @@ use pyo3_ffi::*;
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
 use super::laid_out::lay_out;
-use super::{config, native_modules, site_dirs, time_zone, zip_names};
+use super::{carried_pip, config, native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_bundle";
@@ -50,13 +52,14 @@ pub extern "C" fn init() -> *mut PyObject {
 static DEFINITION: Static<PyModuleDef> =
     definition::module(NAME, c"The files inside the executable.", &METHODS);
 
-static METHODS: Static<[PyMethodDef; 14]> = Static::new([
+static METHODS: Static<[PyMethodDef; 15]> = Static::new([
     method(c"find", find, METH_O),
     method(c"code", code, METH_O),
     method(c"data", data, METH_O),
     method(c"names", names, METH_O),
     method(c"is_folder", is_folder, METH_O),
     method(c"headers", headers, METH_NOARGS),
+    method(c"pip", pip, METH_NOARGS),
     method(c"serve_zip", serve_zip, METH_O),
     method(c"time_zone", time_zone, METH_O),
     method(c"time_zone_name", time_zone_name, METH_NOARGS),
@@ -130,6 +133,16 @@ unsafe extern "C" fn headers(_: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
         match lay_out(FOLDER, "include") {
             Ok(place) => path_object(&place.join(FOLDER)),
             Err(_) => Py_NewRef(Py_None()),
+        }
+    }
+}
+
+unsafe extern "C" fn pip(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe {
+        match carried_pip::lay_out() {
+            Ok(place) => path_object(&place),
+            Err(_) => bytes_object(OsStr::from_bytes(&carried_pip::wheel())),
         }
     }
 }

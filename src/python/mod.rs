@@ -6,6 +6,7 @@
 
 mod bundle;
 mod bundle_module;
+mod carried_pip;
 mod command;
 mod config;
 mod definition;

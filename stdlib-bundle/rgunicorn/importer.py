@@ -29,6 +29,8 @@ def install():
     sys.path_hooks[:0] = BundleFinder, _zipped.ZipFinder
     if _bundle.serves():
         sys.meta_path.insert(0, OwnGunicorn)
+    else:
+        sys.meta_path.append(CarriedPip)
     time.tzset = tzset
     zone = _bundle.time_zone_name()
     if zone is not None:
@@ -140,6 +142,19 @@ class OwnGunicorn:
         from _rgunicorn import distribution
 
         return distribution.find(context)
+
+
+class CarriedPip:
+    """For `python -m pip` there is the carried one where none is installed. Who imports
+    `pip` without having it shall be told so."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        # As long as Python looks for the module of -m, this is how it is called.
+        if fullname == "pip" and sys.argv[:1] == ["-m"]:
+            from _rgunicorn import pip
+
+            return pip.find_spec()
 
 
 class BundleLoader(_external.SourceLoader):
