@@ -51,6 +51,7 @@ mod pack;
 mod paths;
 mod peer_suites;
 mod pidfile;
+mod pip;
 mod postgres;
 mod preload;
 mod processes;

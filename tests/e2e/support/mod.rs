@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod http;
 pub mod nginx;
+pub mod packages;
 pub mod postgres;
 pub mod process;
 pub mod root;

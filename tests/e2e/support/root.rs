@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
@@ -92,6 +92,38 @@ impl Root {
         self
     }
 
+    /// The host's C compiler with all that it needs, and the host's settings, such as
+    /// the way to the network; but none of the host's Pythons. Nothing where there is
+    /// no compiler.
+    pub fn with_compiler(mut self) -> Option<Self> {
+        for tool in ["cc", "gcc", "as", "ld", "sh"] {
+            let Ok(file) = fs::canonicalize(Path::new("/usr/bin").join(tool)) else {
+                eprintln!("skipped: this machine has no {tool}");
+                return None;
+            };
+            self = self.put(file, &format!("usr/bin/{tool}"));
+        }
+        for folder in [
+            "/usr/lib",
+            "/usr/lib64",
+            "/usr/libexec",
+            "/usr/include",
+            "/etc",
+        ] {
+            if Path::new(folder).exists() {
+                self = self.with(Path::new(folder), folder);
+                self.mounts += &format!("mount -o remount,bind,ro \"$root{folder}\"\n");
+            }
+        }
+        self.mounts += "for python in \"$root\"/usr/lib/python*; do
+            [ ! -d \"$python\" ] || mount -t tmpfs none \"$python\"
+        done\n";
+        for link in ["bin", "lib", "lib64"] {
+            symlink(format!("usr/{link}"), self.path(link)).unwrap();
+        }
+        Some(self.with(Path::new("/dev"), "/dev"))
+    }
+
     /// A writable /tmp that nothing can be executed from, such as containers have.
     pub fn with_tmp(mut self) -> Self {
         fs::create_dir(self.path("tmp")).unwrap();
@@ -111,6 +143,15 @@ impl Root {
 
     /// The program in it, with an environment that is empty but for `variable`s.
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
+        self.start_by("/rgunicorn", args)
+    }
+
+    /// The same by this path.
+    pub fn start_by<S: AsRef<OsStr>>(
+        &self,
+        path: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Start {
         let inside = self.path("rgunicorn");
         if !inside.exists() && fs::hard_link(program(), &inside).is_err() {
             copy_program(inside);
@@ -125,7 +166,7 @@ impl Root {
         script += &format!("exec env -i {variables} \"$(command -v chroot)\" \"$root\" \"$@\"\n");
         Start::program("unshare", ["-m", "sh", "-c", &script, "sh"])
             .args([self.dir.path()])
-            .args(["/rgunicorn"])
+            .args([path])
             .args(args)
     }
 
