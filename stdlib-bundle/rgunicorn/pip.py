@@ -2,28 +2,44 @@
 
 import os
 import sys
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import PathFinder
 
 import _rgunicorn_bundle
 
 
-def find_spec():
-    """The spec of the package `pip`."""
+def place():
+    """What is on `sys.path` for it: a folder; or a file in memory, where nothing can be
+    written."""
     place = _rgunicorn_bundle.pip()
     if isinstance(place, str):
-        spec = PathFinder.find_spec("pip", [place])
-        spec.loader = _Loader("pip", spec.origin)
-        return spec
-    # Nothing can be written: import it from a file in memory.
+        return place
     memory = os.memfd_create("pip")
     with open(memory, "wb", closefd=False) as file:
         file.write(place)
-    return PathFinder.find_spec("pip", [f"/proc/self/fd/{memory}"])
+    return f"/proc/self/fd/{memory}"
 
 
-class _Loader(SourceFileLoader):
+def find_spec():
+    """The spec of the package `pip`."""
+    spec = PathFinder.find_spec("pip", [place()])
+    spec.loader = _Loader(spec.loader)
+    return spec
+
+
+class _Loader:
+    """Loads it by another loader, and lets it ask us where it may install to."""
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
     def exec_module(self, module):
-        super().exec_module(module)
+        self._loader.exec_module(module)
         from pip._internal.utils import misc
 
         misc.check_externally_managed = _check_place
