@@ -1,0 +1,200 @@
+//! What pip says of a failure, as one sentence with its mend.
+
+use std::env;
+use std::path::Path;
+
+/// The sentence, without a full stop. `said` is all that pip has printed.
+pub fn explain(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let ways = [full_disk, wrong_hash, conflict, no_package, not_built];
+    ways.iter()
+        .find_map(|way| way(&lines))
+        .unwrap_or_else(|| other(&lines))
+}
+
+fn has(lines: &[&str], text: &str) -> bool {
+    lines.iter().any(|line| line.contains(text))
+}
+
+/// What follows `start` in the first line that begins so.
+fn after<'a>(lines: &[&'a str], start: &str) -> Option<&'a str> {
+    lines.iter().find_map(|line| line.strip_prefix(start))
+}
+
+fn full_disk(lines: &[&str]) -> Option<String> {
+    let is_full = has(lines, "No space left on device") || has(lines, "Disk quota exceeded");
+    is_full.then(|| {
+        "The disk is full, and the dependencies cannot be installed: make room, or set \
+         XDG_CACHE_HOME to a folder on another disk"
+            .to_owned()
+    })
+}
+
+fn wrong_hash(lines: &[&str]) -> Option<String> {
+    if has(lines, "Hashes are required in --require-hashes mode") {
+        let name = lines.iter().find_map(|line| line.split_once(" --hash="));
+        let name = name.map_or("one", |(name, _)| name);
+        return Some(format!(
+            "There are hashes of some dependencies and none of {name}: give hashes of all \
+             dependencies, or of none"
+        ));
+    }
+    let start = lines
+        .iter()
+        .position(|line| line.contains("DO NOT MATCH THE HASHES"))?;
+    let rest = &lines[start + 1..];
+    let name = rest
+        .iter()
+        .find(|line| line.contains(" from ") || line.ends_with(':'));
+    let name = name.and_then(|line| line.split(" from ").next());
+    Some(format!(
+        "The file that was found for {} is not the one whose hash is locked: lock again if \
+         you trust the new one, and find out who has changed it if not",
+        name.map_or("a dependency", |it| it.trim_end_matches(':'))
+    ))
+}
+
+fn conflict(lines: &[&str]) -> Option<String> {
+    let start = lines
+        .iter()
+        .position(|line| line.contains("The conflict is caused by:"))?;
+    let reasons = lines[start + 1..]
+        .iter()
+        .take_while(|line| !line.is_empty());
+    let reasons: Vec<String> = reasons.map(|line| without_place(line)).collect();
+    let (few, more) = reasons.split_at(reasons.len().min(4));
+    let more = match more.len() {
+        0 => String::new(),
+        count => format!(" and {count} more reasons"),
+    };
+    Some(format!(
+        "The dependencies contradict each other ({}{more}): change one of these demands",
+        few.join(", ")
+    ))
+}
+
+fn no_package(lines: &[&str]) -> Option<String> {
+    const START: &str = "ERROR: Could not find a version that satisfies the requirement ";
+    let found = after(lines, START);
+    let unreachable = [
+        "connection broken by",
+        "Could not fetch URL",
+        "Max retries exceeded",
+    ];
+    let is_unreachable = unreachable.iter().any(|it| has(lines, it));
+    let Some(found) = found else {
+        return is_unreachable.then(|| {
+            "An address of packages cannot be reached: look at the network and the proxy".to_owned()
+        });
+    };
+    let (wanted, versions) = found
+        .rsplit_once(" (from versions: ")
+        .unwrap_or((found, "none"));
+    let wanted = without_place(wanted);
+    let versions: Vec<_> = versions.trim_end_matches(')').split(", ").collect();
+    let other_python = has(
+        lines,
+        "Ignored the following versions that require a different python",
+    );
+    Some(match versions[..] {
+        _ if is_unreachable => format!(
+            "The index of packages cannot be reached, so there is no {wanted}: look at the \
+             network and the proxy, or give the packages by --find-links DIR --no-index"
+        ),
+        ["none"] if other_python => format!(
+            "No version of {wanted} is for Python {}: take another version or package",
+            env!("RGUNICORN_PYTHON_MINOR")
+        ),
+        ["none"] => format!(
+            "There is no package {wanted} for this Python and machine where pip looks: look at \
+             its name, and name the place that has it by --index-url or --find-links"
+        ),
+        _ => {
+            let newest = &versions[versions.len().saturating_sub(5)..];
+            let before = if newest.len() < versions.len() {
+                "..., "
+            } else {
+                ""
+            };
+            format!(
+                "There is no version {wanted}, but {before}{}: demand one that is there",
+                newest.join(", ")
+            )
+        }
+    })
+}
+
+fn not_built(lines: &[&str]) -> Option<String> {
+    let is_failure = has(lines, "finished with status 'error'")
+        || has(lines, "subprocess-exited-with-error")
+        || has(lines, "Failed to build installable wheels");
+    if !is_failure {
+        return None;
+    }
+    let failed = lines
+        .iter()
+        .rev()
+        .find(|line| line.ends_with("finished with status 'error'"));
+    let of_wheel = failed.and_then(|line| line.strip_prefix("Building wheel for "));
+    let of_wheel = of_wheel.and_then(|line| line.split(" (").next());
+    let collected = || {
+        lines
+            .iter()
+            .rev()
+            .find_map(|line| line.strip_prefix("Collecting "))
+    };
+    let named = || {
+        lines
+            .iter()
+            .rev()
+            .find_map(|line| line.strip_prefix("Processing "))
+    };
+    let name = of_wheel
+        .or_else(collected)
+        .or_else(named)
+        .unwrap_or("A dependency");
+    let name = without_place(name);
+    let python = env!("RGUNICORN_PYTHON_MINOR");
+    Some(match has_compiler() {
+        false => format!(
+            "{name} has no wheel for Python {python} on this machine and must be built from \
+             source, for which there is no compiler: install gcc, or demand a version that \
+             has a wheel"
+        ),
+        true => format!(
+            "{name} has no wheel for Python {python} on this machine and cannot be built from \
+             source: demand a version that has a wheel, or install what its documentation \
+             says that it needs"
+        ),
+    })
+}
+
+fn other(lines: &[&str]) -> String {
+    let error = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("ERROR: "));
+    let last = lines.iter().rev().find(|line| !line.is_empty()).copied();
+    let text = error.or(last).unwrap_or("it says nothing");
+    format!(
+        "pip cannot install the dependencies ({})",
+        text.trim_end_matches('.')
+    )
+}
+
+/// Where a requirement stands is a file of ours in most cases.
+fn without_place(text: &str) -> String {
+    let end = text.find(" (from ").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+fn has_compiler() -> bool {
+    let given = env::var_os("CC").filter(|it| !it.is_empty());
+    let folders = env::var_os("PATH").unwrap_or_default();
+    given.is_some()
+        || env::split_paths(&folders).any(|folder| {
+            ["cc", "gcc", "clang"]
+                .iter()
+                .any(|it| Path::new(&folder).join(it).is_file())
+        })
+}

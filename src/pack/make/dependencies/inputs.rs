@@ -1,0 +1,304 @@
+//! All that decides what pip installs, as far as it can be known before pip runs.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::source::Source;
+use crate::pack::make::Options;
+
+/// What is known of it.
+#[derive(Debug)]
+pub struct Inputs {
+    /// A name for it all, but for what lies in folders with packages.
+    pub key: String,
+    /// A name for what lies in folders with packages: names, sizes and times.
+    pub links: String,
+    /// Whether pip will check hashes, and take nothing that has none.
+    pub is_hashed: bool,
+    /// Packages of which a version is demanded, by their normal names.
+    pins: BTreeSet<String>,
+}
+
+/// Variables of pip that say how it works, and not what it installs.
+const OF_THE_WAY: [&str; 17] = [
+    "PIP_CACHE_DIR",
+    "PIP_CERT",
+    "PIP_CLIENT_CERT",
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_DISABLE_PIP_VERSION_CHECK",
+    "PIP_LOG",
+    "PIP_NO_CACHE_DIR",
+    "PIP_NO_COLOR",
+    "PIP_NO_INPUT",
+    "PIP_PROGRESS_BAR",
+    "PIP_PROXY",
+    "PIP_QUIET",
+    "PIP_RETRIES",
+    "PIP_ROOT_USER_ACTION",
+    "PIP_TIMEOUT",
+    "PIP_TRUSTED_HOST",
+    "PIP_VERBOSE",
+];
+
+/// Variables that compilers obey.
+const OF_COMPILERS: [&str; 5] = ["CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS"];
+
+impl Inputs {
+    /// # Errors
+    /// A file of requirements cannot be read; it is named.
+    pub fn read(source: &Source, project: &Path, options: &Options) -> Result<Inputs> {
+        let mut reading = Reading {
+            // Relative paths in requirements count from here.
+            project: project.to_owned(),
+            ..Reading::default()
+        };
+        reading.add(env!("RGUNICORN_BUNDLE_ID"));
+        reading.add(&format!("{:?}", source.names()));
+        for file in &source.plain {
+            reading.requirements(file)?;
+        }
+        if let Some(file) = &source.read {
+            reading.file(file)?;
+            // An answer depends on where the project is in its workspace.
+            reading.add(&format!(
+                "{:?}",
+                project.strip_prefix(file.parent().unwrap_or(file))
+            ));
+        }
+        for file in &options.constraint {
+            reading.requirements(file)?;
+        }
+        reading.add(&format!(
+            "{:?}",
+            (
+                &options.extra,
+                &options.group,
+                options.no_index,
+                &options.find_links,
+                &options.index_url,
+                &options.extra_index_url,
+                options.strip,
+            )
+        ));
+        for place in &options.find_links {
+            reading.link(place);
+        }
+        reading.variables();
+        reading.settings();
+        let [key, links] = [reading.key, reading.links].map(|it| {
+            let hash = it.finalize();
+            hash[..16]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        });
+        Ok(Inputs {
+            key,
+            links,
+            is_hashed: reading.is_hashed,
+            pins: reading.pins,
+        })
+    }
+
+    /// Whether these are all demanded in one version.
+    pub fn pins_all(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.pins.contains(&normal(name)))
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    project: PathBuf,
+    key: Sha256,
+    links: Sha256,
+    is_hashed: bool,
+    pins: BTreeSet<String>,
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Reading {
+    fn add(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.key.update((part.len() as u64).to_le_bytes());
+        self.key.update(part);
+    }
+
+    fn file(&mut self, file: &Path) -> Result<Vec<u8>> {
+        let bytes = fs::read(file).with_context(|| {
+            format!("The requirements file '{}' cannot be read", file.display())
+        })?;
+        self.add(&bytes);
+        Ok(bytes)
+    }
+
+    /// A file as pip reads it, with those that it names.
+    fn requirements(&mut self, file: &Path) -> Result<()> {
+        if !self.seen.insert(file.to_owned()) {
+            return Ok(());
+        }
+        let bytes = self.file(file)?;
+        let text = String::from_utf8_lossy(&bytes).replace("\\\n", " ");
+        for line in text.lines() {
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            self.is_hashed |= line.contains("--hash");
+            let (word, rest) = match line.split_once(['=', ' ', '\t']) {
+                Some((word, rest)) if line.starts_with('-') => (word, rest.trim()),
+                _ => (
+                    line.get(..2).unwrap_or_default(),
+                    line.get(2..).unwrap_or_default(),
+                ),
+            };
+            match word {
+                "-r" | "--requirement" | "-c" | "--constraint" => {
+                    // pip says what is wrong with one that is not there.
+                    let file = file.parent().unwrap_or(file).join(rest);
+                    let _ = file
+                        .is_file()
+                        .then(|| self.requirements(&file))
+                        .transpose()?;
+                }
+                "-f" | "--find-links" => self.link(rest),
+                _ => self.pins.extend(pinned(line)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A place with packages: what lies there now, if it is a folder.
+    fn link(&mut self, place: &str) {
+        let folder = link(place, &self.project);
+        let folder = folder.strip_prefix("file://").unwrap_or(&folder);
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        let mut files: Vec<_> = entries.flatten().collect();
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            self.links.update(file.file_name().as_bytes());
+            if let Ok(meta) = file.metadata() {
+                let stamp = [meta.len() as i64, meta.mtime(), meta.mtime_nsec()];
+                stamp
+                    .iter()
+                    .for_each(|it| self.links.update(it.to_le_bytes()));
+            }
+        }
+    }
+
+    fn variables(&mut self) {
+        let mut variables: Vec<_> = env::vars_os().collect();
+        variables.sort();
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            let of_pip = name.starts_with("PIP_") && !OF_THE_WAY.contains(&&*name);
+            if !of_pip && !OF_COMPILERS.contains(&&*name) {
+                continue;
+            }
+            self.add(name.as_bytes());
+            self.add(value.as_bytes());
+            let value = value.to_string_lossy();
+            for word in value.split_whitespace() {
+                match &*name {
+                    "PIP_FIND_LINKS" => self.link(word),
+                    "PIP_CONSTRAINT" | "PIP_REQUIREMENT" | "PIP_BUILD_CONSTRAINT" => {
+                        self.add(fs::read(self.project.join(word)).unwrap_or_default());
+                    }
+                    _ => {}
+                }
+            }
+            self.is_hashed |= name == "PIP_REQUIRE_HASHES" && is_yes(&value);
+        }
+    }
+
+    /// pip's settings in files.
+    fn settings(&mut self) {
+        let home = env::var_os("HOME").map(PathBuf::from);
+        let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
+        let xdg = env::var_os("XDG_CONFIG_HOME").map(|it| PathBuf::from(it).join("pip/pip.conf"));
+        let files = [
+            Some("/etc/xdg/pip/pip.conf".into()),
+            Some("/etc/pip.conf".into()),
+            below_home(".pip/pip.conf"),
+            xdg.or_else(|| below_home(".config/pip/pip.conf")),
+            env::var_os("PIP_CONFIG_FILE").map(PathBuf::from),
+        ];
+        for file in files.into_iter().flatten() {
+            let text = fs::read(file).unwrap_or_default();
+            self.add(&text);
+            // Folders with packages may stand in any line.
+            for word in String::from_utf8_lossy(&text).split_whitespace() {
+                if word.starts_with(['/', '.']) || word.starts_with("file:") {
+                    self.link(word);
+                }
+            }
+        }
+    }
+}
+
+/// A place with packages, as `--find-links` names it: a folder by its absolute path,
+/// which counts from the current folder or from the project's.
+pub fn link(place: &str, project: &Path) -> String {
+    let here = std::path::absolute(place).ok();
+    let mut found = here.into_iter().chain([project.join(place)]);
+    let found = found.find(|it| it.exists());
+    found.map_or_else(|| place.to_owned(), |it| it.display().to_string())
+}
+
+/// Whether pip has been told to keep nothing.
+pub fn keeps_nothing() -> bool {
+    env::var("PIP_NO_CACHE_DIR").is_ok_and(|it| is_yes(&it))
+}
+
+fn is_yes(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "1" | "true" | "yes" | "on" | "y" | "t"
+    )
+}
+
+/// The normal name of the package of which a line demands one version.
+fn pinned(line: &str) -> Option<String> {
+    let line = line.split([';', '#']).next()?;
+    let (name, version) = line.split_once("==")?;
+    let version = version.trim_start_matches('=').split_whitespace().next()?;
+    let name = name.split('[').next()?.trim();
+    let is_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
+    (!version.contains(['*', ',']) && !name.is_empty() && name.chars().all(is_name))
+        .then(|| normal(name))
+}
+
+/// PEP 503
+fn normal(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|it| !it.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_version_is_demanded_by_two_signs_of_equality() {
+        let found = |line| pinned(line).unwrap_or_default();
+        assert_eq!(found("Flask == 3.0 ; python_version > '3'"), "flask");
+        assert_eq!(
+            found("ruamel.yaml[jinja2]==0.18 --hash=sha256:00"),
+            "ruamel-yaml"
+        );
+        for line in [
+            "flask==3.*",
+            "flask>=3,==3.1",
+            "flask>=3",
+            "# a==1",
+            "a @ http://b/?c==1",
+        ] {
+            assert_eq!(pinned(line), None, "{line}");
+        }
+    }
+}

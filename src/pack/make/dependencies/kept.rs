@@ -1,0 +1,171 @@
+//! Installed dependencies that are kept for the next pack.
+//!
+//! What is pinned by hashes is the same for ever. What is pinned by versions alone
+//! stays until a folder with packages (`--find-links`) changes. All else is what an
+//! index had when it was asked, and is kept for a day. Folders, as in `./library`,
+//! change without a trace, and are installed each time.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::inputs::{self, Inputs};
+use crate::cache;
+
+/// The folder with the packages, in the folder that is kept.
+pub const PACKAGES: &str = "site-packages";
+
+/// What else is in it: what it is.
+const ABOUT: &str = "about.json";
+
+/// The folder's name in its place.
+const NAME: &str = "installed";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// As long as one is used at times it stays.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long installed dependencies are good.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Keep {
+    Always,
+    WhileLinksStay,
+    ForADay,
+    Never,
+}
+
+/// What was made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Made {
+    keep: Keep,
+    notes: Vec<String>,
+    /// [`Inputs::links`] at that time.
+    #[serde(default)]
+    links: String,
+    /// How many files there are, and their bytes.
+    #[serde(default)]
+    size: (u64, u64),
+}
+
+impl Made {
+    pub fn new(keep: Keep, notes: Vec<String>) -> Made {
+        Made {
+            keep,
+            notes,
+            links: String::new(),
+            size: (0, 0),
+        }
+    }
+}
+
+/// A folder that is kept.
+#[derive(Debug)]
+pub struct Kept {
+    pub folder: PathBuf,
+    pub notes: Vec<String>,
+    /// Nobody replaces the folder as long as this is open.
+    pub held: File,
+}
+
+/// The folder for these inputs, made by `make` if it is not there. That one is given
+/// a folder that nobody else sees, and the path of a file for a log that stays if it
+/// fails.
+///
+/// # Errors
+/// Those of `make`; or there is no place that can be written.
+pub fn obtain(inputs: &Inputs, make: impl Fn(&Path, &Path) -> Result<Made>) -> Result<Kept> {
+    let places = cache::places(&format!("packs/{}", inputs.key));
+    // Only one: what fails in the first would fail in all.
+    let mut opened = places.iter().map(|place| cache::open(place));
+    let place = opened
+        .find_map(Result::ok)
+        .context("There is no folder to install dependencies into; set XDG_CACHE_HOME to one")?;
+    let log = place.join("pip.log");
+    let is_new = |folder: &Path| {
+        let made = about(folder).is_some_and(|it| is_good(&it, folder, inputs));
+        made && !inputs::keeps_nothing()
+    };
+    let folder = cache::filled(&[place.clone()], NAME, is_new, |folder| {
+        let mut made = make(folder, &log).map_err(io::Error::other)?;
+        made.links = inputs.links.clone();
+        made.size = size(&folder.join(PACKAGES))?;
+        fs::write(folder.join(ABOUT), serde_json::to_vec(&made)?)?;
+        let _ = fs::remove_file(&log);
+        Ok(())
+    })?;
+    let held = File::open(&place)?;
+    held.lock_shared()?;
+    let made = about(&folder).context("Installed dependencies have gone while they were used")?;
+    let used = File::open(folder.join(ABOUT))?;
+    let mut notes = made.notes;
+    notes.extend(age_of(made.keep, &used));
+    let _ = held.set_modified(SystemTime::now());
+    drop_unused(&place);
+    Ok(Kept {
+        folder,
+        notes,
+        held,
+    })
+}
+
+fn about(folder: &Path) -> Option<Made> {
+    serde_json::from_slice(&fs::read(folder.join(ABOUT)).ok()?).ok()
+}
+
+fn is_good(made: &Made, folder: &Path, inputs: &Inputs) -> bool {
+    let is_young = || age(&folder.join(ABOUT)).is_some_and(|it| it < DAY);
+    let is_new = match made.keep {
+        Keep::Always => true,
+        Keep::WhileLinksStay => made.links == inputs.links,
+        Keep::ForADay => made.links == inputs.links && is_young(),
+        Keep::Never => false,
+    };
+    // Cleaners go by the age of files.
+    is_new && size(&folder.join(PACKAGES)).is_ok_and(|it| it == made.size)
+}
+
+/// A sentence, if it may be older than the newest packages.
+fn age_of(keep: Keep, about: &File) -> Option<String> {
+    let made = about.metadata().ok()?.modified().ok()?;
+    let minutes = made.elapsed().ok()?.as_secs() / 60;
+    (keep == Keep::ForADay && minutes > 0).then(|| {
+        format!(
+            "The dependencies are those that were newest {minutes} minutes ago; \
+             PIP_NO_CACHE_DIR=1 looks again."
+        )
+    })
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
+}
+
+fn size(folder: &Path) -> io::Result<(u64, u64)> {
+    let mut sum = (0, 0);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (files, bytes) = match entry.file_type()?.is_dir() {
+            true => size(&entry.path())?,
+            false => (1, entry.metadata()?.len()),
+        };
+        sum = (sum.0 + files, sum.1 + bytes);
+    }
+    Ok(sum)
+}
+
+/// Removes what nobody has used for long.
+fn drop_unused(place: &Path) {
+    let others = place.parent().and_then(|it| fs::read_dir(it).ok());
+    for other in others.into_iter().flatten().flatten() {
+        let path = other.path();
+        let is_unused = age(&path).is_some_and(|it| it > UNUSED);
+        if is_unused && File::open(&path).is_ok_and(|it| it.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}

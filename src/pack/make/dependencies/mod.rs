@@ -1,0 +1,97 @@
+//! The dependencies of a project: which they are, and installing them.
+//!
+//! The project's file says what is wanted ([`source`]), pip installs it
+//! ([`install`](install())), what only this machine has is taken out ([`tidy`]), and
+//! the finished folder is kept for the next pack ([`kept`]).
+
+mod explain;
+mod inputs;
+mod kept;
+mod pip;
+mod source;
+mod strip;
+mod tidy;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::Options;
+use inputs::Inputs;
+use kept::{Keep, Made};
+use pip::Installed;
+use source::Source;
+
+/// Dependencies that are installed.
+#[derive(Debug, Default)]
+pub struct Dependencies {
+    /// The finished `site-packages`; nothing if there are none.
+    pub folder: Option<PathBuf>,
+    /// The files that name them, as in `uv.lock`.
+    pub source: Option<String>,
+    /// Whole sentences for the user.
+    pub notes: Vec<String>,
+    /// Nobody replaces the folder as long as this is open.
+    _held: Option<File>,
+}
+
+/// Installs them, unless an earlier pack has. `finish` is called with the new folder
+/// before it is kept.
+///
+/// # Errors
+/// One sentence with its mend; nothing half-made is left.
+pub fn install(
+    project: &Path,
+    options: &Options,
+    say: &dyn Fn(&str),
+    finish: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Dependencies> {
+    if options.no_dependencies {
+        return Ok(Dependencies::default());
+    }
+    let (source, notes) = Source::find(project, options)?;
+    let Some(source) = source else {
+        return Ok(Dependencies {
+            notes,
+            ..Dependencies::default()
+        });
+    };
+    let inputs = Inputs::read(&source, project, options)?;
+    let kept = kept::obtain(&inputs, |folder, log| {
+        let answer = source.requirements(project, options)?;
+        let installed = pip::install(&answer, project, options, folder, log, say)?;
+        let packages = folder.join(kept::PACKAGES);
+        let mut notes = Vec::new();
+        if options.strip {
+            let saved = strip::strip(&packages)? as f64 / 1e6;
+            notes.push(format!(
+                "Left out {saved:.1} MB of tests and type stubs of the dependencies."
+            ));
+        }
+        tidy::tidy(&packages)?;
+        finish(&packages)?;
+        Ok(Made::new(keep(&inputs, &installed), notes))
+    })?;
+    let folder = kept.folder.join(kept::PACKAGES);
+    let is_empty = fs::read_dir(&folder)?.next().is_none();
+    Ok(Dependencies {
+        folder: (!is_empty).then_some(folder),
+        source: Some(source.names()),
+        notes: [notes, kept.notes].concat(),
+        _held: Some(kept.held),
+    })
+}
+
+/// How long what was installed may be taken for what pip would install now.
+fn keep(inputs: &Inputs, installed: &Installed) -> Keep {
+    if installed.has_folders {
+        Keep::Never
+    } else if inputs.is_hashed || installed.is_hashed {
+        Keep::Always
+    } else if !installed.moves && (installed.is_locked || inputs.pins_all(&installed.names)) {
+        Keep::WhileLinksStay
+    } else {
+        Keep::ForADay
+    }
+}

@@ -1,0 +1,197 @@
+//! Where a project says what it depends on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::pack::make::{Options, python};
+
+const PROJECT: &str = "pyproject.toml";
+
+/// The files that say it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Source {
+    /// Files of requirements, as pip reads them.
+    pub plain: Vec<PathBuf>,
+    /// A file of another kind.
+    pub read: Option<PathBuf>,
+}
+
+/// Requirements of pip.
+#[derive(Debug, Default, Deserialize)]
+pub struct Requirements {
+    /// Files of requirements, as pip reads them.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+    /// Further lines of such a file.
+    pub lines: Vec<String>,
+    /// Locked ones without a hash, such as folders and commits.
+    pub unhashed: Vec<String>,
+    /// Whether they are all, and nothing is to be resolved.
+    pub locked: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Refused { error: String },
+    Found(Requirements),
+}
+
+impl Source {
+    /// What the options name, else the first that the project has; and sentences
+    /// for the user.
+    ///
+    /// # Errors
+    /// A named file is not there, or files do not go together: one sentence.
+    pub fn find(project: &Path, options: &Options) -> Result<(Option<Source>, Vec<String>)> {
+        if !options.requirements.is_empty() {
+            return Ok((Some(Self::named(&options.requirements)?), Vec::new()));
+        }
+        const ORDER: [&str; 6] = [
+            "pylock.toml",
+            "uv.lock",
+            "requirements.txt",
+            PROJECT,
+            "Pipfile.lock",
+            "poetry.lock",
+        ];
+        let mut there = Vec::new();
+        for name in ORDER {
+            let is_there = project.join(name).is_file();
+            if is_there && (name != PROJECT || speaks_of_dependencies(&project.join(name))?) {
+                there.push(name);
+            }
+        }
+        let Some(first) = there.first() else {
+            let asked = options.extra.first().map(|it| ("extra", it));
+            if let Some((kind, name)) = asked.or(options.group.first().map(|it| ("group", it))) {
+                bail!("The project names no dependencies, so there is no {kind} '{name}'");
+            }
+            let files = format!("{} or {}", ORDER[..5].join(", "), ORDER[5]);
+            return Ok((
+                None,
+                vec![format!(
+                    "No dependencies: there is no {files} that names any."
+                )],
+            ));
+        };
+        let unused = there
+            .iter()
+            .find(|it| first == &PROJECT && it.ends_with(".lock"));
+        let note = unused.map(|it| {
+            format!("The dependencies are those of {first}; to take the locked ones: -r {it}")
+        });
+        let source = Self::named(&[project.join(first)])?;
+        Ok((Some(source), note.into_iter().collect()))
+    }
+
+    fn named(files: &[PathBuf]) -> Result<Source> {
+        let mut source = Source::default();
+        for file in files {
+            let shown = file.display();
+            let real = fs::canonicalize(file)
+                .with_context(|| format!("The requirements file '{shown}' cannot be read"))?;
+            if !is_of_another_kind(file) {
+                source.plain.push(real);
+            } else if source.read.replace(real).is_some() {
+                bail!("-r takes one lock file or pyproject.toml, and '{shown}' is another");
+            }
+        }
+        match &source.read {
+            Some(file) if !source.plain.is_empty() && !file.ends_with(PROJECT) => bail!(
+                "'{}' has all that is to be installed; leave out the other files of -r",
+                file.display()
+            ),
+            _ => Ok(source),
+        }
+    }
+
+    /// All files.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.plain.iter().chain(&self.read)
+    }
+
+    /// The files' names, as in `uv.lock`.
+    pub fn names(&self) -> String {
+        let names = self.files().filter_map(|it| it.file_name());
+        let names: Vec<_> = names.map(|it| it.to_string_lossy()).collect();
+        names.join(", ")
+    }
+
+    /// What pip is to install.
+    ///
+    /// # Errors
+    /// The file cannot be understood, or lacks what was asked for: one sentence.
+    pub fn requirements(&self, project: &Path, options: &Options) -> Result<Requirements> {
+        let files = self.plain.clone();
+        let Some(file) = &self.read else {
+            let asked = options.extra.iter().map(|it| ("extra", it));
+            let mut asked = asked.chain(options.group.iter().map(|it| ("group", it)));
+            if let Some((kind, name)) = asked.next() {
+                bail!(
+                    "{} has no {kind}s; to have '{name}', name the file that has it, as in -r {PROJECT}",
+                    self.names()
+                );
+            }
+            return Ok(Requirements {
+                files,
+                ..Requirements::default()
+            });
+        };
+        let question = serde_json::json!({
+            "file": file, "project": project,
+            "extras": options.extra, "groups": options.group,
+        });
+        let done = python::command()
+            .args(["-I", "-m", "_rgunicorn.requirements"])
+            .arg(question.to_string())
+            .stdin(Stdio::null())
+            .output()
+            .context("The interpreter cannot be started")?;
+        match serde_json::from_slice(&done.stdout) {
+            Ok(Answer::Found(found)) => Ok(Requirements { files, ..found }),
+            Ok(Answer::Refused { error }) => bail!("{error}"),
+            Err(_) => bail!(
+                "{} cannot be read:\n{}",
+                file.display(),
+                String::from_utf8_lossy(&done.stderr).trim_end()
+            ),
+        }
+    }
+}
+
+/// Whether a file is to be read by us and not by pip; its name tells.
+fn is_of_another_kind(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let of_tools = [PROJECT, "uv.lock", "poetry.lock", "Pipfile.lock"];
+    // PEP 751: pylock.toml, pylock.NAME.toml
+    of_tools.contains(&&*name) || name.starts_with("pylock.") && name.ends_with(".toml")
+}
+
+/// Many projects have the file for their tools' settings alone.
+fn speaks_of_dependencies(file: &Path) -> Result<bool> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct PyProject {
+        project: Project,
+        dependency_groups: toml::Table,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct Project {
+        dependencies: Option<toml::Value>,
+        optional_dependencies: toml::Table,
+        dynamic: Vec<String>,
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    let found: PyProject =
+        toml::from_str(&text).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(found.project.dependencies.is_some()
+        || !found.project.optional_dependencies.is_empty()
+        || !found.dependency_groups.is_empty()
+        || found.project.dynamic.iter().any(|it| it == "dependencies"))
+}

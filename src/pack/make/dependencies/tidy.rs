@@ -1,0 +1,181 @@
+//! From what pip has installed to what is the same on every machine.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Moves all from one folder into another; what is there already stays.
+pub fn merge(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if !target.exists() {
+            fs::rename(entry.path(), target)?;
+        } else if target.is_dir() && entry.file_type()?.is_dir() {
+            merge(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out what differs from machine to machine: commands with the path of this
+/// Python, compiled modules, notes of what was asked for and where it came from. The
+/// lists of the packages' files are made anew.
+///
+/// # Errors
+/// A file cannot be read or written; it is named.
+pub fn tidy(packages: &Path) -> Result<()> {
+    let commands = packages.join("bin");
+    if commands.is_dir() {
+        for file in files(&commands)? {
+            if is_command_of_python(&file)? {
+                remove(&file)?;
+            }
+        }
+    }
+    for file in files(packages)? {
+        let is_compiled = file.components().any(|it| it.as_os_str() == "__pycache__");
+        if is_compiled || is_a_note(&file)? {
+            remove(&file)?;
+            continue;
+        }
+        let name = || file.display().to_string();
+        let mode = fs::symlink_metadata(&file)
+            .with_context(name)?
+            .permissions()
+            .mode();
+        let mode = if mode & 0o111 == 0 { 0o644 } else { 0o755 };
+        fs::set_permissions(&file, Permissions::from_mode(mode)).with_context(name)?;
+    }
+    for entry in fs::read_dir(packages)? {
+        let record = entry?.path().join("RECORD");
+        if record.is_file() {
+            rewrite(&record, packages).with_context(|| format!("{}", record.display()))?;
+        }
+    }
+    remove_empty(packages)?;
+    Ok(())
+}
+
+/// All files below a folder, in no order.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let read = || format!("The folder {} cannot be read", folder.display());
+        for entry in fs::read_dir(&folder).with_context(read)? {
+            let entry = entry.with_context(read)?;
+            let is_folder = entry.file_type().with_context(read)?.is_dir();
+            let list = if is_folder { &mut folders } else { &mut found };
+            list.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+pub fn remove(file: &Path) -> Result<()> {
+    fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))
+}
+
+/// Removes folders with nothing in them, but for this one itself.
+pub fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty(&entry.path())?;
+            if fs::read_dir(entry.path())?.next().is_none() {
+                fs::remove_dir(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// pip makes these, and begins them with the path of this Python. A long path stands
+/// in the second line.
+fn is_command_of_python(file: &Path) -> Result<bool> {
+    let text = fs::read(file).with_context(|| format!("{}", file.display()))?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let (first, second) = (lines.next().unwrap_or(b""), lines.next().unwrap_or(b""));
+    let has = |line: &[u8], word: &[u8]| line.windows(word.len()).any(|it| it == word);
+    Ok(first.starts_with(b"#!") && (has(first, b"python") || second.starts_with(b"'''exec'")))
+}
+
+/// Whether somebody asked for the package itself (PEP 376), and at which place of this
+/// machine it was (PEP 610).
+fn is_a_note(file: &Path) -> Result<bool> {
+    let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
+    if !folder.to_string_lossy().ends_with(".dist-info") {
+        return Ok(false);
+    }
+    Ok(match file.file_name().unwrap_or_default().to_str() {
+        Some("REQUESTED") => true,
+        Some("direct_url.json") => {
+            let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+            text.contains("\"file:")
+        }
+        _ => false,
+    })
+}
+
+/// Leaves in a list what is there, with the paths that it has here (the Binary
+/// distribution format, "Recording installed projects").
+fn rewrite(record: &Path, packages: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(record)?;
+    let mut rows = BTreeSet::new();
+    for row in text.lines() {
+        // A name with a comma or a quote is in quotes.
+        let (name, rest) = match row.strip_prefix('"').and_then(|it| it.split_once("\",")) {
+            Some((name, rest)) => (name.replace("\"\"", "\""), rest),
+            None => match row.split_once(',') {
+                Some((name, rest)) => (name.to_owned(), rest),
+                None => continue,
+            },
+        };
+        // What was beside the folder of packages is in it.
+        let steps_up = |it: &Component<'_>| *it == Component::ParentDir;
+        let path: PathBuf = Path::new(&name).components().skip_while(steps_up).collect();
+        if packages.join(&path).is_file() {
+            let name = path.display().to_string();
+            rows.insert(match name.contains([',', '"']) {
+                true => format!("\"{}\",{rest}\n", name.replace('"', "\"\"")),
+                false => format!("{name},{rest}\n"),
+            });
+        }
+    }
+    fs::write(record, rows.into_iter().collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_what_is_there_by_where_it_is() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let info = dir.path().join("one-1.dist-info");
+        fs::create_dir_all(&info).expect("a folder");
+        fs::create_dir(dir.path().join("share")).expect("a folder");
+        for name in [
+            "one.py",
+            "a,b.txt",
+            "share/one.txt",
+            "one-1.dist-info/REQUESTED",
+        ] {
+            fs::write(dir.path().join(name), "").expect("a file");
+        }
+        let rows = "../../share/one.txt,,\none.py,sha256=x,0\n\"a,b.txt\",,\n../../bin/one,,\n\
+                    __pycache__/one.cpython-313.pyc,,\none-1.dist-info/REQUESTED,,\n\
+                    one-1.dist-info/RECORD,,\n";
+        fs::write(info.join("RECORD"), rows).expect("a file");
+        tidy(dir.path()).expect("it is tidied");
+        let rows = fs::read_to_string(info.join("RECORD")).expect("a list");
+        let wanted =
+            "\"a,b.txt\",,\none-1.dist-info/RECORD,,\none.py,sha256=x,0\nshare/one.txt,,\n";
+        assert_eq!(rows, wanted);
+    }
+}

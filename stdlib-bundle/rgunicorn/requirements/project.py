@@ -1,0 +1,77 @@
+"""`pyproject.toml` (PEP 621, PEP 735)."""
+
+from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
+from pip._vendor.packaging.utils import canonicalize_name
+
+from .wanted import Refusal, check_asked, read_toml
+
+
+def read(wanted, extras, groups):
+    file = wanted.file
+    whole = read_toml(file)
+    project = whole.get("project", {})
+    optional = _canonical(project.get("optional-dependencies", {}))
+    tables = _canonical(whole.get("dependency-groups", {}))
+    check_asked(file, "extra", extras, optional)
+    check_asked(file, "group", groups, tables)
+    lines = list(project.get("dependencies", []))
+    if "dependencies" in project.get("dynamic", []):
+        lines += _dynamic(file, whole)
+    for name in sorted(extras):
+        lines += optional[name]
+    for name in sorted(groups):
+        lines += _group(file, tables, name, ())
+    own = canonicalize_name(project.get("name", ""))
+    seen = set(extras)
+    while lines:
+        line = lines.pop(0)
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement as error:
+            raise Refusal(f"{file} has {line!r}, which is no requirement: {error}") from None
+        if canonicalize_name(requirement.name) != own:
+            wanted.require(line)
+            continue
+        # "shop[all]" in shop's own extras stands for others of them.
+        more = {canonicalize_name(extra) for extra in requirement.extras} - seen
+        check_asked(file, "extra", more, optional)
+        seen |= more
+        for name in sorted(more):
+            lines += optional[name]
+
+
+def _canonical(table):
+    return {canonicalize_name(name): value for name, value in table.items()}
+
+
+def _dynamic(file, whole):
+    """Those that setuptools would read from files."""
+    told = whole.get("tool", {}).get("setuptools", {}).get("dynamic", {}).get("dependencies", {})
+    names = told.get("file") if isinstance(told, dict) else None
+    if not names:
+        raise Refusal(
+            f"{file} leaves its dependencies to its build system; write them there, or into a "
+            "requirements.txt"
+        )
+    lines = []
+    for name in [names] if isinstance(names, str) else names:
+        for line in (file.parent / name).read_text("utf-8").splitlines():
+            line = line.partition(" #")[0].strip()
+            if line and not line.startswith("#"):
+                lines.append(line)
+    return lines
+
+
+def _group(file, tables, name, within):
+    if name in within:
+        raise Refusal(f"{file} has a group '{name}' that includes itself")
+    if name not in tables:
+        raise Refusal(f"{file} includes a group '{name}', which is not there")
+    lines = []
+    for item in tables[name]:
+        if isinstance(item, str):
+            lines.append(item)
+        else:
+            other = canonicalize_name(item["include-group"])
+            lines += _group(file, tables, other, (*within, name))
+    return lines
