@@ -48,6 +48,7 @@ mod metrics;
 mod names;
 mod overload;
 mod pack;
+mod pack_dependencies;
 mod paths;
 mod peer_suites;
 mod pidfile;

@@ -3,9 +3,10 @@
 use std::env;
 use std::path::Path;
 
-/// The sentence, without a full stop. `said` is all that pip has printed.
-pub fn explain(said: &str) -> String {
-    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+/// The sentence, without a full stop. `said` is all that pip has printed, `log` what
+/// it has logged.
+pub fn explain(said: &str, log: &str) -> String {
+    let lines: Vec<&str> = said.lines().chain(log.lines()).map(str::trim).collect();
     let ways = [full_disk, wrong_hash, conflict, no_package, not_built];
     ways.iter()
         .find_map(|way| way(&lines))
@@ -31,12 +32,20 @@ fn full_disk(lines: &[&str]) -> Option<String> {
 }
 
 fn wrong_hash(lines: &[&str]) -> Option<String> {
-    if has(lines, "Hashes are required in --require-hashes mode") {
-        let name = lines.iter().find_map(|line| line.split_once(" --hash="));
-        let name = name.map_or("one", |(name, _)| name);
+    let missing = [
+        "Hashes are required in --require-hashes mode",
+        "These do not:",
+    ];
+    let missing = lines
+        .iter()
+        .position(|line| missing.iter().any(|it| line.contains(it)));
+    if let Some(start) = missing {
+        let next = lines.get(start + 1).unwrap_or(&"one of them");
+        let name = next.split([' ', '<', '>', '=', '!', '~', ';']).next();
         return Some(format!(
-            "There are hashes of some dependencies and none of {name}: give hashes of all \
-             dependencies, or of none"
+            "Some dependencies have hashes and {} has none: give hashes of all dependencies \
+             and of what they need, or of none",
+            name.unwrap_or_default()
         ));
     }
     let start = lines
@@ -75,53 +84,59 @@ fn conflict(lines: &[&str]) -> Option<String> {
 
 fn no_package(lines: &[&str]) -> Option<String> {
     const START: &str = "ERROR: Could not find a version that satisfies the requirement ";
-    let found = after(lines, START);
+    const IGNORED: &str = "ERROR: Ignored the following versions that require a different python";
     let unreachable = [
         "connection broken by",
-        "Could not fetch URL",
+        "connection error: ",
         "Max retries exceeded",
     ];
     let is_unreachable = unreachable.iter().any(|it| has(lines, it));
-    let Some(found) = found else {
+    let Some(found) = after(lines, START) else {
         return is_unreachable.then(|| {
             "An address of packages cannot be reached: look at the network and the proxy".to_owned()
         });
     };
     let (wanted, versions) = found
         .rsplit_once(" (from versions: ")
-        .unwrap_or((found, "none"));
+        .unwrap_or((found, "none)"));
     let wanted = without_place(wanted);
-    let versions: Vec<_> = versions.trim_end_matches(')').split(", ").collect();
-    let other_python = has(
-        lines,
-        "Ignored the following versions that require a different python",
-    );
-    Some(match versions[..] {
-        _ if is_unreachable => format!(
+    if has(lines, "problem confirming the ssl certificate") {
+        return Some(format!(
+            "The certificate of the index of packages is not trusted, so there is no {wanted}: \
+             name the file with its authority by PIP_CERT"
+        ));
+    }
+    if is_unreachable {
+        return Some(format!(
             "The index of packages cannot be reached, so there is no {wanted}: look at the \
              network and the proxy, or give the packages by --find-links DIR --no-index"
-        ),
-        ["none"] if other_python => format!(
-            "No version of {wanted} is for Python {}: take another version or package",
+        ));
+    }
+    let demanded = wanted.split_once("==").map(|(_, version)| version.trim());
+    let ignored = after(lines, IGNORED).unwrap_or_default();
+    let is_for_others = ignored.split([' ', ';']).any(|it| Some(it) == demanded);
+    if is_for_others || !ignored.is_empty() && versions == "none)" {
+        return Some(format!(
+            "There is no {wanted} for Python {}: demand another version or package",
             env!("RGUNICORN_PYTHON_MINOR")
-        ),
-        ["none"] => format!(
+        ));
+    }
+    if versions == "none)" {
+        return Some(format!(
             "There is no package {wanted} for this Python and machine where pip looks: look at \
              its name, and name the place that has it by --index-url or --find-links"
-        ),
-        _ => {
-            let newest = &versions[versions.len().saturating_sub(5)..];
-            let before = if newest.len() < versions.len() {
-                "..., "
-            } else {
-                ""
-            };
-            format!(
-                "There is no version {wanted}, but {before}{}: demand one that is there",
-                newest.join(", ")
-            )
-        }
-    })
+        ));
+    }
+    let versions: Vec<_> = versions.trim_end_matches(')').split(", ").collect();
+    let newest = &versions[versions.len().saturating_sub(5)..];
+    let before = match newest.len() < versions.len() {
+        true => "..., ",
+        false => "",
+    };
+    Some(format!(
+        "There is no version {wanted}, but {before}{}: demand one that is there",
+        newest.join(", ")
+    ))
 }
 
 fn not_built(lines: &[&str]) -> Option<String> {

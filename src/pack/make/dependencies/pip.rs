@@ -167,12 +167,13 @@ fn run(mut command: Command, log: &Path, say: &dyn Fn(&str)) -> Result<()> {
         return Ok(());
     }
     said += &String::from_utf8_lossy(&errors);
-    if !log.exists() {
+    let logged = fs::read_to_string(log).unwrap_or_default();
+    if logged.is_empty() {
         fs::write(log, &said)?;
     }
     bail!(
         "{}; the whole log is in {}",
-        explain::explain(&said),
+        explain::explain(&said, &logged),
         log.display()
     )
 }
