@@ -22,7 +22,7 @@ pub(super) const MAX_UNPACKED: u64 = 4 << 30;
 /// which bombs come near, is a thousandth.
 pub(super) const MAX_RATIO: u64 = 200;
 /// Below this, in bytes, no ratio is suspicious: nobody's disk is filled by it.
-const HARMLESS: u64 = 64 << 20;
+pub(super) const HARMLESS: u64 = 64 << 20;
 /// Linux's limit for one name (NAME_MAX), and room for the cache folder's own
 /// path below PATH_MAX.
 const MAX_NAME: usize = 255;

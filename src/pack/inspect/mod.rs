@@ -1,15 +1,137 @@
-//! What is inside a pack of any form.
+//! What is inside a pack of any form: how large it is and by what, under which
+//! licences, and what of it will not run.
+//!
+//! A file is read once, without unpacking or running anything, into a
+//! [`Survey`]; all that is told comes from there. Only `--check` runs what is
+//! inside.
 
+mod binary;
+mod forms;
+mod image;
+mod metadata;
+mod native;
 mod options;
+mod output;
+mod packages;
+mod sizes;
+mod survey;
+mod text;
 
-use anyhow::{Result, bail};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::label::Label;
+use super::tree::Tree;
+use crate::python;
+use forms::{Form, Pack};
+use packages::Contents;
+use survey::Survey;
+use text::shown;
 
 pub use options::Options;
 
-/// Shows it.
+/// Shows what is inside a file.
 ///
 /// # Errors
 /// One sentence with its mend.
-pub fn inspect(_options: &Options) -> Result<()> {
-    bail!("Inspecting is not there yet")
+pub fn inspect(options: &Options) -> Result<()> {
+    let file = options.file.as_deref().unwrap_or(python::executable());
+    let pack = Pack::open(file)?;
+    let contents = Contents::of(&pack.survey);
+    let rows = sizes::rows(&pack, &contents);
+    let outputs = [&options.html, &options.sbom];
+    if !outputs
+        .into_iter()
+        .flatten()
+        .any(|it| output::is_stdout(it))
+    {
+        let report = report(file, &pack, &contents, &rows);
+        output::print(report.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What of a pack will not load, before it is packed: whole sentences, each with
+/// its mend.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn native_notes(tree: &Tree) -> Result<Vec<String>> {
+    let survey = Survey::of_tree(tree)?;
+    let contents = Contents::of(&survey);
+    Ok(native::notes(&survey, &contents, minor(python::version())))
+}
+
+/// All that is printed.
+fn report(file: &Path, pack: &Pack, contents: &Contents, rows: &[sizes::Row]) -> String {
+    let mut report = head(file, pack);
+    let _ = write!(report, "\n{}", sizes::table(rows));
+    let notes = notes(pack, contents);
+    if !notes.is_empty() {
+        let _ = write!(report, "\nWill not load:\n  {}\n", notes.join("\n  "));
+    }
+    report
+}
+
+/// What the file is, in a few lines.
+fn head(file: &Path, pack: &Pack) -> String {
+    let mut head = format!(
+        "{} is {} of {}",
+        shown(&file.display().to_string()),
+        pack.form,
+        text::size(pack.size)
+    );
+    if let Some(title) = title(pack.label.as_ref()) {
+        let _ = write!(head, ": {}", shown(&title));
+    }
+    head.push('\n');
+    let versions = match (&pack.label, &pack.program) {
+        (Some(label), _) => format!(
+            "Made by rgunicorn {}, for Python {}",
+            shown(&label.rgunicorn),
+            shown(&label.python)
+        ),
+        (None, Some(program)) if program.is_this => format!(
+            "rgunicorn {} with Python {}",
+            env!("CARGO_PKG_VERSION"),
+            python::version()
+        ),
+        (None, Some(program)) => {
+            let version = program.version.as_deref();
+            format!("rgunicorn {}", version.unwrap_or("of an unknown version"))
+        }
+        (None, None) => "It has no label, so it was made by hand".to_owned(),
+    };
+    head.push_str(&versions);
+    head.push('\n');
+    if pack.form != Form::Zip && pack.program.as_ref().is_none_or(|it| !it.is_this) {
+        head.push_str("Its executable is another build than this one\n");
+    }
+    head
+}
+
+/// The name and version of a site.
+fn title(label: Option<&Label>) -> Option<String> {
+    let label = label?;
+    let name = label.name.as_ref()?;
+    Some(match &label.version {
+        Some(version) => format!("{name} {version}"),
+        None => name.clone(),
+    })
+}
+
+fn notes(pack: &Pack, contents: &Contents) -> Vec<String> {
+    let version = pack
+        .label
+        .as_ref()
+        .map_or(python::version(), |it| &it.python);
+    native::notes(&pack.survey, contents, minor(version))
+}
+
+/// `3.13` of `3.13.5`.
+fn minor(version: &str) -> &str {
+    let dots = version.match_indices('.').nth(1);
+    dots.map_or(version, |(end, _)| &version[..end])
 }

@@ -1,0 +1,307 @@
+//! The forms that a pack can have, each read to the same view of it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use memchr::memmem;
+
+use super::super::check::{Archive, Entry};
+use super::super::error::{Fault, Problem};
+use super::super::label::{self, Label};
+use super::super::{Error, appended};
+use super::image;
+use super::survey::{Size, Survey, tells_something};
+use crate::python;
+
+/// A pack that was looked at.
+#[derive(Debug)]
+pub struct Pack {
+    pub form: Form,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Packs that were made by hand have none.
+    pub label: Option<Label>,
+    pub program: Option<Program>,
+    pub survey: Survey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    Zip,
+    Executable,
+    Image,
+    /// An executable without a site.
+    Bare,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Zip => "a zip",
+            Self::Executable => "an executable with a site",
+            Self::Image => "a container image",
+            Self::Bare => "an executable without a site",
+        })
+    }
+}
+
+/// The executable in a pack.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub size: Size,
+    /// Whether it is byte for byte the running one, so that what this knows of
+    /// itself is true of it.
+    pub is_this: bool,
+    /// The version of rgunicorn that it is, where that was looked for.
+    pub version: Option<String>,
+}
+
+impl Pack {
+    /// Reads a file of any form.
+    ///
+    /// # Errors
+    /// It is no pack, or a damaged or hostile one; one sentence with its mend.
+    pub fn open(path: &Path) -> Result<Self> {
+        let used = || format!("Cannot use {}", path.display());
+        let file = File::open(path).with_context(used)?;
+        let metadata = file.metadata().with_context(used)?;
+        if !metadata.is_file() {
+            bail!(
+                "Cannot use {}: it is not a file; name a zip, an executable or an image.",
+                path.display()
+            );
+        }
+        let read = Kind::of(&file).and_then(|kind| match kind {
+            Kind::Zip => zip(&file, path, None),
+            Kind::Program { end, site } => program(&file, path, end, site),
+            Kind::Tar => in_tar(&file),
+            Kind::Other => Err(anyhow!(
+                "it is no zip, no executable of rgunicorn's and no container image; name a file \
+                 that 'rgunicorn pack' has made"
+            )),
+        });
+        let mut pack = read.map_err(|error| match error.downcast::<Error>() {
+            // It names the file already.
+            Ok(error) => error.into(),
+            Err(error) => anyhow!("Cannot use {}: {error:#}.", path.display()),
+        })?;
+        pack.size = metadata.len();
+        if let Some(text) = pack.survey.texts.get(label::NAME) {
+            let read = serde_json::from_str(text).map_err(|error| {
+                anyhow!(
+                    "Cannot use {}: {} in it is no label of a pack ({error}); pack it again.",
+                    path.display(),
+                    label::NAME
+                )
+            });
+            pack.label = Some(read?);
+        }
+        Ok(pack)
+    }
+
+    fn new(form: Form, survey: Survey) -> Self {
+        Self {
+            form,
+            size: 0,
+            label: None,
+            program: None,
+            survey,
+        }
+    }
+}
+
+enum Kind {
+    Zip,
+    /// Its bytes, and whether a site follows.
+    Program {
+        end: u64,
+        site: bool,
+    },
+    Tar,
+    Other,
+}
+
+impl Kind {
+    fn of(mut file: &File) -> Result<Self> {
+        if let Some(end) = appended::end_of_program(&mut file)? {
+            return Ok(Self::Program {
+                end: end.program,
+                site: appended::locate(&mut file)?.is_some(),
+            });
+        }
+        let mut start = [0; 512];
+        let length = read_up_to(file, &mut start)?;
+        Ok(match &start[..length] {
+            [b'P', b'K', ..] => Self::Zip,
+            // The magic of POSIX and of GNU.
+            block if block.get(257..262) == Some(b"ustar") => Self::Tar,
+            _ => Self::Other,
+        })
+    }
+}
+
+fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read_at(&mut buffer[length..], length as u64)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    Ok(length)
+}
+
+fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
+    let mut start = file;
+    start.seek(SeekFrom::Start(0))?;
+    let mut program = Program {
+        size: Size {
+            packed: end,
+            unpacked: end,
+        },
+        is_this: is_running(&mut start.take(end), end)?,
+        version: None,
+    };
+    if site {
+        return zip(file, path, Some(program));
+    }
+    program.version = match program.is_this {
+        true => Some(env!("CARGO_PKG_VERSION").to_owned()),
+        false => version(file, end)?,
+    };
+    if program.version.is_none() {
+        bail!("it is an executable, but none of rgunicorn's; name one that 'rgunicorn pack' made");
+    }
+    let mut pack = Pack::new(Form::Bare, Survey::default());
+    pack.program = Some(program);
+    Ok(pack)
+}
+
+/// Whether these bytes, of this number, are those of the running program.
+pub fn is_running(bytes: &mut dyn Read, length: u64) -> io::Result<bool> {
+    let own = File::open(python::executable());
+    let Ok(mut own) = own else {
+        return Ok(false);
+    };
+    match appended::end_of_program(&mut own) {
+        Ok(Some(end)) if end.program == length => {}
+        _ => return Ok(false),
+    }
+    own.seek(SeekFrom::Start(0))?;
+    let (mut one, mut other) = (vec![0; 256 << 10], vec![0; 256 << 10]);
+    let mut left = length;
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(one.len());
+        bytes.read_exact(&mut one[..count])?;
+        own.read_exact(&mut other[..count])?;
+        if one[..count] != other[..count] {
+            return Ok(false);
+        }
+        left -= count as u64;
+    }
+    Ok(true)
+}
+
+/// The version in the name that rgunicorn gives itself towards apps
+/// (`SERVER_SOFTWARE`); nothing if the program is another one.
+fn version(file: &File, length: u64) -> io::Result<Option<String>> {
+    const NAME: &[u8] = b"rgunicorn/";
+    /// More than any build has.
+    const LIMIT: u64 = 1 << 30;
+    let mut bytes = Vec::new();
+    let mut start = file;
+    start.seek(SeekFrom::Start(0))?;
+    start.take(length.min(LIMIT)).read_to_end(&mut bytes)?;
+    let mut places = memmem::find_iter(&bytes, NAME);
+    Ok(places.find_map(|place| {
+        let rest = &bytes[place + NAME.len()..];
+        let end = rest
+            .iter()
+            .position(|it| !it.is_ascii_digit() && *it != b'.');
+        let version = str::from_utf8(&rest[..end?]).ok()?;
+        (version.split('.').count() == 3).then(|| version.to_owned())
+    }))
+}
+
+fn zip(file: &File, path: &Path, program: Option<Program>) -> Result<Pack> {
+    let survey = zipped(file).map_err(|problem| Error {
+        zip: path.to_owned(),
+        problem,
+    })?;
+    let form = match program {
+        Some(_) => Form::Executable,
+        None => Form::Zip,
+    };
+    let mut pack = Pack::new(form, survey);
+    pack.program = program;
+    Ok(pack)
+}
+
+fn zipped(file: &File) -> Result<Survey, Problem> {
+    let Archive { mut zip, entries } = Archive::open(file)?;
+    let mut survey = Survey::default();
+    for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        let raw = zip.by_index_raw(entry.index);
+        let raw = raw.map_err(|error| damaged(entry, &error.to_string()))?;
+        let size = Size {
+            packed: raw.compressed_size(),
+            unpacked: entry.size,
+        };
+        drop(raw);
+        survey.files.insert(entry.path.clone(), size);
+        if tells_something(&entry.path) {
+            let content = zip.by_index(entry.index);
+            let content = content.map_err(|error| damaged(entry, &error.to_string()))?;
+            let mut bytes = Vec::new();
+            content
+                .take(entry.size.saturating_add(1))
+                .read_to_end(&mut bytes)
+                .map_err(|error| damaged(entry, &error.to_string()))?;
+            if bytes.len() as u64 != entry.size {
+                return Err(Fault::Size.of(&entry.path));
+            }
+            survey.look(&entry.path, &bytes);
+        }
+    }
+    Ok(survey)
+}
+
+fn damaged(entry: &Entry, why: &str) -> Problem {
+    Fault::Damaged(why.to_lowercase()).of(&entry.path)
+}
+
+fn in_tar(file: &File) -> Result<Pack> {
+    let mut survey = Survey::default();
+    let mut program: Option<Program> = None;
+    image::walk(file, &mut |found, content| {
+        match found.within {
+            image::Within::Site(path) if tells_something(path) => {
+                let mut bytes = Vec::new();
+                content.read_to_end(&mut bytes)?;
+                survey.look(path, &bytes);
+            }
+            image::Within::Site(_) => {}
+            image::Within::Program => {
+                program = Some(Program {
+                    size: Size::default(),
+                    is_this: is_running(content, found.size)?,
+                    version: None,
+                });
+            }
+        }
+        Ok(())
+    })
+    .map(|sizes| {
+        survey.files = sizes.site;
+        if let Some(program) = &mut program {
+            program.size = sizes.program;
+        }
+    })?;
+    let mut pack = Pack::new(Form::Image, survey);
+    pack.program = program;
+    Ok(pack)
+}

@@ -1,0 +1,355 @@
+//! The files in a container image: an OCI image layout (OCI Image Format
+//! Specification 1.1) in a tar, read layer by layer without writing anything.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::bufread::MultiGzDecoder;
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
+use sha2::{Digest, Sha256};
+
+use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_RATIO, MAX_UNPACKED};
+use super::survey::Size;
+
+/// A file in one of the layers.
+pub struct Found<'a> {
+    pub within: Within<'a>,
+    /// Bytes.
+    pub size: u64,
+    pub executable: bool,
+}
+
+/// What a file of an image belongs to.
+#[derive(Clone, Copy)]
+pub enum Within<'a> {
+    Program,
+    /// The site, with the path in it.
+    Site(&'a str),
+}
+
+/// The sizes of an image's files; packed ones are their parts of the layers.
+#[derive(Debug, Default)]
+pub struct Sizes {
+    pub program: Size,
+    pub site: BTreeMap<String, Size>,
+}
+
+/// What is called with each file and its content.
+pub type Visit<'v> = dyn FnMut(&Found<'_>, &mut dyn Read) -> Result<()> + 'v;
+
+/// Shows each file of the site and the program to `visit`.
+///
+/// # Errors
+/// `visit` fails, or the file is no such image, damaged or hostile: part of a
+/// sentence with its mend.
+pub fn walk(file: &File, visit: &mut Visit<'_>) -> Result<Sizes> {
+    let blobs = Blobs::of(file)?;
+    let manifest = blobs.manifest()?;
+    let config: ImageConfiguration = blobs.json(manifest.config(), "the configuration")?;
+    let places = Places::of(&config)?;
+    let mut layers = Layers {
+        places,
+        visit,
+        sizes: Sizes::default(),
+        unpacked: Cell::new(0),
+        packed: file.metadata()?.len(),
+        entries: 0,
+    };
+    for layer in manifest.layers() {
+        layers.read(&blobs, layer)?;
+    }
+    Ok(layers.sizes)
+}
+
+/// The files of the layout: their places in the tar, with their lengths.
+struct Blobs<'f> {
+    file: &'f File,
+    places: BTreeMap<String, (u64, u64)>,
+}
+
+/// Bytes that no description of an image has.
+const MAX_JSON: u64 = 4 << 20;
+
+impl<'f> Blobs<'f> {
+    fn of(mut file: &'f File) -> Result<Self> {
+        let damaged = "it is not a whole tar archive; make or copy it again";
+        file.rewind()?;
+        let mut places = BTreeMap::new();
+        let mut tar = tar::Archive::new(file);
+        for entry in tar.entries_with_seek().context(damaged)? {
+            let entry = entry.context(damaged)?;
+            ensure!(
+                places.len() < MAX_ENTRIES,
+                "it holds more files than an image would; make it again"
+            );
+            if entry.header().entry_type().is_file() {
+                let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+                places.insert(path, (entry.raw_file_position(), entry.size()));
+            }
+        }
+        Ok(Self { file, places })
+    }
+
+    /// The manifest of the image for Linux on x86-64.
+    fn manifest(&self) -> Result<ImageManifest> {
+        let Some(&place) = self.places.get("index.json") else {
+            bail!(
+                "it is a tar, but no OCI image layout; name one that 'rgunicorn pack --image' made"
+            );
+        };
+        let mut index: ImageIndex = parsed(&self.bytes(place)?, "index.json")?;
+        // What docker saves has another index below the first.
+        for _ in 0..2 {
+            let mut fitting = index.manifests().iter().filter(|it| is_for_us(it));
+            let Some(descriptor) = fitting.next() else {
+                break;
+            };
+            match descriptor.media_type() {
+                MediaType::ImageIndex => index = self.json(descriptor, "the index")?,
+                _ => return self.json(descriptor, "the manifest"),
+            }
+        }
+        bail!("it holds no image for Linux on x86-64; make it again")
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, of: &Descriptor, name: &str) -> Result<T> {
+        let bytes = self.bytes(self.place(of)?)?;
+        let hash = Sha256::digest(&bytes);
+        check_hash(of, &hash)?;
+        parsed(&bytes, name)
+    }
+
+    fn place(&self, of: &Descriptor) -> Result<(u64, u64)> {
+        let digest = of.as_digest_sha256().with_context(|| {
+            format!(
+                "it names a part by {:?}, which is no SHA-256; make it again",
+                of.digest()
+            )
+        })?;
+        let place = self.places.get(&format!("blobs/sha256/{digest}"));
+        place.copied().with_context(|| {
+            format!("its part blobs/sha256/{digest} is missing; make or copy it again")
+        })
+    }
+
+    fn bytes(&self, (start, length): (u64, u64)) -> Result<Vec<u8>> {
+        ensure!(
+            length <= MAX_JSON,
+            "its description is of {length} bytes, as no image's would be; make it again"
+        );
+        let mut bytes = Vec::new();
+        self.reader((start, length))?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn reader(&self, (start, length): (u64, u64)) -> io::Result<Take<&'f File>> {
+        let mut file = self.file;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file.take(length))
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| anyhow::anyhow!("{name} of the image is damaged ({error}); make it again"))
+}
+
+fn check_hash(of: &Descriptor, hash: &[u8]) -> Result<()> {
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    ensure!(
+        of.as_digest_sha256() == Some(&hash),
+        "its part {} is damaged; make or copy it again",
+        of.digest()
+    );
+    Ok(())
+}
+
+fn is_for_us(descriptor: &Descriptor) -> bool {
+    descriptor.platform().as_ref().is_none_or(|platform| {
+        platform.os().to_string() == "linux" && platform.architecture().to_string() == "amd64"
+    })
+}
+
+/// Where in the image the program and the site are, without the first `/`.
+struct Places {
+    program: String,
+    site: String,
+}
+
+impl Places {
+    /// The image runs the program, and tells it by a variable where the site is.
+    fn of(config: &ImageConfiguration) -> Result<Self> {
+        const SITE: &str = "RGUNICORN_APP_ZIP=";
+        let config = config.config().as_ref();
+        let entry = config.and_then(|it| it.entrypoint().as_ref()?.first());
+        let variables = config.and_then(|it| it.env().as_ref());
+        let site = variables.and_then(|all| all.iter().find_map(|it| it.strip_prefix(SITE)));
+        match (entry.map(|it| within(it)), site.map(|it| within(it))) {
+            (Some(Some(program)), Some(Some(site))) => Ok(Self { program, site }),
+            _ => bail!(
+                "it is a container image, but none of rgunicorn's; name one that \
+                 'rgunicorn pack --image' made"
+            ),
+        }
+    }
+
+    fn find<'a>(&self, path: &'a str) -> Option<Within<'a>> {
+        if path == self.program {
+            return Some(Within::Program);
+        }
+        let path = path.strip_prefix(&self.site)?.strip_prefix('/')?;
+        Some(Within::Site(path))
+    }
+}
+
+/// A path without its superfluous parts; nothing if it climbs out, or is empty.
+fn within(path: &str) -> Option<String> {
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts: Vec<&str> = parts.collect();
+    (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))
+}
+
+/// The reading of all layers, one on the other.
+struct Layers<'v, 'w> {
+    places: Places,
+    visit: &'v mut Visit<'w>,
+    sizes: Sizes,
+    /// Bytes so far.
+    unpacked: Cell<u64>,
+    /// Bytes of the whole image.
+    packed: u64,
+    entries: usize,
+}
+
+impl Layers<'_, '_> {
+    fn read(&mut self, blobs: &Blobs<'_>, layer: &Descriptor) -> Result<()> {
+        let (hasher, consumed) = (Cell::new(Sha256::new()), Cell::new(0));
+        let mut source = Watched {
+            inner: BufReader::new(blobs.reader(blobs.place(layer)?)?),
+            hasher: &hasher,
+            consumed: &consumed,
+        };
+        let unpacked = &Cell::new(self.unpacked.get());
+        let limits = (self.packed, unpacked);
+        let is_packed = match layer.media_type() {
+            MediaType::ImageLayer => false,
+            MediaType::ImageLayerGzip => true,
+            // What docker calls it.
+            MediaType::Other(name) if name.ends_with(".tar.gzip") => true,
+            other => bail!("it has a layer of the kind {other}; make it with gzip"),
+        };
+        if is_packed {
+            self.files(
+                &mut Bounded(MultiGzDecoder::new(&mut source), limits),
+                &consumed,
+            )?;
+        } else {
+            self.files(&mut Bounded(&mut source, limits), &consumed)?;
+        }
+        self.unpacked.set(unpacked.get());
+        io::copy(&mut source, &mut io::sink())?;
+        check_hash(layer, &hasher.take().finalize())
+    }
+
+    fn files(&mut self, content: &mut dyn Read, consumed: &Cell<u64>) -> Result<()> {
+        let damaged = "one of its layers cannot be read; make or copy it again";
+        let mut tar = tar::Archive::new(content);
+        for entry in tar.entries().context(damaged)? {
+            let mut entry = entry.context(damaged)?;
+            self.entries += 1;
+            ensure!(
+                self.entries <= MAX_ENTRIES,
+                "it holds more than {MAX_ENTRIES} files; leave out what the app does not need"
+            );
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let kind = entry.header().entry_type();
+            let Some(path) = within(&name) else {
+                ensure!(
+                    kind.is_dir() && !name.contains(".."),
+                    "its layers hold {name:?}, which climbs out; make it again"
+                );
+                continue;
+            };
+            let Some(within) = self.places.find(&path) else {
+                continue;
+            };
+            if kind.is_dir() {
+                continue;
+            }
+            ensure!(
+                kind.is_file(),
+                "its file {name:?} is a link or a special file; put the file itself in its place"
+            );
+            let before = consumed.get();
+            let found = Found {
+                within,
+                size: entry.size(),
+                executable: entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0),
+            };
+            (self.visit)(&found, &mut entry)?;
+            io::copy(&mut entry, &mut io::sink()).context(damaged)?;
+            let size = Size {
+                packed: consumed.get() - before,
+                unpacked: found.size,
+            };
+            match within {
+                Within::Program => self.sizes.program = size,
+                Within::Site(path) => {
+                    self.sizes.site.insert(path.to_owned(), size);
+                }
+            }
+        }
+        io::copy(tar.into_inner(), &mut io::sink()).context(damaged)?;
+        Ok(())
+    }
+}
+
+/// A layer as it lies in the file: hashed and counted while it is used up.
+struct Watched<'c, R> {
+    inner: BufReader<R>,
+    hasher: &'c Cell<Sha256>,
+    consumed: &'c Cell<u64>,
+}
+
+impl<R: Read> BufRead for Watched<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        let mut hasher = self.hasher.take();
+        hasher.update(&self.inner.buffer()[..count]);
+        self.hasher.set(hasher);
+        self.consumed.set(self.consumed.get() + count as u64);
+        self.inner.consume(count);
+    }
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// What is unpacked, as far as a site's may go: the bytes of the image, and those
+/// that have come of it.
+struct Bounded<'c, R>(R, (u64, &'c Cell<u64>));
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self(inner, (packed, unpacked)) = self;
+        let count = inner.read(buffer)?;
+        let sum = unpacked.get() + count as u64;
+        unpacked.set(sum);
+        if sum > MAX_UNPACKED || (sum > HARMLESS && sum / (*packed).max(1) > MAX_RATIO) {
+            return Err(io::Error::other("it unpacks to more than a site would"));
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,344 @@
+//! The packages in a pack, and whose each file is (PEP 376, the recording
+//! installed projects specification).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::super::SITE_PACKAGES;
+use super::metadata::{Metadata, normal_name};
+use super::survey::{Size, Survey, package_file};
+use super::text::shown;
+
+/// A package that was installed into the pack.
+#[derive(Clone, Debug)]
+pub struct Package {
+    pub metadata: Metadata,
+    pub files: Vec<String>,
+    pub size: Size,
+    /// Names of modules that `import` takes.
+    pub modules: BTreeSet<String>,
+    /// Hashes of what it was installed from, by algorithm, where that is told
+    /// (PEP 610).
+    pub hashes: BTreeMap<String, String>,
+}
+
+/// All files of a pack, shared out.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// In the order of their names.
+    pub packages: Vec<Package>,
+    /// The files that are the app's.
+    pub app: Vec<String>,
+    pub app_size: Size,
+    /// Those among the packages that no package has listed.
+    pub others: Vec<String>,
+    pub others_size: Size,
+}
+
+impl Package {
+    /// Its name and version, fit to be shown.
+    pub fn title(&self) -> String {
+        let Metadata { name, version, .. } = &self.metadata;
+        shown(format!("{name} {version}").trim())
+    }
+
+    /// Its name as PEP 503 has it.
+    pub fn key(&self) -> String {
+        normal_name(&self.metadata.name)
+    }
+}
+
+impl Contents {
+    /// Finds the packages, and gives each file to one of them or to the app.
+    pub fn of(survey: &Survey) -> Self {
+        let mut found: Vec<(String, Package)> = Vec::new();
+        for (path, text) in &survey.texts {
+            if let Some((folder, "METADATA")) = package_file(path) {
+                found.push((folder.to_owned(), package(survey, folder, text)));
+            }
+        }
+        found.sort_by_cached_key(|(folder, package)| (package.key(), folder.clone()));
+        let owners = Owners::of(survey, &found);
+        let mut contents = Self {
+            packages: found.into_iter().map(|(_, package)| package).collect(),
+            ..Self::default()
+        };
+        for (path, &size) in &survey.files {
+            let (files, sum) = match owners.of_file(path) {
+                Some(owner) => {
+                    let package = &mut contents.packages[owner];
+                    if let Some(module) = module(path) {
+                        package.modules.insert(module);
+                    }
+                    (&mut package.files, &mut package.size)
+                }
+                None if within_packages(path) => (&mut contents.others, &mut contents.others_size),
+                None => (&mut contents.app, &mut contents.app_size),
+            };
+            files.push(path.clone());
+            *sum = [*sum, size].into_iter().sum();
+        }
+        contents
+    }
+
+    /// The package that a file is of.
+    pub fn package_of(&self, path: &str) -> Option<&Package> {
+        let mut packages = self.packages.iter();
+        packages.find(|package| package.files.iter().any(|file| file == path))
+    }
+}
+
+fn package(survey: &Survey, folder: &str, text: &str) -> Package {
+    let mut metadata = Metadata::read(text);
+    if metadata.name.is_empty() {
+        // The folder is called NAME-VERSION.dist-info.
+        let name = folder.rsplit('/').next().unwrap_or_default();
+        metadata.name = name.split('-').next().unwrap_or_default().to_owned();
+    }
+    let text = |name: &str| survey.texts.get(&format!("{folder}/{name}"));
+    let listed = text("top_level.txt").into_iter().flat_map(|it| it.lines());
+    let origin = text("direct_url.json").and_then(|it| serde_json::from_str(it).ok());
+    Package {
+        metadata,
+        files: Vec::new(),
+        size: Size::default(),
+        modules: listed
+            .filter(|name| is_identifier(name) && is_module_of(survey, folder, name))
+            .map(str::to_owned)
+            .collect(),
+        hashes: origin.map(|it| hashes(&it)).unwrap_or_default(),
+    }
+}
+
+fn hashes(origin: &Value) -> BTreeMap<String, String> {
+    let told = origin["archive_info"]["hashes"].as_object();
+    let told = told.into_iter().flatten();
+    told.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .filter(|(_, value)| value.bytes().all(|it| it.is_ascii_hexdigit()))
+        .collect()
+}
+
+/// Old lists of modules name some that were never installed.
+fn is_module_of(survey: &Survey, folder: &str, name: &str) -> bool {
+    let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
+    let path = in_base(base, name);
+    let next = survey.files.range(path.clone()..).map(|(it, _)| it);
+    next.take_while(|it| it.starts_with(&path)).any(|it| {
+        it[path.len()..].starts_with('/') || module(it).is_some_and(|module| module == name)
+    })
+}
+
+/// The module at the top that this file is, or is in.
+fn module(path: &str) -> Option<String> {
+    let within = path
+        .strip_prefix(SITE_PACKAGES)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(path);
+    let name = match within.split_once('/') {
+        // A folder is one when it has code directly in it.
+        Some((folder, "__init__.py" | "__init__.pyc")) => folder,
+        Some(_) => return None,
+        None => {
+            let (stem, kind) = within.split_once('.')?;
+            let is_code = matches!(kind, "py" | "pyc" | "so" | "abi3.so")
+                || (kind.starts_with("cpython-") && kind.ends_with(".so"));
+            if !is_code {
+                return None;
+            }
+            stem
+        }
+    };
+    is_identifier(name).then(|| name.to_owned())
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut characters = name.chars();
+    let first = characters.next();
+    first.is_some_and(|it| it.is_alphabetic() || it == '_')
+        && characters.all(|it| it.is_alphanumeric() || it == '_')
+        && name != "__pycache__"
+}
+
+/// Whose files are whose; packages are known by their places in a list.
+struct Owners {
+    files: BTreeMap<String, usize>,
+    /// Folders with files of one package only.
+    folders: BTreeMap<String, Option<usize>>,
+}
+
+impl Owners {
+    fn of(survey: &Survey, packages: &[(String, Package)]) -> Self {
+        let mut owners = Self {
+            files: BTreeMap::new(),
+            folders: BTreeMap::new(),
+        };
+        for (owner, (folder, _)) in packages.iter().enumerate() {
+            owners.folders.insert(folder.clone(), Some(owner));
+            let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
+            let record = survey.texts.get(&format!("{folder}/RECORD"));
+            for line in record.into_iter().flat_map(|it| it.lines()) {
+                owners.add(base, &recorded(line), owner);
+            }
+        }
+        owners
+    }
+
+    fn add(&mut self, base: &str, path: &str, owner: usize) {
+        // Scripts are listed by the place they would have in a virtual
+        // environment, ../../bin, and lie in bin.
+        let path = in_base(base, path.trim_start_matches("../"));
+        let mut folder = path.as_str();
+        while let Some((parent, _)) = folder.rsplit_once('/') {
+            if parent == base {
+                break;
+            }
+            let known = self.folders.entry(parent.to_owned()).or_insert(Some(owner));
+            if *known != Some(owner) {
+                *known = None;
+            }
+            folder = parent;
+        }
+        self.files.insert(path, owner);
+    }
+
+    /// A file that nobody has listed, such as a module that was compiled later,
+    /// belongs to whom the folder belongs to.
+    fn of_file(&self, path: &str) -> Option<usize> {
+        if let Some(&owner) = self.files.get(path) {
+            return Some(owner);
+        }
+        if let Some(owner) = source(path).and_then(|source| self.files.get(&source)) {
+            return Some(*owner);
+        }
+        let mut folder = path;
+        while let Some((parent, _)) = folder.rsplit_once('/') {
+            if let Some(owner) = self.folders.get(parent) {
+                return *owner;
+            }
+            folder = parent;
+        }
+        None
+    }
+}
+
+/// `a/__pycache__/b.cpython-313.pyc` was made of `a/b.py` (PEP 3147).
+fn source(compiled: &str) -> Option<String> {
+    let (folder, name) = compiled.rsplit_once('/').unwrap_or(("", compiled));
+    let folder = folder.strip_suffix("__pycache__")?;
+    let stem = name.strip_suffix(".pyc")?.split('.').next()?;
+    Some(format!("{folder}{stem}.py"))
+}
+
+fn in_base(base: &str, path: &str) -> String {
+    if base.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{base}/{path}")
+    }
+}
+
+fn within_packages(path: &str) -> bool {
+    let rest = path.strip_prefix(SITE_PACKAGES);
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The path in a line of RECORD, which is comma-separated (RFC 4180).
+fn recorded(line: &str) -> String {
+    let Some(quoted) = line.strip_prefix('"') else {
+        return line.split(',').next().unwrap_or_default().to_owned();
+    };
+    let mut path = String::new();
+    let mut characters = quoted.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != '"' {
+            path.push(character);
+        } else if characters.next_if_eq(&'"').is_some() {
+            path.push('"');
+        } else {
+            break;
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(files: &[(&str, &str)]) -> Survey {
+        let mut survey = Survey::default();
+        for (path, text) in files {
+            let size = Size {
+                packed: 1,
+                unpacked: 2,
+            };
+            survey.files.insert((*path).to_owned(), size);
+            if package_file(path).is_some() {
+                survey.look(path, text.as_bytes());
+            }
+        }
+        survey
+    }
+
+    #[test]
+    fn each_file_has_one_owner() {
+        let contents = Contents::of(&survey(&[
+            ("app.py", ""),
+            ("site-packages/bin/two", ""),
+            ("site-packages/loose.py", ""),
+            ("site-packages/one/__init__.py", ""),
+            ("site-packages/one/__pycache__/__init__.cpython-313.pyc", ""),
+            ("site-packages/one/made_later.txt", ""),
+            (
+                "site-packages/one-1.dist-info/METADATA",
+                "Name: One\nVersion: 1\n",
+            ),
+            (
+                "site-packages/one-1.dist-info/RECORD",
+                "one/__init__.py,sha256=x,1\n\"one/a,\"\"b.txt\",,\n",
+            ),
+            ("site-packages/one/a,\"b.txt", ""),
+            ("site-packages/shared/one.py", ""),
+            ("site-packages/shared/nobody.py", ""),
+            ("site-packages/_two.abi3.so", ""),
+            ("site-packages/two.py", ""),
+            (
+                "site-packages/two-2.dist-info/METADATA",
+                "Name: two\nVersion: 2\n",
+            ),
+            (
+                "site-packages/two-2.dist-info/RECORD",
+                "two.py,,\n_two.abi3.so,,\n../../bin/two,,\nshared/one.py,,\ngone/__init__.py,,\n",
+            ),
+            ("site-packages/two-2.dist-info/top_level.txt", "two\ngone\n"),
+        ]));
+        let [one, two] = &contents.packages[..] else {
+            panic!("{:?}", contents.packages);
+        };
+        assert_eq!((one.title(), two.title()), ("One 1".into(), "two 2".into()));
+        assert_eq!(one.files.len(), 6);
+        assert_eq!(one.size.unpacked, 12);
+        assert_eq!(Vec::from_iter(&one.modules), ["one"]);
+        // What is in a folder of files of `two` alone is taken to be of it, too.
+        assert_eq!(two.files.len(), 8);
+        assert_eq!(Vec::from_iter(&two.modules), ["_two", "two"]);
+        assert_eq!(contents.app, ["app.py"]);
+        assert_eq!(contents.others, ["site-packages/loose.py"]);
+        let owner = contents.package_of("site-packages/bin/two");
+        assert_eq!(owner.map(Package::key).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn packages_may_lie_at_the_root() {
+        let contents = Contents::of(&survey(&[
+            ("app.py", ""),
+            ("one.py", ""),
+            ("one-1.dist-info/METADATA", ""),
+            ("one-1.dist-info/RECORD", "one.py,,\n"),
+        ]));
+        assert_eq!(contents.packages[0].title(), "one");
+        assert_eq!(contents.packages[0].files.len(), 3);
+        assert_eq!(contents.app, ["app.py"]);
+    }
+}
