@@ -1,12 +1,12 @@
 //! The forms that a pack can have, each read to the same view of it.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use memchr::memmem;
 
 use super::super::check::{Archive, Entry};
@@ -66,15 +66,19 @@ impl Pack {
     /// # Errors
     /// It is no pack, or a damaged or hostile one; one sentence with its mend.
     pub fn open(path: &Path) -> Result<Self> {
-        let used = || format!("Cannot use {}", path.display());
-        let file = File::open(path).with_context(used)?;
-        let metadata = file.metadata().with_context(used)?;
+        let unreadable = |error| Error {
+            zip: path.to_owned(),
+            problem: Problem::Unreadable(error),
+        };
+        let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
+            // Opening a pipe might wait for ever.
             bail!(
                 "Cannot use {}: it is not a file; name a zip, an executable or an image.",
                 path.display()
             );
         }
+        let file = File::open(path).map_err(unreadable)?;
         let read = Kind::of(&file).and_then(|kind| match kind {
             Kind::Zip => zip(&file, path, None),
             Kind::Program { end, site } => program(&file, path, end, site),

@@ -77,6 +77,7 @@ impl<'f> Blobs<'f> {
     fn of(mut file: &'f File) -> Result<Self> {
         let damaged = "it is not a whole tar archive; make or copy it again";
         file.rewind()?;
+        let length = file.metadata()?.len();
         let mut places = BTreeMap::new();
         let mut tar = tar::Archive::new(file);
         for entry in tar.entries_with_seek().context(damaged)? {
@@ -86,6 +87,8 @@ impl<'f> Blobs<'f> {
                 "it holds more files than an image would; make it again"
             );
             if entry.header().entry_type().is_file() {
+                let end = entry.raw_file_position().checked_add(entry.size());
+                ensure!(end.is_some_and(|end| end <= length), damaged);
                 let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
                 let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 places.insert(path, (entry.raw_file_position(), entry.size()));
