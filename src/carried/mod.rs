@@ -19,6 +19,40 @@ pub fn licenses() -> io::Result<Vec<u8>> {
     zstd::decode_all(PACKED)
 }
 
+/// A part of the executable that others have made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Crates have `crate ` before their names, and source packages of Debian a
+    /// colon and the libraries behind theirs.
+    pub name: String,
+    pub version: String,
+    pub licence: String,
+}
+
+/// All parts, in the order in which [`licenses`] lists them.
+pub fn parts() -> io::Result<Vec<Part>> {
+    let listed = String::from_utf8_lossy(&licenses()?).into_owned();
+    let rows = listed.lines().skip_while(|line| !line.starts_with("  "));
+    let rows = rows.take_while(|line| line.starts_with("  "));
+    Ok(rows.filter_map(|row| part(row.trim())).collect())
+}
+
+/// A row: `NAME VERSION (LICENCE)`, where names and licences may have parentheses,
+/// too, and versions begin with a digit.
+fn part(row: &str) -> Option<Part> {
+    let row = row.strip_suffix(')')?;
+    row.match_indices(" (").find_map(|(place, mark)| {
+        let (name, version) = row[..place].rsplit_once(' ')?;
+        version
+            .starts_with(|it: char| it.is_ascii_digit())
+            .then(|| Part {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                licence: row[place + mark.len()..].to_owned(),
+            })
+    })
+}
+
 /// The carried library with this file name, such as `libstdc++.so.6`.
 pub fn library(name: &[u8]) -> Option<io::Result<Cow<'static, [u8]>>> {
     let mut libraries = rgunicorn_loader::libraries().iter();
@@ -86,6 +120,22 @@ mod tests {
             assert_eq!(bytes.len(), size);
         }
         assert!(super::library(b"libnothing.so.1").is_none());
+    }
+
+    #[test]
+    fn the_parts_are_those_that_the_licences_name() {
+        let row = super::part("liblzma (XZ Utils) 5.8.4 ((A OR B) AND C)").expect("a part");
+        assert_eq!(row.name, "liblzma (XZ Utils)");
+        assert_eq!((&*row.version, &*row.licence), ("5.8.4", "(A OR B) AND C"));
+        let parts = super::parts().expect("a list");
+        for name in ["CPython", "OpenSSL", "crate pyo3"] {
+            assert!(parts.iter().any(|it| it.name == name), "{name}");
+        }
+        let listed = super::licenses().expect("a list");
+        let listed = String::from_utf8_lossy(&listed);
+        let rows = listed.lines().take_while(|it| !it.starts_with("====="));
+        let rows = rows.filter(|it| it.starts_with("  ") && it.ends_with(')'));
+        assert!(parts.len() <= rows.count());
     }
 
     /// Unwinding and symbols go through what ld.so tells of the program, which

@@ -13,9 +13,12 @@ mod native;
 mod options;
 mod output;
 mod packages;
+mod page;
+mod sbom;
 mod sizes;
 mod survey;
 mod text;
+mod treemap;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -50,7 +53,29 @@ pub fn inspect(options: &Options) -> Result<()> {
         let report = report(file, &pack, &contents, &rows);
         output::print(report.as_bytes())?;
     }
+    if let Some(to) = &options.html {
+        let title = title(pack.label.as_ref()).unwrap_or_else(|| file_name(file));
+        let about = head(file, &pack).trim_end().replace('\n', ". ");
+        let page = page::page(&shown(&title), &about, &rows, &pack.survey);
+        output::write(to, page.as_bytes(), "the page")?;
+    }
+    if let Some(to) = &options.sbom {
+        let runtime = runtime(&pack);
+        let list = sbom::list(&contents, pack.label.as_ref(), runtime.as_ref())?;
+        output::write(to, &list, "the list of what is inside")?;
+    }
     Ok(())
+}
+
+/// The list of what will be in a pack, as CycloneDX has it; with this executable
+/// and all that it carries, if `with_program`.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn sbom(tree: &Tree, label: &Label, with_program: bool) -> Result<Vec<u8>> {
+    let contents = Contents::of(&Survey::of_tree(tree)?);
+    let runtime = with_program.then_some(sbom::Runtime::This);
+    sbom::list(&contents, Some(label), runtime.as_ref())
 }
 
 /// What of a pack will not load, before it is packed: whole sentences, each with
@@ -62,6 +87,24 @@ pub fn native_notes(tree: &Tree) -> Result<Vec<String>> {
     let survey = Survey::of_tree(tree)?;
     let contents = Contents::of(&survey);
     Ok(native::notes(&survey, &contents, minor(python::version())))
+}
+
+/// What runs the site, if it is in the file.
+fn runtime(pack: &Pack) -> Option<sbom::Runtime> {
+    let program = pack.program.as_ref()?;
+    if program.is_this {
+        return Some(sbom::Runtime::This);
+    }
+    let made_by = pack.label.as_ref().map(|label| label.rgunicorn.clone());
+    Some(sbom::Runtime::Another {
+        rgunicorn: program.version.clone().or(made_by).unwrap_or_default(),
+        python: pack.label.as_ref().map(|label| label.python.clone()),
+    })
+}
+
+fn file_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or(file.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// All that is printed.

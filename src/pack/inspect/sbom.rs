@@ -1,0 +1,482 @@
+//! The list of all that is in a pack, for tools that look for known flaws and for
+//! licences: a bill of materials in JSON, by CycloneDX 1.6 (ECMA-424).
+//!
+//! Everything comes from the pack, so the same pack has the same list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+
+use anyhow::Result;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use time::UtcDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::label::Label;
+use super::metadata::Licence;
+use super::packages::{Contents, Package};
+use crate::carried::{self, Part};
+
+/// What runs the site, as far as it is in the pack.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Runtime {
+    /// The running executable, all of which is known.
+    This,
+    /// Another one, of these versions.
+    Another {
+        rgunicorn: String,
+        python: Option<String>,
+    },
+}
+
+/// Lists packages, and what runs them if that is in the pack.
+///
+/// # Errors
+/// What this executable carries cannot be told.
+pub fn list(
+    contents: &Contents,
+    label: Option<&Label>,
+    runtime: Option<&Runtime>,
+) -> Result<Vec<u8>> {
+    let packages: BTreeMap<String, Component> = contents
+        .packages
+        .iter()
+        .map(|package| (package.key(), of_package(package)))
+        .collect();
+    let (program, parts) = match runtime {
+        Some(runtime) => runtime.components()?,
+        None => (None, Vec::new()),
+    };
+    let mut dependencies = between(contents, &packages);
+    let site = Component {
+        bom_ref: SITE.to_owned(),
+        kind: "application",
+        name: name(label),
+        version: label.and_then(|label| label.version.clone()),
+        ..Component::default()
+    };
+    let mut direct = not_brought(&dependencies);
+    if let Some(program) = &program {
+        direct.insert(program.bom_ref.clone());
+        let parts = parts.iter().map(|part| part.bom_ref.clone()).collect();
+        dependencies.insert(program.bom_ref.clone(), parts);
+    }
+    dependencies.insert(SITE.to_owned(), direct);
+    let components = packages.into_values().chain(program).chain(parts);
+    let mut bill = Bill {
+        schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        bom_format: "CycloneDX",
+        spec_version: "1.6",
+        serial_number: String::new(),
+        version: 1,
+        metadata: Metadata {
+            timestamp: timestamp(),
+            tools: Tools {
+                components: vec![Component {
+                    bom_ref: String::new(),
+                    ..own(env!("CARGO_PKG_VERSION"))
+                }],
+            },
+            component: site,
+        },
+        components: components.collect(),
+        dependencies: dependencies
+            .into_iter()
+            .map(|(of, depends_on)| Dependency {
+                of,
+                depends_on: depends_on.into_iter().collect(),
+            })
+            .collect(),
+    };
+    bill.serial_number = serial_number(&serde_json::to_vec(&bill)?);
+    let mut bytes = serde_json::to_vec_pretty(&bill)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The site's own reference.
+const SITE: &str = "site";
+
+fn name(label: Option<&Label>) -> String {
+    let name = label.and_then(|label| label.name.clone());
+    name.unwrap_or_else(|| "site".to_owned())
+}
+
+impl Runtime {
+    fn components(&self) -> Result<(Option<Component>, Vec<Component>)> {
+        let (version, parts) = match self {
+            Self::This => (env!("CARGO_PKG_VERSION"), carried::parts()?),
+            Self::Another { rgunicorn, python } => {
+                let python = python.iter().map(|version| Part {
+                    name: "CPython".to_owned(),
+                    version: version.clone(),
+                    licence: "PSF-2.0".to_owned(),
+                });
+                (rgunicorn.as_str(), python.collect())
+            }
+        };
+        let mut known = BTreeSet::new();
+        let parts = parts.iter().map(of_part);
+        let parts = parts.filter(|part| known.insert(part.bom_ref.clone()));
+        Ok((Some(own(version)), parts.collect()))
+    }
+}
+
+fn own(version: &str) -> Component {
+    let purl = purl("generic", "rgunicorn", version);
+    Component {
+        bom_ref: purl.clone(),
+        kind: "application",
+        name: "rgunicorn".to_owned(),
+        version: Some(version.to_owned()),
+        licenses: licences(&Licence::told(env!("CARGO_PKG_LICENSE"))),
+        purl: Some(purl),
+        ..Component::default()
+    }
+}
+
+fn of_package(package: &Package) -> Component {
+    let metadata = &package.metadata;
+    let purl = purl("pypi", &package.key(), &metadata.version);
+    let licence = metadata.licence.as_ref();
+    Component {
+        bom_ref: purl.clone(),
+        kind: "library",
+        name: metadata.name.clone(),
+        version: Some(metadata.version.clone()),
+        hashes: hashes(package),
+        licenses: licence.map(licences).unwrap_or_default(),
+        purl: Some(purl),
+        ..Component::default()
+    }
+}
+
+fn of_part(part: &Part) -> Component {
+    let crate_name = part.name.strip_prefix("crate ");
+    let debian = part.name.split_once(": ");
+    let (name, purl) = match (crate_name, debian) {
+        (Some(name), _) => (name.to_owned(), purl("cargo", name, &part.version)),
+        (None, Some((source, libraries))) => (
+            format!("{source} ({libraries})"),
+            purl("deb/debian", source, &part.version),
+        ),
+        (None, None) => {
+            let short = part.name.split([' ', '\'']).next().unwrap_or_default();
+            let short = short.to_lowercase();
+            (part.name.clone(), purl("generic", &short, &part.version))
+        }
+    };
+    let licenses = match part.licence.as_str() {
+        // Several, in the text that is printed.
+        "see the text" => licences(&Licence::Name("see rgunicorn --licenses".to_owned())),
+        told => licences(&Licence::told(told)),
+    };
+    Component {
+        // Two packages of Debian can have one source.
+        bom_ref: match debian {
+            Some((_, libraries)) => format!("{purl}#{}", libraries.replace(' ', "")),
+            None => purl.clone(),
+        },
+        kind: "library",
+        cpe: cpe(&part.name, &part.version),
+        name,
+        version: Some(part.version.clone()),
+        licenses,
+        purl: Some(purl),
+        ..Component::default()
+    }
+}
+
+/// The name under which the National Vulnerability Database has those libraries
+/// that no registry of packages knows.
+fn cpe(name: &str, version: &str) -> Option<String> {
+    let (vendor, product) = match name {
+        "CPython" => ("python", "python"),
+        "OpenSSL" => ("openssl", "openssl"),
+        "SQLite" => ("sqlite", "sqlite"),
+        "zlib" => ("zlib", "zlib"),
+        _ => return None,
+    };
+    Some(format!(
+        "cpe:2.3:a:{vendor}:{product}:{version}:*:*:*:*:*:*:*"
+    ))
+}
+
+fn hashes(package: &Package) -> Vec<Hash> {
+    let known = [
+        ("sha256", "SHA-256", 64),
+        ("sha384", "SHA-384", 96),
+        ("sha512", "SHA-512", 128),
+    ];
+    let found = known.into_iter().filter_map(|(name, alg, length)| {
+        let content = package.hashes.get(name)?.clone();
+        (content.len() == length).then_some(Hash { alg, content })
+    });
+    found.collect()
+}
+
+fn licences(licence: &Licence) -> Vec<LicenceChoice> {
+    vec![match licence.clone() {
+        Licence::Expression(expression) => LicenceChoice::Expression(expression),
+        Licence::Name(name) => LicenceChoice::License { name },
+    }]
+}
+
+/// Who needs whom among the packages, by their references.
+fn between(
+    contents: &Contents,
+    packages: &BTreeMap<String, Component>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let reference = |key: &str| packages.get(key).map(|it| it.bom_ref.clone());
+    let all = contents.packages.iter();
+    all.filter_map(|package| {
+        let needed = package.metadata.requires.iter();
+        let needed = needed.filter_map(|name| reference(name));
+        let own = reference(&package.key())?;
+        Some((own.clone(), needed.filter(|it| *it != own).collect()))
+    })
+    .collect()
+}
+
+/// The packages that no other brings: the site itself must have asked for them.
+/// Where packages need each other in a circle, one of them is taken.
+fn not_brought(dependencies: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let needed: BTreeSet<&String> = dependencies.values().flatten().collect();
+    let roots = dependencies.keys().filter(|it| !needed.contains(it));
+    let mut direct: BTreeSet<String> = roots.cloned().collect();
+    let mut reached = BTreeSet::new();
+    for root in &direct {
+        reach(root, dependencies, &mut reached);
+    }
+    for package in dependencies.keys() {
+        if !reached.contains(package) {
+            direct.insert(package.clone());
+            reach(package, dependencies, &mut reached);
+        }
+    }
+    direct
+}
+
+fn reach(
+    from: &str,
+    dependencies: &BTreeMap<String, BTreeSet<String>>,
+    reached: &mut BTreeSet<String>,
+) {
+    let mut next = vec![from];
+    while let Some(package) = next.pop() {
+        if reached.insert(package.to_owned()) {
+            let needed = dependencies.get(package).into_iter().flatten();
+            next.extend(needed.map(String::as_str));
+        }
+    }
+}
+
+/// A package's address (purl specification): `pkg:pypi/flask@3.1`.
+fn purl(kind: &str, name: &str, version: &str) -> String {
+    let mut purl = format!("pkg:{kind}/{}", percent_encoded(name));
+    if !version.is_empty() {
+        purl.push('@');
+        purl.push_str(&percent_encoded(version));
+    }
+    purl
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b':') {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// When the pack was made, if that is to be told (Reproducible Builds,
+/// SOURCE_DATE_EPOCH: seconds since 1970).
+fn timestamp() -> Option<String> {
+    let seconds = env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
+    let time = UtcDateTime::from_unix_timestamp(seconds).ok()?;
+    time.format(&Rfc3339).ok()
+}
+
+/// A UUID (RFC 9562, version 8) that is made of the content.
+fn serial_number(content: &[u8]) -> String {
+    let hash = Sha256::digest(content);
+    let mut id: [u8; 16] = std::array::from_fn(|nth| hash[nth]);
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    format!("urn:uuid:{}", parts.join("-"))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bill {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    bom_format: &'static str,
+    spec_version: &'static str,
+    serial_number: String,
+    version: u32,
+    metadata: Metadata,
+    components: Vec<Component>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    tools: Tools,
+    component: Component,
+}
+
+#[derive(Serialize)]
+struct Tools {
+    components: Vec<Component>,
+}
+
+#[derive(Default, Serialize)]
+struct Component {
+    /// Unique in the list; the tool that made it has none.
+    #[serde(rename = "bom-ref", skip_serializing_if = "String::is_empty")]
+    bom_ref: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hashes: Vec<Hash>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    licenses: Vec<LicenceChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpe: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purl: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Hash {
+    alg: &'static str,
+    content: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum LicenceChoice {
+    Expression(String),
+    License { name: String },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dependency {
+    #[serde(rename = "ref")]
+    of: String,
+    depends_on: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::metadata;
+    use super::*;
+
+    fn package(name: &str, requires: &[&str]) -> Package {
+        Package {
+            metadata: metadata::Metadata {
+                name: name.to_owned(),
+                version: "1.0+local".to_owned(),
+                licence: Some(Licence::told("MIT")),
+                requires: requires.iter().map(|&it| it.to_owned()).collect(),
+            },
+            files: Vec::new(),
+            size: Default::default(),
+            modules: Default::default(),
+            hashes: Default::default(),
+        }
+    }
+
+    fn listed(packages: Vec<Package>, runtime: Option<&Runtime>) -> Value {
+        let contents = Contents {
+            packages,
+            ..Contents::default()
+        };
+        let bytes = list(&contents, None, runtime).expect("a list");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+
+    fn needs(bill: &Value, of: &str) -> Vec<String> {
+        let all = bill["dependencies"].as_array().expect("a list").iter();
+        let found = all.clone().find(|it| it["ref"] == of).expect(of);
+        let needed = found["dependsOn"].as_array().expect("a list").iter();
+        needed
+            .map(|it| it.as_str().expect("text").to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn packages_have_addresses_and_need_each_other() {
+        let packages = vec![
+            package("Big.Site", &["small", "absent"]),
+            package("circle_a", &["circle-b"]),
+            package("circle_b", &["circle-a"]),
+            package("small", &[]),
+        ];
+        let bill = listed(packages.clone(), None);
+        let big = "pkg:pypi/big-site@1.0%2Blocal";
+        assert_eq!(bill["components"][0]["purl"], big);
+        assert_eq!(bill["components"][0]["licenses"][0]["expression"], "MIT");
+        assert_eq!(needs(&bill, big), ["pkg:pypi/small@1.0%2Blocal"]);
+        let direct = [big, "pkg:pypi/circle-a@1.0%2Blocal"];
+        assert_eq!(needs(&bill, SITE), direct);
+        assert_eq!(bill, listed(packages, None));
+        let other = listed(vec![package("small", &[])], None);
+        assert_ne!(bill["serialNumber"], other["serialNumber"]);
+    }
+
+    #[test]
+    fn the_program_is_listed_as_far_as_it_is_known() {
+        let bill = listed(Vec::new(), Some(&Runtime::This));
+        let components = bill["components"].as_array().expect("a list");
+        let of = |purl: &str| {
+            let start = |it: &&Value| it["purl"].as_str().expect("text").starts_with(purl);
+            components.iter().find(start).expect(purl)
+        };
+        of("pkg:generic/openssl@3.");
+        of("pkg:cargo/pyo3@");
+        of("pkg:deb/debian/glibc@2.");
+        let python = of("pkg:generic/cpython@3.");
+        assert!(
+            python["cpe"]
+                .as_str()
+                .expect("text")
+                .starts_with("cpe:2.3:a:python:python:3.")
+        );
+        let mut references = BTreeSet::new();
+        for component in components {
+            assert!(
+                references.insert(component["bom-ref"].to_string()),
+                "{component}"
+            );
+        }
+        let another = Runtime::Another {
+            rgunicorn: "9.9.9".to_owned(),
+            python: Some("3.15.0".to_owned()),
+        };
+        let bill = listed(Vec::new(), Some(&another));
+        assert_eq!(bill["components"].as_array().expect("a list").len(), 2);
+        assert_eq!(needs(&bill, SITE), ["pkg:generic/rgunicorn@9.9.9"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! Sizes as areas: a rectangle is cut into rectangles that are as near to squares
+//! as can be (Bruls, Huizing and van Wijk, "Squarified Treemaps", 2000).
+
+/// A rectangle; the unit is the caller's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Area {
+    /// What is left of it within margins.
+    pub fn within(self, top: f64, others: f64) -> Self {
+        Self {
+            x: self.x + others,
+            y: self.y + top,
+            width: (self.width - 2.0 * others).max(0.0),
+            height: (self.height - top - others).max(0.0),
+        }
+    }
+}
+
+/// Cuts `area` in proportion to sizes, which are in falling order; each has its
+/// part, in the same order.
+pub fn cut(sizes: &[u64], area: Area) -> Vec<Area> {
+    let mut parts = Vec::with_capacity(sizes.len());
+    let mut left = area;
+    let mut rest = sizes;
+    while !rest.is_empty() {
+        let total: f64 = rest.iter().map(|&size| size as f64).sum();
+        let scale = left.width * left.height / total.max(1.0);
+        let side = left.width.min(left.height);
+        let mut count = 1;
+        while count < rest.len()
+            && worst(&rest[..=count], scale, side) <= worst(&rest[..count], scale, side)
+        {
+            count += 1;
+        }
+        let (row, others) = rest.split_at(count);
+        left = lay(row, scale, left, &mut parts);
+        rest = others;
+    }
+    parts
+}
+
+/// How far from a square is the one that is farthest, when these make a row along
+/// a side of this length.
+fn worst(row: &[u64], scale: f64, side: f64) -> f64 {
+    let areas = row.iter().map(|&size| size as f64 * scale);
+    let sum: f64 = areas.clone().sum();
+    let thickness = sum / side.max(f64::MIN_POSITIVE);
+    areas.fold(1.0, |worst: f64, area| {
+        let length = area / thickness.max(f64::MIN_POSITIVE);
+        let ratio = length / thickness.max(f64::MIN_POSITIVE);
+        worst.max(ratio).max(1.0 / ratio.max(f64::MIN_POSITIVE))
+    })
+}
+
+/// Lays a row along the shorter side, and gives what is left.
+fn lay(row: &[u64], scale: f64, area: Area, parts: &mut Vec<Area>) -> Area {
+    let sum: f64 = row.iter().map(|&size| size as f64 * scale).sum();
+    let upright = area.width >= area.height;
+    let side = if upright { area.height } else { area.width };
+    let thickness = sum / side.max(f64::MIN_POSITIVE);
+    let mut along = 0.0;
+    for &size in row {
+        let length = size as f64 * scale / thickness.max(f64::MIN_POSITIVE);
+        parts.push(match upright {
+            true => Area {
+                y: area.y + along,
+                width: thickness,
+                height: length,
+                ..area
+            },
+            false => Area {
+                x: area.x + along,
+                width: length,
+                height: thickness,
+                ..area
+            },
+        });
+        along += length;
+    }
+    match upright {
+        true => Area {
+            x: area.x + thickness,
+            width: (area.width - thickness).max(0.0),
+            ..area
+        },
+        false => Area {
+            y: area.y + thickness,
+            height: (area.height - thickness).max(0.0),
+            ..area
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AREA: Area = Area {
+        x: 10.0,
+        y: 20.0,
+        width: 600.0,
+        height: 400.0,
+    };
+
+    #[test]
+    fn the_parts_are_as_large_as_the_sizes() {
+        let sizes = [6, 6, 4, 3, 2, 2, 1];
+        let parts = cut(&sizes, AREA);
+        assert_eq!(parts.len(), sizes.len());
+        for (part, size) in parts.iter().zip(sizes) {
+            let share = part.width * part.height / (600.0 * 400.0);
+            assert!((share - size as f64 / 24.0).abs() < 1e-9, "{part:?}");
+            let ratio = part.width / part.height;
+            assert!((0.3..3.4).contains(&ratio), "{part:?}");
+            assert!(part.x >= 10.0 && part.x + part.width < 610.0 + 1e-6);
+            assert!(part.y >= 20.0 && part.y + part.height < 420.0 + 1e-6);
+        }
+    }
+
+    #[test]
+    fn nothing_and_the_very_large_have_their_parts() {
+        for sizes in [&[0, 0][..], &[u64::MAX, 1, 0], &[]] {
+            let parts = cut(sizes, AREA);
+            assert_eq!(parts.len(), sizes.len());
+            for part in parts {
+                assert!(
+                    part.width.is_finite() && part.height.is_finite(),
+                    "{part:?}"
+                );
+            }
+        }
+    }
+}
