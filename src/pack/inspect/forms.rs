@@ -246,7 +246,8 @@ fn zip(file: &File, path: &Path, program: Option<Program>) -> Result<Pack> {
 }
 
 fn zipped(file: &File) -> Result<Survey, Problem> {
-    let Archive { mut zip, entries } = Archive::open(file)?;
+    let start = appended::locate(&mut &*file)?.unwrap_or(0);
+    let Archive { mut zip, entries } = Archive::open(file, start)?;
     let mut survey = Survey::default();
     for entry in entries.iter().filter(|entry| !entry.is_dir) {
         let raw = zip.by_index_raw(entry.index);

@@ -22,7 +22,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
 
+use dependencies::Dependencies;
 use form::Form;
 pub use options::Options;
 use output::Output;
@@ -48,7 +50,7 @@ pub fn pack(options: Options) -> Result<()> {
     let steps = Steps::new(5);
 
     steps.next("Gathering the project's files");
-    let mut parts = parts(&project, &steps)?;
+    let parts = parts(&project, &steps)?;
     check_names(&parts)?;
 
     steps.next("Writing");
@@ -60,7 +62,6 @@ pub fn pack(options: Options) -> Result<()> {
     for told in made {
         println!("{told}");
     }
-    parts.stage.take();
     Ok(())
 }
 
@@ -68,8 +69,8 @@ pub fn pack(options: Options) -> Result<()> {
 struct Parts {
     app: Tree,
     dependencies: Tree,
-    /// The folder with files of theirs that are not the user's.
-    stage: Option<tempfile::TempDir>,
+    /// Files of theirs are there as long as these are.
+    _kept: (TempDir, Dependencies),
 }
 
 fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
@@ -138,7 +139,7 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
     Ok(Parts {
         app,
         dependencies,
-        stage: Some(stage),
+        _kept: (stage, installed),
     })
 }
 
