@@ -47,8 +47,14 @@ impl Form {
         }
     }
 
-    /// Writes it, and gives a sentence about it: what it is, and how it is used. All
-    /// its files are of this time, in seconds since 1970.
+    /// Whether the program is in it.
+    pub fn has_program(&self) -> bool {
+        !matches!(self, Form::Zip(_))
+    }
+
+    /// Writes it, and gives a sentence about it: what it is, and how it is used.
+    /// `contents` is the list of what is inside. All its files are of this `time`, in
+    /// seconds since 1970.
     ///
     /// # Errors
     /// A file cannot be read, or the form not be written.
@@ -57,6 +63,7 @@ impl Form {
         mut output: Output,
         label: &Label,
         parts: &Parts,
+        contents: &[u8],
         time: u64,
     ) -> Result<String> {
         let mut writer = output.writer();
@@ -76,7 +83,7 @@ impl Form {
                     dependencies: &parts.dependencies,
                     app: &parts.app,
                     tag: tag.as_deref(),
-                    sbom: None,
+                    sbom: Some(contents),
                     created: time,
                 };
                 name = image::write(&image, &mut writer)?;

@@ -18,6 +18,7 @@ mod steps;
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -32,6 +33,7 @@ use project::Project;
 use steps::Steps;
 
 use super::SITE_PACKAGES;
+use super::inspect;
 use super::tree::{Content, Tree};
 use crate::python::discover;
 
@@ -47,6 +49,8 @@ pub fn pack(options: Options) -> Result<()> {
         Ok((form, output))
     });
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
+    let list = project.options.sbom.as_deref().map(Output::new);
+    let list = list.transpose()?;
     let steps = Steps::new(5);
 
     steps.next("Gathering the project's files");
@@ -54,9 +58,19 @@ pub fn pack(options: Options) -> Result<()> {
     check_names(&parts)?;
 
     steps.next("Writing");
+    let all = parts.all();
+    for note in inspect::native_notes(&all)? {
+        steps.note(&format!("Warning: {note}"));
+    }
+    let with_program = outputs.iter().any(|(form, _)| form.has_program());
+    let contents = inspect::sbom(&all, &project.label, with_program)?;
     let mut made = Vec::new();
     for (form, output) in outputs {
-        made.push(form.write(output, &project.label, &parts, time)?);
+        made.push(form.write(output, &project.label, &parts, &contents, time)?);
+    }
+    if let Some(mut output) = list {
+        output.writer().write_all(&contents)?;
+        output.finish(false)?;
     }
     drop(steps);
     for told in made {
@@ -71,6 +85,15 @@ struct Parts {
     dependencies: Tree,
     /// Files of theirs are there as long as these are.
     _kept: (TempDir, Dependencies),
+}
+
+impl Parts {
+    /// All files.
+    fn all(&self) -> Tree {
+        let mut all = self.app.clone();
+        all.0.extend(self.dependencies.0.clone());
+        all
+    }
 }
 
 fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
@@ -93,6 +116,9 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
         &|what| steps.now(what),
         &|folder| compile::compile(folder, &format!("{SITE_PACKAGES}/")).map(drop),
     )?;
+    if let Some(source) = &installed.source {
+        steps.note(&format!("The dependencies are those of {source}."));
+    }
     for note in &installed.notes {
         steps.note(note);
     }
