@@ -59,7 +59,7 @@ fn fastapi_in_an_empty_root() {
     use_fastapi(&server);
 }
 
-fn use_fastapi(server: &Process) {
+pub fn use_fastapi(server: &Process) {
     let target = server.target();
     let mut browser = Client::new(target.clone());
     assert_eq!(browser.get("/").ok(), r#"{"message":"Welcome"}"#);

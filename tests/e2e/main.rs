@@ -49,6 +49,7 @@ mod names;
 mod overload;
 mod pack;
 mod pack_dependencies;
+mod pack_sites;
 mod paths;
 mod peer_suites;
 mod pidfile;

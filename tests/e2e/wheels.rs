@@ -2,7 +2,7 @@
 
 use crate::support::{Finished, Root, site};
 
-const EXERCISE: &str = "import exercise, sys; sys.exit(exercise.main())";
+pub const EXERCISE: &str = "import exercise, sys; sys.exit(exercise.main())";
 
 #[test]
 fn wheels_work_from_a_folder() {
@@ -76,7 +76,7 @@ fn a_spawned_child_imports_from_the_zip_too() {
 }
 
 #[track_caller]
-fn expect_all(done: Finished, more: &[&str], place: &str) {
+pub fn expect_all(done: Finished, more: &[&str], place: &str) {
     print!("{}", done.stdout);
     let done = done.expect_success();
     let worked = done.stdout.matches("works: ").count();
