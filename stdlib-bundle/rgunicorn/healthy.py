@@ -76,20 +76,24 @@ def table(name):
 
 def ask(family, address, path):
     """The status of the server's answer."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    for wrap in plain, in_tls:
-        with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PATIENCE)
-            connection.connect(address)
-            try:
-                with wrap(connection) as stream:
-                    stream.sendall(request.encode())
-                    line = stream.makefile("rb").readline()
-            except ConnectionError:
-                continue
-            if match := re.match(rb"HTTP/1\.\d (\d{3}) ", line):
-                return int(match[1])
+    answer = exchange(family, address, path, plain)
+    if b"speaks HTTPS" in answer:
+        answer = exchange(family, address, path, in_tls)
+    if match := re.match(rb"HTTP/1\.\d (\d{3}) ", answer):
+        return int(match[1])
     raise OSError("what it says is no HTTP")
+
+
+def exchange(family, address, path, wrap):
+    """The first bytes of the server's answer."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(PATIENCE)
+        connection.connect(address)
+        with wrap(connection) as stream:
+            stream.sendall(request.encode())
+            with stream.makefile("rb") as answer:
+                return answer.read(1024)
 
 
 def plain(connection):

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: processes, sockets, and real sites.
 
 pub mod certificates;
+pub mod docker;
 pub mod http;
 pub mod nginx;
 pub mod packages;

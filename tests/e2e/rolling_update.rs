@@ -1,0 +1,182 @@
+//! A service is updated on an engine that exists, with the stack file that
+//! `rgunicorn init` makes, and nobody who asks it meanwhile goes without an answer.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::support::docker::{self, Image, docker};
+use crate::support::{Start, folder, python_script, wait_until};
+
+#[test]
+fn a_rolling_update_loses_no_request() {
+    if !docker::is_there() {
+        return;
+    }
+    let Some(swarm) = Swarm::new() else { return };
+    let project = folder();
+    let folder = project.path();
+    let init = ["init", "wsgi"];
+    Start::new(init).args([folder]).run().expect_success();
+    let images = ["1", "2"].map(|version| image(folder, &swarm.name, version));
+
+    // The stack file names the project; here every test's images have a name of
+    // their own.
+    let stack = fs::read_to_string(folder.join("deploy/stack.yaml")).unwrap();
+    let line = stack.lines().find(|line| line.contains("image:")).unwrap();
+    let named = format!("    image: {}:${{VERSION}}", swarm.name);
+    let files = [
+        ("stack.yaml", stack.replace(line, &named)),
+        ("load.yaml", load(&images[0].name)),
+    ];
+    for (file, text) in files {
+        fs::write(folder.join(file), text).unwrap();
+    }
+    swarm.deploy(folder, "1");
+    swarm.wait_for_tasks(&images[0].name, 3);
+    let seen = |text: &str| swarm.load().answers.get(text).copied().unwrap_or_default();
+    wait_until("the first version is asked", || seen("version 1") > 100);
+
+    swarm.deploy(folder, "2");
+    for count in 1..=3 {
+        swarm.wait_for_tasks(&images[1].name, count);
+    }
+    wait_until("the update is done", || swarm.update() == "completed");
+    let before = seen("version 2");
+    wait_until("the second version is asked", || {
+        seen("version 2") > before + 100
+    });
+    let load = swarm.load();
+    assert!(load.failures.is_empty(), "{load:?}");
+    assert_eq!(load.answers.len(), 2, "{load:?}");
+    eprintln!("{load:?}");
+}
+
+/// The project's image of this version, which its page tells.
+fn image(project: &Path, name: &str, version: &str) -> Image {
+    let app = fs::read_to_string(project.join("app.py")).unwrap();
+    let page = app.find("\"/\": \"").unwrap();
+    let end = page + app[page..].find(',').unwrap();
+    let app = format!(
+        "{}\"/\": \"version {version}\"{}",
+        &app[..page],
+        &app[end..]
+    );
+    fs::write(project.join("app.py"), app).unwrap();
+    let tar = project.join("dist.tar");
+    let name = format!("{name}:{version}");
+    Start::new(["pack", "--tag", &name, "--exclude", "*.tar", "--image"])
+        .args([&tar])
+        .cwd(project)
+        .run()
+        .expect_success();
+    Image::load(&tar)
+}
+
+/// A service that asks the other one. It is found by the name of its tasks: an
+/// engine may have no routing mesh, which the kernel must bring (IPVS).
+fn load(image: &str) -> String {
+    let script = fs::read_to_string(python_script("load.py")).unwrap();
+    let service = json!({
+        "image": image,
+        "command": ["python", "-c", script.replace('$', "$$"), "tasks.web", "8000"],
+        "healthcheck": {"disable": true},
+        "stop_grace_period": "0s",
+    });
+    json!({"version": "3.8", "services": {"load": service}}).to_string()
+}
+
+/// What came of the requests so far.
+#[derive(Debug, Default, Deserialize)]
+struct Load {
+    answers: BTreeMap<String, u64>,
+    failures: Vec<String>,
+}
+
+/// A swarm of this engine alone, with a stack of this name; dissolved with this
+/// value.
+struct Swarm {
+    name: String,
+}
+
+impl Swarm {
+    /// Nothing where the engine is in a swarm already; the test is to be left then.
+    fn new() -> Option<Self> {
+        let state = docker(["info", "--format", "{{.Swarm.LocalNodeState}}"]).run();
+        if state.stdout.trim() != "inactive" {
+            eprintln!("skipped: this engine is in a swarm");
+            return None;
+        }
+        let name = docker::name("stack");
+        docker(["swarm", "init", "--advertise-addr", "127.0.0.1"])
+            .args(["--listen-addr", "127.0.0.1:2377"])
+            .run()
+            .expect_success();
+        Some(Self { name })
+    }
+
+    fn deploy(&self, folder: &Path, version: &str) {
+        docker([
+            "stack",
+            "deploy",
+            "-c",
+            "stack.yaml",
+            "-c",
+            "load.yaml",
+            &self.name,
+        ])
+        .env("VERSION", version)
+        .env("PUBLISH", "0")
+        .cwd(folder)
+        .run()
+        .expect_success();
+    }
+
+    /// Waits until so many healthy containers of this image serve.
+    #[track_caller]
+    fn wait_for_tasks(&self, image: &str, count: usize) {
+        let ancestor = format!("ancestor={image}");
+        let label = format!("label=com.docker.swarm.service.name={}_web", self.name);
+        let healthy = ["ps", "-q", "--filter", "health=healthy", "--filter"];
+        wait_until(
+            &format!("{count} containers of {image} are healthy"),
+            || {
+                let list = docker(healthy).args([&ancestor, "--filter", &label]).run();
+                list.stdout.lines().count() >= count
+            },
+        );
+    }
+
+    fn update(&self) -> String {
+        let service = format!("{}_web", self.name);
+        let state = "{{.UpdateStatus.State}}";
+        let told = docker(["service", "inspect", "--format", state, &service]).run();
+        told.stdout.trim().to_owned()
+    }
+
+    /// The last that the load has told.
+    fn load(&self) -> Load {
+        let service = format!("{}_load", self.name);
+        let told = docker(["service", "logs", "--raw", "--tail", "1", &service]).run();
+        let line = told.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_default()
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        docker(["stack", "rm", &self.name]).run();
+        // Their images are to be removed after them.
+        let label = format!("label=com.docker.stack.namespace={}", self.name);
+        wait_until("all containers of the stack are gone", || {
+            let list = docker(["ps", "-aq", "--filter", &label]).run();
+            list.stdout.is_empty()
+        });
+        docker(["swarm", "leave", "--force"]).run();
+        // A bridge that the engine made for it.
+        docker(["network", "rm", "docker_gwbridge"]).run();
+    }
+}
