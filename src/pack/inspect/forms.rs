@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -15,6 +15,7 @@ use super::super::label::{self, Label};
 use super::super::{Error, appended};
 use super::image;
 use super::survey::{Size, Survey, tells_something};
+use crate::carried::packed;
 use crate::python;
 
 /// A pack that was looked at.
@@ -80,7 +81,7 @@ impl Pack {
         }
         let file = File::open(path).map_err(unreadable)?;
         let read = Kind::of(&file).and_then(|kind| match kind {
-            Kind::Zip => zip(&file, path, None),
+            Kind::Zip => zip(&file, path, 0, None),
             Kind::Program { end, site } => program(&file, path, end, site),
             Kind::Tar => in_tar(&file),
             Kind::Other => Err(anyhow!(
@@ -161,7 +162,7 @@ fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
     let mut start = file;
-    start.seek(SeekFrom::Start(0))?;
+    start.rewind()?;
     let mut program = Program {
         size: Size {
             packed: end,
@@ -171,55 +172,47 @@ fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
         version: None,
     };
     if site {
-        return zip(file, path, Some(program));
+        return zip(file, path, end, Some(program));
     }
     program.version = match program.is_this {
         true => Some(env!("CARGO_PKG_VERSION").to_owned()),
         false => version(file, end)?,
     };
-    if program.version.is_none() {
-        bail!("it is an executable, but none of rgunicorn's; name one that 'rgunicorn pack' made");
-    }
     let mut pack = Pack::new(Form::Bare, Survey::default());
     pack.program = Some(program);
     Ok(pack)
 }
 
-/// Whether these bytes, of this number, are those of the running program.
-pub fn is_running(bytes: &mut dyn Read, length: u64) -> io::Result<bool> {
-    let own = File::open(python::executable());
-    let Ok(mut own) = own else {
+/// Whether these bytes, of this number, are those of the running program, aside
+/// from the word whether it has a site.
+fn is_running(bytes: &mut dyn Read, length: u64) -> io::Result<bool> {
+    let Ok(mut own) = File::open(python::executable()) else {
         return Ok(false);
     };
     match appended::end_of_program(&mut own) {
         Ok(Some(end)) if end.program == length => {}
         _ => return Ok(false),
     }
-    own.seek(SeekFrom::Start(0))?;
-    let (mut one, mut other) = (vec![0; 256 << 10], vec![0; 256 << 10]);
-    let mut left = length;
-    while left > 0 {
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(one.len());
-        bytes.read_exact(&mut one[..count])?;
-        own.read_exact(&mut other[..count])?;
-        if one[..count] != other[..count] {
-            return Ok(false);
-        }
-        left -= count as u64;
-    }
-    Ok(true)
+    own.rewind()?;
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    own.take(length).read_to_end(&mut one)?;
+    bytes.take(length).read_to_end(&mut other)?;
+    Ok(packed::mark(&mut one, false) && packed::mark(&mut other, false) && one == other)
 }
 
-/// The version in the name that rgunicorn gives itself towards apps
-/// (`SERVER_SOFTWARE`); nothing if the program is another one.
-fn version(file: &File, length: u64) -> io::Result<Option<String>> {
+/// The version of a program, if it is rgunicorn: it is in the name that it gives
+/// itself towards apps (`SERVER_SOFTWARE`).
+fn version(file: &File, length: u64) -> Result<Option<String>> {
     const NAME: &[u8] = b"rgunicorn/";
     /// More than any build has.
     const LIMIT: u64 = 1 << 30;
     let mut bytes = Vec::new();
     let mut start = file;
-    start.seek(SeekFrom::Start(0))?;
+    start.rewind()?;
     start.take(length.min(LIMIT)).read_to_end(&mut bytes)?;
+    if !packed::is_ours(&bytes) {
+        bail!("it is an executable, but none of rgunicorn's; name one that 'rgunicorn pack' made");
+    }
     let mut places = memmem::find_iter(&bytes, NAME);
     Ok(places.find_map(|place| {
         let rest = &bytes[place + NAME.len()..];
@@ -231,8 +224,8 @@ fn version(file: &File, length: u64) -> io::Result<Option<String>> {
     }))
 }
 
-fn zip(file: &File, path: &Path, program: Option<Program>) -> Result<Pack> {
-    let survey = zipped(file).map_err(|problem| Error {
+fn zip(file: &File, path: &Path, start: u64, program: Option<Program>) -> Result<Pack> {
+    let survey = zipped(file, start).map_err(|problem| Error {
         zip: path.to_owned(),
         problem,
     })?;
@@ -245,8 +238,7 @@ fn zip(file: &File, path: &Path, program: Option<Program>) -> Result<Pack> {
     Ok(pack)
 }
 
-fn zipped(file: &File) -> Result<Survey, Problem> {
-    let start = appended::locate(&mut &*file)?.unwrap_or(0);
+fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
     let Archive { mut zip, entries } = Archive::open(file, start)?;
     let mut survey = Survey::default();
     for entry in entries.iter().filter(|entry| !entry.is_dir) {

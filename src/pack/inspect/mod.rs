@@ -19,6 +19,7 @@ mod sizes;
 mod survey;
 mod text;
 mod treemap;
+mod trial;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -64,7 +65,20 @@ pub fn inspect(options: &Options) -> Result<()> {
         let list = sbom::list(&contents, pack.label.as_ref(), runtime.as_ref())?;
         output::write(to, &list, "the list of what is inside")?;
     }
+    if options.check {
+        trial::run(file, &pack, &contents)?;
+    }
     Ok(())
+}
+
+/// Loads the app of a pack that was just made, and imports all modules of its
+/// packages.
+///
+/// # Errors
+/// The app does not load: one sentence, and standard error has the traceback.
+pub fn check(file: &Path) -> Result<()> {
+    let pack = Pack::open(file)?;
+    trial::run(file, &pack, &Contents::of(&pack.survey))
 }
 
 /// The list of what will be in a pack, as CycloneDX has it; with this executable
@@ -95,10 +109,13 @@ fn runtime(pack: &Pack) -> Option<sbom::Runtime> {
     if program.is_this {
         return Some(sbom::Runtime::This);
     }
-    let made_by = pack.label.as_ref().map(|label| label.rgunicorn.clone());
+    let label = pack.label.as_ref();
+    let made_by = label.map(|label| label.rgunicorn.clone());
+    let made_for = label.map(|label| label.python.clone());
+    let made_for = made_for.filter(|version| !version.is_empty());
     Some(sbom::Runtime::Another {
         rgunicorn: program.version.clone().or(made_by).unwrap_or_default(),
-        python: pack.label.as_ref().map(|label| label.python.clone()),
+        python: made_for,
     })
 }
 
@@ -130,7 +147,9 @@ fn head(file: &Path, pack: &Pack) -> String {
         let _ = write!(head, ": {}", shown(&title));
     }
     head.push('\n');
-    let versions = match (&pack.label, &pack.program) {
+    // Labels that were made by hand need not name versions.
+    let label = pack.label.as_ref().filter(|it| !it.rgunicorn.is_empty());
+    let versions = match (label, &pack.program) {
         (Some(label), _) => format!(
             "Made by rgunicorn {}, for Python {}",
             shown(&label.rgunicorn),
@@ -145,7 +164,7 @@ fn head(file: &Path, pack: &Pack) -> String {
             let version = program.version.as_deref();
             format!("rgunicorn {}", version.unwrap_or("of an unknown version"))
         }
-        (None, None) => "It has no label, so it was made by hand".to_owned(),
+        (None, None) => "Made by hand: no label says for which Python".to_owned(),
     };
     head.push_str(&versions);
     head.push('\n');

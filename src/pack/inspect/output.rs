@@ -1,11 +1,12 @@
 //! Where what was made goes: a file that appears whole, or standard output.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+use super::super::make::output::Output;
 
 /// Whether a file's name stands for standard output.
 pub fn is_stdout(path: &Path) -> bool {
@@ -23,8 +24,7 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a file beside its place and moves it there, and says so; `-` is
-/// standard output. What is there and no file, such as a device, is written to.
+/// Writes a file, and says so; `-` is standard output. What is there and no file, such as a device, is written to.
 ///
 /// # Errors
 /// One sentence that names the file; nothing of it is left then.
@@ -32,28 +32,15 @@ pub fn write(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
     if is_stdout(path) {
         return print(bytes);
     }
-    replace(path, bytes).with_context(|| {
-        format!(
-            "{} cannot be written; name a file in a folder that is there and yours to write",
-            path.display()
-        )
-    })?;
-    eprintln!("Wrote {what} to {}", path.display());
-    Ok(())
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let device = OpenOptions::new().write(true).open(path);
+        return device
+            .and_then(|mut device| device.write_all(bytes))
+            .with_context(|| format!("'{}' cannot be written", path.display()));
     }
-    // A link stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".rgunicorn-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
+    let mut file = Output::new(path)?;
+    file.writer().write_all(bytes)?;
+    file.finish(false)?;
+    eprintln!("Wrote {what} to {}", path.display());
     Ok(())
 }

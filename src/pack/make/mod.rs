@@ -9,7 +9,7 @@ mod executable;
 mod form;
 mod image;
 mod options;
-mod output;
+pub(super) mod output;
 mod project;
 mod python;
 mod stage;

@@ -1,0 +1,325 @@
+//! A trial of what is in a pack: its app is loaded as a worker loads it, and then
+//! all modules of its packages are imported. All of it happens in children that
+//! have folders of their own, few variables and, if it can be had, no network.
+//!
+//! An app that does not load is an error. A package of which a module cannot be
+//! imported is only told of, because many have modules for what need not be there.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, getgid, getuid};
+
+use super::super::check::Archive;
+use super::super::error::{Error, Failure, Problem};
+use super::super::{extract, start};
+use super::forms::{Form, Pack};
+use super::image::{self, Within};
+use super::packages::{Contents, Package};
+use super::text::shown;
+use crate::python;
+
+/// How long loading the app, or importing one module, may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tries what is in the file, and prints what came of it.
+///
+/// # Errors
+/// The app does not load; what it wrote is on standard error then.
+pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
+    if pack.form == Form::Bare {
+        bail!(
+            "There is no app to check in {}; name a file that 'rgunicorn pack' has made",
+            file.display()
+        );
+    }
+    let place = tempfile::tempdir().context("No folder for temporary files can be made")?;
+    let trial = Trial::prepare(file, pack, place.path())?;
+    if let Err(error) = leave_network() {
+        eprintln!("Note: what is checked has the network, as no namespace can be made ({error})");
+    }
+    trial.load_app()?;
+    println!("\nThe app loads.");
+    let modules: Vec<(&Package, &str)> = contents
+        .packages
+        .iter()
+        .flat_map(|package| package.modules.iter().map(move |name| (package, &**name)))
+        .collect();
+    let troubles = trial.import(&modules)?;
+    for ((package, module), trouble) in &troubles {
+        println!(
+            "Warning: {}: {module} cannot be imported: {}",
+            package.title(),
+            shown(trouble)
+        );
+    }
+    let count = modules.len();
+    println!(
+        "{} of {count} modules of packages can be imported.",
+        count - troubles.len()
+    );
+    Ok(())
+}
+
+/// Leaves the network, for this process and its children. The process has one
+/// thread.
+fn leave_network() -> io::Result<()> {
+    if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
+        return Ok(());
+    }
+    let (user, group) = (getuid(), getgid());
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+    // Files go on to be ours (user_namespaces(7)).
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+}
+
+/// Where it is tried.
+struct Trial {
+    program: PathBuf,
+    site: PathBuf,
+    place: PathBuf,
+}
+
+impl Trial {
+    fn prepare(file: &Path, pack: &Pack, place: &Path) -> Result<Self> {
+        let site = place.join("site");
+        for name in ["site", "home", "tmp", "work"] {
+            let made = DirBuilder::new().mode(0o700).create(place.join(name));
+            made.context("The folder for temporary files cannot be written")?;
+        }
+        let is_this = pack.program.as_ref().is_none_or(|it| it.is_this);
+        let extracted = place.join("rgunicorn");
+        let opened = File::open(file)?;
+        match pack.form {
+            Form::Image => lay_out(&opened, &site, (!is_this).then_some(&*extracted))?,
+            _ => unpack(file, &opened, &site)?,
+        }
+        let program = match pack.form {
+            _ if is_this => python::executable().to_owned(),
+            Form::Image => extracted,
+            _ => fs::canonicalize(file)?,
+        };
+        Ok(Self {
+            program,
+            site,
+            place: place.to_owned(),
+        })
+    }
+
+    /// A command of the program, with the site.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--app-zip")
+            .arg(&self.site)
+            .current_dir(self.place.join("work"))
+            .env_clear()
+            .envs(env::vars_os().filter(|(name, _)| is_passed_on(name)))
+            .env("HOME", self.place.join("home"))
+            .env("TMPDIR", self.place.join("tmp"))
+            .env("RGUNICORN_APP_CACHE_DIR", self.place.join("cache"))
+            .process_group(0);
+        command
+    }
+
+    fn load_app(&self) -> Result<()> {
+        // What it prints would be between what we print.
+        let output = io::stderr().as_fd().try_clone_to_owned()?;
+        let mut command = self.command();
+        command.arg("--check-config");
+        command.stdin(Stdio::null()).stdout(output);
+        let mut child = Group::start(command)?;
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = child.0.try_wait()? {
+                break status;
+            }
+            if Instant::now() > deadline {
+                bail!("The app does not load: it takes more than {}", seconds());
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        if status.success() {
+            return Ok(());
+        }
+        bail!(
+            "The app does not load ({}; what it says is above); variables that it needs can be \
+             given as in GUNICORN_CMD_ARGS='--env NAME=VALUE'",
+            told(status)
+        )
+    }
+
+    /// Imports modules, and gives those that cannot be, each with the reason.
+    fn import<'m>(
+        &self,
+        modules: &[(&'m Package, &'m str)],
+    ) -> Result<Vec<((&'m Package, &'m str), String)>> {
+        let mut troubles = Vec::new();
+        let mut done = 0;
+        while done < modules.len() {
+            let names: Vec<&str> = modules[done..].iter().map(|(_, name)| *name).collect();
+            let end = self.import_in_child(&names, &mut |trouble| {
+                troubles.extend(trouble.map(|trouble| (modules[done], trouble)));
+                done += 1;
+            })?;
+            // It has ended with the module that it was at; the others are tried
+            // without that.
+            if let Some(&module) = modules.get(done) {
+                troubles.push((module, end));
+                done += 1;
+            }
+        }
+        Ok(troubles)
+    }
+
+    /// Imports modules in a child, which says of each what its trouble is. Gives the
+    /// reason why it went no further.
+    fn import_in_child(
+        &self,
+        names: &[&str],
+        tell: &mut dyn FnMut(Option<String>),
+    ) -> Result<String> {
+        const CODE: &str = "from _rgunicorn.importing import main; main()";
+        let mut command = self.command();
+        command.args(["python", "-c", CODE]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null());
+        let mut child = Group::start(command)?;
+        let (input, output) = (child.0.stdin.take(), child.0.stdout.take());
+        // If the child has gone, its status says more.
+        let _ = input
+            .context("a pipe")?
+            .write_all(&serde_json::to_vec(names)?);
+        let lines = BufReader::new(output.context("a pipe")?).lines();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        for _ in names {
+            match receiver.recv_timeout(PATIENCE) {
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(trouble) => tell(trouble),
+                    Err(_) => return Ok(format!("it writes {line:?} in between")),
+                },
+                Err(RecvTimeoutError::Timeout) => {
+                    return Ok(format!("it takes more than {}", seconds()));
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(format!("it ends the process ({})", told(child.0.wait()?)))
+    }
+}
+
+/// What a check may see of the environment. An app's own variables are not among
+/// it, as they could be keys to what is in use.
+fn is_passed_on(name: &OsString) -> bool {
+    const NAMES: [&str; 4] = ["PATH", "LANG", "TZ", "LC_ALL"];
+    const BEGINNINGS: [&str; 4] = ["GUNICORN_", "RGUNICORN_", "DJANGO_", "FLASK_"];
+    name.to_str().is_some_and(|name| {
+        NAMES.contains(&name) || BEGINNINGS.iter().any(|it| name.starts_with(it))
+    })
+}
+
+fn seconds() -> String {
+    format!("{} seconds", PATIENCE.as_secs())
+}
+
+fn told(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => signal.to_string(),
+            Err(_) => format!("signal {number}"),
+        },
+        (None, None) => "no exit code".to_owned(),
+    }
+}
+
+/// A child with all that it has started; they end with this value.
+struct Group(Child);
+
+impl Group {
+    fn start(mut command: Command) -> Result<Self> {
+        let child = command.spawn().with_context(|| {
+            let program = command.get_program().display();
+            format!("{program} cannot be executed; check its permissions")
+        })?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Ok(id) = self.0.id().try_into() {
+            // It may have ended before.
+            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+fn unpack(path: &Path, file: &File, site: &Path) -> Result<()> {
+    let faulty = |problem: Problem| Error {
+        zip: path.to_owned(),
+        problem,
+    };
+    let begin = start(&path.canonicalize()?, file).map_err(faulty)?;
+    let mut archive = Archive::open(file, begin).map_err(faulty)?;
+    match extract::into(site, &mut archive, |_| true) {
+        Ok(()) => Ok(()),
+        Err(Failure::Archive(problem)) => Err(faulty(problem).into()),
+        Err(Failure::Place(error)) => Err(unwritable(error)),
+    }
+}
+
+/// Writes the site of an image into a folder, and its program, if that is asked for.
+fn lay_out(file: &File, site: &Path, program: Option<&Path>) -> Result<()> {
+    image::walk(file, &mut |found, content| {
+        let path = match (found.within, program) {
+            (Within::Site(path), _) => site.join(path),
+            (Within::Program, Some(program)) => program.to_owned(),
+            (Within::Program, None) => return Ok(()),
+        };
+        create(&path, found.executable, content).map_err(unwritable)
+    })
+    .map(drop)
+}
+
+fn create(path: &Path, executable: bool, content: &mut dyn Read) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mode = if executable { 0o755 } else { 0o644 };
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)?;
+    io::copy(content, &mut file).map(drop)
+}
+
+fn unwritable(error: io::Error) -> anyhow::Error {
+    anyhow!("The site cannot be unpacked for the check ({error}); name a larger place in TMPDIR")
+}
