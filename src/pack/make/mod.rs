@@ -64,6 +64,7 @@ pub fn pack(options: Options) -> Result<()> {
     }
     let with_program = outputs.iter().any(|(form, _)| form.has_program());
     let contents = inspect::sbom(&all, &project.label, with_program)?;
+    let first = outputs.first().map(|(form, _)| form.path().to_owned());
     let mut made = Vec::new();
     for (form, output) in outputs {
         made.push(form.write(output, &project.label, &parts, &contents, time)?);
@@ -75,6 +76,9 @@ pub fn pack(options: Options) -> Result<()> {
     drop(steps);
     for told in made {
         println!("{told}");
+    }
+    if let Some(first) = first.filter(|_| project.options.check) {
+        inspect::check(&first)?;
     }
     Ok(())
 }
