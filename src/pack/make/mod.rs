@@ -136,8 +136,7 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
     }
 
     if !project.options.no_collectstatic {
-        steps.next("Gathering static files");
-        if let Some(gathered) = static_files::gather(&site)? {
+        if let Some(gathered) = static_files::gather(&site, steps)? {
             if let Some(note) = gathered.note {
                 steps.note(&note);
             }
@@ -146,31 +145,33 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
     }
 
     steps.next("Compiling");
-    let modules = stage.path().join("modules");
-    fs::create_dir(&modules)?;
-    let is_module = |path: &str| path.ends_with(".py");
-    let sources = app.0.iter().filter(|(path, _)| is_module(path));
-    let sources = Tree(
-        sources
-            .map(|(path, item)| (path.clone(), item.clone()))
-            .collect(),
-    );
-    stage::lay_out(&sources, &modules)?;
-    for (path, why) in compile::compile(&modules, "")? {
-        steps.note(&format!(
-            "Warning: {path} is no Python of this version: {why}"
-        ));
-    }
-    for (path, item) in stage::tree(&modules, "")?.0 {
-        if path.ends_with(".pyc") {
-            app.0.insert(path, item);
-        }
+    match project.options.no_compile {
+        true => dependencies.0.retain(|path, _| !path.ends_with(".pyc")),
+        false => compile_app(&mut app, stage.path(), steps)?,
     }
     Ok(Parts {
         app,
         dependencies,
         _kept: (stage, installed),
     })
+}
+
+/// Adds the compiled modules of the app, which are made in a folder below `stage`.
+fn compile_app(app: &mut Tree, stage: &Path, steps: &Steps) -> Result<()> {
+    let folder = stage.join("modules");
+    fs::create_dir(&folder)?;
+    let mut sources = app.clone();
+    sources.0.retain(|path, _| path.ends_with(".py"));
+    stage::lay_out(&sources, &folder)?;
+    for (path, why) in compile::compile(&folder, "")? {
+        steps.note(&format!(
+            "Warning: {path} is no Python of this version: {why}"
+        ));
+    }
+    let mut compiled = stage::tree(&folder, "")?;
+    compiled.0.retain(|path, _| path.ends_with(".pyc"));
+    app.0.extend(compiled.0);
+    Ok(())
 }
 
 /// Checks that there is an app to serve.

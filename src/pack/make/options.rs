@@ -82,6 +82,9 @@ pub struct Options {
     /// Leave out the tests and the type stubs of dependencies
     #[arg(long)]
     pub strip: bool,
+    /// Do not compile the modules: less to copy, and slower to start
+    #[arg(long)]
+    pub no_compile: bool,
     /// Do not gather Django's static files
     #[arg(long)]
     pub no_collectstatic: bool,
@@ -120,6 +123,7 @@ impl Options {
             include: joined(theirs.include, self.include),
             exclude: joined(theirs.exclude, self.exclude),
             strip: self.strip || theirs.strip,
+            no_compile: self.no_compile || theirs.no_compile,
             no_collectstatic: self.no_collectstatic || theirs.no_collectstatic,
         }
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::stage;
+use super::steps::Steps;
 use crate::pack::tree::Tree;
 use crate::python::{self, discover};
 
@@ -25,11 +26,12 @@ pub struct Gathered {
 ///
 /// # Errors
 /// The project does not do so; with its traceback.
-pub fn gather(site: &Path) -> Result<Option<Gathered>> {
+pub fn gather(site: &Path, steps: &Steps) -> Result<Option<Gathered>> {
     let manage = discover::read(site, "manage.py");
     let Some(settings) = manage.as_deref().and_then(discover::settings_module) else {
         return Ok(None);
     };
+    steps.next("Gathering static files");
     let done = Command::new(python::executable())
         .arg("--app-zip")
         .arg(site)

@@ -64,10 +64,13 @@ pub fn install(
         let packages = folder.join(kept::PACKAGES);
         let mut notes = Vec::new();
         if options.strip {
-            let saved = strip::strip(&packages)? as f64 / 1e6;
-            notes.push(format!(
-                "Left out {saved:.1} MB of tests and type stubs of the dependencies."
-            ));
+            let saved = strip::strip(&packages)?;
+            if saved > 0 {
+                let saved = saved.div_ceil(1000);
+                notes.push(format!(
+                    "Left out {saved} kB of tests and type stubs of the dependencies."
+                ));
+            }
         }
         tidy::tidy(&packages)?;
         finish(&packages)?;
