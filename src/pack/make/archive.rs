@@ -1,10 +1,11 @@
 //! Writing a pack as a zip.
 
-use std::io::{Seek, Write};
+use std::io::{Cursor, Seek, Write};
+use std::thread;
 
 use anyhow::{Context, Result};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::pack::label::{self, Label};
 use crate::pack::tree::{Item, Tree};
@@ -23,14 +24,41 @@ pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], time: u64)
         .unix_permissions(0o644);
     zip.start_file(label::NAME, plain)?;
     zip.write_all(&label.to_json())?;
-    for (path, item) in trees.iter().flat_map(|tree| &tree.0) {
-        let options = options(plain, path, item);
-        zip.start_file(path.as_str(), options)?;
-        zip.write_all(&item.read()?)
+    let entries: Vec<_> = trees.iter().flat_map(|tree| &tree.0).collect();
+    for part in in_parts(&entries, plain) {
+        zip.merge_archive(ZipArchive::new(Cursor::new(part?))?)
             .context("The archive cannot be written")?;
     }
     zip.finish().context("The archive cannot be written")
 }
+
+/// The entries as several archives, which are made at the same time.
+fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions) -> Vec<Result<Vec<u8>>> {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    // One part may be much larger than another, so there are more of them.
+    let length = entries.len().div_ceil(8 * count).max(1);
+    thread::scope(|scope| {
+        let running: Vec<_> = entries
+            .chunks(length)
+            .map(|part| scope.spawn(move || part_of(part, plain)))
+            .collect();
+        let parts = running.into_iter();
+        parts
+            .map(|part| part.join().expect("it does not panic"))
+            .collect()
+    })
+}
+
+fn part_of(entries: &[Entry<'_>], plain: SimpleFileOptions) -> Result<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, item) in entries {
+        zip.start_file(path.as_str(), options(plain, path, item))?;
+        zip.write_all(&item.read()?)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+type Entry<'a> = (&'a String, &'a Item);
 
 /// Endings of files that are compressed already.
 const COMPRESSED: [&str; 14] = [
