@@ -93,7 +93,7 @@ def exchange(family, address, path, wrap):
         with wrap(connection) as stream:
             stream.sendall(request.encode())
             with stream.makefile("rb") as answer:
-                return answer.read(1024)
+                return answer.read1(1024)
 
 
 def plain(connection):
