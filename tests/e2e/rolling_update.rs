@@ -16,12 +16,16 @@ fn a_rolling_update_loses_no_request() {
     if !docker::is_there() {
         return;
     }
-    let Some(swarm) = Swarm::new() else { return };
+    let Some(mut swarm) = Swarm::new() else {
+        return;
+    };
     let project = folder();
     let folder = project.path();
     let init = ["init", "wsgi"];
     Start::new(init).args([folder]).run().expect_success();
     let images = ["1", "2"].map(|version| image(folder, &swarm.name, version));
+    let [first, second] = images.each_ref().map(|image| image.name.clone());
+    swarm.images.extend(images);
 
     // The stack file names the project; here every test's images have a name of
     // their own.
@@ -30,19 +34,19 @@ fn a_rolling_update_loses_no_request() {
     let named = format!("    image: {}:${{VERSION}}", swarm.name);
     let files = [
         ("stack.yaml", stack.replace(line, &named)),
-        ("load.yaml", load(&images[0].name)),
+        ("load.yaml", load(&first)),
     ];
     for (file, text) in files {
         fs::write(folder.join(file), text).unwrap();
     }
     swarm.deploy(folder, "1");
-    swarm.wait_for_tasks(&images[0].name, 3);
+    swarm.wait_for_tasks(&first, 3);
     let seen = |text: &str| swarm.load().answers.get(text).copied().unwrap_or_default();
     wait_until("the first version is asked", || seen("version 1") > 100);
 
     swarm.deploy(folder, "2");
     for count in 1..=3 {
-        swarm.wait_for_tasks(&images[1].name, count);
+        swarm.wait_for_tasks(&second, count);
     }
     wait_until("the update is done", || swarm.update() == "completed");
     let before = seen("version 2");
@@ -100,6 +104,8 @@ struct Load {
 /// value.
 struct Swarm {
     name: String,
+    /// What its containers are made of.
+    images: Vec<Image>,
 }
 
 impl Swarm {
@@ -115,7 +121,8 @@ impl Swarm {
             .args(["--listen-addr", "127.0.0.1:2377"])
             .run()
             .expect_success();
-        Some(Self { name })
+        let images = Vec::new();
+        Some(Self { name, images })
     }
 
     fn deploy(&self, folder: &Path, version: &str) {
@@ -169,7 +176,7 @@ impl Swarm {
 impl Drop for Swarm {
     fn drop(&mut self) {
         docker(["stack", "rm", &self.name]).run();
-        // Their images are to be removed after them.
+        // The images can be removed then.
         let label = format!("label=com.docker.stack.namespace={}", self.name);
         wait_until("all containers of the stack are gone", || {
             let list = docker(["ps", "-aq", "--filter", &label]).run();

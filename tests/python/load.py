@@ -1,5 +1,6 @@
 """Asks the servers that a name leads to, over new and over kept connections, and
-prints what came of it twice a second, as JSON: `load.py HOST PORT`."""
+prints what came of it twice a second, as JSON: `load.py HOST PORT`. It begins when
+there is one."""
 
 import collections
 import http.client
@@ -44,6 +45,15 @@ def connect():
     return http.client.HTTPConnection(host, port, timeout=20)
 
 
+def is_there():
+    try:
+        return socket.getaddrinfo(HOST, PORT)
+    except socket.gaierror:
+        return False
+
+
+while not is_there():
+    time.sleep(0.1)
 for kept in (True, False) * 4:
     threading.Thread(target=ask, args=(kept,), daemon=True).start()
 while True:
