@@ -60,14 +60,14 @@ impl Inputs {
             ..Reading::default()
         };
         reading.add(env!("RGUNICORN_BUNDLE_ID"));
-        reading.add(&format!("{:?}", source.names()));
+        reading.add(source.names());
         for file in &source.plain {
             reading.requirements(file)?;
         }
         if let Some(file) = &source.read {
             reading.file(file)?;
             // An answer depends on where the project is in its workspace.
-            reading.add(&format!(
+            reading.add(format!(
                 "{:?}",
                 project.strip_prefix(file.parent().unwrap_or(file))
             ));
@@ -75,7 +75,7 @@ impl Inputs {
         for file in &options.constraint {
             reading.requirements(file)?;
         }
-        reading.add(&format!(
+        reading.add(format!(
             "{:?}",
             (
                 &options.extra,

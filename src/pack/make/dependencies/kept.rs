@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -90,7 +91,7 @@ pub fn obtain(inputs: &Inputs, make: impl Fn(&Path, &Path) -> Result<Made>) -> R
         let made = about(folder).is_some_and(|it| is_good(&it, folder, inputs));
         made && !inputs::keeps_nothing()
     };
-    let folder = cache::filled(&[place.clone()], NAME, is_new, |folder| {
+    let folder = cache::filled(slice::from_ref(&place), NAME, is_new, |folder| {
         let mut made = make(folder, &log).map_err(io::Error::other)?;
         made.links = inputs.links.clone();
         made.size = size(&folder.join(PACKAGES))?;

@@ -67,17 +67,7 @@ impl Source {
             }
         }
         let Some(first) = there.first() else {
-            let asked = options.extra.first().map(|it| ("extra", it));
-            if let Some((kind, name)) = asked.or(options.group.first().map(|it| ("group", it))) {
-                bail!("The project names no dependencies, so there is no {kind} '{name}'");
-            }
-            let files = format!("{} or {}", ORDER[..5].join(", "), ORDER[5]);
-            return Ok((
-                None,
-                vec![format!(
-                    "No dependencies: there is no {files} that names any."
-                )],
-            ));
+            return none_found(project, options, &ORDER);
         };
         let unused = there
             .iter()
@@ -162,6 +152,30 @@ impl Source {
             ),
         }
     }
+}
+
+/// The project has none of these files that names dependencies.
+fn none_found(
+    project: &Path,
+    options: &Options,
+    order: &[&str],
+) -> Result<(Option<Source>, Vec<String>)> {
+    if project.join("Pipfile").is_file() {
+        bail!("There is a Pipfile and no Pipfile.lock: run `pipenv lock`");
+    }
+    if fs::read_to_string(project.join(PROJECT)).is_ok_and(|it| it.contains("[tool.poetry")) {
+        bail!("There is a project of Poetry and no poetry.lock: run `poetry lock`");
+    }
+    let extras = options.extra.iter().map(|it| ("extra", it));
+    let mut asked = extras.chain(options.group.iter().map(|it| ("group", it)));
+    if let Some((kind, name)) = asked.next() {
+        bail!("The project names no dependencies, so there is no {kind} '{name}'");
+    }
+    let note = format!(
+        "No dependencies: there is no {} that names any.",
+        order.join(", ")
+    );
+    Ok((None, vec![note]))
 }
 
 /// Whether a file is to be read by us and not by pip; its name tells.
