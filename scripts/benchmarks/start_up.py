@@ -104,7 +104,7 @@ def parse_options():
 
 def pack_flask(server, work):
     """The Flask test site with its dependencies, as a zip and as an executable."""
-    forms = work / "flask-site.zip", work / "flask-site"
+    forms = work / "packed-flask.zip", work / "packed-flask"
     for form in forms:
         subprocess.run([server, "pack", str(APPS / "flask_site"), "-o", str(form)], check=True)
     return forms
