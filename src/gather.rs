@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pyo3::prelude::*;
@@ -26,6 +26,16 @@ pub struct Gathered {
     pub warnings: Vec<String>,
 }
 
+/// A site that was packed.
+#[derive(Debug, Default)]
+pub struct Packed {
+    /// Where its modules are: a folder, or the zip that they are imported from. Nothing
+    /// if the settings name no pack.
+    pub root: Option<PathBuf>,
+    /// Sentences for the log.
+    pub warnings: Vec<String>,
+}
+
 /// Gives the draft what the config file and the environment say, and finishes
 /// it. The interpreter is started if there is a config file, or a worker class or a
 /// logger class in Python, and not otherwise. `line` is the whole command line.
@@ -36,8 +46,8 @@ pub struct Gathered {
 /// # Errors
 /// What is wrong, in one sentence, with a traceback where the file raised.
 pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
-    let mut warnings = take_packed(&mut draft)?;
-    let place = find(&draft, &mut warnings)?;
+    let Packed { root, mut warnings } = take_packed(&mut draft)?;
+    let place = find(&draft, root.as_deref());
     let folder = place.as_ref().and_then(Place::folder);
     let folder = folder.map_or_else(current_folder, Path::to_owned);
     let file = match place {
@@ -79,24 +89,25 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
 }
 
 /// Gives the draft what the site was packed with: that it is in this executable, if
-/// it is, and its settings. Gives sentences for the log.
+/// it is, and its settings.
 ///
 /// # Errors
 /// The pack cannot be used, or a setting in it is refused.
-pub fn take_packed(draft: &mut Draft) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
+pub fn take_packed(draft: &mut Draft) -> Result<Packed> {
+    let mut packed = Packed::default();
     if let Some(own) = pack::own_site() {
         let path = Value::from(own.as_os_str().to_owned());
         take(draft, "app_zip", path)?;
     }
     if draft.clone().finish(variable)?.app_zip.is_none() {
-        return Ok(warnings);
+        return Ok(packed);
     }
-    let site = find_site(draft, &mut warnings)?;
+    let site = find_site(draft, &mut packed.warnings)?;
     for (name, value) in pack::Label::of(&site.root)?.settings {
         take(draft, &name, Value::from(&value))?;
     }
-    Ok(warnings)
+    packed.root = Some(site.root);
+    Ok(packed)
 }
 
 fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
@@ -108,20 +119,13 @@ fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
 }
 
 /// Where the config file is: where `config` says, else in the current folder,
-/// else in the zip that is served.
-fn find(draft: &Draft, warnings: &mut Vec<String>) -> Result<Option<Place>> {
+/// else in the site that was packed, at this root.
+fn find(draft: &Draft, packed: Option<&Path>) -> Option<Place> {
     let folder = current_folder();
     if let Some(config) = draft.config() {
-        return Ok(Some(Place::parse(config, &folder)));
+        return Some(Place::parse(config, &folder));
     }
-    if let Some(place) = Place::usual(&folder) {
-        return Ok(Some(place));
-    }
-    let known = draft.clone().finish(variable)?;
-    if known.app_zip.is_none() {
-        return Ok(None);
-    }
-    Ok(Place::usual(&find_site(draft, warnings)?.root))
+    Place::usual(&folder).or_else(|| Place::usual(packed?))
 }
 
 /// The site as far as it is known before the config file is read.

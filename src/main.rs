@@ -86,7 +86,7 @@ fn done(result: Result<()>) -> Result<ExitCode> {
 
 /// `rgunicorn [OPTIONS] python ...`
 fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
-    for note in gather::take_packed(&mut draft)? {
+    for note in gather::take_packed(&mut draft)?.warnings {
         eprintln!("Warning: {note}");
     }
     let settings = draft.finish(variable)?;
