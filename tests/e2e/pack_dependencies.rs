@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
@@ -379,6 +380,96 @@ def build_wheel(folder, settings=None, metadata=None):
         sentence.contains("for which there is no compiler: install gcc"),
         "{sentence}"
     );
+}
+
+#[test]
+fn a_full_disk_is_named_and_nothing_half_made_is_left() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can make a small disk");
+        return;
+    }
+    let project = Project::new("requirements.txt", "five\n");
+    let large = "#".repeat(32 << 20);
+    packages::wheel_with(&project.index(), "five", "5.0", &[], &[("five.py", &large)]);
+    let cache = project.path("cache");
+    fs::create_dir(&cache).unwrap();
+    // Room for pip itself.
+    let script = "mount -t tmpfs -o size=24m none \"$0\" || exit 99
+\"$@\"; code=$?; find \"$0\"/rgunicorn/packs -name '*installed*'; exit $code";
+    let done = Start::program("unshare", ["-m", "sh", "-c", script])
+        .args([&cache])
+        .args([program()])
+        .args(["pack", "--no-index", "--find-links"])
+        .args([project.index(), project.path("site")])
+        .args(["--output".as_ref(), project.path("site.zip").as_os_str()])
+        .env("XDG_CACHE_HOME", &cache)
+        .env("PIP_FIND_LINKS", "")
+        .run();
+    if done.code == 99 {
+        eprintln!("skipped: this root may not mount anything");
+        return;
+    }
+    let sentence = error(&done);
+    assert!(sentence.starts_with("The disk is full, "), "{sentence}");
+    assert_eq!(done.stdout, "");
+    assert!(!project.path("site.zip").exists());
+}
+
+/// One installs them, and the other waits for it.
+#[test]
+fn two_packs_at_once_do_not_disturb_each_other() {
+    let project = Project::new("requirements.txt", "./four\none\n");
+    fs::create_dir(project.path("site/four")).unwrap();
+    packages::project(&project.path("site/four"), "four", "4.0");
+    let start = |zip: &str| {
+        let options = ["--exclude", "/four"];
+        let pack = project.pack(&options).args(["--no-collectstatic"]);
+        // The last one counts.
+        pack.args(["--output".as_ref(), project.path(zip).as_os_str()])
+            .spawn()
+    };
+    let mut packs = ["a.zip", "b.zip"].map(start);
+    for pack in &mut packs {
+        assert_eq!(pack.exit_code(), 0, "{}", pack.stderr.whole());
+    }
+    let [a, b] = ["a.zip", "b.zip"].map(|zip| files(&project.path(zip)));
+    assert!(a == b && a.iter().any(|(name, _)| name == "site-packages/four.py"));
+}
+
+#[test]
+fn lock_files_stand_alone_and_are_not_passed_over() {
+    let project = Project::new("Pipfile", "[packages]\none = '*'\n");
+    let sentence = error(&project.pack(&[]).run());
+    assert_eq!(
+        sentence,
+        "There is a Pipfile and no Pipfile.lock: run `pipenv lock`"
+    );
+    let project = project
+        .write("uv.lock", "")
+        .write("requirements.txt", "one\n");
+    let [lock, plain] = ["site/uv.lock", "site/requirements.txt"].map(|it| project.path(it));
+    let files = ["-r", lock.to_str().unwrap(), "-r", plain.to_str().unwrap()];
+    let sentence = error(&project.pack(&files).run());
+    assert!(
+        sentence.contains("leave out the other files of -r"),
+        "{sentence}"
+    );
+    let sentence = error(
+        &project
+            .pack(&["-r", plain.to_str().unwrap(), "--extra", "x"])
+            .run(),
+    );
+    assert!(
+        sentence.starts_with("requirements.txt has no extras; "),
+        "{sentence}"
+    );
+    let sentence = error(&project.pack(&[]).run());
+    assert!(
+        sentence.contains("uv.lock is not what its name says"),
+        "{sentence}"
+    );
+    let sentence = error(&project.pack(&["-r", "/nowhere.txt"]).run());
+    assert!(sentence.starts_with("The requirements file '/nowhere.txt' cannot be read"));
 }
 
 /// A private index on the loopback, and requirements that name it.

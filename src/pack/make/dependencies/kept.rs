@@ -133,10 +133,10 @@ fn is_good(made: &Made, folder: &Path, inputs: &Inputs) -> bool {
 /// A sentence, if it may be older than the newest packages.
 fn age_of(keep: Keep, about: &File) -> Option<String> {
     let made = about.metadata().ok()?.modified().ok()?;
-    let minutes = made.elapsed().ok()?.as_secs() / 60;
-    (keep == Keep::ForADay && minutes > 0).then(|| {
+    let hours = made.elapsed().ok()?.as_secs() / 3600;
+    (keep == Keep::ForADay && hours > 0).then(|| {
         format!(
-            "The dependencies are those that were newest {minutes} minutes ago; \
+            "The dependencies are those that were newest {hours} hours ago; \
              PIP_NO_CACHE_DIR=1 looks again."
         )
     })
