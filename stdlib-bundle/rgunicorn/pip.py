@@ -12,6 +12,8 @@ def place():
     written."""
     place = _rgunicorn_bundle.pip()
     if isinstance(place, str):
+        # The folder is ours, and compiling it anew takes as long as the work.
+        sys.dont_write_bytecode = False
         return place
     memory = os.memfd_create("pip")
     with open(memory, "wb", closefd=False) as file:

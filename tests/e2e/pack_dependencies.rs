@@ -415,6 +415,21 @@ fn a_full_disk_is_named_and_nothing_half_made_is_left() {
     assert!(!project.path("site.zip").exists());
 }
 
+/// As people have it who work on the project.
+#[test]
+fn an_active_virtual_environment_is_left_alone() {
+    let project = Project::new("requirements.txt", "one\n");
+    let venv = site::small_venv(
+        project.dir.path(),
+        "pip.py",
+        "raise SystemExit('not this one')",
+    );
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}/bin:{path}", venv.display());
+    project.pack(&[]).env("PATH", path).run().expect_success();
+    assert_eq!(project.versions(), "1.1 2.0 -");
+}
+
 /// One installs them, and the other waits for it.
 #[test]
 fn two_packs_at_once_do_not_disturb_each_other() {

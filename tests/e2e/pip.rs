@@ -60,6 +60,34 @@ fn it_installs_into_folders_downloads_and_builds() {
     assert!(built.is_file());
 }
 
+/// Also where `PYTHONDONTWRITEBYTECODE` says that nothing is to be.
+#[test]
+fn it_is_laid_out_and_compiled_once() {
+    let dir = folder();
+    let compiled = || {
+        let place = fs::read_dir(dir.path().join("rgunicorn/pip")).unwrap();
+        let folder = place.flatten().next().unwrap().path();
+        let tag = format!("__init__.cpython-{}.pyc", minor().replace('.', ""));
+        let file = folder.join("pip/__pycache__").join(tag);
+        fs::metadata(file).unwrap().modified().unwrap()
+    };
+    let times = [(); 2].map(|()| {
+        site::python(["-m", "pip", "--version"])
+            .env("XDG_CACHE_HOME", dir.path())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .run()
+            .expect_success();
+        compiled()
+    });
+    assert_eq!(times[0], times[1]);
+}
+
+/// The version of the Python inside, as in `3.13`.
+fn minor() -> String {
+    let code = "import sys; print('%d.%d' % sys.version_info[:2])";
+    site::python(["-c", code]).run().expect_success().stdout
+}
+
 #[test]
 fn without_a_place_to_install_to_nothing_is_written() {
     let dir = folder();

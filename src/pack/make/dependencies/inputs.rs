@@ -59,6 +59,7 @@ impl Inputs {
             project: project.to_owned(),
             ..Reading::default()
         };
+        reading.add(env!("CARGO_PKG_VERSION"));
         reading.add(env!("RGUNICORN_BUNDLE_ID"));
         reading.add(source.names());
         for file in &source.plain {
