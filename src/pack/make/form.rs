@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::image::Image;
+use super::image::{Image, Name};
 use super::output::Output;
 use super::project::Project;
 use super::{Parts, archive, executable, image};
@@ -15,18 +15,26 @@ use crate::pack::Label;
 pub enum Form {
     Zip(PathBuf),
     Executable(PathBuf),
-    Image { path: PathBuf, tag: Option<String> },
+    Image { path: PathBuf, name: Name },
 }
 
 impl Form {
     /// Those that the options ask for.
-    pub fn all(project: &Project) -> Vec<Form> {
+    ///
+    /// # Errors
+    /// The image cannot have the name.
+    pub fn all(project: &Project) -> Result<Vec<Form>> {
         let options = &project.options;
-        let image = options.image.iter().map(|path| Form::Image {
-            path: path.clone(),
-            tag: options.tag.clone(),
-        });
-        let mut forms: Vec<Form> = image.collect();
+        let mut forms = Vec::new();
+        if let Some(path) = &options.image {
+            let version = project.label.version.as_deref();
+            let name = match &options.tag {
+                Some(tag) => Name::parse(tag)?,
+                None => Name::usual(&project.file_name(), version)?,
+            };
+            let path = path.clone();
+            forms.push(Form::Image { path, name });
+        }
         if options.output.is_some() || options.exe || forms.is_empty() {
             let usual = || Path::new("dist").join(project.file_name());
             let path = options.output.clone().unwrap_or_else(usual);
@@ -38,7 +46,7 @@ impl Form {
                 false => Form::Executable(path),
             });
         }
-        forms
+        Ok(forms)
     }
 
     pub fn path(&self) -> &Path {
@@ -67,43 +75,40 @@ impl Form {
         time: u64,
     ) -> Result<String> {
         let mut writer = output.writer();
-        let mut name = None;
-        match self {
+        let path = self.path().display();
+        let use_it = match self {
             Form::Zip(_) | Form::Executable(_) => {
                 if let Form::Executable(_) = self {
                     writer.write_all(&executable::program(true)?)?;
                 }
                 let trees = [&parts.app, &parts.dependencies];
                 writer = archive::write(writer, label, &trees, time)?;
+                match self {
+                    Form::Executable(file) => format!("Serve it: {}", command(file).display()),
+                    _ => format!("Serve it: rgunicorn --app-zip {path}"),
+                }
             }
-            Form::Image { tag, .. } => {
+            Form::Image { name, .. } => {
                 let image = Image {
                     label,
                     executable: &executable::program(false)?,
                     dependencies: &parts.dependencies,
                     app: &parts.app,
-                    tag: tag.as_deref(),
+                    name,
                     sbom: Some(contents),
                     created: time,
                 };
-                name = image::write(&image, &mut writer)?;
+                image::write(&image, &mut writer)?;
+                let ports = image.ports().map(|port| format!("-p {port}:{port} "));
+                let ports: String = ports.collect();
+                let run = format!("docker run {ports}{}", name.short());
+                format!("Serve it: docker load < {path} && {run}")
             }
-        }
+        };
         writer.flush().context("The pack cannot be written")?;
         drop(writer);
         let size = output.finish(matches!(self, Form::Executable(_)))?;
-        let path = self.path().display();
-        let made = format!("Made {path} ({})", megabytes(size));
-        Ok(match self {
-            Form::Zip(_) => format!("{made}. Serve it: rgunicorn --app-zip {path}"),
-            Form::Executable(it) => format!("{made}. Serve it: {}", command(it).display()),
-            Form::Image { .. } => {
-                let name = name.as_deref().unwrap_or("IMAGE");
-                format!(
-                    "{made}. Load and serve it: docker load < {path} && docker run -p 8000:8000 {name}"
-                )
-            }
-        })
+        Ok(format!("Made {path} ({}). {use_it}", megabytes(size)))
     }
 }
 

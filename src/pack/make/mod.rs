@@ -44,7 +44,7 @@ use crate::python::discover;
 pub fn pack(options: Options) -> Result<()> {
     let project = Project::read(options)?;
     let time = time()?;
-    let outputs = Form::all(&project).into_iter().map(|form| {
+    let outputs = Form::all(&project)?.into_iter().map(|form| {
         let output = Output::new(form.path())?;
         Ok((form, output))
     });

@@ -42,7 +42,8 @@ pub fn of(image: &Image<'_>, layers: &[Layer]) -> Result<Value> {
         .entrypoint(vec!["/rgunicorn".to_owned()])
         .env(environment(image.label))
         .exposed_ports(
-            ports(image.label)
+            image
+                .ports()
                 .map(|port| format!("{port}/tcp"))
                 .collect::<Vec<_>>(),
         )
@@ -99,20 +100,22 @@ fn environment(label: &Label) -> Vec<String> {
     variables
 }
 
-/// The ports of the addresses that are packed.
-fn ports(label: &Label) -> impl Iterator<Item = u16> {
-    let addresses = match label.settings.get("bind") {
-        None => vec![Address::Tcp {
-            host: String::new(),
-            port: PORT,
-        }],
-        Some(Value::Array(several)) => several.iter().filter_map(address).collect(),
-        Some(one) => address(one).into_iter().collect(),
-    };
-    addresses.into_iter().filter_map(|it| match it {
-        Address::Tcp { port, .. } => Some(port),
-        _ => None,
-    })
+impl Image<'_> {
+    /// The ports that it listens at.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        let addresses = match self.label.settings.get("bind") {
+            None => vec![Address::Tcp {
+                host: String::new(),
+                port: PORT,
+            }],
+            Some(Value::Array(several)) => several.iter().filter_map(address).collect(),
+            Some(one) => address(one).into_iter().collect(),
+        };
+        addresses.into_iter().filter_map(|it| match it {
+            Address::Tcp { port, .. } => Some(port),
+            _ => None,
+        })
+    }
 }
 
 fn address(value: &Value) -> Option<Address> {

@@ -61,7 +61,7 @@ impl<'a, W: Write + Seek> Layout<'a, W> {
         config: &impl Serialize,
         layers: &[Layer],
         annotations: HashMap<String, String>,
-        name: Option<&Name>,
+        name: &Name,
     ) -> Result<()> {
         let config = self.json_blob(config)?;
         let described = layers
@@ -81,14 +81,12 @@ impl<'a, W: Write + Seek> Layout<'a, W> {
         entry.set_platform(Some(
             platform.architecture(Arch::Amd64).os(Os::Linux).build()?,
         ));
-        let names = name.map(|name| {
-            let names = [
-                (ANNOTATION_REF_NAME, name.short()),
-                (CONTAINERD_NAME, name.whole()),
-            ];
-            names.map(|(key, name)| (key.to_owned(), name)).into()
-        });
-        entry.set_annotations(names);
+        let names = [
+            (ANNOTATION_REF_NAME, name.short().to_owned()),
+            (CONTAINERD_NAME, name.whole()),
+        ];
+        let names = names.map(|(key, name)| (key.to_owned(), name));
+        entry.set_annotations(Some(names.into()));
         let index = ImageIndexBuilder::default()
             .schema_version(SCHEMA_VERSION)
             .media_type(MediaType::ImageIndex)
@@ -101,8 +99,7 @@ impl<'a, W: Write + Seek> Layout<'a, W> {
         self.json("oci-layout", &version)?;
         // What `docker load` of an engine before 25 reads.
         let paths: Vec<_> = layers.iter().map(|layer| layer.blob.path()).collect();
-        let names = name.map(|name| [name.short()]);
-        let list = json!([{"Config": config.path(), "RepoTags": names, "Layers": paths}]);
+        let list = json!([{"Config": config.path(), "RepoTags": [name.short()], "Layers": paths}]);
         self.json("manifest.json", &list)?;
         // The end of a tar.
         self.to.write_all(&[0; 2 * BLOCK as usize])?;

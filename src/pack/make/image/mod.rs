@@ -22,7 +22,7 @@ use crate::pack::label::{self, Label};
 use crate::pack::tree::Tree;
 use layer::Contents;
 use layout::Layout;
-use name::Name;
+pub use name::Name;
 
 /// The user and the group that the site runs as: `nobody` everywhere.
 const NOBODY: u32 = 65534;
@@ -41,21 +41,18 @@ pub struct Image<'a> {
     /// Paths below `site-packages/`.
     pub dependencies: &'a Tree,
     pub app: &'a Tree,
-    /// The image's name, as in `shop:1.2`; else the label's says it.
-    pub tag: Option<&'a str>,
+    pub name: &'a Name,
     /// A list of what is inside, in CycloneDX's JSON.
     pub sbom: Option<&'a [u8]>,
     /// Seconds since 1970.
     pub created: u64,
 }
 
-/// Writes the image, and gives its name, if it has one.
+/// Writes the image.
 ///
 /// # Errors
-/// The name cannot be an image's, a file cannot be read, or the image not be
-/// written.
-pub fn write(image: &Image<'_>, to: &mut (impl Write + Seek)) -> Result<Option<String>> {
-    let name = Name::of(image)?;
+/// A file cannot be read, or the image not be written.
+pub fn write(image: &Image<'_>, to: &mut (impl Write + Seek)) -> Result<()> {
     let mut layout = Layout::new(to);
     let mut layers = Vec::new();
     for (title, fill) in stack(image) {
@@ -66,8 +63,7 @@ pub fn write(image: &Image<'_>, to: &mut (impl Write + Seek)) -> Result<Option<S
         );
     }
     let config = config::of(image, &layers)?;
-    layout.finish(&config, &layers, config::annotations(image)?, name.as_ref())?;
-    Ok(name.map(|name| name.short()))
+    layout.finish(&config, &layers, config::annotations(image)?, image.name)
 }
 
 type Fill<'a> = Box<dyn FnOnce(&mut Contents<'_>) -> Result<()> + 'a>;

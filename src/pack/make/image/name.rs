@@ -3,8 +3,6 @@
 use anyhow::{Context, Result};
 use oci_spec::distribution::Reference;
 
-use super::Image;
-
 /// An image's name with its tag.
 pub struct Name {
     reference: Reference,
@@ -12,18 +10,20 @@ pub struct Name {
 }
 
 impl Name {
-    /// The name that was asked for, or the label's with its version; a name that
-    /// has no tag gets `latest`.
-    pub fn of(image: &Image<'_>) -> Result<Option<Self>> {
-        let label = image.label;
-        let text = match (image.tag, &label.name) {
-            (Some(tag), _) => tag.to_owned(),
-            (None, Some(name)) => {
-                let version = label.version.as_deref().unwrap_or("latest");
-                format!("{}:{}", plain(&name.to_lowercase()), plain(version))
-            }
-            (None, None) => return Ok(None),
-        };
+    /// A project's name, with its version as the tag.
+    ///
+    /// # Errors
+    /// Nothing is left of the name but what no image can have.
+    pub fn usual(project: &str, version: Option<&str>) -> Result<Self> {
+        let name = plain(&project.to_lowercase());
+        Self::parse(&format!("{name}:{}", plain(version.unwrap_or("latest"))))
+    }
+
+    /// A name as people write it; one without a tag gets `latest`.
+    ///
+    /// # Errors
+    /// No engine takes it.
+    pub fn parse(text: &str) -> Result<Self> {
         let reference: Reference = text.parse().with_context(|| {
             format!("'{text}' cannot be an image's name; give one with --tag, as in shop:1.2")
         })?;
@@ -33,13 +33,17 @@ impl Name {
             "'{text}' has a digest, which only the finished image has; give --tag a name as in shop:1.2"
         );
         let named = text.ends_with(&format!(":{tag}"));
-        let short = if named { text } else { format!("{text}:{tag}") };
-        Ok(Some(Self { reference, short }))
+        let short = if named {
+            text.to_owned()
+        } else {
+            format!("{text}:{tag}")
+        };
+        Ok(Self { reference, short })
     }
 
     /// As people write it: `shop:1.2`.
-    pub fn short(&self) -> String {
-        self.short.clone()
+    pub fn short(&self) -> &str {
+        &self.short
     }
 
     /// With the registry: `docker.io/library/shop:1.2`.

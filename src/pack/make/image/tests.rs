@@ -9,7 +9,7 @@ use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Image, write};
+use super::{Image, Name, write};
 use crate::pack::label::Label;
 use crate::pack::tree::{Content, Item, Tree};
 
@@ -19,7 +19,6 @@ struct Made {
     _folder: tempfile::TempDir,
     dependencies: Tree,
     app: Tree,
-    tag: Option<&'static str>,
     created: u64,
 }
 
@@ -53,29 +52,28 @@ impl Made {
             _folder: folder,
             dependencies,
             app,
-            tag: None,
             created: 1_700_000_000,
         }
     }
 
-    fn write(&self) -> (Vec<u8>, anyhow::Result<Option<String>>) {
+    fn write(&self) -> anyhow::Result<Vec<u8>> {
+        let name = Name::usual("Shop", self.label.version.as_deref())?;
         let image = Image {
             label: &self.label,
             executable: b"executable",
             dependencies: &self.dependencies,
             app: &self.app,
-            tag: self.tag,
+            name: &name,
             sbom: Some(b"{}"),
             created: self.created,
         };
         let mut to = Cursor::new(Vec::new());
-        let name = write(&image, &mut to);
-        (to.into_inner(), name)
+        write(&image, &mut to)?;
+        Ok(to.into_inner())
     }
 
     fn open(&self) -> Opened {
-        let (bytes, name) = self.write();
-        name.unwrap();
+        let bytes = self.write().unwrap();
         Opened(
             entries(&bytes)
                 .into_iter()
@@ -219,9 +217,7 @@ fn each_layer_has_what_changes_as_often() {
 #[test]
 fn another_version_is_another_last_layer() {
     let mut made = Made::new();
-    let (first, name) = made.write();
-    assert_eq!(name.unwrap().as_deref(), Some("shop:1.2-local"));
-    assert_eq!(first, made.write().0);
+    assert_eq!(made.write().unwrap(), made.write().unwrap());
     let before = made.open().layer_hashes();
     made.app.add("app.py", b"import flask # again".to_vec());
     made.label.version = Some("1.3".to_owned());
@@ -302,30 +298,26 @@ fn the_image_says_what_it_is() {
 
 #[test]
 fn a_name_is_one_that_engines_take() {
-    let mut made = Made::new();
     for (tag, name) in [
         ("shop:1", "shop:1"),
         ("shop", "shop:latest"),
         ("localhost:5000/a/shop", "localhost:5000/a/shop:latest"),
     ] {
-        made.tag = Some(tag);
-        assert_eq!(made.write().1.unwrap().as_deref(), Some(name));
+        assert_eq!(Name::parse(tag).unwrap().short(), name);
     }
-    for wrong in [
-        "Shop:1",
-        "a b",
-        "",
-        "shop:",
-        "shop@sha256:0123456789012345678901234567890123456789012345678901234567890123",
-    ] {
-        made.tag = Some(wrong);
-        let error = made.write().1.unwrap_err().to_string();
+    let digest = format!("shop@sha256:{}", "0".repeat(64));
+    for wrong in ["Shop:1", "a b", "", "shop:", &digest] {
+        let error = Name::parse(wrong).err().unwrap().to_string();
         assert!(error.contains("shop:1.2"), "{error}");
     }
-    made.tag = None;
-    made.label.name = None;
-    assert_eq!(made.write().1.unwrap(), None);
-    assert!(made.open().index().manifests()[0].annotations().is_none());
+    for (project, version, name) in [
+        ("My_Shop 2", None, "my_shop-2:latest"),
+        ("-läden", Some("1.2+local"), "l-den:1.2-local"),
+    ] {
+        assert_eq!(Name::usual(project, version).unwrap().short(), name);
+    }
+    let error = Name::usual("店", None).err().unwrap().to_string();
+    assert!(error.contains("--tag"), "{error}");
 }
 
 #[test]
@@ -336,6 +328,6 @@ fn a_file_that_is_gone_is_named() {
         executable: false,
     };
     made.app.0.insert("a.py".to_owned(), gone);
-    let error = format!("{:#}", made.write().1.unwrap_err());
+    let error = format!("{:#}", made.write().unwrap_err());
     assert!(error.contains("/nowhere/a.py"), "{error}");
 }
