@@ -32,6 +32,7 @@ mod gunicorns_own;
 mod habits;
 mod hooks;
 mod init;
+mod inspect;
 mod interim;
 mod keep_alive;
 mod libraries;

@@ -68,7 +68,7 @@ impl Contents {
             let (files, sum) = match owners.of_file(path) {
                 Some(owner) => {
                     let package = &mut contents.packages[owner];
-                    if let Some(module) = module(path) {
+                    if let Some(module) = module(path, survey) {
                         package.modules.insert(module);
                     }
                     (&mut package.files, &mut package.size)
@@ -125,19 +125,30 @@ fn is_module_of(survey: &Survey, folder: &str, name: &str) -> bool {
     let path = in_base(base, name);
     let next = survey.files.range(path.clone()..).map(|(it, _)| it);
     next.take_while(|it| it.starts_with(&path)).any(|it| {
-        it[path.len()..].starts_with('/') || module(it).is_some_and(|module| module == name)
+        it[path.len()..].starts_with('/') || module(it, survey).is_some_and(|module| module == name)
     })
 }
 
-/// The module at the top that this file is, or is in.
-fn module(path: &str) -> Option<String> {
-    let within = path
-        .strip_prefix(SITE_PACKAGES)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(path);
-    let name = match within.split_once('/') {
-        // A folder is one when it has code directly in it.
-        Some((folder, "__init__.py" | "__init__.pyc")) => folder,
+/// The module that this file is, unless it is in another module: `flask`, or
+/// `zope.interface` where no file makes a module of `zope` (PEP 420).
+fn module(path: &str, survey: &Survey) -> Option<String> {
+    let (base, within) = match path.split_once('/') {
+        Some((SITE_PACKAGES, within)) => (SITE_PACKAGES, within),
+        _ => ("", path),
+    };
+    let is_package = |folder: &str| {
+        let files =
+            ["__init__.py", "__init__.pyc"].map(|name| in_base(base, &format!("{folder}/{name}")));
+        files.iter().any(|file| survey.files.contains_key(file))
+    };
+    let name = match within.rsplit_once('/') {
+        Some((folder, "__init__.py" | "__init__.pyc")) => {
+            let mut ends = folder.match_indices('/');
+            if ends.any(|(end, _)| is_package(&folder[..end])) {
+                return None;
+            }
+            folder
+        }
         Some(_) => return None,
         None => {
             let (stem, kind) = within.split_once('.')?;
@@ -149,7 +160,8 @@ fn module(path: &str) -> Option<String> {
             stem
         }
     };
-    is_identifier(name).then(|| name.to_owned())
+    let name = name.replace('/', ".");
+    name.split('.').all(is_identifier).then_some(name)
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -300,6 +312,8 @@ mod tests {
             ),
             ("site-packages/one/a,\"b.txt", ""),
             ("site-packages/shared/one.py", ""),
+            ("site-packages/shared/deep/__init__.py", ""),
+            ("site-packages/shared/deep/inner/__init__.py", ""),
             ("site-packages/shared/nobody.py", ""),
             ("site-packages/_two.abi3.so", ""),
             ("site-packages/two.py", ""),
@@ -321,8 +335,8 @@ mod tests {
         assert_eq!(one.size.unpacked, 12);
         assert_eq!(Vec::from_iter(&one.modules), ["one"]);
         // What is in a folder of files of `two` alone is taken to be of it, too.
-        assert_eq!(two.files.len(), 8);
-        assert_eq!(Vec::from_iter(&two.modules), ["_two", "two"]);
+        assert_eq!(two.files.len(), 10);
+        assert_eq!(Vec::from_iter(&two.modules), ["_two", "shared.deep", "two"]);
         assert_eq!(contents.app, ["app.py"]);
         assert_eq!(contents.others, ["site-packages/loose.py"]);
         let owner = contents.package_of("site-packages/bin/two");
