@@ -15,6 +15,8 @@ mod give_back;
 mod label;
 mod manifest;
 mod mend;
+mod output;
+mod text;
 mod tree;
 
 pub mod inspect;

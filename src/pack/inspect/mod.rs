@@ -11,13 +11,11 @@ mod image;
 mod metadata;
 mod native;
 mod options;
-mod output;
 mod packages;
 mod page;
 mod sbom;
 mod sizes;
 mod survey;
-mod text;
 mod treemap;
 mod trial;
 
@@ -27,12 +25,13 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::label::Label;
+use super::output;
+use super::text::{self, shown};
 use super::tree::Tree;
 use crate::python;
 use forms::{Form, Pack};
 use packages::Contents;
 use survey::Survey;
-use text::shown;
 
 pub use options::Options;
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::binary::Binary;
 use super::packages::{Contents, Package};
 use super::survey::Survey;
-use super::text::shown;
 use crate::carried;
+use crate::pack::text::shown;
 
 /// A sentence, with its mend, for each thing that will not load; modules are to
 /// be for this version of Python (`3.13`).

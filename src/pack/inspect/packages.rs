@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::SITE_PACKAGES;
 use super::metadata::{Metadata, normal_name};
 use super::survey::{Size, Survey, package_file};
-use super::text::shown;
+use crate::pack::text::shown;
 
 /// A package that was installed into the pack.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::sizes::{self, Row};
 use super::survey::{Size, Survey};
-use super::text::{self, shown};
 use super::treemap::{Area, cut};
+use crate::pack::text::{self, shown};
 
 const STYLE: &str = include_str!("page.css");
 /// The picture's own unit: 1200 of them are its width.

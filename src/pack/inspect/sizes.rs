@@ -3,7 +3,7 @@
 use super::forms::Pack;
 use super::packages::Contents;
 use super::survey::Size;
-use super::text::{self, Align, shown};
+use crate::pack::text::{self, Align, shown};
 
 /// What a row of sizes tells of.
 #[derive(Clone, Debug)]

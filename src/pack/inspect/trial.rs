@@ -29,7 +29,7 @@ use super::super::{extract, start};
 use super::forms::{Form, Pack};
 use super::image::{self, Within};
 use super::packages::{Contents, Package};
-use super::text::shown;
+use crate::pack::text::shown;
 use crate::python;
 
 /// How long loading the app, or importing one module, may take.

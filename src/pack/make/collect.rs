@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
-use super::output::UNFINISHED;
 use super::project::Project;
 use crate::pack::appended;
 use crate::pack::label;
+use crate::pack::output::UNFINISHED;
 use crate::pack::tree::{Content, Item, Tree};
 
 /// The files of a project.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::image::{Image, Name};
-use super::output::Output;
 use super::project::Project;
 use super::{Parts, archive, executable, image};
 use crate::pack::Label;
+use crate::pack::output::Output;
+use crate::pack::text;
 
 /// One of the forms, and the file to write.
 pub enum Form {
@@ -108,7 +109,7 @@ impl Form {
         writer.flush().context("The pack cannot be written")?;
         drop(writer);
         let size = output.finish(matches!(self, Form::Executable(_)))?;
-        Ok(format!("Made {path} ({}). {use_it}", megabytes(size)))
+        Ok(format!("Made {path} ({}). {use_it}", text::size(size)))
     }
 }
 
@@ -120,9 +121,4 @@ fn command(path: &Path) -> PathBuf {
     } else {
         path.to_owned()
     }
-}
-
-/// Bytes as people read them.
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -9,7 +9,6 @@ mod executable;
 mod form;
 mod image;
 mod options;
-pub(super) mod output;
 mod project;
 mod python;
 mod stage;
@@ -18,7 +17,6 @@ mod steps;
 
 use std::env;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -28,12 +26,12 @@ use tempfile::TempDir;
 use dependencies::Dependencies;
 use form::Form;
 pub use options::Options;
-use output::Output;
 use project::Project;
 use steps::Steps;
 
 use super::SITE_PACKAGES;
 use super::inspect;
+use super::output::{self, Output};
 use super::tree::{Content, Tree};
 use crate::python::discover;
 
@@ -49,8 +47,6 @@ pub fn pack(options: Options) -> Result<()> {
         Ok((form, output))
     });
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
-    let list = project.options.sbom.as_deref().map(Output::new);
-    let list = list.transpose()?;
     let steps = Steps::new(5);
 
     steps.next("Gathering the project's files");
@@ -69,11 +65,10 @@ pub fn pack(options: Options) -> Result<()> {
     for (form, output) in outputs {
         made.push(form.write(output, &project.label, &parts, &contents, time)?);
     }
-    if let Some(mut output) = list {
-        output.writer().write_all(&contents)?;
-        output.finish(false)?;
-    }
     drop(steps);
+    if let Some(to) = &project.options.sbom {
+        output::write(to, &contents, "the list of what is inside")?;
+    }
     for told in made {
         println!("{told}");
     }

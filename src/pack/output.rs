@@ -1,7 +1,8 @@
-//! Files that appear whole, or not at all.
+//! Where what was made goes: a file that appears whole or not at all, or standard
+//! output.
 
-use std::fs::{self, File, Permissions};
-use std::io::BufWriter;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -67,4 +68,42 @@ impl Output {
             .with_context(|| format!("'{}' cannot be written", path.display()))?;
         Ok(size)
     }
+}
+
+/// Whether a file's name stands for standard output.
+pub fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Writes to standard output; that nobody wants to read on is no error.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print(bytes: &[u8]) -> Result<()> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("Standard output cannot be written"),
+    }
+}
+
+/// Writes a file, and says so; `-` is standard output. What is there and no file,
+/// such as a device, is written to.
+///
+/// # Errors
+/// One sentence that names the file; nothing of it is left then.
+pub fn write(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
+    if is_stdout(path) {
+        return print(bytes);
+    }
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let device = OpenOptions::new().write(true).open(path);
+        return device
+            .and_then(|mut device| device.write_all(bytes))
+            .with_context(|| format!("'{}' cannot be written", path.display()));
+    }
+    let mut file = Output::new(path)?;
+    file.writer().write_all(bytes)?;
+    file.finish(false)?;
+    eprintln!("Wrote {what} to {}", path.display());
+    Ok(())
 }
