@@ -566,6 +566,72 @@ fn a_library_in_a_folder_is_installed_each_time() {
     assert_eq!(project.packed(&options), "- - 7.0 changed");
 }
 
+/// As many tools write it. What would be a link to a folder is installed.
+#[test]
+fn the_project_among_its_requirements_stands_for_what_it_needs() {
+    let text = "[project]
+name = 'shop'
+version = '1'
+dependencies = ['one<1.1']
+optional-dependencies = {docs = ['three']}
+";
+    let project =
+        Project::new("pyproject.toml", text).write("requirements.txt", "-e .[docs]\n-e ./four\n");
+    fs::create_dir(project.path("site/four")).unwrap();
+    packages::project(&project.path("site/four"), "four", "4.0");
+    assert_eq!(project.packed(&["--exclude", "/four"]), "1.0 2.0 3.0");
+    let names = files(&project.path("site.zip"))
+        .into_iter()
+        .map(|(name, _)| name);
+    let of_four: Vec<_> = names.filter(|name| name.contains("four.")).collect();
+    assert!(
+        of_four.contains(&"site-packages/four.py".to_owned()),
+        "{of_four:?}"
+    );
+
+    fs::remove_file(project.path("site/pyproject.toml")).unwrap();
+    let sentence = error(&project.pack(&[]).run());
+    assert!(sentence.contains("names the project itself"), "{sentence}");
+}
+
+#[test]
+fn a_locked_commit_is_installed() {
+    let git = |folder: &Path, words: &[&str]| {
+        let as_somebody = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        let start = Start::program("git", as_somebody).args(words).cwd(folder);
+        start.run().expect_success().stdout
+    };
+    if std::process::Command::new("git")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("skipped: there is no git");
+        return;
+    }
+    let project = Project::new("readme", "");
+    let repository = project.path("repository");
+    fs::create_dir(&repository).unwrap();
+    packages::project(&repository, "three", "7.0");
+    git(&repository, &["init", "--quiet"]);
+    git(&repository, &["add", "--all", "--force"]);
+    git(&repository, &["commit", "--quiet", "--message", "one"]);
+    let commit = git(&repository, &["rev-parse", "HEAD"]);
+    let lock = format!(
+        "lock-version = '1.0'
+created-by = 'test'
+[[packages]]
+name = 'three'
+vcs = {{type = 'git', path = '../repository', commit-id = '{commit}'}}
+"
+    );
+    let project = project.write("pylock.toml", &lock);
+    assert_eq!(project.packed(&[]), "- - 7.0");
+    // It is the same for ever.
+    fs::remove_dir_all(repository).unwrap();
+    assert_eq!(project.packed(&[]), "- - 7.0");
+}
+
 /// By users with other folders, masks and caches.
 #[test]
 fn the_same_requirements_give_the_same_bytes() {

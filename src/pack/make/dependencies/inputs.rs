@@ -7,10 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::source::Source;
+use super::plain::Plain;
+use super::source::Requirements;
 use crate::pack::make::Options;
 
 /// What is known of it.
@@ -52,8 +53,8 @@ const OF_COMPILERS: [&str; 5] = ["CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS"];
 
 impl Inputs {
     /// # Errors
-    /// A file of requirements cannot be read; it is named.
-    pub fn read(source: &Source, project: &Path, options: &Options) -> Result<Inputs> {
+    /// A file of constraints cannot be read; it is named.
+    pub fn read(requirements: &Requirements, project: &Path, options: &Options) -> Result<Inputs> {
         let mut reading = Reading {
             // Relative paths in requirements count from here.
             project: project.to_owned(),
@@ -61,20 +62,19 @@ impl Inputs {
         };
         reading.add(env!("CARGO_PKG_VERSION"));
         reading.add(env!("RGUNICORN_BUNDLE_ID"));
-        reading.add(source.names());
-        for file in &source.plain {
-            reading.requirements(file)?;
+        let plain = &requirements.plain;
+        let lines = [&requirements.lines, &requirements.unhashed, &plain.lines];
+        for line in lines.into_iter().flatten() {
+            reading.requirement(line);
         }
-        if let Some(file) = &source.read {
-            reading.file(file)?;
-            // An answer depends on where the project is in its workspace.
-            reading.add(format!(
-                "{:?}",
-                project.strip_prefix(file.parent().unwrap_or(file))
-            ));
-        }
+        let mut constraints = Plain::default();
         for file in &options.constraint {
-            reading.requirements(file)?;
+            constraints.constraint(file)?;
+        }
+        for text in plain.read.iter().chain(&constraints.read) {
+            reading.add(text);
+            let pins = text.lines().filter_map(pinned);
+            reading.pins.extend(pins);
         }
         reading.add(format!(
             "{:?}",
@@ -103,7 +103,8 @@ impl Inputs {
         Ok(Inputs {
             key,
             links,
-            is_hashed: reading.is_hashed,
+            // A lock may have hashes of some, and no more of the others.
+            is_hashed: reading.is_hashed && !requirements.locked,
             pins: reading.pins,
         })
     }
@@ -121,7 +122,6 @@ struct Reading {
     links: Sha256,
     is_hashed: bool,
     pins: BTreeSet<String>,
-    seen: BTreeSet<PathBuf>,
 }
 
 impl Reading {
@@ -131,45 +131,14 @@ impl Reading {
         self.key.update(part);
     }
 
-    fn file(&mut self, file: &Path) -> Result<Vec<u8>> {
-        let bytes = fs::read(file).with_context(|| {
-            format!("The requirements file '{}' cannot be read", file.display())
-        })?;
-        self.add(&bytes);
-        Ok(bytes)
-    }
-
-    /// A file as pip reads it, with those that it names.
-    fn requirements(&mut self, file: &Path) -> Result<()> {
-        if !self.seen.insert(file.to_owned()) {
-            return Ok(());
+    fn requirement(&mut self, line: &str) {
+        self.add(line);
+        self.is_hashed |= line.contains("--hash");
+        self.pins.extend(pinned(line));
+        let link = ["-f ", "--find-links "];
+        if let Some(place) = link.iter().find_map(|it| line.strip_prefix(it)) {
+            self.link(place);
         }
-        let bytes = self.file(file)?;
-        let text = String::from_utf8_lossy(&bytes).replace("\\\n", " ");
-        for line in text.lines() {
-            let line = line.split(" #").next().unwrap_or_default().trim();
-            self.is_hashed |= line.contains("--hash");
-            let (word, rest) = match line.split_once(['=', ' ', '\t']) {
-                Some((word, rest)) if line.starts_with('-') => (word, rest.trim()),
-                _ => (
-                    line.get(..2).unwrap_or_default(),
-                    line.get(2..).unwrap_or_default(),
-                ),
-            };
-            match word {
-                "-r" | "--requirement" | "-c" | "--constraint" => {
-                    // pip says what is wrong with one that is not there.
-                    let file = file.parent().unwrap_or(file).join(rest);
-                    let _ = file
-                        .is_file()
-                        .then(|| self.requirements(&file))
-                        .transpose()?;
-                }
-                "-f" | "--find-links" => self.link(rest),
-                _ => self.pins.extend(pinned(line)),
-            }
-        }
-        Ok(())
     }
 
     /// A place with packages: what lies there now, if it is a folder.

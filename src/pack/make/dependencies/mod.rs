@@ -8,6 +8,7 @@ mod explain;
 mod inputs;
 mod kept;
 mod pip;
+mod plain;
 mod source;
 mod strip;
 mod tidy;
@@ -57,10 +58,10 @@ pub fn install(
             ..Dependencies::default()
         });
     };
-    let inputs = Inputs::read(&source, project, options)?;
+    let requirements = source.requirements(project, options)?;
+    let inputs = Inputs::read(&requirements, project, options)?;
     let kept = kept::obtain(&inputs, |folder, log| {
-        let answer = source.requirements(project, options)?;
-        let installed = pip::install(&answer, project, options, folder, log, say)?;
+        let installed = pip::install(&requirements, project, options, folder, log, say)?;
         let packages = folder.join(kept::PACKAGES);
         let mut notes = Vec::new();
         if options.strip {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::plain::Plain;
 use crate::pack::make::{Options, python};
 
 const PROJECT: &str = "pyproject.toml";
@@ -23,7 +24,7 @@ pub struct Source {
 /// Requirements of pip.
 #[derive(Debug, Default, Deserialize)]
 pub struct Requirements {
-    /// Files of requirements, as pip reads them.
+    /// Files of requirements.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
     /// Further lines of such a file.
@@ -32,6 +33,9 @@ pub struct Requirements {
     pub unhashed: Vec<String>,
     /// Whether they are all, and nothing is to be resolved.
     pub locked: bool,
+    /// What the files say.
+    #[serde(skip)]
+    pub plain: Plain,
 }
 
 #[derive(Deserialize)]
@@ -115,42 +119,66 @@ impl Source {
     /// What pip is to install.
     ///
     /// # Errors
-    /// The file cannot be understood, or lacks what was asked for: one sentence.
+    /// A file cannot be understood, or lacks what was asked for: one sentence.
     pub fn requirements(&self, project: &Path, options: &Options) -> Result<Requirements> {
-        let files = self.plain.clone();
-        let Some(file) = &self.read else {
-            let asked = options.extra.iter().map(|it| ("extra", it));
-            let mut asked = asked.chain(options.group.iter().map(|it| ("group", it)));
-            if let Some((kind, name)) = asked.next() {
+        let mut plain = Plain::default();
+        for file in &self.plain {
+            plain.add(file, project)?;
+        }
+        let mut found = match &self.read {
+            Some(file) => ask(file, project, &options.extra, &options.group)?,
+            None => Requirements::default(),
+        };
+        let extras = options.extra.iter().map(|it| ("extra", it));
+        let mut asked = extras.chain(options.group.iter().map(|it| ("group", it)));
+        if let (None, Some((kind, name))) = (&self.read, asked.next()) {
+            bail!(
+                "{} has no {kind}s; to have '{name}', name the file that has it, as in -r {PROJECT}",
+                self.names()
+            );
+        }
+        // With hashes all that is needed stands there.
+        let is_hashed = plain.lines.iter().any(|line| line.contains("--hash"));
+        if let (Some(extras), false) = (&plain.own, is_hashed) {
+            let file = project.join(PROJECT);
+            if !file.is_file() {
                 bail!(
-                    "{} has no {kind}s; to have '{name}', name the file that has it, as in -r {PROJECT}",
+                    "{} names the project itself, which has no {PROJECT} that says what it \
+                     needs; write that into the one or the other",
                     self.names()
                 );
             }
-            return Ok(Requirements {
-                files,
-                ..Requirements::default()
-            });
-        };
-        let question = serde_json::json!({
-            "file": file, "project": project,
-            "extras": options.extra, "groups": options.group,
-        });
-        let done = python::command()
-            .args(["-I", "-m", "_rgunicorn.requirements"])
-            .arg(question.to_string())
-            .stdin(Stdio::null())
-            .output()
-            .context("The interpreter cannot be started")?;
-        match serde_json::from_slice(&done.stdout) {
-            Ok(Answer::Found(found)) => Ok(Requirements { files, ..found }),
-            Ok(Answer::Refused { error }) => bail!("{error}"),
-            Err(_) => bail!(
-                "{} cannot be read:\n{}",
-                file.display(),
-                String::from_utf8_lossy(&done.stderr).trim_end()
-            ),
+            let extras: Vec<_> = extras.iter().cloned().collect();
+            found.lines.extend(ask(&file, project, &extras, &[])?.lines);
         }
+        if plain.differs {
+            found.lines.splice(..0, plain.lines.iter().cloned());
+        } else {
+            found.files.clone_from(&self.plain);
+        }
+        Ok(Requirements { plain, ..found })
+    }
+}
+
+/// Reads a file that is not one of pip's.
+fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Result<Requirements> {
+    let question = serde_json::json!({
+        "file": file, "project": project, "extras": extras, "groups": groups,
+    });
+    let done = python::command()
+        .args(["-I", "-m", "_rgunicorn.requirements"])
+        .arg(question.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .context("The interpreter cannot be started")?;
+    match serde_json::from_slice(&done.stdout) {
+        Ok(Answer::Found(found)) => Ok(found),
+        Ok(Answer::Refused { error }) => bail!("{error}"),
+        Err(_) => bail!(
+            "{} cannot be read:\n{}",
+            file.display(),
+            String::from_utf8_lossy(&done.stderr).trim_end()
+        ),
     }
 }
 
