@@ -9,11 +9,8 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::flask_and_django::{prepare, use_django, use_flask};
-use crate::support::docker::{self, Image};
+use crate::support::docker::{self, Image, USER};
 use crate::support::{Root, Start, app, folder, site};
-
-/// The user that the containers run as, which no file names.
-const USER: u32 = 65534;
 
 #[test]
 fn sites_are_served_in_an_image_from_scratch() {

@@ -2,12 +2,14 @@
 //! there is nothing else.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::asgi_apps::use_fastapi;
 use crate::flask_and_django::{prepare, use_django, use_flask};
+use crate::support::docker::{self, Image};
 use crate::support::{Process, Root, Start, app, folder, site};
 use crate::wheels::{EXERCISE, expect_all};
 
@@ -16,7 +18,12 @@ struct Packed {
     _dir: TempDir,
     executable: PathBuf,
     zip: PathBuf,
+    /// Where there is an engine that it is loaded into.
+    image: Option<Image>,
 }
+
+/// How a container is told to take a free port.
+const FREE_PORT: [&str; 2] = ["-e", "PORT=0"];
 
 /// Packs a copy of one of the sites in `tests/apps`, whose text is changed so.
 fn pack(name: &str, changes: &[(&str, &str)]) -> Packed {
@@ -28,19 +35,26 @@ fn pack(name: &str, changes: &[(&str, &str)]) -> Packed {
         let text = fs::read_to_string(&path).unwrap_or_default();
         fs::write(path, text + more).unwrap();
     }
-    let packed = Packed {
-        executable: dir.path().join("site"),
-        zip: dir.path().join("site.zip"),
-        _dir: dir,
-    };
-    for file in [&packed.executable, &packed.zip] {
-        Start::new(["pack", "-o"])
-            .args([file])
+    let write = |option, file: &str, tag: &[&str]| {
+        let file = dir.path().join(file);
+        Start::new(["pack", option])
+            .args([&file])
+            .args(tag)
             .cwd(&project)
             .run_slowly()
             .expect_success();
+        file
+    };
+    let image = docker::is_there().then(|| {
+        let tag = ["--tag", &docker::name("site")];
+        Image::load(&write("--image", "site.tar", &tag))
+    });
+    Packed {
+        executable: write("-o", "site", &[]),
+        zip: write("-o", "site.zip", &[]),
+        image,
+        _dir: dir,
     }
-    packed
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -63,6 +77,9 @@ fn roots(packed: &Packed) -> Option<[(Root, Vec<&'static str>); 2]> {
 }
 
 fn serve_everywhere(packed: &Packed, use_it: impl Fn(&Process)) {
+    if let Some(image) = &packed.image {
+        use_it(&image.start(&FREE_PORT, &[]).server);
+    }
     let Some(roots) = roots(packed) else { return };
     for (root, words) in roots {
         let root = root.with_tmp();
@@ -103,6 +120,24 @@ print([name in names for name in (
             .expect_success();
         assert_eq!(done.stdout, "[True, True, True, True, True]");
     }
+    if let Some(image) = &packed.image {
+        let data = folder();
+        chown(data.path(), Some(docker::USER), Some(docker::USER)).unwrap();
+        let volume = format!("{}:/data", data.path().display());
+        let variables = [
+            "SITE_DATABASE=/data/guestbook.sqlite3",
+            "DJANGO_SUPERUSER_PASSWORD=correct horse",
+        ];
+        let options = [["-v", &volume], FREE_PORT];
+        let variables = variables.map(|variable| ["-e", variable]);
+        let options = [options.as_flattened(), variables.as_flattened()].concat();
+        let manage = |args: &[&str]| {
+            let image = image.run(&options, None);
+            image.args(["python", "manage.py"]).args(args)
+        };
+        prepare(manage, data.path());
+        use_django(image.start(&options, &[]).server.target());
+    }
     let Some(roots) = roots(&packed) else { return };
     for (root, words) in roots {
         let data = folder();
@@ -128,6 +163,10 @@ print([name in names for name in (
 #[test]
 fn wheels_with_native_code() {
     let packed = pack("wheels", &[("app.py", "application = None\n")]);
+    if let Some(image) = &packed.image {
+        let done = image.run(&[], None).args(["python", "-c", EXERCISE]);
+        expect_all(done.run_slowly(), &["grpc"], "/site/site-packages/");
+    }
     let Some(roots) = roots(&packed) else { return };
     for (root, words) in roots {
         // Nothing can be written, and nothing may be executed where something can.

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Finished, Process, Start, wait_until};
 
+/// The user that containers run as, which a host knows as nobody.
+pub const USER: u32 = 65534;
+
 /// Whether an engine runs; the test is to be left if none does.
 pub fn is_there() -> bool {
     let engine = std::process::Command::new("docker").arg("info").output();
