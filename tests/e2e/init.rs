@@ -114,7 +114,7 @@ fn its_files_are_what_their_tools_expect() {
     let deploy = project.folder.join("deploy");
 
     let parser = folder();
-    fs::write(parser.path().join("requirements.txt"), "pyyaml\n").unwrap();
+    fs::write(parser.path().join("requirements.txt"), "kubernetes-validate\n").unwrap();
     let venv = site::venv_with(&parser.path().join("requirements.txt"));
     let code = "import sys, tomllib, yaml
 tomllib.load(open('pyproject.toml', 'rb'))
@@ -129,6 +129,11 @@ for path in sys.argv[1:]:
         .expect_success()
         .stdout;
     assert_eq!(told, "Deployment\nService\nHorizontalPodAutoscaler\nStack");
+    let strict = ["--strict", "deploy/kubernetes.yaml"];
+    Start::program(venv.join("bin/kubernetes-validate"), strict)
+        .cwd(&project.folder)
+        .run()
+        .expect_success();
 
     let units = folder();
     for unit in ["my-shop-2.service", "my-shop-2.socket"] {
