@@ -114,7 +114,11 @@ fn its_files_are_what_their_tools_expect() {
     let deploy = project.folder.join("deploy");
 
     let parser = folder();
-    fs::write(parser.path().join("requirements.txt"), "kubernetes-validate\n").unwrap();
+    fs::write(
+        parser.path().join("requirements.txt"),
+        "kubernetes-validate\n",
+    )
+    .unwrap();
     let venv = site::venv_with(&parser.path().join("requirements.txt"));
     let code = "import sys, tomllib, yaml
 tomllib.load(open('pyproject.toml', 'rb'))

@@ -12,53 +12,57 @@ use tar::{Builder, EntryType, Header};
 
 use crate::pack::tree::Tree;
 
-/// A layer that was written.
+/// A layer that was made.
 pub struct Layer {
     /// Words for people.
     pub title: String,
     /// The SHA-256 of the tar before it was compressed, in hexadecimal.
     pub uncompressed: String,
-    /// What was written of it.
-    pub blob: Blob,
+    pub packed: Blob,
 }
 
-/// Bytes that were written, by their SHA-256, in hexadecimal.
-#[derive(Clone)]
+/// Bytes with their SHA-256, in hexadecimal.
 pub struct Blob {
     pub hash: String,
-    pub length: u64,
+    pub bytes: Vec<u8>,
 }
 
-/// Writes a layer with what `fill` puts in.
-pub fn write(
-    title: &str,
-    fill: impl FnOnce(&mut Contents<'_>) -> Result<()>,
-    to: &mut dyn Write,
-) -> Result<Layer> {
+impl Blob {
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let hash = hexadecimal(Sha256::new_with_prefix(&bytes));
+        Self { hash, bytes }
+    }
+}
+
+/// Makes a layer with what `fill` puts in.
+pub fn make(title: String, fill: impl FnOnce(&mut Contents) -> Result<()>) -> Result<Layer> {
     // Without a time in its header, and with 255 for an unknown system (RFC 1952).
-    let gzip = GzBuilder::new().write(Hashing::new(to), Compression::default());
+    let gzip = GzBuilder::new().write(Vec::new(), Compression::default());
+    let plain = Hashing {
+        inner: gzip,
+        hash: Sha256::new(),
+    };
     let mut contents = Contents {
-        tar: Builder::new(Hashing::new(gzip)),
+        tar: Builder::new(plain),
         folders: BTreeSet::new(),
     };
     fill(&mut contents)?;
-    let (gzip, plain) = contents.tar.into_inner()?.finish();
-    let (_, blob) = gzip.finish()?.finish();
+    let plain = contents.tar.into_inner()?;
     Ok(Layer {
-        title: title.to_owned(),
-        uncompressed: plain.hash,
-        blob,
+        title,
+        uncompressed: hexadecimal(plain.hash),
+        packed: Blob::of(plain.inner.finish()?),
     })
 }
 
 /// What is in a layer, in the order in which it is put there. All belongs to
 /// root, but for folders that say otherwise; times are seconds since 1970.
-pub struct Contents<'a> {
-    tar: Builder<Hashing<GzEncoder<Hashing<&'a mut dyn Write>>>>,
+pub struct Contents {
+    tar: Builder<Hashing<GzEncoder<Vec<u8>>>>,
     folders: BTreeSet<String>,
 }
 
-impl Contents<'_> {
+impl Contents {
     /// A folder and those that it is in.
     pub fn folder(&mut self, path: &str, mode: u32, owner: u32, time: u64) -> Result<()> {
         self.parents(path, time)?;
@@ -112,35 +116,21 @@ pub fn header(kind: EntryType, mode: u32, length: u64, time: u64) -> Header {
     header
 }
 
-/// Passes bytes on, and knows their hash and their number.
-pub struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-    length: u64,
+fn hexadecimal(hash: Sha256) -> String {
+    let hash = hash.finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl<W> Hashing<W> {
-    pub fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            length: 0,
-        }
-    }
-
-    pub fn finish(self) -> (W, Blob) {
-        let hash = self.hash.finalize();
-        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        let length = self.length;
-        (self.inner, Blob { hash, length })
-    }
+/// Passes bytes on, and knows their hash.
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.hash.update(&bytes[..written]);
-        self.length += written as u64;
         Ok(written)
     }
 

@@ -1,7 +1,7 @@
 //! The tar around an image: its parts by their hashes, and what leads to them.
 
 use std::collections::HashMap;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -12,131 +12,75 @@ use oci_spec::image::{
 };
 use serde::Serialize;
 use serde_json::json;
-use tar::EntryType;
+use tar::{Builder, EntryType};
 
-use super::layer::{self, Blob, Contents, Hashing, Layer};
+use super::layer::{self, Blob, Layer};
 use super::name::Name;
 use crate::pack::make::FIRST_TIME;
 
 /// The name of an image for containerd, which reads it before the one that the
 /// specification has.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
-/// What a tar is counted in.
-const BLOCK: u64 = 512;
+/// Writes what an image consists of: its configuration, its layers, and what leads
+/// to them.
+pub fn write(
+    config: &impl Serialize,
+    layers: &[Layer],
+    annotations: HashMap<String, String>,
+    name: &Name,
+    to: &mut impl Write,
+) -> Result<()> {
+    let mut tar = Builder::new(to);
+    for layer in layers {
+        add(&mut tar, &layer.packed.path(), &layer.packed.bytes)?;
+    }
+    let config = Blob::of(sorted(config)?);
+    add(&mut tar, &config.path(), &config.bytes)?;
+    let described = layers
+        .iter()
+        .map(|it| it.packed.described(MediaType::ImageLayerGzip));
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageManifest)
+        .config(config.described(MediaType::ImageConfig)?)
+        .layers(described.collect::<Result<Vec<_>>>()?)
+        .annotations(annotations)
+        .build()?;
+    let manifest = Blob::of(sorted(&manifest)?);
+    add(&mut tar, &manifest.path(), &manifest.bytes)?;
 
-/// A layout that is being written.
-pub struct Layout<'a, W> {
-    to: &'a mut W,
+    let mut entry = manifest.described(MediaType::ImageManifest)?;
+    let platform = PlatformBuilder::default();
+    entry.set_platform(Some(
+        platform.architecture(Arch::Amd64).os(Os::Linux).build()?,
+    ));
+    let names = [
+        (ANNOTATION_REF_NAME, name.short().to_owned()),
+        (CONTAINERD_NAME, name.whole()),
+    ];
+    let names = names.map(|(key, name)| (key.to_owned(), name));
+    entry.set_annotations(Some(names.into()));
+    let index = ImageIndexBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageIndex)
+        .manifests(vec![entry])
+        .build()?;
+    add(&mut tar, "index.json", &sorted(&index)?)?;
+    let version = OciLayoutBuilder::default()
+        .image_layout_version("1.0.0")
+        .build()?;
+    add(&mut tar, "oci-layout", &sorted(&version)?)?;
+    // What `docker load` of an engine before 25 reads.
+    let paths: Vec<_> = layers.iter().map(|layer| layer.packed.path()).collect();
+    let list = json!([{"Config": config.path(), "RepoTags": [name.short()], "Layers": paths}]);
+    add(&mut tar, "manifest.json", &sorted(&list)?)?;
+    Ok(tar.finish()?)
 }
 
-impl<'a, W: Write + Seek> Layout<'a, W> {
-    pub fn new(to: &'a mut W) -> Self {
-        Self { to }
-    }
-
-    /// Writes a layer at once, and its head, which has its length and hash,
-    /// afterwards.
-    pub fn layer(
-        &mut self,
-        title: &str,
-        fill: impl FnOnce(&mut Contents<'_>) -> Result<()>,
-    ) -> Result<Layer> {
-        let start = self.to.stream_position()?;
-        self.to.write_all(&[0; BLOCK as usize])?;
-        let mut buffer = BufWriter::with_capacity(1 << 20, &mut *self.to);
-        let layer = layer::write(title, fill, &mut buffer)?;
-        buffer.flush()?;
-        drop(buffer);
-        self.pad(layer.blob.length)?;
-        let end = self.to.stream_position()?;
-        self.to.seek(SeekFrom::Start(start))?;
-        self.head(&layer.blob.path(), layer.blob.length)?;
-        self.to.seek(SeekFrom::Start(end))?;
-        Ok(layer)
-    }
-
-    /// Writes the rest: what describes the image, and what leads to that.
-    pub fn finish(
-        mut self,
-        config: &impl Serialize,
-        layers: &[Layer],
-        annotations: HashMap<String, String>,
-        name: &Name,
-    ) -> Result<()> {
-        let config = self.json_blob(config)?;
-        let described = layers
-            .iter()
-            .map(|it| it.blob.described(MediaType::ImageLayerGzip));
-        let manifest = ImageManifestBuilder::default()
-            .schema_version(SCHEMA_VERSION)
-            .media_type(MediaType::ImageManifest)
-            .config(config.described(MediaType::ImageConfig)?)
-            .layers(described.collect::<Result<Vec<_>>>()?)
-            .annotations(annotations)
-            .build()?;
-        let manifest = self.json_blob(&manifest)?;
-
-        let mut entry = manifest.described(MediaType::ImageManifest)?;
-        let platform = PlatformBuilder::default();
-        entry.set_platform(Some(
-            platform.architecture(Arch::Amd64).os(Os::Linux).build()?,
-        ));
-        let names = [
-            (ANNOTATION_REF_NAME, name.short().to_owned()),
-            (CONTAINERD_NAME, name.whole()),
-        ];
-        let names = names.map(|(key, name)| (key.to_owned(), name));
-        entry.set_annotations(Some(names.into()));
-        let index = ImageIndexBuilder::default()
-            .schema_version(SCHEMA_VERSION)
-            .media_type(MediaType::ImageIndex)
-            .manifests(vec![entry])
-            .build()?;
-        self.json("index.json", &index)?;
-        let version = OciLayoutBuilder::default()
-            .image_layout_version("1.0.0")
-            .build()?;
-        self.json("oci-layout", &version)?;
-        // What `docker load` of an engine before 25 reads.
-        let paths: Vec<_> = layers.iter().map(|layer| layer.blob.path()).collect();
-        let list = json!([{"Config": config.path(), "RepoTags": [name.short()], "Layers": paths}]);
-        self.json("manifest.json", &list)?;
-        // The end of a tar.
-        self.to.write_all(&[0; 2 * BLOCK as usize])?;
-        Ok(self.to.flush()?)
-    }
-
-    fn json_blob(&mut self, value: &impl Serialize) -> Result<Blob> {
-        let bytes = sorted(value)?;
-        let mut hashing = Hashing::new(std::io::sink());
-        hashing.write_all(&bytes)?;
-        let (_, blob) = hashing.finish();
-        self.file(&blob.path(), &bytes)?;
-        Ok(blob)
-    }
-
-    fn json(&mut self, path: &str, value: &impl Serialize) -> Result<()> {
-        self.file(path, &sorted(value)?)
-    }
-
-    fn file(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.head(path, bytes.len() as u64)?;
-        self.to.write_all(bytes)?;
-        self.pad(bytes.len() as u64)
-    }
-
-    fn head(&mut self, path: &str, length: u64) -> Result<()> {
-        let mut header = layer::header(EntryType::Regular, 0o644, length, FIRST_TIME);
-        header.set_path(path)?;
-        header.set_cksum();
-        Ok(self.to.write_all(header.as_bytes())?)
-    }
-
-    /// Fills the last block of so many bytes.
-    fn pad(&mut self, length: u64) -> Result<()> {
-        let missing = length.next_multiple_of(BLOCK) - length;
-        Ok(self.to.write_all(&vec![0; missing as usize])?)
-    }
+fn add(tar: &mut Builder<impl Write>, path: &str, bytes: &[u8]) -> Result<()> {
+    let length = bytes.len() as u64;
+    let mut header = layer::header(EntryType::Regular, 0o644, length, FIRST_TIME);
+    Ok(tar.append_data(&mut header, path, bytes)?)
 }
 
 impl Blob {
@@ -149,7 +93,7 @@ impl Blob {
         let descriptor = DescriptorBuilder::default();
         Ok(descriptor
             .media_type(kind)
-            .size(self.length)
+            .size(self.bytes.len() as u64)
             .digest(digest)
             .build()?)
     }

@@ -13,7 +13,8 @@ mod name;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Seek, Write};
+use std::io::Write;
+use std::thread;
 
 use anyhow::{Context, Result};
 
@@ -21,7 +22,6 @@ use super::FIRST_TIME;
 use crate::pack::label::{self, Label};
 use crate::pack::tree::Tree;
 use layer::Contents;
-use layout::Layout;
 pub use name::Name;
 
 /// The user and the group that the site runs as: `nobody` everywhere.
@@ -52,21 +52,25 @@ pub struct Image<'a> {
 ///
 /// # Errors
 /// A file cannot be read, or the image not be written.
-pub fn write(image: &Image<'_>, to: &mut (impl Write + Seek)) -> Result<()> {
-    let mut layout = Layout::new(to);
-    let mut layers = Vec::new();
-    for (title, fill) in stack(image) {
-        layers.push(
-            layout
-                .layer(&title, fill)
-                .context("The image cannot be written")?,
-        );
-    }
+pub fn write(image: &Image<'_>, to: &mut impl Write) -> Result<()> {
+    // At the same time: compressing is what takes long.
+    let layers = thread::scope(|scope| {
+        let stack = stack(image).into_iter();
+        let running: Vec<_> = stack
+            .map(|(title, fill)| scope.spawn(|| layer::make(title, fill)))
+            .collect();
+        let layers = running.into_iter();
+        layers
+            .map(|layer| layer.join().expect("it does not panic"))
+            .collect::<Result<Vec<_>>>()
+    })?;
     let config = config::of(image, &layers)?;
-    layout.finish(&config, &layers, config::annotations(image)?, image.name)
+    let annotations = config::annotations(image)?;
+    layout::write(&config, &layers, annotations, image.name, to)
+        .context("The image cannot be written")
 }
 
-type Fill<'a> = Box<dyn FnOnce(&mut Contents<'_>) -> Result<()> + 'a>;
+type Fill<'a> = Box<dyn FnOnce(&mut Contents) -> Result<()> + Send + 'a>;
 
 /// The layers from the bottom, each with words for `docker history`.
 fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
@@ -96,7 +100,7 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
 }
 
 /// The executable and what a system has around it.
-fn base(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
+fn base(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
     // Where one has no entry, libpq and getpass fail.
     let users = format!(
         "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
@@ -110,7 +114,7 @@ fn base(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
 }
 
 /// The app, its label, and the list of what is inside.
-fn app(image: &Image<'_>, contents: &mut Contents<'_>) -> Result<()> {
+fn app(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
     let mut files = image.app.clone();
     files.add(label::NAME, image.label.to_json());
     if let Some(sbom) = image.sbom {
