@@ -47,6 +47,8 @@ impl Packs {
     fn pack(&self, outputs: &[(&str, &str)]) {
         let mut start = Start::new([
             "pack",
+            "--set",
+            "workers=2",
             "--no-index",
             "-r",
             "requirements.txt",
@@ -123,6 +125,10 @@ fn each_form_shows_the_same_packages() {
         assert!(first.ends_with(": shop 1.2"), "{first}");
         assert!(
             report.contains("\nMade by rgunicorn 0.1.0, for Python 3.13."),
+            "{report}"
+        );
+        assert!(
+            report.contains("\nPacked settings: workers=2\n"),
             "{report}"
         );
         let one = row(&report, "one ");

@@ -191,7 +191,7 @@ impl Places {
         let entry = config.and_then(|it| it.entrypoint().as_ref()?.first());
         let variables = config.and_then(|it| it.env().as_ref());
         let site = variables.and_then(|all| all.iter().find_map(|it| it.strip_prefix(SITE)));
-        match (entry.map(|it| within(it)), site.map(|it| within(it))) {
+        match (entry.map(|it| within(it)), site.map(within)) {
             (Some(Some(program)), Some(Some(site))) => Ok(Self { program, site }),
             _ => bail!(
                 "it is a container image, but none of rgunicorn's; name one that \

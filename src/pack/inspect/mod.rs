@@ -167,10 +167,23 @@ fn head(file: &Path, pack: &Pack) -> String {
     };
     head.push_str(&versions);
     head.push('\n');
+    if let Some(settings) = settings(pack) {
+        let _ = writeln!(head, "Packed settings: {settings}");
+    }
     if pack.form != Form::Zip && pack.program.as_ref().is_none_or(|it| !it.is_this) {
         head.push_str("Its executable is another build than this one\n");
     }
     head
+}
+
+/// The settings that a site was packed with, as in `workers=4`.
+fn settings(pack: &Pack) -> Option<String> {
+    let settings = &pack.label.as_ref()?.settings;
+    let all = settings
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let all = all.collect::<Vec<_>>().join(" ");
+    (!all.is_empty()).then(|| shown(&all))
 }
 
 /// The name and version of a site.

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
@@ -28,6 +29,7 @@ use super::super::error::{Error, Failure, Problem};
 use super::super::{extract, start};
 use super::forms::{Form, Pack};
 use super::image::{self, Within};
+use super::output;
 use super::packages::{Contents, Package};
 use crate::pack::text::shown;
 use crate::python;
@@ -52,26 +54,30 @@ pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
         eprintln!("Note: what is checked has the network, as no namespace can be made ({error})");
     }
     trial.load_app()?;
-    println!("\nThe app loads.");
+    output::print(b"\nThe app loads.\n")?;
     let modules: Vec<(&Package, &str)> = contents
         .packages
         .iter()
         .flat_map(|package| package.modules.iter().map(move |name| (package, &**name)))
         .collect();
     let troubles = trial.import(&modules)?;
+    let mut report = String::new();
     for ((package, module), trouble) in &troubles {
-        println!(
-            "Warning: {}: {module} cannot be imported: {}",
-            package.title(),
-            shown(trouble)
+        let (title, trouble) = (package.title(), shown(trouble));
+        let _ = writeln!(
+            report,
+            "Warning: {title}: {module} cannot be imported: {trouble}"
         );
     }
-    let count = modules.len();
-    println!(
-        "{} of {count} modules of packages can be imported.",
-        count - troubles.len()
-    );
-    Ok(())
+    if !modules.is_empty() {
+        let count = modules.len();
+        let fine = count - troubles.len();
+        let _ = writeln!(
+            report,
+            "{fine} of {count} modules of packages can be imported."
+        );
+    }
+    output::print(report.as_bytes())
 }
 
 /// Leaves the network, for this process and its children. The process has one
@@ -159,8 +165,8 @@ impl Trial {
             return Ok(());
         }
         bail!(
-            "The app does not load ({}; what it says is above); variables that it needs can be \
-             given as in GUNICORN_CMD_ARGS='--env NAME=VALUE'",
+            "The app does not load ({}; what it says is above); its name and its variables can be \
+             given as in GUNICORN_CMD_ARGS='mysite:app --env NAME=VALUE'",
             told(status)
         )
     }
