@@ -26,7 +26,7 @@ pub(super) const HARMLESS: u64 = 64 << 20;
 /// Linux's limit for one name (NAME_MAX), and room for the cache folder's own
 /// path below PATH_MAX.
 const MAX_NAME: usize = 255;
-const MAX_PATH: usize = 2048;
+pub(super) const MAX_PATH: usize = 2048;
 
 /// An archive whose directory was found to be in order.
 pub(super) struct Archive<'f> {

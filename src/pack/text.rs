@@ -36,6 +36,16 @@ pub fn shown(name: &str) -> String {
     shown
 }
 
+/// The same in a table, where one long name would make all lines long.
+pub fn cell(name: &str) -> String {
+    const LONGEST: usize = 100;
+    let shown = shown(name);
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &shown[..end]),
+        None => shown,
+    }
+}
+
 /// Characters of format (Unicode's class Cf) and separators of lines, as far as
 /// they can deceive.
 fn is_unseen(character: char) -> bool {
@@ -105,6 +115,12 @@ mod tests {
             shown("a\u{1b}[2Jb\nc\u{202e}d\u{200b}"),
             "a\\u{1b}[2Jb\\u{a}c\\u{202e}d\\u{200b}"
         );
+    }
+
+    #[test]
+    fn cells_of_tables_are_short() {
+        assert_eq!(cell("numpy"), "numpy");
+        assert_eq!(cell(&"ö".repeat(101)), format!("{}...", "ö".repeat(100)));
     }
 
     #[test]

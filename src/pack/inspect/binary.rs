@@ -20,6 +20,11 @@ pub struct Binary {
     pub defined: Vec<String>,
 }
 
+/// Names that no library comes near; tables of a hostile one could go in circles.
+const MOST_NAMES: usize = 10_000;
+/// Bytes of a name.
+const LONGEST_NAME: usize = 1000;
+
 impl Binary {
     /// Reads a file.
     ///
@@ -38,30 +43,30 @@ impl Binary {
         Self::linked(bytes).map_err(|error| error.to_string())
     }
 
-    fn linked(bytes: &[u8]) -> object::read::Result<Self> {
+    fn linked(bytes: &[u8]) -> anyhow::Result<Self> {
         let file = ElfFile64::<LittleEndian>::parse(bytes)?;
         let endian = file.endian();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut text = Names::default();
         let mut binary = Self::default();
         let dynamic = file.elf_dynamic_table()?;
         for entry in &dynamic {
             if entry.tag == DT_NEEDED {
-                binary.needed.push(text(dynamic.string(entry)?));
+                binary.needed.push(text.take(dynamic.string(entry)?)?);
             } else if entry.tag == DT_SONAME {
-                binary.name = Some(text(dynamic.string(entry)?));
+                binary.name = Some(text.take(dynamic.string(entry)?)?);
             }
         }
         let sections = file.elf_section_table();
         if let Some((mut libraries, link)) = sections.gnu_verneed(endian, bytes)? {
             let strings = sections.strings(endian, bytes, link)?;
             while let Some((library, mut versions)) = libraries.next()? {
-                let name = text(library.file(endian, strings)?);
+                let name = text.take(library.file(endian, strings)?)?;
                 while let Some(version) = versions.next()? {
-                    if version.vna_flags.get(endian).contains(VER_FLG_WEAK) {
-                        continue;
+                    let is_weak = version.vna_flags.get(endian).contains(VER_FLG_WEAK);
+                    let version = text.take(version.name(endian, strings)?)?;
+                    if !is_weak {
+                        binary.versions.push((name.clone(), version));
                     }
-                    let version = text(version.name(endian, strings)?);
-                    binary.versions.push((name.clone(), version));
                 }
             }
         }
@@ -70,11 +75,26 @@ impl Binary {
             while let Some((_, mut names)) = versions.next()? {
                 // The others are its parents.
                 if let Some(name) = names.next()? {
-                    binary.defined.push(text(name.name(endian, strings)?));
+                    binary.defined.push(text.take(name.name(endian, strings)?)?);
                 }
             }
         }
         Ok(binary)
+    }
+}
+
+/// Counts the names that were taken from a file.
+#[derive(Default)]
+struct Names(usize);
+
+impl Names {
+    fn take(&mut self, name: &[u8]) -> anyhow::Result<String> {
+        self.0 += 1;
+        anyhow::ensure!(
+            self.0 <= MOST_NAMES && name.len() <= LONGEST_NAME,
+            "more names than a library has"
+        );
+        Ok(String::from_utf8_lossy(name).into_owned())
     }
 }
 

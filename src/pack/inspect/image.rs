@@ -11,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 use sha2::{Digest, Sha256};
 
-use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_RATIO, MAX_UNPACKED};
+use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_PATH, MAX_RATIO, MAX_UNPACKED};
 use super::survey::Size;
 
 /// A file in one of the layers.
@@ -269,6 +269,11 @@ impl Layers<'_, '_> {
                 "it holds more than {MAX_ENTRIES} files; leave out what the app does not need"
             );
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            ensure!(
+                name.len() <= MAX_PATH,
+                "its layers hold a path of {} bytes, which is too long; make it again",
+                name.len()
+            );
             let kind = entry.header().entry_type();
             let Some(path) = within(&name) else {
                 ensure!(

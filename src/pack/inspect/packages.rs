@@ -34,6 +34,8 @@ pub struct Contents {
     /// Those among the packages that no package has listed.
     pub others: Vec<String>,
     pub others_size: Size,
+    /// Files of packages, with the package's place in the list.
+    owners: BTreeMap<String, usize>,
 }
 
 impl Package {
@@ -67,6 +69,7 @@ impl Contents {
         for (path, &size) in &survey.files {
             let (files, sum) = match owners.of_file(path) {
                 Some(owner) => {
+                    contents.owners.insert(path.clone(), owner);
                     let package = &mut contents.packages[owner];
                     if let Some(module) = module(path, survey) {
                         package.modules.insert(module);
@@ -84,8 +87,8 @@ impl Contents {
 
     /// The package that a file is of.
     pub fn package_of(&self, path: &str) -> Option<&Package> {
-        let mut packages = self.packages.iter();
-        packages.find(|package| package.files.iter().any(|file| file == path))
+        let owner = self.owners.get(path);
+        owner.map(|&owner| &self.packages[owner])
     }
 }
 
@@ -97,16 +100,12 @@ fn package(survey: &Survey, folder: &str, text: &str) -> Package {
         metadata.name = name.split('-').next().unwrap_or_default().to_owned();
     }
     let text = |name: &str| survey.texts.get(&format!("{folder}/{name}"));
-    let listed = text("top_level.txt").into_iter().flat_map(|it| it.lines());
     let origin = text("direct_url.json").and_then(|it| serde_json::from_str(it).ok());
     Package {
         metadata,
         files: Vec::new(),
         size: Size::default(),
-        modules: listed
-            .filter(|name| is_identifier(name) && is_module_of(survey, folder, name))
-            .map(str::to_owned)
-            .collect(),
+        modules: BTreeSet::new(),
         hashes: origin.map(|it| hashes(&it)).unwrap_or_default(),
     }
 }
@@ -117,16 +116,6 @@ fn hashes(origin: &Value) -> BTreeMap<String, String> {
     told.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .filter(|(_, value)| value.bytes().all(|it| it.is_ascii_hexdigit()))
         .collect()
-}
-
-/// Old lists of modules name some that were never installed.
-fn is_module_of(survey: &Survey, folder: &str, name: &str) -> bool {
-    let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
-    let path = in_base(base, name);
-    let next = survey.files.range(path.clone()..).map(|(it, _)| it);
-    next.take_while(|it| it.starts_with(&path)).any(|it| {
-        it[path.len()..].starts_with('/') || module(it, survey).is_some_and(|module| module == name)
-    })
 }
 
 /// The module that this file is, unless it is in another module: `flask`, or
@@ -190,17 +179,21 @@ impl Owners {
             let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
             let record = survey.texts.get(&format!("{folder}/RECORD"));
             for line in record.into_iter().flat_map(|it| it.lines()) {
-                owners.add(base, &recorded(line), owner);
+                owners.add(survey, base, &recorded(line), owner);
             }
         }
         owners
     }
 
-    fn add(&mut self, base: &str, path: &str, owner: usize) {
+    fn add(&mut self, survey: &Survey, base: &str, path: &str, owner: usize) {
         // Scripts are listed by the place they would have in a virtual
         // environment, ../../bin, and lie in bin.
         let path = in_base(base, path.trim_start_matches("../"));
-        let mut folder = path.as_str();
+        // Paths that are not in the pack may be of any length.
+        let mut folder = match survey.files.contains_key(&path) {
+            true => path.as_str(),
+            false => "",
+        };
         while let Some((parent, _)) = folder.rsplit_once('/') {
             if parent == base {
                 break;
@@ -325,7 +318,6 @@ mod tests {
                 "site-packages/two-2.dist-info/RECORD",
                 "two.py,,\n_two.abi3.so,,\n../../bin/two,,\nshared/one.py,,\ngone/__init__.py,,\n",
             ),
-            ("site-packages/two-2.dist-info/top_level.txt", "two\ngone\n"),
         ]));
         let [one, two] = &contents.packages[..] else {
             panic!("{:?}", contents.packages);
@@ -335,7 +327,7 @@ mod tests {
         assert_eq!(one.size.unpacked, 12);
         assert_eq!(Vec::from_iter(&one.modules), ["one"]);
         // What is in a folder of files of `two` alone is taken to be of it, too.
-        assert_eq!(two.files.len(), 10);
+        assert_eq!(two.files.len(), 9);
         assert_eq!(Vec::from_iter(&two.modules), ["_two", "shared.deep", "two"]);
         assert_eq!(contents.app, ["app.py"]);
         assert_eq!(contents.others, ["site-packages/loose.py"]);

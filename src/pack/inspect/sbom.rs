@@ -409,10 +409,8 @@ mod tests {
     }
 
     fn listed(packages: Vec<Package>, runtime: Option<&Runtime>) -> Value {
-        let contents = Contents {
-            packages,
-            ..Contents::default()
-        };
+        let mut contents = Contents::default();
+        contents.packages = packages;
         let bytes = list(&contents, None, runtime).expect("a list");
         serde_json::from_slice(&bytes).expect("JSON")
     }

@@ -3,7 +3,7 @@
 use super::forms::Pack;
 use super::packages::Contents;
 use super::survey::Size;
-use crate::pack::text::{self, Align, shown};
+use crate::pack::text::{self, Align, cell};
 
 /// What a row of sizes tells of.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub fn rows(pack: &Pack, contents: &Contents) -> Vec<Row> {
             let metadata = &package.metadata;
             let licence = metadata.licence.as_ref();
             Row {
-                version: shown(&metadata.version),
-                licence: licence.map_or_else(|| "not told".to_owned(), |it| shown(it.text())),
-                ..row(&shown(&metadata.name), &package.files, package.size)
+                version: cell(&metadata.version),
+                licence: licence.map_or_else(|| "not told".to_owned(), |it| cell(it.text())),
+                ..row(&cell(&metadata.name), &package.files, package.size)
             }
         })
         .collect();

@@ -92,7 +92,7 @@ fn is_native(path: &str) -> bool {
 /// Such folders lie where packages are installed: in `site-packages`, or at the
 /// root of packs that are made by hand.
 pub fn package_file(path: &str) -> Option<(&str, &str)> {
-    const NAMES: [&str; 4] = ["METADATA", "RECORD", "top_level.txt", "direct_url.json"];
+    const NAMES: [&str; 3] = ["METADATA", "RECORD", "direct_url.json"];
     let (folder, name) = path.rsplit_once('/')?;
     let within = match folder.split_once('/') {
         Some((SITE_PACKAGES, within)) => within,

@@ -28,34 +28,44 @@ pub fn cut(sizes: &[u64], area: Area) -> Vec<Area> {
     let mut parts = Vec::with_capacity(sizes.len());
     let mut left = area;
     let mut rest = sizes;
-    while !rest.is_empty() {
-        let total: f64 = rest.iter().map(|&size| size as f64).sum();
+    let mut total: f64 = sizes.iter().map(|&size| size as f64).sum();
+    while let Some(&first) = rest.first() {
         let scale = left.width * left.height / total.max(1.0);
         let side = left.width.min(left.height);
+        let mut sum = first as f64;
         let mut count = 1;
-        while count < rest.len()
-            && worst(&rest[..=count], scale, side) <= worst(&rest[..count], scale, side)
-        {
+        while let Some(&next) = rest.get(count) {
+            let longer = sum + next as f64;
+            let before = worst(first, rest[count - 1], sum, scale, side);
+            if worst(first, next, longer, scale, side) > before {
+                break;
+            }
+            sum = longer;
             count += 1;
         }
         let (row, others) = rest.split_at(count);
         left = lay(row, scale, left, &mut parts);
         rest = others;
+        total -= sum;
     }
     parts
 }
 
-/// How far from a square is the one that is farthest, when these make a row along
-/// a side of this length.
-fn worst(row: &[u64], scale: f64, side: f64) -> f64 {
-    let areas = row.iter().map(|&size| size as f64 * scale);
-    let sum: f64 = areas.clone().sum();
-    let thickness = sum / side.max(f64::MIN_POSITIVE);
-    areas.fold(1.0, |worst: f64, area| {
-        let length = area / thickness.max(f64::MIN_POSITIVE);
-        let ratio = length / thickness.max(f64::MIN_POSITIVE);
-        worst.max(ratio).max(1.0 / ratio.max(f64::MIN_POSITIVE))
-    })
+/// How far from a square is the one that is farthest, when a row from the first to
+/// the last of these sizes, with this sum, lies along a side of this length. It is one
+/// of the two.
+fn worst(first: u64, last: u64, sum: f64, scale: f64, side: f64) -> f64 {
+    let thickness = at_least(sum * scale / at_least(side));
+    let farthest = |size: u64| {
+        let ratio = at_least(size as f64 * scale / thickness / thickness);
+        ratio.max(1.0 / ratio)
+    };
+    farthest(first).max(farthest(last))
+}
+
+/// What can be divided by.
+fn at_least(value: f64) -> f64 {
+    value.max(1e-9)
 }
 
 /// Lays a row along the shorter side, and gives what is left.
@@ -63,10 +73,10 @@ fn lay(row: &[u64], scale: f64, area: Area, parts: &mut Vec<Area>) -> Area {
     let sum: f64 = row.iter().map(|&size| size as f64 * scale).sum();
     let upright = area.width >= area.height;
     let side = if upright { area.height } else { area.width };
-    let thickness = sum / side.max(f64::MIN_POSITIVE);
+    let thickness = sum / at_least(side);
     let mut along = 0.0;
     for &size in row {
-        let length = size as f64 * scale / thickness.max(f64::MIN_POSITIVE);
+        let length = size as f64 * scale / at_least(thickness);
         parts.push(match upright {
             true => Area {
                 y: area.y + along,
@@ -125,7 +135,7 @@ mod tests {
 
     #[test]
     fn nothing_and_the_very_large_have_their_parts() {
-        for sizes in [&[0, 0][..], &[u64::MAX, 1, 0], &[]] {
+        for sizes in [&[0, 0][..], &[u64::MAX, 1, 0], &[], &[0; 100_000]] {
             let parts = cut(sizes, AREA);
             assert_eq!(parts.len(), sizes.len());
             for part in parts {
