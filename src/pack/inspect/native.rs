@@ -130,7 +130,7 @@ struct Troubles(BTreeMap<(String, Trouble), Vec<String>>);
 
 impl Troubles {
     fn add(&mut self, owner: Option<&Package>, path: &str, trouble: Trouble) {
-        let owner = owner.map_or_else(|| "The app".to_owned(), Package::title);
+        let owner = owner.map_or_else(|| "The site".to_owned(), Package::title);
         let files = self.0.entry((owner, trouble)).or_default();
         files.push(shown(path));
     }
@@ -250,7 +250,7 @@ mod tests {
             panic!("{:?}", told(&missing));
         };
         assert!(
-            sentence.starts_with("The app: a.so (and 1 more) needs libpq.so.5 of the host; install psycopg[binary] instead"),
+            sentence.starts_with("The site: a.so (and 1 more) needs libpq.so.5 of the host; install psycopg[binary] instead"),
             "{sentence}"
         );
     }

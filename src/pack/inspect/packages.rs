@@ -35,7 +35,7 @@ pub struct Contents {
     pub others: Vec<String>,
     pub others_size: Size,
     /// Files of packages, with the package's place in the list.
-    owners: BTreeMap<String, usize>,
+    pub owners: BTreeMap<String, usize>,
 }
 
 impl Package {

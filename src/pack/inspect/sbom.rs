@@ -409,8 +409,10 @@ mod tests {
     }
 
     fn listed(packages: Vec<Package>, runtime: Option<&Runtime>) -> Value {
-        let mut contents = Contents::default();
-        contents.packages = packages;
+        let contents = Contents {
+            packages,
+            ..Contents::default()
+        };
         let bytes = list(&contents, None, runtime).expect("a list");
         serde_json::from_slice(&bytes).expect("JSON")
     }
