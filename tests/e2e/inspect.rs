@@ -505,7 +505,7 @@ fn path_made(folder: &Path, name: &str) -> PathBuf {
 #[test]
 fn hostile_images_are_told_in_a_sentence() {
     let dir = folder();
-    let image = |name: &str, layer: &[u8], change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let image = |name: &str, layer: &[u8], change: &dyn Fn(&mut Files)| {
         let file = dir.path().join(name);
         let mut files = layout(layer);
         change(&mut files);
@@ -559,8 +559,11 @@ fn hostile_images_are_told_in_a_sentence() {
     );
 }
 
+/// Files by their names.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// The files of an image with one layer, which comes first.
-fn layout(layer: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn layout(layer: &[u8]) -> Files {
     let mut files = Vec::new();
     let mut blob = |kind: &str, bytes: Vec<u8>| {
         let hash = Sha256::digest(&bytes);
