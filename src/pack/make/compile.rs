@@ -24,7 +24,7 @@ pub type Failed = (String, String);
 /// The folder cannot be read or written.
 pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
     let mut modules = Vec::new();
-    find(folder, folder, &mut modules)?;
+    find(folder, &mut modules)?;
     modules.sort();
     // How they are dealt out must not depend on the machine: what a process has
     // compiled before shows in what it writes (marshal's references).
@@ -66,14 +66,14 @@ fn tag() -> String {
     format!("cpython-{minor}")
 }
 
-fn find(root: &Path, folder: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
+fn find(folder: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
     let read = || format!("The folder {} cannot be read", folder.display());
     for entry in fs::read_dir(folder).with_context(read)? {
         let entry = entry.with_context(read)?;
         let path = entry.path();
         let kind = entry.file_type().with_context(read)?;
         if kind.is_dir() {
-            find(root, &path, modules)?;
+            find(&path, modules)?;
         } else if path.extension().is_some_and(|it| it == "py") {
             modules.push(path);
         }

@@ -130,13 +130,13 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
         }
     }
 
-    if !project.options.no_collectstatic {
-        if let Some(gathered) = static_files::gather(&site, steps)? {
-            if let Some(note) = gathered.note {
-                steps.note(&note);
-            }
-            app.0.extend(gathered.files.0);
+    if !project.options.no_collectstatic
+        && let Some(gathered) = static_files::gather(&site, steps)?
+    {
+        if let Some(note) = gathered.note {
+            steps.note(&note);
         }
+        app.0.extend(gathered.files.0);
     }
 
     steps.next("Compiling");
