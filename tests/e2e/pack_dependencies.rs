@@ -617,19 +617,25 @@ fn a_locked_commit_is_installed() {
     git(&repository, &["add", "--all", "--force"]);
     git(&repository, &["commit", "--quiet", "--message", "one"]);
     let commit = git(&repository, &["rev-parse", "HEAD"]);
+    // Among packages that have hashes, which a commit has not.
+    let hash = project.hash("one", "1.0");
     let lock = format!(
         "lock-version = '1.0'
 created-by = 'test'
+[[packages]]
+name = 'one'
+version = '1.0'
+sdist = {{url = 'https://example.org/one-1.0.tar.gz', hashes = {{sha256 = '{hash}'}}}}
 [[packages]]
 name = 'three'
 vcs = {{type = 'git', path = '../repository', commit-id = '{commit}'}}
 "
     );
     let project = project.write("pylock.toml", &lock);
-    assert_eq!(project.packed(&[]), "- - 7.0");
+    assert_eq!(project.packed(&[]), "1.0 - 7.0");
     // It is the same for ever.
     fs::remove_dir_all(repository).unwrap();
-    assert_eq!(project.packed(&[]), "- - 7.0");
+    assert_eq!(project.packed(&[]), "1.0 - 7.0");
 }
 
 /// By users with other folders, masks and caches.
