@@ -171,6 +171,28 @@ third = ['three']
     assert!(sentence.ends_with("has no group 'none' (it has: newer, third)"));
 }
 
+/// An index may have a stranger's package of that name.
+#[test]
+fn places_that_only_a_tool_knows_are_not_passed_over() {
+    for table in ["uv.sources", "poetry.dependencies"] {
+        let text = format!(
+            "[project]
+name = 'shop'
+version = '1'
+dependencies = ['one', 'two']
+[tool.{table}]
+Two = {{path = '../two'}}
+"
+        );
+        let sentence = error(&Project::new("pyproject.toml", &text).pack(&[]).run());
+        let place = format!(
+            "only {} knows ([tool.{table}])",
+            &table[..table.find('.').unwrap()]
+        );
+        assert!(sentence.contains(&place), "{sentence}");
+    }
+}
+
 #[test]
 fn a_pylock_is_installed_as_it_stands() {
     let project = Project::new("requirements.txt", "one\n");

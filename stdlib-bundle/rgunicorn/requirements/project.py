@@ -22,6 +22,7 @@ def read(wanted, extras, groups):
     for name in sorted(groups):
         lines += _group(file, tables, name, ())
     own = canonicalize_name(project.get("name", ""))
+    placed = _placed(whole.get("tool", {}))
     seen = set(extras)
     while lines:
         line = lines.pop(0)
@@ -29,7 +30,15 @@ def read(wanted, extras, groups):
             requirement = Requirement(line)
         except InvalidRequirement as error:
             raise Refusal(f"{file} has {line!r}, which is no requirement: {error}") from None
-        if canonicalize_name(requirement.name) != own:
+        name = canonicalize_name(requirement.name)
+        if name in placed:
+            # An index may have a stranger's package of this name.
+            table, tool = placed[name]
+            raise Refusal(
+                f"{file} has a place for {name} that only {tool} knows ([tool.{table}]); run "
+                f"`{tool} lock`, and name the lock by -r"
+            )
+        if name != own:
             wanted.require(line)
             continue
         # "shop[all]" in shop's own extras stands for others of them.
@@ -42,6 +51,20 @@ def read(wanted, extras, groups):
 
 def _canonical(table):
     return {canonicalize_name(name): value for name, value in table.items()}
+
+
+def _placed(tools):
+    """Packages that a tool would take from a place of its own: its table and name."""
+    uv = tools.get("uv", {}).get("sources", {})
+    poetry = {
+        name: told
+        for name, told in tools.get("poetry", {}).get("dependencies", {}).items()
+        if isinstance(told, dict) and {"file", "git", "path", "source", "url"} & told.keys()
+    }
+    return {
+        **dict.fromkeys(_canonical(poetry), ("poetry.dependencies", "poetry")),
+        **dict.fromkeys(_canonical(uv), ("uv.sources", "uv")),
+    }
 
 
 def _dynamic(file, whole):
