@@ -585,3 +585,21 @@ fn a_full_disk_leaves_nothing() {
     assert!(done.stderr.contains("No space left"), "{}", done.stderr);
     assert_eq!(done.stdout, "");
 }
+
+#[test]
+fn a_file_that_is_another_has_another_time() {
+    // Servers of static files tell browsers by time and size what is still right.
+    let project = project();
+    let zip = project.path().join("shop.zip");
+    let time = || {
+        pack(project.path(), &["-o", "shop.zip"]).expect_success();
+        let code = "import sys, zipfile
+print(zipfile.ZipFile(sys.argv[1]).getinfo('data/words.txt').date_time)";
+        let told = site::python(["-c", code]).args([&zip]).run();
+        told.expect_success().stdout
+    };
+    let first = time();
+    assert_eq!(time(), first);
+    write(project.path(), "data/words.txt", "SOME WORDS");
+    assert_ne!(time(), first);
+}

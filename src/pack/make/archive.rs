@@ -7,25 +7,28 @@ use anyhow::{Context, Result};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
+use super::times::Times;
 use crate::pack::label::{self, Label};
 use crate::pack::tree::{Item, Tree};
 
 /// Writes the files of the trees, whose paths differ, from where `out` stands. The
 /// label comes first, and as it is, so that a pack can be told by its first bytes.
-/// All files have the same time, in seconds since 1970.
 ///
 /// # Errors
 /// A file cannot be read, or `out` cannot be written.
-pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], time: u64) -> Result<W> {
+pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], times: Times) -> Result<W> {
     let mut zip = ZipWriter::new(out);
     let plain = SimpleFileOptions::default()
-        .last_modified_time(dos_time(time))
         .compression_method(CompressionMethod::Stored)
         .unix_permissions(0o644);
-    zip.start_file(label::NAME, plain)?;
-    zip.write_all(&label.to_json())?;
+    let label = label.to_json();
+    zip.start_file(
+        label::NAME,
+        plain.last_modified_time(dos_time(times.of(&label))),
+    )?;
+    zip.write_all(&label)?;
     let entries: Vec<_> = trees.iter().flat_map(|tree| &tree.0).collect();
-    for part in in_parts(&entries, plain) {
+    for part in in_parts(&entries, plain, times) {
         zip.merge_archive(ZipArchive::new(Cursor::new(part?))?)
             .context("The archive cannot be written")?;
     }
@@ -33,14 +36,14 @@ pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], time: u64)
 }
 
 /// The entries as several archives, which are made at the same time.
-fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions) -> Vec<Result<Vec<u8>>> {
+fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions, times: Times) -> Vec<Result<Vec<u8>>> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     // One part may be much larger than another, so there are more of them.
     let length = entries.len().div_ceil(8 * count).max(1);
     thread::scope(|scope| {
         let running: Vec<_> = entries
             .chunks(length)
-            .map(|part| scope.spawn(move || part_of(part, plain)))
+            .map(|part| scope.spawn(move || part_of(part, plain, times)))
             .collect();
         let parts = running.into_iter();
         parts
@@ -49,11 +52,16 @@ fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions) -> Vec<Result<Vec<u
     })
 }
 
-fn part_of(entries: &[Entry<'_>], plain: SimpleFileOptions) -> Result<Vec<u8>> {
+fn part_of(entries: &[Entry<'_>], plain: SimpleFileOptions, times: Times) -> Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, item) in entries {
-        zip.start_file(path.as_str(), options(plain, path, item))?;
-        zip.write_all(&item.read()?)?;
+        let bytes = item.read()?;
+        let time = dos_time(times.of(&bytes));
+        zip.start_file(
+            path.as_str(),
+            options(plain, path, item).last_modified_time(time),
+        )?;
+        zip.write_all(&bytes)?;
     }
     Ok(zip.finish()?.into_inner())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::image::{Image, Name};
 use super::project::Project;
+use super::times::Times;
 use super::{Parts, archive, executable, image};
 use crate::pack::Label;
 use crate::pack::output::Output;
@@ -62,8 +63,7 @@ impl Form {
     }
 
     /// Writes it, and gives a sentence about it: what it is, and how it is used.
-    /// `contents` is the list of what is inside. All its files are of this `time`, in
-    /// seconds since 1970.
+    /// `contents` is the list of what is inside.
     ///
     /// # Errors
     /// A file cannot be read, or the form not be written.
@@ -73,7 +73,7 @@ impl Form {
         label: &Label,
         parts: &Parts,
         contents: &[u8],
-        time: u64,
+        times: Times,
     ) -> Result<String> {
         let mut writer = output.writer();
         let path = self.path().display();
@@ -83,7 +83,7 @@ impl Form {
                     writer.write_all(&executable::program(true)?)?;
                 }
                 let trees = [&parts.app, &parts.dependencies];
-                writer = archive::write(writer, label, &trees, time)?;
+                writer = archive::write(writer, label, &trees, times)?;
                 match self {
                     Form::Executable(file) => format!("Serve it: {}", command(file).display()),
                     _ => format!("Serve it: rgunicorn --app-zip {path}"),
@@ -97,7 +97,7 @@ impl Form {
                     app: &parts.app,
                     name,
                     sbom: Some(contents),
-                    created: time,
+                    created: times.made(),
                 };
                 image::write(&image, &mut writer)?;
                 let ports = image.ports().map(|port| format!("-p {port}:{port} "));

@@ -14,8 +14,8 @@ mod python;
 mod stage;
 mod static_files;
 mod steps;
+mod times;
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -28,6 +28,7 @@ use form::Form;
 pub use options::Options;
 use project::Project;
 use steps::Steps;
+use times::Times;
 
 use super::SITE_PACKAGES;
 use super::inspect;
@@ -41,7 +42,7 @@ use crate::python::discover;
 /// One sentence with its mend; nothing half-made is left.
 pub fn pack(options: Options) -> Result<()> {
     let project = Project::read(options)?;
-    let time = time()?;
+    let times = Times::read()?;
     let outputs = Form::all(&project)?.into_iter().map(|form| {
         let output = Output::new(form.path())?;
         Ok((form, output))
@@ -63,7 +64,7 @@ pub fn pack(options: Options) -> Result<()> {
     let first = outputs.first().map(|(form, _)| form.path().to_owned());
     let mut made = Vec::new();
     for (form, output) in outputs {
-        made.push(form.write(output, &project.label, &parts, &contents, time)?);
+        made.push(form.write(output, &project.label, &parts, &contents, times)?);
     }
     drop(steps);
     if let Some(to) = &project.options.sbom {
@@ -224,20 +225,4 @@ fn check_names(parts: &Parts) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The first time that a zip can tell (1980), in seconds since 1970.
-const FIRST_TIME: u64 = 315_532_800;
-
-/// The time of all files in the pack, in seconds since 1970: what
-/// `SOURCE_DATE_EPOCH` says (reproducible-builds.org), else the first that a zip can
-/// have.
-fn time() -> Result<u64> {
-    const VARIABLE: &str = "SOURCE_DATE_EPOCH";
-    match env::var(VARIABLE) {
-        Err(_) => Ok(FIRST_TIME),
-        Ok(text) => text.trim().parse().with_context(|| {
-            format!("${VARIABLE} is '{text}'; it must be a number of seconds since 1970")
-        }),
-    }
 }

@@ -10,6 +10,7 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
+use crate::pack::make::times;
 use crate::pack::tree::Tree;
 
 /// A layer that was made.
@@ -56,7 +57,8 @@ pub fn make(title: String, fill: impl FnOnce(&mut Contents) -> Result<()>) -> Re
 }
 
 /// What is in a layer, in the order in which it is put there. All belongs to
-/// root, but for folders that say otherwise; times are seconds since 1970.
+/// root, but for folders that say otherwise. The time of a file is that of its
+/// content: a layer must not be another one because an app is.
 pub struct Contents {
     tar: Builder<Hashing<GzEncoder<Vec<u8>>>>,
     folders: BTreeSet<String>,
@@ -64,10 +66,10 @@ pub struct Contents {
 
 impl Contents {
     /// A folder and those that it is in.
-    pub fn folder(&mut self, path: &str, mode: u32, owner: u32, time: u64) -> Result<()> {
-        self.parents(path, time)?;
+    pub fn folder(&mut self, path: &str, mode: u32, owner: u32) -> Result<()> {
+        self.parents(path)?;
         self.folders.insert(path.to_owned());
-        let mut header = header(EntryType::Directory, mode, 0, time);
+        let mut header = header(EntryType::Directory, mode, &[]);
         header.set_uid(owner.into());
         header.set_gid(owner.into());
         Ok(self
@@ -76,43 +78,42 @@ impl Contents {
     }
 
     /// A file of these bytes.
-    pub fn file(&mut self, path: &str, mode: u32, bytes: &[u8], time: u64) -> Result<()> {
-        self.parents(path, time)?;
-        let mut header = header(EntryType::Regular, mode, bytes.len() as u64, time);
+    pub fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
+        self.parents(path)?;
+        let mut header = header(EntryType::Regular, mode, bytes);
         Ok(self.tar.append_data(&mut header, path, bytes)?)
     }
 
     /// The files of a pack, below a folder.
-    pub fn tree(&mut self, folder: &str, tree: &Tree, time: u64) -> Result<()> {
+    pub fn tree(&mut self, folder: &str, tree: &Tree) -> Result<()> {
         for (path, item) in &tree.0 {
             let mode = if item.executable { 0o755 } else { 0o644 };
             let bytes = item
                 .read()
                 .with_context(|| format!("'{path}' cannot be packed"))?;
-            self.file(&format!("{folder}/{path}"), mode, &bytes, time)?;
+            self.file(&format!("{folder}/{path}"), mode, &bytes)?;
         }
         Ok(())
     }
 
     /// The folders that a path is in, where they are not there yet.
-    fn parents(&mut self, path: &str, time: u64) -> Result<()> {
+    fn parents(&mut self, path: &str) -> Result<()> {
         match path.rsplit_once('/') {
-            Some((parent, _)) if !self.folders.contains(parent) => {
-                self.folder(parent, 0o755, 0, time)
-            }
+            Some((parent, _)) if !self.folders.contains(parent) => self.folder(parent, 0o755, 0),
             _ => Ok(()),
         }
     }
 }
 
-pub fn header(kind: EntryType, mode: u32, length: u64, time: u64) -> Header {
+/// The head of an entry of these bytes that is root's.
+pub fn header(kind: EntryType, mode: u32, bytes: &[u8]) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_size(length);
-    header.set_mtime(time);
+    header.set_size(bytes.len() as u64);
+    header.set_mtime(times::of_content(bytes));
     header
 }
 

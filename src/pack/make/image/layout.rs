@@ -16,7 +16,6 @@ use tar::{Builder, EntryType};
 
 use super::layer::{self, Blob, Layer};
 use super::name::Name;
-use crate::pack::make::FIRST_TIME;
 
 /// The name of an image for containerd, which reads it before the one that the
 /// specification has.
@@ -78,8 +77,7 @@ pub fn write(
 }
 
 fn add(tar: &mut Builder<impl Write>, path: &str, bytes: &[u8]) -> Result<()> {
-    let length = bytes.len() as u64;
-    let mut header = layer::header(EntryType::Regular, 0o644, length, FIRST_TIME);
+    let mut header = layer::header(EntryType::Regular, 0o644, bytes);
     Ok(tar.append_data(&mut header, path, bytes)?)
 }
 

@@ -18,7 +18,6 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::FIRST_TIME;
 use crate::pack::label::{self, Label};
 use crate::pack::tree::Tree;
 use layer::Contents;
@@ -85,7 +84,7 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
     if !image.dependencies.0.is_empty() {
         stack.push((
             "The dependencies".to_owned(),
-            Box::new(|contents| contents.tree(SITE, image.dependencies, FIRST_TIME)),
+            Box::new(|contents| contents.tree(SITE, image.dependencies)),
         ));
     }
     let named = [label.name.as_deref(), label.version.as_deref()];
@@ -106,11 +105,11 @@ fn base(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
         "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
     );
     let groups = format!("root:x:0:\nnogroup:x:{NOBODY}:\n");
-    contents.folder(CACHE, 0o700, NOBODY, FIRST_TIME)?;
-    contents.file("etc/group", 0o644, groups.as_bytes(), FIRST_TIME)?;
-    contents.file("etc/passwd", 0o644, users.as_bytes(), FIRST_TIME)?;
-    contents.file("rgunicorn", 0o755, image.executable, FIRST_TIME)?;
-    contents.folder("tmp", 0o1777, 0, FIRST_TIME)
+    contents.folder(CACHE, 0o700, NOBODY)?;
+    contents.file("etc/group", 0o644, groups.as_bytes())?;
+    contents.file("etc/passwd", 0o644, users.as_bytes())?;
+    contents.file("rgunicorn", 0o755, image.executable)?;
+    contents.folder("tmp", 0o1777, 0)
 }
 
 /// The app, its label, and the list of what is inside.
@@ -120,7 +119,5 @@ fn app(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
     if let Some(sbom) = image.sbom {
         files.add(SBOM, sbom.to_vec());
     }
-    // Its files are as old as the image: by the time of a file a browser knows
-    // whether what it has is still right.
-    contents.tree(SITE, &files, image.created)
+    contents.tree(SITE, &files)
 }
