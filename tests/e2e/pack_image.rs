@@ -161,14 +161,21 @@ fn a_new_version_is_a_new_last_layer() {
     let (_first, first, done) = project.pack(&[]);
     done.expect_success();
     let (_again, again, done) = project.pack(&[]);
-    done.expect_success();
+    assert!(!done.expect_success().stderr.contains("Warning"));
     assert!(fs::read(&first).unwrap() == fs::read(again).unwrap());
     project.write("more.py", "x = 1\n");
-    let about = "[project]\nname = 'Shop'\nversion = '2'\n[tool.rgunicorn]\nbind = ':80'\n";
+    let about =
+        "[project]\nname = 'Shop'\nversion = '2'\n[tool.rgunicorn]\nbind = 'localhost:80'\n";
     project.write("pyproject.toml", about);
     let (_second, second, done) = project.pack(&[]);
-    let told = done.expect_success().stdout;
+    let done = done.expect_success();
+    let told = &done.stdout;
     assert!(told.contains("docker run -p 80:80 shop:2"), "{told}");
+    let warned = &done.stderr;
+    assert!(
+        warned.contains("Warning: bind, as it is packed"),
+        "{warned}"
+    );
     let [before, after] = [first, second].map(|tar| layers(&tar));
     assert_eq!(before.len(), 3);
     assert_eq!(before[..2], after[..2]);

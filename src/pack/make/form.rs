@@ -62,6 +62,16 @@ impl Form {
         !matches!(self, Form::Zip(_))
     }
 
+    /// What is to be warned of.
+    pub fn warning(&self, label: &Label) -> Option<String> {
+        let is_closed = matches!(self, Form::Image { .. }) && image::is_closed(label);
+        is_closed.then(|| {
+            "bind, as it is packed, is an address that is reached from inside the container \
+             only; pack the image with --set bind=0.0.0.0:8000"
+                .to_owned()
+        })
+    }
+
     /// Writes it, and gives a sentence about it: what it is, and how it is used.
     /// `contents` is the list of what is inside.
     ///
@@ -100,7 +110,7 @@ impl Form {
                     created: times.made(),
                 };
                 image::write(&image, &mut writer)?;
-                let ports = image.ports().map(|port| format!("-p {port}:{port} "));
+                let ports = image::ports(label).map(|port| format!("-p {port}:{port} "));
                 let ports: String = ports.collect();
                 let run = format!("docker run {ports}{}", name.short());
                 format!("Serve it: docker load < {path} && {run}")

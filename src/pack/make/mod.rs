@@ -50,6 +50,12 @@ pub fn pack(options: Options) -> Result<()> {
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
     let steps = Steps::new(5);
 
+    let warnings = outputs
+        .iter()
+        .filter_map(|(form, _)| form.warning(&project.label));
+    for warning in warnings {
+        steps.note(&format!("Warning: {warning}"));
+    }
     steps.next("Gathering the project's files");
     let parts = parts(&project, &steps)?;
     check_names(&parts)?;

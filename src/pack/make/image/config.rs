@@ -1,6 +1,7 @@
 //! How an engine runs an image.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use oci_spec::image::{
@@ -42,8 +43,7 @@ pub fn of(image: &Image<'_>, layers: &[Layer]) -> Result<Value> {
         .entrypoint(vec!["/rgunicorn".to_owned()])
         .env(environment(image.label))
         .exposed_ports(
-            image
-                .ports()
+            ports(image.label)
                 .map(|port| format!("{port}/tcp"))
                 .collect::<Vec<_>>(),
         )
@@ -100,21 +100,34 @@ fn environment(label: &Label) -> Vec<String> {
     variables
 }
 
-impl Image<'_> {
-    /// The ports that it listens at.
-    pub fn ports(&self) -> impl Iterator<Item = u16> {
-        let addresses = match self.label.settings.get("bind") {
-            None => vec![Address::Tcp {
-                host: String::new(),
-                port: PORT,
-            }],
-            Some(Value::Array(several)) => several.iter().filter_map(address).collect(),
-            Some(one) => address(one).into_iter().collect(),
-        };
-        addresses.into_iter().filter_map(|it| match it {
-            Address::Tcp { port, .. } => Some(port),
-            _ => None,
-        })
+/// The ports that an image of this label listens at.
+pub fn ports(label: &Label) -> impl Iterator<Item = u16> {
+    addresses(label).into_iter().filter_map(|it| match it {
+        Address::Tcp { port, .. } => Some(port),
+        _ => None,
+    })
+}
+
+/// Whether it listens where only its own container can ask.
+pub fn is_closed(label: &Label) -> bool {
+    let is_own = |it: &Address| match it {
+        Address::Tcp { host, .. } => {
+            let number: Option<IpAddr> = host.parse().ok();
+            host == "localhost" || number.is_some_and(|it| it.is_loopback())
+        }
+        _ => false,
+    };
+    addresses(label).iter().all(is_own)
+}
+
+fn addresses(label: &Label) -> Vec<Address> {
+    match label.settings.get("bind") {
+        None => vec![Address::Tcp {
+            host: String::new(),
+            port: PORT,
+        }],
+        Some(Value::Array(several)) => several.iter().filter_map(address).collect(),
+        Some(one) => address(one).into_iter().collect(),
     }
 }
 

@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 
 use crate::pack::label::{self, Label};
 use crate::pack::tree::Tree;
+pub use config::{is_closed, ports};
 use layer::Contents;
 pub use name::Name;
 

@@ -9,7 +9,7 @@ use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Image, Name, write};
+use super::{Image, Name, is_closed, write};
 use crate::pack::label::Label;
 use crate::pack::tree::{Content, Item, Tree};
 
@@ -242,16 +242,24 @@ fn the_address_is_the_packed_one() {
         (config["ExposedPorts"].clone(), port)
     };
     assert_eq!(facts(&made), (json!({"8000/tcp": {}}), true));
-    for (bind, ports) in [
-        (json!("0.0.0.0:80"), json!({"80/tcp": {}})),
+    assert!(!is_closed(&made.label));
+    for (bind, ports, closed) in [
+        (json!("0.0.0.0:80"), json!({"80/tcp": {}}), false),
         (
-            json!([":81", "[::]:82", "unix:/s"]),
+            json!([":81", "[::1]:82", "unix:/s"]),
             json!({"81/tcp": {}, "82/tcp": {}}),
+            false,
         ),
-        (json!(["fd://3"]), json!({})),
+        (json!(["fd://3"]), json!({}), false),
+        (
+            json!(["localhost:83", "127.0.0.1:84"]),
+            json!({"83/tcp": {}, "84/tcp": {}}),
+            true,
+        ),
     ] {
         made.label.settings.insert("bind".to_owned(), bind);
         assert_eq!(facts(&made), (ports, false));
+        assert_eq!(is_closed(&made.label), closed);
     }
 }
 
