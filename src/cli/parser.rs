@@ -92,7 +92,7 @@ fn named(name: &str, about: &str) -> Command {
         ))
         .subcommand(command(
             Command::new(UNPACK)
-                .arg(path("FILE", "A zip or an executable"))
+                .arg(path("FILE", "A zip, an executable or a container image"))
                 .arg(path("DIR", "The folder to make")),
             "FILE DIR",
             "Give back the files of a pack",

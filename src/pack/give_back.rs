@@ -1,18 +1,15 @@
 //! `rgunicorn unpack`: the files of a pack as a folder again.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::check::Archive;
-use super::error::{Error, Failure, Problem};
-use super::{extract, start};
+use super::inspect;
 
-/// Writes the files of a zip, or of an executable with a site in it, into a folder,
-/// which is made.
+/// Writes the files of a pack of any form into a folder, which is made.
 ///
 /// # Errors
 /// The file cannot be used, or the folder is there already: one sentence, and
@@ -25,17 +22,7 @@ pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
         Ok(_) => bail!("The folder '{shown}' is not empty; name one that is not there"),
         Err(error) => bail!("'{shown}' cannot be used ({error}); name a folder that is not there"),
     }
-    let faulty = |problem: Problem| Error {
-        zip: file.to_owned(),
-        problem,
-    };
-    let opened = File::open(file).map_err(|error| faulty(Problem::Unreadable(error)))?;
-    if !opened.metadata()?.is_file() {
-        bail!("'{}' is no file; name a pack", file.display());
-    }
-    let path = file.canonicalize()?;
-    let start = start(&path, &opened).map_err(faulty)?;
-    let mut archive = Archive::open(&opened, start).map_err(faulty)?;
+    let form = inspect::form(file)?;
     let cannot = || format!("'{shown}' cannot be written");
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -48,11 +35,8 @@ pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
         .permissions(Permissions::from_mode(0o755))
         .tempdir_in(parent)
         .with_context(cannot)?;
-    match extract::into(new.path(), &mut archive, |_| true) {
-        Ok(()) => {}
-        Err(Failure::Archive(problem)) => return Err(faulty(problem).into()),
-        Err(Failure::Place(error)) => return Err(anyhow!(error).context(cannot())),
-    }
+    let unwritable = |error| anyhow!("'{shown}' cannot be written: {error}");
+    inspect::lay_out(file, form, new.path(), None).map_err(|failed| failed.or(unwritable))?;
     fs::rename(new.path(), folder).with_context(cannot)?;
     // It has another name now.
     let _ = new.keep();

@@ -119,7 +119,28 @@ fn an_unpacked_pack_is_served_from_its_folder() {
     assert_eq!(text(&back), text(project.path()));
     assert!(unpack().stderr.contains("is not empty"));
 
-    let server = Start::server(["--app-zip"]).args([&back]).cwd("/").spawn();
+    let image = dir.path().join("shop.tar");
+    let more = [
+        "--set",
+        "raw_env=WORD=packed",
+        "--image",
+        image.to_str().unwrap(),
+    ];
+    pack(project.path(), &more).expect_success();
+    let other = dir.path().join("other");
+    let unpacked = Start::new(["unpack"]).args([&image, &other]).run();
+    unpacked.expect_success();
+    for file in [
+        "app.py",
+        "tool.sh",
+        "rgunicorn.json",
+        "__pycache__/app.cpython-313.pyc",
+    ] {
+        let [one, two] = [&back, &other].map(|folder| fs::read(folder.join(file)).unwrap());
+        assert!(one == two, "{file}");
+    }
+
+    let server = Start::server(["--app-zip"]).args([&other]).cwd("/").spawn();
     assert_eq!(server.target().get("/tool").ok(), "first a tool\n");
     let code = "import os, helper; print(os.environ['WORD'], helper.__file__)";
     let done = Start::new(["--app-zip"])

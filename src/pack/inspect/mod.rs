@@ -8,6 +8,7 @@
 mod binary;
 mod forms;
 mod image;
+mod lay_out;
 mod metadata;
 mod native;
 mod options;
@@ -33,6 +34,7 @@ use forms::{Form, Pack};
 use packages::Contents;
 use survey::Survey;
 
+pub use lay_out::lay_out;
 pub use options::Options;
 
 /// Shows what is inside a file.
@@ -68,6 +70,14 @@ pub fn inspect(options: &Options) -> Result<()> {
         trial::run(file, &pack, &contents)?;
     }
     Ok(())
+}
+
+/// What a file is, which is read and found whole.
+///
+/// # Errors
+/// It is no pack, or damaged: one sentence.
+pub fn form(file: &Path) -> Result<Form> {
+    Ok(Pack::open(file)?.form)
 }
 
 /// Loads the app of a pack that was just made, and imports all modules of its

@@ -8,10 +8,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::{self, DirBuilder};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -24,11 +24,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
 
-use super::super::check::Archive;
-use super::super::error::{Error, Failure, Problem};
-use super::super::{extract, start};
 use super::forms::{Form, Pack};
-use super::image::{self, Within};
+use super::lay_out::lay_out;
 use super::output;
 use super::packages::{Contents, Package};
 use crate::pack::text::shown;
@@ -111,11 +108,8 @@ impl Trial {
         }
         let is_this = pack.program.as_ref().is_none_or(|it| it.is_this);
         let extracted = place.join("rgunicorn");
-        let opened = File::open(file)?;
-        match pack.form {
-            Form::Image => lay_out(&opened, &site, (!is_this).then_some(&*extracted))?,
-            _ => unpack(file, &opened, &site)?,
-        }
+        let program = (!is_this).then_some(&*extracted);
+        lay_out(file, pack.form, &site, program).map_err(|failed| failed.or(unwritable))?;
         let program = match pack.form {
             _ if is_this => python::executable().to_owned(),
             Form::Image => extracted,
@@ -283,48 +277,6 @@ impl Drop for Group {
         }
         let _ = self.0.wait();
     }
-}
-
-fn unpack(path: &Path, file: &File, site: &Path) -> Result<()> {
-    let faulty = |problem: Problem| Error {
-        zip: path.to_owned(),
-        problem,
-    };
-    let begin = start(&path.canonicalize()?, file).map_err(faulty)?;
-    let mut archive = Archive::open(file, begin).map_err(faulty)?;
-    match extract::into(site, &mut archive, |_| true) {
-        Ok(()) => Ok(()),
-        Err(Failure::Archive(problem)) => Err(faulty(problem).into()),
-        Err(Failure::Place(error)) => Err(unwritable(error)),
-    }
-}
-
-/// Writes the site of an image into a folder, and its program, if that is asked for.
-fn lay_out(file: &File, site: &Path, program: Option<&Path>) -> Result<()> {
-    image::walk(file, &mut |found, content| {
-        let path = match (found.within, program) {
-            (Within::Site(path), _) => site.join(path),
-            (Within::Program, Some(program)) => program.to_owned(),
-            (Within::Program, None) => return Ok(()),
-        };
-        create(&path, found.executable, content).map_err(unwritable)
-    })
-    .map(drop)
-}
-
-fn create(path: &Path, executable: bool, content: &mut dyn Read) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mode = if executable { 0o755 } else { 0o644 };
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(path)?;
-    io::copy(content, &mut file).map(drop)
 }
 
 fn unwritable(error: io::Error) -> anyhow::Error {
