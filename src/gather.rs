@@ -1,7 +1,7 @@
 //! From the command line to the settings: what a config file adds on the way.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -104,10 +104,24 @@ pub fn take_packed(draft: &mut Draft) -> Result<Packed> {
     }
     let site = find_site(draft, &mut packed.warnings)?;
     for (name, value) in pack::Label::of(&site.root)?.settings {
-        take(draft, &name, Value::from(&value))?;
+        let value = of_the_pack(&name, Value::from(&value), &site.root);
+        take(draft, &name, value)?;
     }
     packed.root = Some(site.root);
     Ok(packed)
+}
+
+/// Folders that are packed are meant from the pack's root, wherever it is served.
+fn of_the_pack(name: &str, value: Value, root: &Path) -> Value {
+    match (name, value) {
+        ("chdir", Value::Str(folder)) => root.join(folder).into_os_string().into(),
+        ("pythonpath", Value::Str(folders)) => {
+            let folders = folders.split(',').map(|it| root.join(it.trim()));
+            let folders = folders.map(PathBuf::into_os_string).collect::<Vec<_>>();
+            folders.join(OsStr::new(",")).into()
+        }
+        (_, value) => value,
+    }
 }
 
 fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {

@@ -83,7 +83,7 @@ pub fn parse(
     Ok(match matches.subcommand() {
         Some((_, python)) => {
             if let Some(app) = matches.get_one::<OsString>(parser::APP) {
-                return Err(parser::app_before_python(app).into());
+                return Err(parser::app_before(app, "python").into());
             }
             Command::Python(draft, parser::python_args(python))
         }
@@ -106,6 +106,10 @@ fn about_the_site(error: clap::Error, args: &[OsString]) -> clap::Error {
 
 /// One of the commands that have options of their own, and not the settings.
 fn own_command(matches: &ArgMatches) -> Result<Option<Command>, Error> {
+    let subcommand = matches.subcommand_name().filter(|name| *name != "python");
+    if let (Some(name), Some(app)) = (subcommand, matches.get_one::<OsString>(parser::APP)) {
+        return Err(parser::app_before(app, name).into());
+    }
     let path = |matches: &ArgMatches, name| matches.get_one::<PathBuf>(name).cloned();
     Ok(Some(match matches.subcommand() {
         Some((parser::PACK, own)) => Command::Pack(make::Options::from_arg_matches(own)?),

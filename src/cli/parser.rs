@@ -128,12 +128,12 @@ pub fn python_args(matches: &ArgMatches) -> Vec<OsString> {
     args.into_iter().flatten().cloned().collect()
 }
 
-/// The error of a line that names an app and wants the interpreter, too.
-pub fn app_before_python(app: &OsStr) -> clap::Error {
+/// The error of a line that names an app and a command, too.
+pub fn app_before(app: &OsStr, command: &str) -> clap::Error {
     let app = app.display();
     parser().error(
         ErrorKind::ArgumentConflict,
-        format!("the app '{app}' has no place before the word 'python'; leave out one of the two"),
+        format!("'{app}' has no place before the word '{command}'; leave out one of the two"),
     )
 }
 

@@ -353,7 +353,8 @@ impl Place {
                 continue;
             }
             notes.extend(match written_since(&entry) {
-                Ok(None) => remove(&entry)
+                Ok(None) => self
+                    .remove(&entry)
                     .err()
                     .map(|error| format!("Cannot remove {} ({error})", entry.display())),
                 Ok(Some(file)) => Some(format!(
@@ -365,6 +366,15 @@ impl Place {
             });
         }
         notes
+    }
+
+    /// Removes an entry under another name: a start that is killed meanwhile must not
+    /// leave a part of it that looks like an app which has written.
+    fn remove(&self, entry: &Path) -> io::Result<()> {
+        let name = self.path.join(HALF_DONE);
+        remove(&name)?;
+        fs::rename(entry, &name)?;
+        remove(&name)
     }
 
     fn entries(&self) -> impl Iterator<Item = PathBuf> {

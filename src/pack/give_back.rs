@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::inspect;
+use super::{inspect, output};
 
 /// Writes the files of a pack of any form into a folder, which is made.
 ///
@@ -36,10 +36,16 @@ pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
         .tempdir_in(parent)
         .with_context(cannot)?;
     let unwritable = |error| anyhow!("'{shown}' cannot be written: {error}");
-    inspect::lay_out(file, form, new.path(), None).map_err(|failed| failed.or(unwritable))?;
+    inspect::lay_out(file, form, new.path(), None, is_source)
+        .map_err(|failed| failed.or(unwritable))?;
     fs::rename(new.path(), folder).with_context(cannot)?;
     // It has another name now.
     let _ = new.keep();
-    println!("Unpacked {} into {shown}", file.display());
-    Ok(())
+    output::print(format!("Unpacked {} into {shown}\n", file.display()).as_bytes())
+}
+
+/// Compiled modules are not given back: they count as they are, whatever becomes of
+/// their sources, and here somebody may change these.
+fn is_source(path: &str) -> bool {
+    !path.split('/').any(|part| part == "__pycache__")
 }

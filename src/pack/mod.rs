@@ -100,6 +100,20 @@ impl Unpacked {
     }
 }
 
+/// Checks that a pack which was just written, and is to be called so, can be served.
+///
+/// # Errors
+/// One sentence that names the entry and the mend.
+pub fn check_whole(path: &Path, file: &File) -> Result<(), Error> {
+    let start = appended::locate(&mut &*file).map(|start| start.unwrap_or(0));
+    let opened = start.map_err(Problem::from);
+    let opened = opened.and_then(|start| Archive::open(file, start));
+    opened.map(drop).map_err(|problem| Error {
+        zip: path.to_owned(),
+        problem,
+    })
+}
+
 /// The running executable, if a site was packed into it.
 pub fn own_site() -> Option<&'static Path> {
     packed::is_packed().then(python::executable)

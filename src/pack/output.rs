@@ -3,10 +3,12 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::stat::{Mode, umask};
 use tempfile::NamedTempFile;
 
 /// What the names of files begin with that are not whole yet.
@@ -25,8 +27,11 @@ impl Output {
     /// There it cannot be written: one sentence.
     pub fn new(path: &Path) -> Result<Output> {
         let shown = path.display();
-        if path.is_dir() {
+        if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
             bail!("'{shown}' is a folder; name another file to write");
+        }
+        if is_stdout(path) || path.exists() && !path.is_file() {
+            bail!("'{shown}' is no file; name a file to write");
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -49,6 +54,11 @@ impl Output {
         BufWriter::with_capacity(1 << 20, self.file.as_file_mut())
     }
 
+    /// What is written by now.
+    pub fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
     /// Puts it in its place, instead of a file that was there. Gives its size in
     /// bytes.
     ///
@@ -56,7 +66,8 @@ impl Output {
     /// The disk is full, or its folder has gone.
     pub fn finish(self, executable: bool) -> Result<u64> {
         let cannot = || format!("'{}' cannot be written", self.path.display());
-        let mode = if executable { 0o755 } else { 0o644 };
+        let mode = if executable { 0o777 } else { 0o666 };
+        let mode = mode & !mask();
         let file = self.file.as_file();
         file.set_permissions(Permissions::from_mode(mode))
             .with_context(cannot)?;
@@ -68,6 +79,14 @@ impl Output {
             .with_context(|| format!("'{}' cannot be written", path.display()))?;
         Ok(size)
     }
+}
+
+/// What the user lets nobody do with new files.
+fn mask() -> u32 {
+    // It can only be asked for by setting it.
+    let mask = umask(Mode::empty());
+    umask(mask);
+    mask.bits()
 }
 
 /// Whether a file's name stands for standard output.

@@ -31,12 +31,18 @@ impl Failed {
     }
 }
 
-/// Writes the files of the site that is in the pack at `path` into a folder, which is
-/// there and empty; and the program of an image to a file, if that is asked for.
+/// Writes those files of the site in the pack at `path` whose paths are `wanted` into a
+/// folder, which is there and empty; and the program of an image to a file, if that is asked for.
 ///
 /// # Errors
 /// The pack is damaged, or the folder cannot be written. What was written by then stays.
-pub fn lay_out(path: &Path, form: Form, site: &Path, program: Option<&Path>) -> Result<(), Failed> {
+pub fn lay_out(
+    path: &Path,
+    form: Form,
+    site: &Path,
+    program: Option<&Path>,
+    wanted: fn(&str) -> bool,
+) -> Result<(), Failed> {
     let faulty = |problem: Problem| {
         let zip = path.to_owned();
         Failed::Pack(error::Error { zip, problem }.into())
@@ -45,23 +51,31 @@ pub fn lay_out(path: &Path, form: Form, site: &Path, program: Option<&Path>) -> 
     let file = File::open(path).map_err(unreadable)?;
     match form {
         Form::Bare => Err(faulty(Problem::Bare)),
-        Form::Image => from_image(&file, site, program),
+        Form::Image => from_image(&file, site, program, wanted),
         Form::Zip | Form::Executable => {
             let real = path.canonicalize().map_err(unreadable)?;
             let start = start(&real, &file).map_err(faulty)?;
             let mut archive = Archive::open(&file, start).map_err(faulty)?;
-            extract::into(site, &mut archive, |_| true).map_err(|failure| match failure {
-                Failure::Archive(problem) => faulty(problem),
-                Failure::Place(error) => Failed::Folder(error),
+            extract::into(site, &mut archive, |entry| wanted(&entry.path)).map_err(|failure| {
+                match failure {
+                    Failure::Archive(problem) => faulty(problem),
+                    Failure::Place(error) => Failed::Folder(error),
+                }
             })
         }
     }
 }
 
-fn from_image(file: &File, site: &Path, program: Option<&Path>) -> Result<(), Failed> {
+fn from_image(
+    file: &File,
+    site: &Path,
+    program: Option<&Path>,
+    wanted: fn(&str) -> bool,
+) -> Result<(), Failed> {
     let mut unwritten = None;
     let walked = image::walk(file, &mut |found, content| {
         let path = match (found.within, program) {
+            (Within::Site(path), _) if !wanted(path) => return Ok(()),
             (Within::Site(path), _) => site.join(path),
             (Within::Program, Some(program)) => program.to_owned(),
             (Within::Program, None) => return Ok(()),

@@ -109,7 +109,8 @@ impl Trial {
         let is_this = pack.program.as_ref().is_none_or(|it| it.is_this);
         let extracted = place.join("rgunicorn");
         let program = (!is_this).then_some(&*extracted);
-        lay_out(file, pack.form, &site, program).map_err(|failed| failed.or(unwritable))?;
+        lay_out(file, pack.form, &site, program, |_| true)
+            .map_err(|failed| failed.or(unwritable))?;
         let program = match pack.form {
             _ if is_this => python::executable().to_owned(),
             Form::Image => extracted,

@@ -6,14 +6,16 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
 use super::project::Project;
 use crate::pack::appended;
+use crate::pack::check::MAX_UNPACKED;
 use crate::pack::label;
 use crate::pack::output::UNFINISHED;
+use crate::pack::text;
 use crate::pack::tree::{Content, Item, Tree};
 
 /// The files of a project.
@@ -24,22 +26,36 @@ pub struct Collected {
     pub warnings: Vec<String>,
 }
 
-/// Gathers them.
+/// Gathers them. `written` are the files that the pack will be; they may be there from
+/// last time.
 ///
 /// # Errors
 /// A pattern is wrong, a file cannot be read or packed: one sentence.
-pub fn collect(project: &Project) -> Result<Collected> {
+pub fn collect(project: &Project, written: &[&Path]) -> Result<Collected> {
     let root = &project.folder;
     let options = &project.options;
     let included = patterns(root, "--include", &options.include)?;
     let excluded = patterns(root, "--exclude", &options.exclude)?;
     let mut found = Found::default();
     for entry in usual(root) {
-        found.take(root, entry?, &excluded, None)?;
+        if let Some(entry) = read(root, entry, &excluded)? {
+            found.take(root, entry, &excluded, None)?;
+        }
     }
     if !included.is_empty() {
         for entry in all(root) {
-            found.take(root, entry?, &excluded, Some(&included))?;
+            if let Some(entry) = read(root, entry, &excluded)? {
+                found.take(root, entry, &excluded, Some(&included))?;
+            }
+        }
+    }
+    if let Some(list) = options.sbom.as_deref().and_then(|it| inside(root, it)) {
+        found.files.remove(&list);
+    }
+    found.check_size()?;
+    for path in written.iter().filter_map(|it| inside(root, it)) {
+        if found.files.contains_key(&path) {
+            bail!("'{path}' is a file of the project; name another to write");
         }
     }
     let mut files = Tree::default();
@@ -126,17 +142,14 @@ impl Found {
             return Ok(());
         }
         let shown = inside.display();
-        if entry.path_is_symlink() {
-            let target = fs::canonicalize(path)
-                .with_context(|| format!("The link '{shown}' cannot be followed"))?;
-            if !target.starts_with(root) {
-                bail!(
-                    "'{shown}' is a link that leads out of the project, to {}; put the file itself \
-                     in its place, or leave it out by --exclude",
-                    target.display()
-                );
-            }
-        }
+        let target = fs::canonicalize(path).with_context(|| format!("'{shown}' cannot be read"))?;
+        let Ok(real) = target.strip_prefix(root) else {
+            bail!(
+                "'{shown}' is a link that leads out of the project, to {}; put the file itself \
+                 in its place, or leave it out by --exclude",
+                target.display()
+            );
+        };
         let meta = fs::metadata(path).with_context(|| format!("'{shown}' cannot be read"))?;
         if !meta.is_file() {
             return Ok(());
@@ -150,18 +163,36 @@ impl Found {
         if is_own_product(path, &meta) || name == label::NAME {
             return Ok(());
         }
-        if included.is_none() && is_private(name) {
+        if included.is_none() && (is_private(name) || is_private(&real.to_string_lossy())) {
             self.private.push(name.to_owned());
             return Ok(());
         }
-        self.files.insert(name.to_owned(), (path.to_owned(), meta));
+        self.files.insert(name.to_owned(), (target, meta));
         Ok(())
+    }
+}
+
+impl Found {
+    /// A pack has limits; what is too large is told before it is read.
+    fn check_size(&self) -> Result<()> {
+        let total: u64 = self.files.values().map(|(_, meta)| meta.len()).sum();
+        let largest = self.files.iter().max_by_key(|(_, (_, meta))| meta.len());
+        match largest {
+            Some((path, (_, meta))) if total > MAX_UNPACKED => bail!(
+                "The project has {}, more than the {} of a pack; leave out what is not needed \
+                 by --exclude, such as '{path}' with {}",
+                text::size(total),
+                text::size(MAX_UNPACKED),
+                text::size(meta.len())
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
 /// What is in the folder, without what version control leaves out, and without what
 /// is never wanted.
-fn usual(root: &Path) -> impl Iterator<Item = Result<DirEntry>> {
+fn usual(root: &Path) -> ignore::Walk {
     // What a parent of the folder ignores counts in a repository only: else a pack
     // would depend on where the project lies.
     let in_repository = root.ancestors().any(|it| it.join(".git").exists());
@@ -170,14 +201,14 @@ fn usual(root: &Path) -> impl Iterator<Item = Result<DirEntry>> {
         .parents(in_repository)
         .require_git(in_repository)
         .filter_entry(|entry| !is_unwanted(entry));
-    with_sentences(walk, root)
+    walk.build()
 }
 
 /// All that is in the folder, without the data of version control.
-fn all(root: &Path) -> impl Iterator<Item = Result<DirEntry>> {
+fn all(root: &Path) -> ignore::Walk {
     let mut walk = walk(root);
     walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
-    with_sentences(walk, root)
+    walk.build()
 }
 
 fn walk(root: &Path) -> WalkBuilder {
@@ -186,19 +217,50 @@ fn walk(root: &Path) -> WalkBuilder {
     walk
 }
 
-fn with_sentences(
-    walk: WalkBuilder,
+/// What was found, if it can be read; nothing if it is left out, or is the lock of an
+/// editor, a link that leads nowhere.
+fn read(
     root: &Path,
-) -> impl Iterator<Item = Result<DirEntry>> + use<> {
-    let root = root.to_owned();
-    walk.build().map(move |entry| {
-        entry.with_context(|| {
-            format!(
-                "Not all of the project in '{}' can be read; mend it, or leave it out by --exclude",
-                root.display()
-            )
-        })
-    })
+    entry: Result<DirEntry, ignore::Error>,
+    excluded: &Gitignore,
+) -> Result<Option<DirEntry>> {
+    let error = match entry {
+        Ok(entry) => return Ok(Some(entry)),
+        Err(error) => error,
+    };
+    let path = path_of(&error).and_then(|it| it.strip_prefix(root).ok());
+    if let Some(path) = path {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_excluded = excluded.matched_path_or_any_parents(path, true).is_ignore()
+            || excluded
+                .matched_path_or_any_parents(path, false)
+                .is_ignore();
+        if is_excluded || name.starts_with(".#") {
+            return Ok(None);
+        }
+    }
+    let path = path.unwrap_or(root).display();
+    let sentence = format!("'{path}' cannot be packed; mend it, or leave it out by --exclude");
+    Err(anyhow!(error.to_string()).context(sentence))
+}
+
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::Loop { child, .. } => Some(child),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            path_of(err)
+        }
+        _ => None,
+    }
+}
+
+/// Where a file is to be, as a path in the project's folder; nothing if elsewhere.
+fn inside(root: &Path, file: &Path) -> Option<String> {
+    let file = std::path::absolute(file).ok()?;
+    let folder = fs::canonicalize(file.parent()?).ok()?;
+    let path = folder.join(file.file_name()?);
+    path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
 }
 
 fn is_unwanted(entry: &DirEntry) -> bool {
@@ -215,12 +277,17 @@ fn is_unwanted(entry: &DirEntry) -> bool {
         || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
+/// Whether a path is of data or secrets; also those of version control, to which only
+/// a link leads.
 fn is_private(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    if path.split('/').any(|it| it == ".git") {
+        return true;
+    }
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
     if name == ".env" || name.starts_with(".env.") {
         return !EXAMPLES.iter().any(|ending| name.ends_with(ending));
     }
-    let mut stem = name;
+    let mut stem = &*name;
     for ending in OF_DATABASES {
         stem = stem.strip_suffix(ending).unwrap_or(stem);
     }
@@ -239,18 +306,19 @@ fn is_own_product(path: &Path, meta: &Metadata) -> bool {
         return false;
     }
     let is_pack = begin.starts_with(b"PK\x03\x04") && begin.ends_with(label::NAME.as_bytes());
-    let is_image = begin.starts_with(b"oci-layout\0");
+    let is_image = begin.starts_with(b"oci-layout\0") || begin.starts_with(b"blobs/sha256/");
     if is_pack || is_image {
         return true;
     }
     let is_program = appended::end_of_program(&mut file).is_ok_and(|end| end.is_some());
     is_program
-        && meta.len() > SMALLEST
+        && (SMALLEST..LARGEST).contains(&meta.len())
         && fs::read(path).is_ok_and(|it| crate::carried::packed::is_ours(&it))
 }
 
-/// Bytes that our executable has at least.
+/// Bytes that our executable has at least, and at most with a site in it.
 const SMALLEST: u64 = 10 << 20;
+const LARGEST: u64 = 1 << 30;
 
 fn patterns(root: &Path, flag: &str, patterns: &[String]) -> Result<Gitignore> {
     let mut builder = GitignoreBuilder::new(root);

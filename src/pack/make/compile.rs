@@ -28,19 +28,17 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
     modules.sort();
     // How they are dealt out must not depend on the machine: what a process has
     // compiled before shows in what it writes (marshal's references).
-    let tag = tag();
     let mut lists: [Vec<[String; 3]>; PROCESSES] = Default::default();
     for (nth, module) in modules.iter().enumerate() {
-        let cache = module.parent().unwrap_or(folder).join("__pycache__");
-        fs::create_dir_all(&cache).with_context(|| format!("{}", cache.display()))?;
-        let stem = module.file_stem().unwrap_or_default().to_string_lossy();
-        let compiled = cache.join(format!("{stem}.{tag}.pyc"));
-        let name = module.strip_prefix(folder).unwrap_or(module);
-        lists[nth % PROCESSES].push([
-            text(module)?,
-            text(&compiled)?,
-            format!("{prefix}{}", text(name)?),
-        ]);
+        let name = text(module.strip_prefix(folder).unwrap_or(module))?;
+        let Some(compiled) = compiled(&name) else {
+            continue;
+        };
+        let compiled = folder.join(compiled);
+        let cache = compiled.parent().unwrap_or(folder);
+        fs::create_dir_all(cache).with_context(|| format!("{}", cache.display()))?;
+        let shown = format!("{prefix}{name}");
+        lists[nth % PROCESSES].push([text(module)?, text(&compiled)?, shown]);
     }
     let failed = thread::scope(|scope| {
         let running = lists
@@ -55,6 +53,16 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
     let mut failed = failed.concat();
     failed.sort();
     Ok(failed)
+}
+
+/// Where the compiled form of a module is (PEP 3147), by its path; nothing if the name
+/// would be longer than any may be.
+pub fn compiled(module: &str) -> Option<String> {
+    const LONGEST: usize = 255;
+    let (folder, file) = module.rsplit_once('/').unwrap_or(("", module));
+    let name = format!("{}.{}.pyc", file.strip_suffix(".py")?, tag());
+    let slash = if folder.is_empty() { "" } else { "/" };
+    (name.len() <= LONGEST).then(|| format!("{folder}{slash}__pycache__/{name}"))
 }
 
 /// How many processes share the work, on any machine.

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::image::{Image, Name};
 use super::project::Project;
 use super::times::Times;
 use super::{Parts, archive, executable, image};
-use crate::pack::Label;
 use crate::pack::output::Output;
 use crate::pack::text;
+use crate::pack::{self, Label};
 
 /// One of the forms, and the file to write.
 pub enum Form {
@@ -32,17 +32,25 @@ impl Form {
             let version = project.label.version.as_deref();
             let name = match &options.tag {
                 Some(tag) => Name::parse(tag)?,
-                None => Name::usual(&project.file_name(), version)?,
+                None => Name::usual(&project.file_name()?, version)?,
             };
             let path = path.clone();
             forms.push(Form::Image { path, name });
         }
         if options.output.is_some() || options.exe || forms.is_empty() {
-            let usual = || Path::new("dist").join(project.file_name());
-            let path = options.output.clone().unwrap_or_else(usual);
+            let path = match &options.output {
+                Some(path) => path.clone(),
+                None => Path::new("dist").join(project.file_name()?),
+            };
             let is_zip = path
                 .extension()
                 .is_some_and(|it| it.eq_ignore_ascii_case("zip"));
+            if !options.exe && path.extension().is_some_and(|it| it == "tar") {
+                bail!(
+                    "'{}' would be an executable; name an image by --image",
+                    path.display()
+                );
+            }
             forms.push(match is_zip && !options.exe {
                 true => Form::Zip(path),
                 false => Form::Executable(path),
@@ -86,7 +94,7 @@ impl Form {
         times: Times,
     ) -> Result<String> {
         let mut writer = output.writer();
-        let path = self.path().display();
+        let path = quoted(self.path());
         let use_it = match self {
             Form::Zip(_) | Form::Executable(_) => {
                 if let Form::Executable(_) = self {
@@ -95,7 +103,7 @@ impl Form {
                 let trees = [&parts.app, &parts.dependencies];
                 writer = archive::write(writer, label, &trees, times)?;
                 match self {
-                    Form::Executable(file) => format!("Serve it: {}", command(file).display()),
+                    Form::Executable(file) => format!("Serve it: {}", quoted(&command(file))),
                     _ => format!("Serve it: rgunicorn --app-zip {path}"),
                 }
             }
@@ -118,8 +126,21 @@ impl Form {
         };
         writer.flush().context("The pack cannot be written")?;
         drop(writer);
+        if !matches!(self, Form::Image { .. }) {
+            // What would not be served is not made.
+            pack::check_whole(self.path(), output.file())?;
+        }
         let size = output.finish(matches!(self, Form::Executable(_)))?;
         Ok(format!("Made {path} ({}). {use_it}", text::size(size)))
+    }
+}
+
+/// A path as a shell reads it, without what would move a terminal's cursor.
+fn quoted(path: &Path) -> String {
+    let path = text::shown(&path.to_string_lossy());
+    match shlex::try_quote(&path) {
+        Ok(quoted) => quoted.into_owned(),
+        Err(_) => path,
     }
 }
 

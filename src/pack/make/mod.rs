@@ -16,6 +16,7 @@ mod static_files;
 mod steps;
 mod times;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -33,7 +34,7 @@ use times::Times;
 use super::SITE_PACKAGES;
 use super::inspect;
 use super::output::{self, Output};
-use super::tree::{Content, Tree};
+use super::tree::{Content, Item, Tree};
 use crate::python::discover;
 
 /// Packs the project.
@@ -43,7 +44,9 @@ use crate::python::discover;
 pub fn pack(options: Options) -> Result<()> {
     let project = Project::read(options)?;
     let times = Times::read()?;
-    let outputs = Form::all(&project)?.into_iter().map(|form| {
+    let forms = Form::all(&project)?;
+    check_outputs(&forms, &project)?;
+    let outputs = forms.into_iter().map(|form| {
         let output = Output::new(form.path())?;
         Ok((form, output))
     });
@@ -57,7 +60,8 @@ pub fn pack(options: Options) -> Result<()> {
         steps.note(&format!("Warning: {warning}"));
     }
     steps.next("Gathering the project's files");
-    let parts = parts(&project, &steps)?;
+    let written = outputs.iter().map(|(form, _)| form.path());
+    let parts = parts(&project, &written.collect::<Vec<_>>(), &steps)?;
     check_names(&parts)?;
 
     steps.next("Writing");
@@ -77,7 +81,7 @@ pub fn pack(options: Options) -> Result<()> {
         output::write(to, &contents, "the list of what is inside")?;
     }
     for told in made {
-        println!("{told}");
+        output::print(format!("{told}\n").as_bytes())?;
     }
     if let Some(first) = first.filter(|_| project.options.check) {
         inspect::check(&first)?;
@@ -102,16 +106,18 @@ impl Parts {
     }
 }
 
-fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
-    let collected = collect::collect(project)?;
+/// `written` are the files that the pack will be.
+fn parts(project: &Project, written: &[&Path], steps: &Steps) -> Result<Parts> {
+    let collected = collect::collect(project, written)?;
     for warning in &collected.warnings {
         steps.note(&format!("Warning: {warning}"));
     }
-    let mut app = collected.files;
     let stage = tempfile::tempdir().context("No folder for temporary files can be made")?;
     let site = stage.path().join("site");
     fs::create_dir(&site)?;
-    stage::lay_out(&app, &site)?;
+    stage::lay_out(&collected.files, &site)?;
+    // From here on the copies count, as the project may change.
+    let mut app = stage::tree(&site, "")?;
     check_app(project, &site)?;
     check_settings(project, &site, steps);
 
@@ -149,7 +155,7 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
     steps.next("Compiling");
     match project.options.no_compile {
         true => dependencies.0.retain(|path, _| !path.ends_with(".pyc")),
-        false => compile_app(&mut app, stage.path(), steps)?,
+        false => compile_app(&mut app, &site, steps)?,
     }
     Ok(Parts {
         app,
@@ -158,21 +164,42 @@ fn parts(project: &Project, steps: &Steps) -> Result<Parts> {
     })
 }
 
-/// Adds the compiled modules of the app, which are made in a folder below `stage`.
-fn compile_app(app: &mut Tree, stage: &Path, steps: &Steps) -> Result<()> {
-    let folder = stage.join("modules");
-    fs::create_dir(&folder)?;
-    let mut sources = app.clone();
-    sources.0.retain(|path, _| path.ends_with(".py"));
-    stage::lay_out(&sources, &folder)?;
-    for (path, why) in compile::compile(&folder, "")? {
+/// Adds the compiled modules of the app, which lies in this folder.
+fn compile_app(app: &mut Tree, site: &Path, steps: &Steps) -> Result<()> {
+    for (path, why) in compile::compile(site, "")? {
         steps.note(&format!(
             "Warning: {path} is no Python of this version: {why}"
         ));
     }
-    let mut compiled = stage::tree(&folder, "")?;
-    compiled.0.retain(|path, _| path.ends_with(".pyc"));
-    app.0.extend(compiled.0);
+    let modules = app.0.keys().filter(|path| path.ends_with(".py"));
+    let compiled: Vec<_> = modules.filter_map(|path| compile::compiled(path)).collect();
+    for path in compiled {
+        let file = site.join(&path);
+        // A template of Python, say, has none.
+        if file.is_file() {
+            let item = Item {
+                content: Content::Disk(file),
+                executable: false,
+            };
+            app.0.insert(path, item);
+        }
+    }
+    Ok(())
+}
+
+/// Checks that each file to write is another one.
+fn check_outputs(forms: &[Form], project: &Project) -> Result<()> {
+    let list = project.options.sbom.as_deref();
+    let paths = forms.iter().map(Form::path).chain(list);
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        if !seen.insert(std::path::absolute(path)?) {
+            bail!(
+                "'{}' is named for two things to write; name another",
+                path.display()
+            );
+        }
+    }
     Ok(())
 }
 
@@ -189,10 +216,12 @@ fn check_app(project: &Project, site: &Path) -> Result<()> {
             let text = error
                 .to_string()
                 .replace(&site.display().to_string(), &folder);
-            Err(anyhow!(
-                "{}",
-                text.replace("as APP_MODULE, such as", "by --app, such as")
-            ))
+            let text = text.replace("as APP_MODULE, such as", "by --app, such as");
+            let more = match site.join("src").is_dir() {
+                true => " Modules in src/ are found with --set pythonpath=src.",
+                false => "",
+            };
+            Err(anyhow!("{text}{more}"))
         }
     }
 }
@@ -218,17 +247,23 @@ fn check_names(parts: &Parts) -> Result<()> {
     let twice = parts
         .app
         .0
-        .iter()
-        .find(|(path, _)| parts.dependencies.0.contains_key(*path));
-    if let Some((path, item)) = twice {
-        let from = match &item.content {
-            Content::Disk(file) => file.display().to_string(),
-            Content::Bytes(_) => "the project".to_owned(),
-        };
+        .keys()
+        .find(|path| parts.dependencies.0.contains_key(*path));
+    if let Some(path) = twice {
         bail!(
-            "'{path}' is in {from} and among the dependencies; leave out one of the two by \
+            "'{path}' is in the project and among the dependencies; leave out one of the two by \
              --exclude, or pack no dependencies by --no-dependencies"
         );
+    }
+    let all = parts.all();
+    for path in all.0.keys() {
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        if let Some(file) = folders.into_iter().find(|it| all.0.contains_key(*it)) {
+            bail!(
+                "The project has a file '{file}', where a folder of this name is to be in the \
+                 pack; rename it, or leave it out by --exclude"
+            );
+        }
     }
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::Options;
 use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
-use crate::pack::Label;
+use crate::pack::{Label, text};
 use crate::python;
 
 /// A project that is to be packed.
@@ -47,6 +47,7 @@ impl Project {
             })?,
             None => Options::default(),
         };
+        check_outputs(&theirs)?;
         let options = options.or(theirs, &folder);
         let label = Label {
             name: options.name.clone().or(project.name),
@@ -63,11 +64,37 @@ impl Project {
     }
 
     /// What files of the project are called after: its name, else its folder's.
-    pub fn file_name(&self) -> String {
+    ///
+    /// # Errors
+    /// No file can have the name.
+    pub fn file_name(&self) -> Result<String> {
+        const LONGEST: usize = 200;
         let folder = || self.folder.file_name()?.to_str().map(str::to_owned);
         let name = self.label.name.clone().or_else(folder);
-        name.unwrap_or_else(|| "site".to_owned())
+        let name = name.unwrap_or_else(|| "site".to_owned());
+        let is_file = !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.');
+        if !is_file || name.contains(|it: char| it == '/' || it.is_control()) {
+            let name = text::shown(&name);
+            bail!("No file can be called after the project's name '{name}'; give -o FILE");
+        }
+        Ok(name)
     }
+}
+
+/// What a project names is written below it: it may be a stranger's.
+fn check_outputs(theirs: &Options) -> Result<()> {
+    let named = [&theirs.output, &theirs.image, &theirs.sbom];
+    for path in named.into_iter().flatten() {
+        let mut parts = path.components();
+        if !parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            bail!(
+                "[tool.rgunicorn.pack] in {PYPROJECT} has '{}' written outside the project; name \
+                 it on the command line",
+                path.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 const PYPROJECT: &str = "pyproject.toml";
@@ -75,8 +102,11 @@ const PYPROJECT: &str = "pyproject.toml";
 /// Settings that say where the site is, which the pack knows itself.
 const OF_THE_PLACE: [&str; 4] = ["app_zip", "app_cache_dir", "config", "venv"];
 
+/// Settings that keep the server from serving.
+const OF_A_LOOK: [&str; 2] = ["check_config", "print_config"];
+
 /// Settings whose check asks this machine for what only the other one need have.
-const OF_THE_MACHINE: [&str; 2] = ["user", "group"];
+const OF_THE_MACHINE: [&str; 4] = ["user", "group", "chdir", "tmp_upload_dir"];
 
 #[derive(Default, Deserialize)]
 struct PyProject {
@@ -99,6 +129,9 @@ struct Tools {
 
 fn read_pyproject(folder: &Path) -> Result<PyProject> {
     let path = folder.join(PYPROJECT);
+    if path.exists() && !path.is_file() {
+        bail!("{} is no file", path.display());
+    }
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(PyProject::default()),
@@ -168,7 +201,7 @@ fn known(name: &str, place: &str) -> Result<&'static Setting> {
             likely.unwrap_or_default()
         )
     })?;
-    if OF_THE_PLACE.contains(&setting.name) {
+    if OF_THE_PLACE.contains(&setting.name) || OF_A_LOOK.contains(&setting.name) {
         bail!("{place} has '{name}', which cannot be packed; give it where the site is served");
     }
     Ok(setting)

@@ -1,7 +1,8 @@
 //! Files on the way between a folder and a tree.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -18,12 +19,27 @@ pub fn lay_out(tree: &Tree, folder: &Path) -> Result<()> {
         let parent = to.parent().unwrap_or(folder);
         fs::create_dir_all(parent).with_context(|| format!("{}", parent.display()))?;
         match &item.content {
-            Content::Disk(from) => fs::copy(from, &to).map(drop),
+            Content::Disk(from) => copy(from, &to, item.executable),
             Content::Bytes(bytes) => fs::write(&to, bytes),
         }
         .with_context(|| format!("'{path}' cannot be copied to {}", to.display()))?;
     }
     Ok(())
+}
+
+fn copy(from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+    // What has become a link since it was looked at may lead anywhere.
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(from)?;
+    let mode = if executable { 0o755 } else { 0o644 };
+    let mut new = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(to)?;
+    io::copy(&mut file, &mut new).map(drop)
 }
 
 /// All files below a folder, with `prefix` before their paths.

@@ -44,8 +44,8 @@ pub fn gather(site: &Path, steps: &Steps) -> Result<Option<Gathered>> {
         .context("The interpreter cannot be started")?;
     if !done.status.success() {
         bail!(
-            "The static files cannot be gathered; mend the project, or leave them out by \
-             --no-collectstatic.\n{}",
+            "The static files cannot be gathered; mend the project, set the variables that it \
+             needs, or leave them out by --no-collectstatic.\n{}",
             String::from_utf8_lossy(&done.stderr)
         );
     }

@@ -23,10 +23,14 @@ impl Times {
     /// The variable is no number.
     pub fn read() -> Result<Self> {
         const VARIABLE: &str = "SOURCE_DATE_EPOCH";
-        let Ok(text) = env::var(VARIABLE) else {
+        /// The last second of the year 9999.
+        const LAST: u64 = 253_402_300_799;
+        let Some(text) = env::var_os(VARIABLE) else {
             return Ok(Self(None));
         };
-        let time = text.trim().parse().with_context(|| {
+        let text = text.to_string_lossy();
+        let time = text.trim().parse().ok().filter(|time| *time <= LAST);
+        let time = time.with_context(|| {
             format!("${VARIABLE} is '{text}'; it must be a number of seconds since 1970")
         })?;
         Ok(Self(Some(time)))

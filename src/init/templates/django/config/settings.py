@@ -1,6 +1,6 @@
 """The settings of my-site. What differs from place to place is in the environment:
 
-- `SECRET_KEY`: needed wherever the site is packed
+- `SECRET_KEY`: needed wherever the packed site is served
 - `ALLOWED_HOSTS`: the site's names, with commas between them
 - `DATABASE`: the path of the SQLite database; a packed site cannot write beside itself
 """
@@ -64,6 +64,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+# Errors go to the server's error log, also where nobody is developing.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
 
 USE_TZ = True
 TIME_ZONE = "UTC"
