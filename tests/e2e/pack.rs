@@ -130,12 +130,7 @@ fn an_unpacked_pack_is_served_from_its_folder() {
     let other = dir.path().join("other");
     let unpacked = Start::new(["unpack"]).args([&image, &other]).run();
     unpacked.expect_success();
-    for file in [
-        "app.py",
-        "tool.sh",
-        "rgunicorn.json",
-        "__pycache__/app.cpython-313.pyc",
-    ] {
+    for file in ["app.py", "tool.sh", "rgunicorn.json"] {
         let [one, two] = [&back, &other].map(|folder| fs::read(folder.join(file)).unwrap());
         assert!(one == two, "{file}");
     }
@@ -623,4 +618,164 @@ print(zipfile.ZipFile(sys.argv[1]).getinfo('data/words.txt').date_time)";
     assert_eq!(time(), first);
     write(project.path(), "data/words.txt", "SOME WORDS");
     assert_ne!(time(), first);
+}
+
+#[test]
+fn what_is_changed_in_an_unpacked_pack_counts() {
+    let project = project();
+    let (dir, file) = executable(project.path(), &[]);
+    let back = dir.path().join("back");
+    Start::new(["unpack"])
+        .args([&file, &back])
+        .run()
+        .expect_success();
+    write(&back, "helper.py", "NAME = 'edited'\n");
+    let server = Start::server(["--app-zip"]).args([&back]).cwd("/").spawn();
+    assert_eq!(server.target().get("/").ok(), "edited some words");
+}
+
+#[test]
+fn what_a_pack_wrote_is_not_packed_the_next_time() {
+    let project = project();
+    let args = [
+        "-o",
+        "shop.zip",
+        "--image",
+        "shop.tar",
+        "--sbom",
+        "list.json",
+    ];
+    let bytes = || {
+        pack(project.path(), &args).expect_success();
+        ["shop.zip", "shop.tar", "list.json"]
+            .map(|name| fs::read(project.path().join(name)).unwrap())
+    };
+    assert!(bytes() == bytes());
+}
+
+#[test]
+fn what_would_not_be_served_is_not_made() {
+    let refused = |make: &dyn Fn(&Path), sentence: &str| {
+        let project = project();
+        make(project.path());
+        let done = pack(project.path(), &["-o", "shop.zip"]);
+        assert_eq!(done.code, 1, "{}", done.stdout);
+        assert!(done.stderr.contains(sentence), "{}", done.stderr);
+        assert!(!project.path().join("shop.zip").exists());
+    };
+    refused(
+        &|project| {
+            let zeros = File::create(project.join("zeros.bin")).unwrap();
+            zeros.set_len(200 << 20).unwrap();
+        },
+        "as only a zip bomb's would",
+    );
+    refused(
+        &|project| {
+            let huge = File::create(project.join("huge.png")).unwrap();
+            huge.set_len(5 << 30).unwrap();
+        },
+        "'huge.png' with 5.4 GB",
+    );
+    refused(
+        &|project| {
+            write(
+                project,
+                "pyproject.toml",
+                "[tool.rgunicorn.pack]\nsbom = '../list.json'\n",
+            )
+        },
+        "'../list.json' written outside the project",
+    );
+}
+
+#[test]
+fn outputs_are_files_of_their_own() {
+    let project = project();
+    write(
+        project.path(),
+        "pyproject.toml",
+        "[project]\nname = '../../evil'\n",
+    );
+    let refused = |args: &[&str], sentence: &str| {
+        let done = pack(project.path(), args);
+        assert_eq!(done.code, 1, "{args:?}: {}", done.stdout);
+        assert!(done.stderr.contains(sentence), "{args:?}: {}", done.stderr);
+    };
+    refused(
+        &[],
+        "No file can be called after the project's name '../../evil'",
+    );
+    refused(&["-o", "app.py"], "'app.py' is a file of the project");
+    refused(&["-o", "x.zip", "--sbom", "./x.zip"], "two things to write");
+    refused(&["-o", "x.tar"], "name an image by --image");
+    refused(&["-o", "-"], "'-' is no file");
+    refused(&["-o", "/dev/full"], "'/dev/full' is no file");
+    let app = fs::read_to_string(project.path().join("app.py")).unwrap();
+    assert_eq!(app, APP);
+}
+
+#[test]
+fn links_that_cannot_be_packed_can_be_left_out() {
+    let project = project();
+    symlink(".", project.path().join("loop")).unwrap();
+    symlink("nowhere", project.path().join("gone")).unwrap();
+    symlink("nobody@host.1", project.path().join(".#app.py")).unwrap();
+    let done = pack(project.path(), &["-o", "shop.zip"]);
+    assert_eq!(done.code, 1);
+    assert!(
+        done.stderr.contains("leave it out by --exclude"),
+        "{}",
+        done.stderr
+    );
+    let args = ["-o", "shop.zip", "--exclude", "loop", "--exclude", "gone"];
+    pack(project.path(), &args).expect_success();
+}
+
+#[test]
+fn a_link_to_a_secret_is_one() {
+    let project = project();
+    write(project.path(), ".env", "KEY=secret");
+    symlink(".env", project.path().join("config.txt")).unwrap();
+    let done = pack(project.path(), &["-o", "shop.zip"]).expect_success();
+    assert!(done.stderr.contains("config.txt"), "{}", done.stderr);
+    let found = names(&project.path().join("shop.zip"));
+    assert!(!found.iter().any(|it| it == "config.txt"), "{found:?}");
+}
+
+#[test]
+fn packed_folders_are_meant_from_the_packs_root() {
+    let project = folder();
+    write(project.path(), "src/shop/__init__.py", "");
+    write(project.path(), "src/shop/web.py", APP);
+    write(project.path(), "src/helper.py", "NAME = 'in src'\n");
+    write(project.path(), "src/shop/data/words.txt", "some words");
+    let done = pack(project.path(), &["-o", "shop.zip"]);
+    assert!(
+        done.stderr.contains("--set pythonpath=src"),
+        "{}",
+        done.stderr
+    );
+    let args = ["--app", "shop.web", "--set", "pythonpath=src"];
+    let (_dir, file) = executable(project.path(), &args);
+    assert_eq!(
+        serve(&file, &[]).target().get("/").ok(),
+        "in src some words"
+    );
+    let code = "import helper; print(helper.NAME)";
+    let done = Start::program(&file, ["python", "-c", code]).cwd("/").run();
+    assert_eq!(done.expect_success().stdout, "in src");
+}
+
+#[test]
+fn words_in_the_wrong_order_are_told() {
+    let project = project();
+    let done = Start::new(["shop", "pack"]).cwd(project.path()).run();
+    assert_eq!(done.code, 2);
+    assert!(
+        done.stderr
+            .contains("'shop' has no place before the word 'pack'"),
+        "{}",
+        done.stderr
+    );
 }

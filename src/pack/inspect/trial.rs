@@ -160,8 +160,9 @@ impl Trial {
             return Ok(());
         }
         bail!(
-            "The app does not load ({}; what it says is above); its name and its variables can be \
-             given as in GUNICORN_CMD_ARGS='mysite:app --env NAME=VALUE'",
+            "The app does not load ({}; what it says is above); it sees few of your variables: \
+             those that it needs, and its name, are given as in \
+             GUNICORN_CMD_ARGS='mysite:app --env NAME=VALUE'",
             told(status)
         )
     }

@@ -268,9 +268,12 @@ fn is_unwanted(entry: &DirEntry) -> bool {
         return false;
     }
     let name = entry.file_name().to_string_lossy();
+    // In a worktree `.git` is a file.
+    if FOLDERS.contains(&&*name) {
+        return true;
+    }
     if entry.path().is_dir() {
-        let is_venv = entry.path().join("pyvenv.cfg").exists();
-        return is_venv || FOLDERS.contains(&&*name) || name.ends_with(".egg-info");
+        return entry.path().join("pyvenv.cfg").exists() || name.ends_with(".egg-info");
     }
     name.starts_with(UNFINISHED)
         || FILES.contains(&&*name)

@@ -72,7 +72,7 @@ impl Project {
         let folder = || self.folder.file_name()?.to_str().map(str::to_owned);
         let name = self.label.name.clone().or_else(folder);
         let name = name.unwrap_or_else(|| "site".to_owned());
-        let is_file = !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.');
+        let is_file = !matches!(&*name, "" | "." | "..") && name.len() <= LONGEST;
         if !is_file || name.contains(|it: char| it == '/' || it.is_control()) {
             let name = text::shown(&name);
             bail!("No file can be called after the project's name '{name}'; give -o FILE");
