@@ -1,5 +1,7 @@
 //! How numbers, names and tables are shown to a person.
 
+use std::borrow::Cow;
+
 /// A size in bytes with one decimal of the unit that fits, as in `12.3 MB`
 /// (1 kB is 1000 bytes).
 pub fn size(bytes: u64) -> String {
@@ -38,11 +40,14 @@ pub fn shown(name: &str) -> String {
 
 /// The same in a table, where one long name would make all lines long.
 pub fn cell(name: &str) -> String {
-    const LONGEST: usize = 100;
-    let shown = shown(name);
-    match shown.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &shown[..end]),
-        None => shown,
+    cut(&shown(name)).into_owned()
+}
+
+/// The first 100 characters, and a sign where there are more.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -64,16 +69,20 @@ pub enum Align {
     Right,
 }
 
-/// Rows of one length as lines, the columns beside each other.
+/// Rows of one length as lines, the columns beside each other. Long cells are cut.
 pub fn table<const COLUMNS: usize>(align: [Align; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| cut(cell)))
+        .collect();
     let mut widths = [0; COLUMNS];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut table = String::new();
-    for row in rows {
+    for row in &rows {
         let cells = row.iter().zip(widths).zip(align);
         let cells = cells.map(|((cell, width), align)| match align {
             Align::Left => format!("{cell:<width$}"),
@@ -120,7 +129,10 @@ mod tests {
     #[test]
     fn cells_of_tables_are_short() {
         assert_eq!(cell("numpy"), "numpy");
-        assert_eq!(cell(&"ö".repeat(101)), format!("{}...", "ö".repeat(100)));
+        assert_eq!(cell(&"ö".repeat(101)), format!("{}…", "ö".repeat(100)));
+        let rows = [["ö".repeat(65_600), "1".to_owned()]];
+        let shown = table([Align::Left, Align::Right], &rows);
+        assert_eq!(shown, format!("{}…  1\n", "ö".repeat(100)));
     }
 
     #[test]
