@@ -509,6 +509,61 @@ fn lock_files_stand_alone_and_are_not_passed_over() {
     assert!(sentence.starts_with("The requirements file '/nowhere.txt' cannot be read"));
 }
 
+#[test]
+fn lines_of_requirements_cannot_be_smuggled_into_lock_files() {
+    let pylock = |name: &str, version: &str| {
+        format!(
+            "lock-version = '1.0'\ncreated-by = 'test'\n[[packages]]\nname = \"{name}\"\n\
+             version = \"{version}\"\nwheels = [{{url = 'https://example.org/one.whl', \
+             hashes = {{sha256 = '00'}}}}]\n"
+        )
+    };
+    let pipfile = r#"{"_meta": {"sources": [{"name": "a", "url": "http://a\n-r b.txt"}]},
+        "default": {"one": {"version": "==1.0", "hashes": ["sha256:00"]}}}"#;
+    for (name, text) in [
+        ("pylock.toml", &*pylock("one", r"1.0\n--index-url http://a")),
+        ("pylock.toml", &pylock(r"two\rone", "1.0")),
+        ("pylock.toml", &pylock("one", r"1.0\u2028three")),
+        ("Pipfile.lock", pipfile),
+    ] {
+        let project = Project::new(name, text);
+        let sentence = error(&project.pack(&[]).run());
+        assert!(
+            sentence.contains(&format!("{name} has a control character in ")),
+            "{sentence}"
+        );
+        assert!(!project.path("site.zip").exists());
+    }
+}
+
+#[test]
+fn pipes_and_devices_are_no_requirements() {
+    let project = Project::new("more.txt", "-r pipe.txt\n")
+        .write("bounds.txt", "-c pipe.txt\n")
+        .write("requirements.txt", "one\n");
+    for name in ["pipe.txt", "uv.lock"] {
+        nix::unistd::mkfifo(
+            &project.path("site").join(name),
+            nix::sys::stat::Mode::S_IRWXU,
+        )
+        .unwrap();
+    }
+    let refused = |start: Start| {
+        let sentence = error(&start.run());
+        assert!(
+            sentence.contains("is not a file; write it to one"),
+            "{sentence}"
+        );
+    };
+    for name in ["more.txt", "bounds.txt", "pipe.txt", "uv.lock"] {
+        let file = project.path("site").join(name);
+        refused(project.pack(&["-r", file.to_str().unwrap()]));
+    }
+    refused(project.pack(&["-r", "/dev/zero"]));
+    let pipe = project.path("site/pipe.txt");
+    refused(project.pack(&["--constraint", pipe.to_str().unwrap()]));
+}
+
 /// A private index on the loopback, and requirements that name it.
 #[test]
 fn a_private_index_is_asked() {

@@ -177,7 +177,7 @@ impl Reading {
                 match &*name {
                     "PIP_FIND_LINKS" => self.link(word),
                     "PIP_CONSTRAINT" | "PIP_REQUIREMENT" | "PIP_BUILD_CONSTRAINT" => {
-                        self.add(fs::read(self.project.join(word)).unwrap_or_default());
+                        self.add(content(&self.project.join(word)));
                     }
                     _ => {}
                 }
@@ -199,7 +199,7 @@ impl Reading {
             env::var_os("PIP_CONFIG_FILE").map(PathBuf::from),
         ];
         for file in files.into_iter().flatten() {
-            let text = fs::read(file).unwrap_or_default();
+            let text = content(&file);
             self.add(&text);
             // Folders with packages may stand in any line.
             for word in String::from_utf8_lossy(&text).split_whitespace() {
@@ -209,6 +209,13 @@ impl Reading {
             }
         }
     }
+}
+
+/// What is in a file, if it is one; reading a pipe or a device might never end.
+fn content(file: &Path) -> Vec<u8> {
+    let is_file = file.is_file();
+    let read = is_file.then(|| fs::read(file).ok());
+    read.flatten().unwrap_or_default()
 }
 
 /// A place with packages, as `--find-links` names it: a folder by its absolute path,

@@ -89,8 +89,11 @@ impl Plain {
     /// The lines of a file, each whole and without its comment.
     fn read(&mut self, file: &Path) -> Result<Vec<String>> {
         let shown = file.display();
-        if !file.is_file() {
-            bail!("The requirements file '{shown}' is not there");
+        // Reading a pipe or a device might never end.
+        match fs::metadata(file) {
+            Ok(there) if there.is_file() => {}
+            Ok(_) => bail!("The requirements file '{shown}' is not a file; write it to one"),
+            Err(_) => bail!("The requirements file '{shown}' is not there"),
         }
         let bytes = fs::read(file)
             .with_context(|| format!("The requirements file '{shown}' cannot be read"))?;

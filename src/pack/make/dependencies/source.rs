@@ -89,6 +89,9 @@ impl Source {
             let shown = file.display();
             let real = fs::canonicalize(file)
                 .with_context(|| format!("The requirements file '{shown}' cannot be read"))?;
+            if !real.is_file() {
+                bail!("The requirements file '{shown}' is not a file; write it to one");
+            }
             if !is_of_another_kind(file) {
                 source.plain.push(real);
             } else if source.read.replace(real).is_some() {
@@ -172,7 +175,17 @@ fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Res
         .output()
         .context("The interpreter cannot be started")?;
     match serde_json::from_slice(&done.stdout) {
-        Ok(Answer::Found(found)) => Ok(found),
+        Ok(Answer::Found(found)) => {
+            let mut lines = found.lines.iter().chain(&found.unhashed);
+            if let Some(line) = lines.find(|line| line.contains(is_end_of_line)) {
+                bail!(
+                    "{} has a control character in {line:?}, of which pip would make other \
+                     requirements; make the file again",
+                    file.display()
+                );
+            }
+            Ok(found)
+        }
         Ok(Answer::Refused { error }) => bail!("{error}"),
         Err(_) => bail!(
             "{} cannot be read:\n{}",
@@ -180,6 +193,12 @@ fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Res
             String::from_utf8_lossy(&done.stderr).trim_end()
         ),
     }
+}
+
+/// Whether pip might end a line there, as Python's `str.splitlines` does; no name,
+/// version or address has any other control character either. Tabs are spaces.
+fn is_end_of_line(character: char) -> bool {
+    character.is_control() && character != '\t' || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// The project has none of these files that names dependencies.
