@@ -63,6 +63,8 @@ pub(super) enum Fault {
     Nul,
     #[error("has a path that is too long; rename the file and build the zip again")]
     LongName,
+    #[error("has more than 16 MiB, as no such file of a package has; install the package again")]
+    LongText,
     #[error("is a symbolic link; put the file itself in its place")]
     Link,
     #[error("is neither a file nor a folder; leave it out")]

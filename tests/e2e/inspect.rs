@@ -550,6 +550,21 @@ fn hostile_images_are_told_in_a_sentence() {
     expect_refused(&climbs, "climbs out");
     let link = image("link.tar", &link("site/app.py", "/etc/passwd"), &|_| {});
     expect_refused(&link, "is a link or a special file");
+    for name in [
+        "site/.wh.b.py",
+        "site/a/.wh..wh..opq",
+        ".wh.site",
+        ".wh..wh..opq",
+    ] {
+        let removes = image("removes.tar", &files(&[name]), &|_| {});
+        expect_refused(&removes, "its layer removes files of the site by");
+    }
+    let elsewhere = image(
+        "elsewhere.tar",
+        &files(&["etc/.wh.passwd", ".wh.sit"]),
+        &|_| {},
+    );
+    inspect(&elsewhere, &[], dir.path()).expect_success();
     // 80 MiB of nothing take some 80 kB.
     let zeros = vec![0; 80 << 20];
     let bomb = tar(&[("site/zeros".to_owned(), zeros)]);
@@ -557,6 +572,56 @@ fn hostile_images_are_told_in_a_sentence() {
         &image("bomb.tar", &bomb, &|_| {}),
         "it unpacks to more than a site would",
     );
+}
+
+#[test]
+fn long_headers_of_images_are_not_read() {
+    let dir = folder();
+    let file = dir.path().join("long.tar");
+    for kind in [b'L', b'K', b'x'] {
+        let long = |size| {
+            let mut header = header("long", tar::EntryType::new(kind), size);
+            header.set_cksum();
+            header.as_bytes().to_vec()
+        };
+        // Most of the file takes no place on the disk, and would take the memory.
+        fs::write(&file, long(8 << 30)).unwrap();
+        let sparse = File::options().write(true).open(&file).unwrap();
+        sparse.set_len(9 << 30).unwrap();
+        expect_refused(&file, "it holds a header of more than 1 MiB");
+
+        let mut layer = tar(&[("etc/large".to_owned(), vec![b'x'; 2 << 20])]);
+        layer.truncate(layer.len() - 1024);
+        layer.extend(long(2 << 20));
+        layer.resize(layer.len() + (3 << 20), b'x');
+        fs::write(&file, tar(&layout(&layer))).unwrap();
+        expect_refused(&file, "it holds a header of more than 1 MiB");
+    }
+}
+
+#[test]
+fn long_texts_in_a_pack_are_refused() {
+    let dir = folder();
+    let name = "site-packages/a-1.dist-info/METADATA";
+    let text = format!("Name: a\nVersion: {}\n", "1".repeat(100_000));
+    let zip = site::small_zip(dir.path(), &[(name, &text)]);
+    let report = inspect(&zip, &[], dir.path()).expect_success().stdout;
+    assert!(
+        report.contains(&format!("{}…", "1".repeat(100))),
+        "{report}"
+    );
+    assert!(
+        report.lines().all(|it| it.chars().count() < 300),
+        "{report}"
+    );
+
+    let text = " ".repeat((16 << 20) + 1);
+    let zip = site::small_zip(dir.path(), &[(name, &text)]);
+    expect_refused(&zip, "has more than 16 MiB");
+    let image = dir.path().join("image.tar");
+    let layer = tar(&[(format!("site/{name}"), text.into_bytes())]);
+    fs::write(&image, tar(&layout(&layer))).unwrap();
+    expect_refused(&image, "has more than 16 MiB");
 }
 
 /// Files by their names.

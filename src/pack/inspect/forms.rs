@@ -14,7 +14,7 @@ use super::super::error::{Fault, Problem};
 use super::super::label::{self, Label};
 use super::super::{Error, appended};
 use super::image;
-use super::survey::{Size, Survey, tells_something};
+use super::survey::{Size, Survey, tells_something, too_long};
 use crate::carried::packed;
 use crate::python;
 
@@ -250,6 +250,9 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
         };
         drop(raw);
         survey.files.insert(entry.path.clone(), size);
+        if let Some(fault) = too_long(&entry.path, entry.size) {
+            return Err(fault.of(&entry.path));
+        }
         if tells_something(&entry.path) {
             let content = zip.by_index(entry.index);
             let content = content.map_err(|error| damaged(entry, &error.to_string()))?;
@@ -277,6 +280,9 @@ fn in_tar(file: &File) -> Result<Pack> {
     image::walk(file, &mut |found, content| {
         match found.within {
             image::Within::Site(path) if tells_something(path) => {
+                if let Some(fault) = too_long(path, found.size) {
+                    bail!("its file {path:?} {fault}");
+                }
                 let mut bytes = Vec::new();
                 content.read_to_end(&mut bytes)?;
                 survey.look(path, &bytes);

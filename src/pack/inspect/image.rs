@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
@@ -12,6 +13,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest,
 use sha2::{Digest, Sha256};
 
 use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_PATH, MAX_RATIO, MAX_UNPACKED};
+use super::headers::Left;
 use super::survey::Size;
 
 /// A file in one of the layers.
@@ -79,9 +81,10 @@ impl<'f> Blobs<'f> {
         file.rewind()?;
         let length = file.metadata()?.len();
         let mut places = BTreeMap::new();
-        let mut tar = tar::Archive::new(file);
-        for entry in tar.entries_with_seek().context(damaged)? {
-            let entry = entry.context(damaged)?;
+        let left = Left::new();
+        let mut tar = tar::Archive::new(left.of(file));
+        let mut entries = tar.entries_with_seek().context(damaged)?;
+        while let Some(entry) = left.next(&mut entries, damaged)? {
             ensure!(
                 places.len() < MAX_ENTRIES,
                 "it holds more files than an image would; make it again"
@@ -89,7 +92,7 @@ impl<'f> Blobs<'f> {
             if entry.header().entry_type().is_file() {
                 let end = entry.raw_file_position().checked_add(entry.size());
                 ensure!(end.is_some_and(|end| end <= length), damaged);
-                let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                let path = name(&entry)?;
                 let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 places.insert(path, (entry.raw_file_position(), entry.size()));
             }
@@ -207,6 +210,33 @@ impl Places {
         let path = path.strip_prefix(&self.site)?.strip_prefix('/')?;
         Some(Within::Site(path))
     }
+
+    /// Whether a file in a layer removes something of the site, or the program, from
+    /// those below it (OCI Image Format Specification, layer.md, "Whiteouts").
+    fn loses_by(&self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(hidden) = name.strip_prefix(".wh.") else {
+            return false;
+        };
+        let hidden = match hidden {
+            ".wh..opq" => Path::new(folder).to_owned(),
+            hidden => Path::new(folder).join(hidden),
+        };
+        [&self.program, &self.site]
+            .iter()
+            .any(|ours| hidden.starts_with(ours) || Path::new(ours).starts_with(&hidden))
+    }
+}
+
+/// The path of an entry.
+fn name<R: Read>(entry: &tar::Entry<'_, R>) -> Result<String> {
+    let path = entry.path_bytes();
+    ensure!(
+        path.len() <= MAX_PATH,
+        "it holds a path of {} bytes, which is too long; make it again",
+        path.len()
+    );
+    Ok(String::from_utf8_lossy(&path).into_owned())
 }
 
 /// A path without its superfluous parts; nothing if it climbs out, or is empty.
@@ -260,59 +290,72 @@ impl Layers<'_, '_> {
 
     fn files(&mut self, content: &mut dyn Read, consumed: &Cell<u64>) -> Result<()> {
         let damaged = "one of its layers cannot be read; make or copy it again";
-        let mut tar = tar::Archive::new(content);
-        for entry in tar.entries().context(damaged)? {
-            let mut entry = entry.context(damaged)?;
+        let left = Left::new();
+        let mut tar = tar::Archive::new(left.of(content));
+        let mut entries = tar.entries().context(damaged)?;
+        while let Some(mut entry) = left.next(&mut entries, damaged)? {
             self.entries += 1;
             ensure!(
                 self.entries <= MAX_ENTRIES,
                 "it holds more than {MAX_ENTRIES} files; leave out what the app does not need"
             );
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            ensure!(
-                name.len() <= MAX_PATH,
-                "its layers hold a path of {} bytes, which is too long; make it again",
-                name.len()
-            );
-            let kind = entry.header().entry_type();
-            let Some(path) = within(&name) else {
-                ensure!(
-                    kind.is_dir() && !name.contains(".."),
-                    "its layers hold {name:?}, which climbs out; make it again"
-                );
-                continue;
-            };
-            let Some(within) = self.places.find(&path) else {
-                continue;
-            };
-            if kind.is_dir() {
-                continue;
-            }
-            ensure!(
-                kind.is_file(),
-                "its file {name:?} is a link or a special file; put the file itself in its place"
-            );
             let before = consumed.get();
-            let found = Found {
-                within,
-                size: entry.size(),
-                executable: entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0),
-            };
-            (self.visit)(&found, &mut entry)?;
+            let found = self.look(&mut entry)?;
             io::copy(&mut entry, &mut io::sink()).context(damaged)?;
             let size = Size {
                 packed: consumed.get() - before,
-                unpacked: found.size,
+                unpacked: entry.size(),
             };
-            match within {
-                Within::Program => self.sizes.program = size,
-                Within::Site(path) => {
+            match found.as_deref().and_then(|path| self.places.find(path)) {
+                None => {}
+                Some(Within::Program) => self.sizes.program = size,
+                Some(Within::Site(path)) => {
                     self.sizes.site.insert(path.to_owned(), size);
                 }
             }
         }
-        io::copy(tar.into_inner(), &mut io::sink()).context(damaged)?;
+        io::copy(&mut tar.into_inner(), &mut io::sink()).context(damaged)?;
         Ok(())
+    }
+
+    /// Shows an entry of a layer to `visit`, if it is a file of the site or the
+    /// program; gives its path then.
+    fn look<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<String>> {
+        let name = name(entry)?;
+        let kind = entry.header().entry_type();
+        // What it would be read as has no end that the tar's own would set.
+        ensure!(
+            !kind.is_gnu_sparse(),
+            "its layers hold {name:?} as a sparse file; make it again"
+        );
+        let Some(path) = within(&name) else {
+            ensure!(
+                kind.is_dir() && !name.contains(".."),
+                "its layers hold {name:?}, which climbs out; make it again"
+            );
+            return Ok(None);
+        };
+        ensure!(
+            !self.places.loses_by(&path),
+            "its layer removes files of the site by {name:?}; make it in one go, without them"
+        );
+        let Some(within) = self.places.find(&path) else {
+            return Ok(None);
+        };
+        if kind.is_dir() {
+            return Ok(None);
+        }
+        ensure!(
+            kind.is_file(),
+            "its file {name:?} is a link or a special file; put the file itself in its place"
+        );
+        let found = Found {
+            within,
+            size: entry.size(),
+            executable: entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0),
+        };
+        (self.visit)(&found, entry)?;
+        Ok(Some(path))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod binary;
 mod forms;
+mod headers;
 mod image;
 mod lay_out;
 mod metadata;

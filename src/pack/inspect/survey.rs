@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::iter::Sum;
 
+use anyhow::{Context, Result, bail};
+
 use super::super::SITE_PACKAGES;
+use super::super::error::Fault;
 use super::super::label;
 use super::super::tree::{Content, Tree};
 use super::binary::Binary;
@@ -43,19 +45,25 @@ impl Survey {
     /// Looks at files that are not packed yet.
     ///
     /// # Errors
-    /// One of them cannot be read.
-    pub fn of_tree(tree: &Tree) -> io::Result<Self> {
+    /// One of them cannot be read, or is a text that is far too long; it is named.
+    pub fn of_tree(tree: &Tree) -> Result<Self> {
         let mut survey = Self::default();
         for (path, item) in &tree.0 {
             let length = match &item.content {
                 Content::Bytes(bytes) => bytes.len() as u64,
-                Content::Disk(path) => fs::metadata(path)?.len(),
+                Content::Disk(path) => {
+                    let there = fs::metadata(path);
+                    there.with_context(|| path.display().to_string())?.len()
+                }
             };
             let size = Size {
                 packed: length,
                 unpacked: length,
             };
             survey.files.insert(path.clone(), size);
+            if let Some(fault) = too_long(path, length) {
+                bail!("{path} {fault}");
+            }
             if tells_something(path) {
                 survey.look(path, &item.read()?);
             }
@@ -77,6 +85,14 @@ impl Survey {
 /// Whether the content of the file at this path is to be looked at.
 pub fn tells_something(path: &str) -> bool {
     path == label::NAME || is_native(path) || package_file(path).is_some()
+}
+
+/// What is wrong with a file of this size in bytes that is to be read as text: it
+/// would fill the memory.
+pub(super) fn too_long(path: &str, size: u64) -> Option<Fault> {
+    /// The longest RECORD of large packages has some 2 MB.
+    const LONGEST: u64 = 16 << 20;
+    (size > LONGEST && tells_something(path) && !is_native(path)).then_some(Fault::LongText)
 }
 
 fn is_native(path: &str) -> bool {
