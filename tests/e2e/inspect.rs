@@ -624,6 +624,30 @@ fn long_texts_in_a_pack_are_refused() {
     expect_refused(&image, "has more than 16 MiB");
 }
 
+#[test]
+fn what_is_inspected_is_not_replaced() {
+    let dir = folder();
+    let zip = site::small_zip(dir.path(), &[("app.py", "")]);
+    let name = zip.file_name().unwrap().to_str().unwrap();
+    let bytes = fs::read(&zip).unwrap();
+    std::os::unix::fs::symlink(name, dir.path().join("link")).unwrap();
+    let there = format!("./{name}");
+    for (options, reason) in [
+        (&["--sbom", name][..], "which is inspected"),
+        (&["--html", &there], "which is inspected"),
+        (&["--html", "link"], "which is inspected"),
+        (&["--html", "new", "--sbom", "./new"], "both write to 'new'"),
+        (&["--html", "-", "--sbom", "-"], "both write to '-'"),
+    ] {
+        let done = inspect(&zip, options, dir.path());
+        assert_eq!((done.code, &*done.stdout), (1, ""), "{}", done.stderr);
+        assert!(done.stderr.contains(reason), "{}", done.stderr);
+        assert_eq!(done.stderr.trim().lines().count(), 1, "{}", done.stderr);
+    }
+    assert_eq!(fs::read(&zip).unwrap(), bytes);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
 /// Files by their names.
 type Files = Vec<(String, Vec<u8>)>;
 

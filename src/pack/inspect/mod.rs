@@ -44,6 +44,7 @@ pub use options::Options;
 /// One sentence with its mend.
 pub fn inspect(options: &Options) -> Result<()> {
     let file = options.file.as_deref().unwrap_or(python::executable());
+    options.check_outputs(file)?;
     let pack = Pack::open(file)?;
     let contents = Contents::of(&pack.survey);
     let rows = sizes::rows(&pack, &contents);

@@ -1,7 +1,9 @@
 //! What `rgunicorn inspect` can be told.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use clap::Args;
 
 /// The options of `rgunicorn inspect`.
@@ -19,4 +21,40 @@ pub struct Options {
     /// Load the app and import all packages, as a worker would
     #[arg(long)]
     pub check: bool,
+}
+
+impl Options {
+    /// That nothing is written over what is read, or over what was just written.
+    ///
+    /// # Errors
+    /// It would be: one sentence.
+    pub(super) fn check_outputs(&self, file: &Path) -> Result<()> {
+        for (name, output) in [("--html", &self.html), ("--sbom", &self.sbom)] {
+            let Some(output) = output else { continue };
+            if place(output) == place(file) {
+                let output = output.display();
+                bail!("{name} would replace '{output}', which is inspected; name another file");
+            }
+        }
+        match (&self.html, &self.sbom) {
+            (Some(html), Some(sbom)) if place(html) == place(sbom) => bail!(
+                "--html and --sbom both write to '{}'; name two files",
+                html.display()
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The absolute path without links, also of a file that is not there yet.
+fn place(path: &Path) -> PathBuf {
+    if let Ok(there) = fs::canonicalize(path) {
+        return there;
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().and_then(|it| fs::canonicalize(it).ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }
