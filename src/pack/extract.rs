@@ -8,6 +8,7 @@ use std::path::Path;
 use super::check::{Archive, Entry};
 use super::compiled;
 use super::error::{Failure, Fault, Problem};
+use super::interrupt;
 
 /// Writes those entries that are `wanted` below `folder`, which exists and is
 /// empty.
@@ -22,6 +23,7 @@ pub(super) fn into(
     let Archive { zip, entries } = archive;
     let mut buffer = vec![0; 128 << 10];
     for entry in entries.iter().filter(|entry| wanted(entry)) {
+        let _held = interrupt::hold();
         let path = folder.join(&entry.path);
         if entry.is_dir {
             make_dirs(&path)?;

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
 
+use super::interrupt::{self, Temporary};
 use super::{inspect, output};
 
 /// Writes the files of a pack of any form into a folder, which is made.
@@ -15,6 +17,7 @@ use super::{inspect, output};
 /// The file cannot be used, or the folder is there already: one sentence, and
 /// nothing is written.
 pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
+    let _watch = interrupt::watch()?;
     let shown = folder.display();
     match fs::read_dir(folder).map(Iterator::count) {
         Ok(0) => {}
@@ -30,17 +33,19 @@ pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
     };
     fs::create_dir_all(parent).with_context(cannot)?;
     // It appears whole, or not at all.
-    let new = tempfile::Builder::new()
-        .prefix(".unpacking-")
-        .permissions(Permissions::from_mode(0o755))
-        .tempdir_in(parent)
-        .with_context(cannot)?;
+    let make = || {
+        tempfile::Builder::new()
+            .prefix(".unpacking-")
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir_in(parent)
+    };
+    let new = Temporary::new(make, TempDir::path).with_context(cannot)?;
     let unwritable = |error| anyhow!("'{shown}' cannot be written: {error}");
     inspect::lay_out(file, form, new.path(), None, is_source)
         .map_err(|failed| failed.or(unwritable))?;
     fs::rename(new.path(), folder).with_context(cannot)?;
     // It has another name now.
-    let _ = new.keep();
+    let _ = new.keep(TempDir::keep);
     output::print(format!("Unpacked {} into {shown}\n", file.display()).as_bytes())
 }
 

@@ -20,6 +20,7 @@ mod text;
 mod tree;
 
 pub mod inspect;
+mod interrupt;
 pub mod make;
 
 use std::fs::File;

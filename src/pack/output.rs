@@ -11,13 +11,15 @@ use anyhow::{Context, Result, bail};
 use nix::sys::stat::{Mode, umask};
 use tempfile::NamedTempFile;
 
+use super::interrupt::Temporary;
+
 /// What the names of files begin with that are not whole yet.
 pub const UNFINISHED: &str = ".packing-";
 
 /// A file that is being made.
 pub struct Output {
     path: PathBuf,
-    file: NamedTempFile,
+    file: Temporary<NamedTempFile>,
 }
 
 impl Output {
@@ -39,10 +41,12 @@ impl Output {
         };
         let cannot = || format!("'{shown}' cannot be written");
         fs::create_dir_all(folder).with_context(cannot)?;
-        let file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(folder)
-            .with_context(cannot)?;
+        let make = || {
+            tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                .tempfile_in(folder)
+        };
+        let file = Temporary::new(make, NamedTempFile::path).with_context(cannot)?;
         Ok(Output {
             path: path.to_owned(),
             file,
@@ -75,7 +79,7 @@ impl Output {
         let size = file.metadata().with_context(cannot)?.len();
         let path = self.path.clone();
         self.file
-            .persist(&path)
+            .keep(|file| file.persist(&path))
             .with_context(|| format!("'{}' cannot be written", path.display()))?;
         Ok(size)
     }

@@ -10,5 +10,5 @@ mod title;
 
 pub use owner::Owner;
 pub use program::Program;
-pub use signals::prepare_signals;
+pub use signals::{is_ignored, prepare_signals, unblock_in};
 pub use title::Title;

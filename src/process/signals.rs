@@ -10,7 +10,12 @@
 //! together nest there and overrun it: a segmentation fault. So there must be no
 //! such stack.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::{mem, ptr};
+
 use nix::libc;
+use nix::sys::signal::{SigSet, Signal};
 
 const FAULTS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
@@ -38,4 +43,21 @@ pub fn prepare_signals() {
         }
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
+}
+
+/// Whether a signal does nothing to this process.
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: it only tells, into a structure for which all zeros are valid.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        libc::sigaction(signal as libc::c_int, ptr::null(), &mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Lets a child take all signals, whichever this process blocks.
+pub fn unblock_in(command: &mut Command) {
+    // SAFETY: all that runs in the forked process is `pthread_sigmask`, which may
+    // (signal-safety(7)).
+    unsafe { command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?)) };
 }

@@ -52,6 +52,7 @@ mod overload;
 mod pack;
 mod pack_dependencies;
 mod pack_image;
+mod pack_interrupted;
 mod pack_sites;
 mod paths;
 mod peer_suites;

@@ -9,7 +9,7 @@ use anyhow::{Error, anyhow};
 
 use super::super::check::Archive;
 use super::super::error::{self, Failure, Problem};
-use super::super::{extract, start};
+use super::super::{extract, interrupt, start};
 use super::forms::Form;
 use super::image::{self, Within};
 
@@ -93,6 +93,7 @@ fn from_image(
 }
 
 fn create(path: &Path, executable: bool, content: &mut dyn Read) -> io::Result<()> {
+    let _held = interrupt::hold();
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

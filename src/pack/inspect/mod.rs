@@ -26,6 +26,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::interrupt;
 use super::label::Label;
 use super::output;
 use super::text::{self, shown};
@@ -43,6 +44,7 @@ pub use options::Options;
 /// # Errors
 /// One sentence with its mend.
 pub fn inspect(options: &Options) -> Result<()> {
+    let watch = interrupt::watch()?;
     let file = options.file.as_deref().unwrap_or(python::executable());
     options.check_outputs(file)?;
     let pack = Pack::open(file)?;
@@ -68,6 +70,7 @@ pub fn inspect(options: &Options) -> Result<()> {
         let list = sbom::list(&contents, pack.label.as_ref(), runtime.as_ref())?;
         output::write(to, &list, "the list of what is inside")?;
     }
+    drop(watch);
     if options.check {
         trial::run(file, &pack, &contents)?;
     }

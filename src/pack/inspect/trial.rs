@@ -23,11 +23,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
+use tempfile::TempDir;
 
 use super::forms::{Form, Pack};
 use super::lay_out::lay_out;
 use super::output;
 use super::packages::{Contents, Package};
+use crate::pack::interrupt::{self, Temporary};
 use crate::pack::text::shown;
 use crate::python;
 
@@ -45,11 +47,13 @@ pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
             file.display()
         );
     }
-    let place = tempfile::tempdir().context("No folder for temporary files can be made")?;
-    let trial = Trial::prepare(file, pack, place.path())?;
     if let Err(error) = leave_network() {
         eprintln!("Note: what is checked has the network, as no namespace can be made ({error})");
     }
+    let _watch = interrupt::watch()?;
+    let place = Temporary::new(tempfile::tempdir, TempDir::path)
+        .context("No folder for temporary files can be made")?;
+    let trial = Trial::prepare(file, pack, place.path())?;
     trial.load_app()?;
     output::print(b"\nThe app loads.\n")?;
     let modules: Vec<(&Package, &str)> = contents
@@ -78,12 +82,17 @@ pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
 }
 
 /// Leaves the network, for this process and its children. The process has one
-/// thread.
+/// thread, but for those that are just ending.
 fn leave_network() -> io::Result<()> {
     if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
         return Ok(());
     }
     let (user, group) = (getuid(), getgid());
+    let is_alone = || fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while !is_alone() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
     // So that files go on to be ours (user_namespaces(7)); not all may say so.
     let _ = fs::write("/proc/self/setgroups", "deny");
@@ -263,7 +272,7 @@ struct Group(Child);
 
 impl Group {
     fn start(mut command: Command) -> Result<Self> {
-        let child = command.spawn().with_context(|| {
+        let child = interrupt::start(&mut command).with_context(|| {
             let program = command.get_program().display();
             format!("{program} cannot be executed; check its permissions")
         })?;

@@ -11,6 +11,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 use super::python;
+use crate::pack::interrupt;
 
 /// A module that cannot be compiled: its path in the folder, and why.
 pub type Failed = (String, String);
@@ -36,6 +37,7 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
         };
         let compiled = folder.join(compiled);
         let cache = compiled.parent().unwrap_or(folder);
+        let _held = interrupt::hold();
         fs::create_dir_all(cache).with_context(|| format!("{}", cache.display()))?;
         let shown = format!("{prefix}{name}");
         lists[nth % PROCESSES].push([text(module)?, text(&compiled)?, shown]);
@@ -99,13 +101,13 @@ fn compile_list(list: &[[String; 3]]) -> Result<Vec<Failed>> {
         return Ok(Vec::new());
     }
     let code = "from _rgunicorn import compiling; compiling.main()";
-    let mut child = python::command()
+    let mut command = python::command();
+    command
         .args(["-I", "-S", "-c", code])
         .env_clear()
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("The interpreter cannot be started")?;
+        .stdout(Stdio::piped());
+    let mut child = interrupt::start(&mut command).context("The interpreter cannot be started")?;
     let mut stdin = child.stdin.take().expect("it is piped");
     stdin.write_all(&serde_json::to_vec(list)?)?;
     drop(stdin);

@@ -33,6 +33,7 @@ use times::Times;
 
 use super::SITE_PACKAGES;
 use super::inspect;
+use super::interrupt::{self, Temporary};
 use super::output::{self, Output};
 use super::tree::{Content, Item, Tree};
 use crate::python::discover;
@@ -42,6 +43,7 @@ use crate::python::discover;
 /// # Errors
 /// One sentence with its mend; nothing half-made is left.
 pub fn pack(options: Options) -> Result<()> {
+    let watch = interrupt::watch()?;
     let project = Project::read(options)?;
     let times = Times::read()?;
     let forms = Form::all(&project)?;
@@ -83,6 +85,7 @@ pub fn pack(options: Options) -> Result<()> {
     for told in made {
         output::print(format!("{told}\n").as_bytes())?;
     }
+    drop(watch);
     if let Some(first) = first.filter(|_| project.options.check) {
         inspect::check(&first)?;
     }
@@ -94,7 +97,7 @@ struct Parts {
     app: Tree,
     dependencies: Tree,
     /// Files of theirs are there as long as these are.
-    _kept: (TempDir, Dependencies),
+    _kept: (Temporary<TempDir>, Dependencies),
 }
 
 impl Parts {
@@ -112,7 +115,8 @@ fn parts(project: &Project, written: &[&Path], steps: &Steps) -> Result<Parts> {
     for warning in &collected.warnings {
         steps.note(&format!("Warning: {warning}"));
     }
-    let stage = tempfile::tempdir().context("No folder for temporary files can be made")?;
+    let stage = Temporary::new(tempfile::tempdir, TempDir::path)
+        .context("No folder for temporary files can be made")?;
     let site = stage.path().join("site");
     fs::create_dir(&site)?;
     stage::lay_out(&collected.files, &site)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::pack::interrupt;
 use crate::pack::tree::{Content, Item, Tree};
 
 /// Writes the files of a tree into a folder.
@@ -15,6 +16,7 @@ use crate::pack::tree::{Content, Item, Tree};
 /// One cannot be read or written; it is named.
 pub fn lay_out(tree: &Tree, folder: &Path) -> Result<()> {
     for (path, item) in &tree.0 {
+        let _held = interrupt::hold();
         let to = folder.join(path);
         let parent = to.parent().unwrap_or(folder);
         fs::create_dir_all(parent).with_context(|| format!("{}", parent.display()))?;

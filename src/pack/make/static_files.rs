@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::stage;
 use super::steps::Steps;
+use crate::pack::interrupt;
 use crate::pack::tree::Tree;
 use crate::python::{self, discover};
 
@@ -32,16 +33,16 @@ pub fn gather(site: &Path, steps: &Steps) -> Result<Option<Gathered>> {
         return Ok(None);
     };
     steps.next("Gathering static files");
-    let done = Command::new(python::executable())
+    let mut command = Command::new(python::executable());
+    command
         .arg("--app-zip")
         .arg(site)
         .args(["python", "-B", "-c"])
         .arg("from _rgunicorn import static_files; static_files.main()")
         .arg(settings)
         .env_remove("GUNICORN_CMD_ARGS")
-        .stdin(Stdio::null())
-        .output()
-        .context("The interpreter cannot be started")?;
+        .stdin(Stdio::null());
+    let done = interrupt::output(&mut command).context("The interpreter cannot be started")?;
     if !done.status.success() {
         bail!(
             "The static files cannot be gathered; mend the project, set the variables that it \

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::source::Requirements;
 use super::{explain, inputs, kept, tidy};
+use crate::pack::interrupt;
 use crate::pack::make::{Options, python};
 
 /// What was installed.
@@ -137,12 +138,11 @@ fn command(project: &Path, options: &Options, work: &Path, log: &Path) -> Comman
 
 fn run(mut command: Command, log: &Path, say: &dyn Fn(&str)) -> Result<()> {
     let _ = fs::remove_file(log);
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("The interpreter cannot be started")?;
+        .stderr(Stdio::piped());
+    let mut child = interrupt::start(&mut command).context("The interpreter cannot be started")?;
     let mut errors = child.stderr.take().expect("it is piped");
     let errors = thread::spawn(move || {
         let mut text = Vec::new();

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::plain::Plain;
+use crate::pack::interrupt;
 use crate::pack::make::{Options, python};
 
 const PROJECT: &str = "pyproject.toml";
@@ -168,12 +169,12 @@ fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Res
     let question = serde_json::json!({
         "file": file, "project": project, "extras": extras, "groups": groups,
     });
-    let done = python::command()
+    let mut command = python::command();
+    command
         .args(["-I", "-m", "_rgunicorn.requirements"])
         .arg(question.to_string())
-        .stdin(Stdio::null())
-        .output()
-        .context("The interpreter cannot be started")?;
+        .stdin(Stdio::null());
+    let done = interrupt::output(&mut command).context("The interpreter cannot be started")?;
     match serde_json::from_slice(&done.stdout) {
         Ok(Answer::Found(found)) => {
             let mut lines = found.lines.iter().chain(&found.unhashed);

@@ -1,0 +1,221 @@
+//! Ctrl-C, `TERM` and `HUP` leave nothing behind: no temporary file, no child.
+//!
+//! One thread waits for the signals. When one comes it kills all that this
+//! process has started, removes the files and folders that are listed here, and
+//! ends the process by the same signal, so that a shell sees what it was.
+
+use std::collections::BTreeSet;
+use std::io::{self, PipeReader, PipeWriter};
+use std::ops::{Deref, DerefMut};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::{fs, process};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::wait;
+use nix::unistd::{Pid, getpid};
+
+use crate::process::{is_ignored, unblock_in};
+
+/// What is to be removed. Once a signal has come, nobody else gets this lock.
+static LISTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Watches for the signals until the answer is dropped. To be called before there
+/// are other threads, as those must not take the signals. Signals that are ignored,
+/// as `nohup` has it, stay so.
+///
+/// # Errors
+/// There are no descriptors or threads left.
+pub fn watch() -> Result<Watch> {
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let signals: SigSet = signals.into_iter().filter(|it| !is_ignored(*it)).collect();
+    let begin = || -> io::Result<Watch> {
+        // What children leave running becomes ours, so that we find it.
+        prctl::set_child_subreaper(true)?;
+        let coming = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
+        let (stopped, stop) = io::pipe()?;
+        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let thread = thread::Builder::new().spawn(move || {
+            if let Some(signal) = next(&coming, &stopped) {
+                end_by(signal);
+            }
+        })?;
+        Ok(Watch {
+            before,
+            running: Some((stop, thread)),
+        })
+    };
+    begin().context("Signals cannot be watched for")
+}
+
+/// That there is a thread that waits for signals.
+pub struct Watch {
+    before: SigSet,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            // If a signal has come, the process ends meanwhile.
+            let _ = thread.join();
+        }
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+/// While the answer is held, nothing is removed and no child is killed. Whoever
+/// writes into a listed folder by paths holds it for each file: else what was just
+/// removed could be made again.
+#[must_use]
+pub fn hold() -> impl Sized {
+    listed()
+}
+
+/// Starts a child, which takes all signals; none is started any more once one has
+/// come to us.
+///
+/// # Errors
+/// Those of [`Command::spawn`].
+pub fn start(command: &mut Command) -> io::Result<Child> {
+    unblock_in(command);
+    let _held = hold();
+    command.spawn()
+}
+
+/// Starts a child, and waits for its end and for what it prints.
+///
+/// # Errors
+/// Those of [`Command::output`].
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
+}
+
+/// A temporary file or folder, listed as long as this lives.
+pub struct Temporary<T> {
+    value: T,
+    listing: Listing,
+}
+
+impl<T> Temporary<T> {
+    /// What `make` makes, at the path that `path` tells.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn new(
+        make: impl FnOnce() -> io::Result<T>,
+        path: impl FnOnce(&T) -> &Path,
+    ) -> io::Result<Self> {
+        let mut listed = listed();
+        let value = make()?;
+        let path = path(&value).to_owned();
+        listed.insert(path.clone());
+        Ok(Self {
+            value,
+            listing: Listing(path),
+        })
+    }
+
+    /// Ends it by `keep`, which lets it be no temporary file or folder any more.
+    pub fn keep<K>(self, keep: impl FnOnce(T) -> K) -> K {
+        let Self { value, listing } = self;
+        let kept = keep(value);
+        drop(listing);
+        kept
+    }
+}
+
+impl<T> Deref for Temporary<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Temporary<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+/// A path on the list.
+struct Listing(PathBuf);
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        listed().remove(&self.0);
+    }
+}
+
+fn listed() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The next signal; none if the watch is over.
+fn next(coming: &SignalFd, stopped: &PipeReader) -> Option<Signal> {
+    let mut ends = [coming.as_fd(), stopped.as_fd()].map(|it| PollFd::new(it, PollFlags::POLLIN));
+    while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
+    if ends[0].any() != Some(true) {
+        return None;
+    }
+    let signal = coming.read_signal().ok()??;
+    i32::try_from(signal.ssi_signo).ok()?.try_into().ok()
+}
+
+fn end_by(signal: Signal) {
+    let listed = listed();
+    kill_children();
+    for path in listed.iter() {
+        let _ = match path.is_dir() {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
+    }
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = raise(signal);
+    // The first process of a container is spared by signals; a shell would say so.
+    process::exit(128 + signal as i32);
+}
+
+/// Kills all children, and the orphans that they leave, until there are none but
+/// those that are another user's.
+fn kill_children() {
+    loop {
+        let children = children();
+        let killed = children
+            .into_iter()
+            .filter(|it| kill(*it, Signal::SIGKILL).is_ok());
+        if killed.count() == 0 {
+            return;
+        }
+        // Another thread may have waited for it.
+        let _ = wait();
+    }
+}
+
+/// The children of this process, as `proc_pid_stat(5)` tells.
+fn children() -> Vec<Pid> {
+    let own = getpid().to_string();
+    let is_ours = |stat: &str| {
+        // The name of a program may have spaces and brackets.
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        rest.split_whitespace().nth(1) == Some(&*own)
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ours = processes.filter_map(|process| {
+        let id = process.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read(process.path().join("stat")).ok()?;
+        is_ours(&String::from_utf8_lossy(&stat)).then(|| Pid::from_raw(id))
+    });
+    ours.collect()
+}
