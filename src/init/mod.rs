@@ -4,6 +4,7 @@ mod files;
 mod name;
 mod template;
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -40,14 +41,16 @@ pub fn init(options: &Options) -> Result<()> {
     let name = name::of(&folder);
     let project = template::project(options.kind, &name);
     files::write(&options.dir, &project)?;
-    println!("Made in '{}':", options.dir.display());
+    let mut told = format!("Made in '{}':\n", options.dir.display());
     for path in project.keys() {
-        println!("  {path}");
+        told += &format!("  {path}\n");
     }
-    println!("Next:");
+    told += "Next:\n";
     for command in next(options) {
-        println!("  {command}");
+        told += &format!("  {command}\n");
     }
+    // It is made, also if nobody reads this.
+    let _ = io::stdout().write_all(told.as_bytes());
     Ok(())
 }
 
