@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::wait;
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
 use crate::process::{is_ignored, unblock_in};
@@ -191,15 +191,16 @@ fn end_by(signal: Signal) {
 /// those that are another user's.
 fn kill_children() {
     loop {
-        let children = children();
-        let killed = children
-            .into_iter()
-            .filter(|it| kill(*it, Signal::SIGKILL).is_ok());
-        if killed.count() == 0 {
+        let mut killed = children();
+        killed.retain(|it| kill(*it, Signal::SIGKILL).is_ok());
+        if killed.is_empty() {
             return;
         }
-        // Another thread may have waited for it.
-        let _ = wait();
+        // For these alone: another thread may have waited for one already, and orphans
+        // that it has left are not killed yet.
+        for child in killed {
+            let _ = waitpid(child, None);
+        }
     }
 }
 
