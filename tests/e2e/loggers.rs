@@ -479,9 +479,9 @@ fn what_the_app_writes_to_its_errors_stands_as_it_is() {
             .args(["--pid", "pid", "-b", "unix:s"])
             .cwd(dir.path())
             .spawn();
-        let socket = dir.path().join("s");
-        wait_until("it listens", || socket.exists());
-        let target = Target::parse(&format!("unix:{}", socket.display()));
+        let target = Target::parse(&format!("unix:{}", dir.path().join("s").display()));
+        // The file is there before it listens.
+        wait_until("it listens", || target.connect().is_ok());
         target.get("/");
         server.signal(Signal::SIGTERM);
         assert_eq!(server.exit_code(), 0);
