@@ -106,9 +106,7 @@ impl Unpacked {
 /// # Errors
 /// One sentence that names the entry and the mend.
 pub fn check_whole(path: &Path, file: &File) -> Result<(), Error> {
-    let start = appended::locate(&mut &*file).map(|start| start.unwrap_or(0));
-    let opened = start.map_err(Problem::from);
-    let opened = opened.and_then(|start| Archive::open(file, start));
+    let opened = start(path, file).and_then(|start| Archive::open(file, start));
     opened.map(drop).map_err(|problem| Error {
         zip: path.to_owned(),
         problem,
@@ -297,10 +295,7 @@ fn content_hash(mut file: &File, start: u64) -> io::Result<String> {
     let mut hasher = Sha256::new();
     file.seek(SeekFrom::Start(start))?;
     io::copy(&mut file, &mut HashWriter(&mut hasher))?;
-    Ok(hasher.finalize()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(text::hexadecimal(&hasher.finalize()[..16]))
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

@@ -14,8 +14,7 @@ const ASGI_MODULES: [&str; 3] = ["asgi", "app", "main"];
 /// What a module's file may end in: compiled ahead, and native as Python's
 /// `importlib.machinery.EXTENSION_SUFFIXES` has it.
 fn endings() -> [String; 5] {
-    let tag = env!("RGUNICORN_PYTHON_MINOR").replace('.', "");
-    let native = format!(".cpython-{tag}-x86_64-linux-gnu.so");
+    let native = format!(".{}-x86_64-linux-gnu.so", super::cache_tag());
     [".py", ".pyc", &native, ".abi3.so", ".so"].map(str::to_owned)
 }
 

@@ -55,6 +55,15 @@ pub use stacks::stacks;
 pub use thread::{thread, without_gil};
 pub use venv::{VenvError, venv_site_packages};
 
+/// What stands in the names of compiled modules, as `sys.implementation.cache_tag` has
+/// it: `cpython-313`.
+pub fn cache_tag() -> String {
+    format!(
+        "cpython-{}",
+        env!("RGUNICORN_PYTHON_MINOR").replace('.', "")
+    )
+}
+
 /// The version of the CPython inside, as in `3.13.5`.
 pub fn version() -> &'static str {
     env!("RGUNICORN_PYTHON_VERSION")

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_PATH, MAX_RATIO, MAX_UNPACKED};
 use super::headers::Left;
 use super::survey::Size;
+use crate::pack::text;
 
 /// A file in one of the layers.
 pub struct Found<'a> {
@@ -165,9 +166,8 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T>
 }
 
 fn check_hash(of: &Descriptor, hash: &[u8]) -> Result<()> {
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     ensure!(
-        of.as_digest_sha256() == Some(&hash),
+        of.as_digest_sha256() == Some(&*text::hexadecimal(hash)),
         "its part {} is damaged; make or copy it again",
         of.digest()
     );

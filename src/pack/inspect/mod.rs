@@ -37,6 +37,7 @@ use packages::Contents;
 use survey::Survey;
 
 pub use lay_out::lay_out;
+pub use metadata::normal_name;
 pub use options::Options;
 
 /// Shows what is inside a file.

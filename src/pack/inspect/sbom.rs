@@ -16,6 +16,7 @@ use super::super::label::Label;
 use super::metadata::Licence;
 use super::packages::{Contents, Package};
 use crate::carried::{self, Part};
+use crate::pack::text;
 
 /// What runs the site, as far as it is in the pack.
 #[derive(Clone, Debug, PartialEq)]
@@ -307,7 +308,7 @@ fn serial_number(content: &[u8]) -> String {
     let mut id: [u8; 16] = std::array::from_fn(|nth| hash[nth]);
     id[6] = id[6] & 0x0f | 0x80;
     id[8] = id[8] & 0x3f | 0x80;
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = text::hexadecimal(&id);
     let parts = [
         &hex[..8],
         &hex[8..12],

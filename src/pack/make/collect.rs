@@ -170,9 +170,7 @@ impl Found {
         self.files.insert(name.to_owned(), (target, meta));
         Ok(())
     }
-}
 
-impl Found {
     /// A pack has limits; what is too large is told before it is read.
     fn check_size(&self) -> Result<()> {
         let total: u64 = self.files.values().map(|(_, meta)| meta.len()).sum();

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::python;
 use crate::pack::interrupt;
+use crate::python::cache_tag;
 
 /// A module that cannot be compiled: its path in the folder, and why.
 pub type Failed = (String, String);
@@ -62,19 +63,13 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
 pub fn compiled(module: &str) -> Option<String> {
     const LONGEST: usize = 255;
     let (folder, file) = module.rsplit_once('/').unwrap_or(("", module));
-    let name = format!("{}.{}.pyc", file.strip_suffix(".py")?, tag());
+    let name = format!("{}.{}.pyc", file.strip_suffix(".py")?, cache_tag());
     let slash = if folder.is_empty() { "" } else { "/" };
     (name.len() <= LONGEST).then(|| format!("{folder}{slash}__pycache__/{name}"))
 }
 
 /// How many processes share the work, on any machine.
 const PROCESSES: usize = 4;
-
-/// The tag in the names of compiled modules, as `sys.implementation.cache_tag` has it.
-fn tag() -> String {
-    let minor = env!("RGUNICORN_PYTHON_MINOR").replace('.', "");
-    format!("cpython-{minor}")
-}
 
 fn find(folder: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
     let read = || format!("The folder {} cannot be read", folder.display());

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::plain::Plain;
 use super::source::Requirements;
+use crate::pack::inspect::normal_name;
 use crate::pack::make::Options;
+use crate::pack::text;
 
 /// What is known of it.
 #[derive(Debug)]
@@ -93,13 +95,8 @@ impl Inputs {
         }
         reading.variables();
         reading.settings();
-        let [key, links] = [reading.key, reading.links].map(|it| {
-            let hash = it.finalize();
-            hash[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
-        });
+        let [key, links] =
+            [reading.key, reading.links].map(|it| text::hexadecimal(&it.finalize()[..16]));
         Ok(Inputs {
             key,
             links,
@@ -111,7 +108,9 @@ impl Inputs {
 
     /// Whether these are all demanded in one version.
     pub fn pins_all(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.pins.contains(&normal(name)))
+        names
+            .iter()
+            .all(|name| self.pins.contains(&normal_name(name)))
     }
 }
 
@@ -247,13 +246,7 @@ fn pinned(line: &str) -> Option<String> {
     let name = name.split('[').next()?.trim();
     let is_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
     (!version.contains(['*', ',']) && !name.is_empty() && name.chars().all(is_name))
-        .then(|| normal(name))
-}
-
-/// PEP 503
-fn normal(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|it| !it.is_empty());
-    parts.collect::<Vec<_>>().join("-").to_lowercase()
+        .then(|| normal_name(name))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::pack::make::times;
+use crate::pack::text;
 use crate::pack::tree::Tree;
 
 /// A layer that was made.
@@ -30,7 +31,7 @@ pub struct Blob {
 
 impl Blob {
     pub fn of(bytes: Vec<u8>) -> Self {
-        let hash = hexadecimal(Sha256::new_with_prefix(&bytes));
+        let hash = text::hexadecimal(&Sha256::digest(&bytes));
         Self { hash, bytes }
     }
 }
@@ -51,7 +52,7 @@ pub fn make(title: String, fill: impl FnOnce(&mut Contents) -> Result<()>) -> Re
     let plain = contents.tar.into_inner()?;
     Ok(Layer {
         title,
-        uncompressed: hexadecimal(plain.hash),
+        uncompressed: text::hexadecimal(&plain.hash.finalize()),
         packed: Blob::of(plain.inner.finish()?),
     })
 }
@@ -115,11 +116,6 @@ pub fn header(kind: EntryType, mode: u32, bytes: &[u8]) -> Header {
     header.set_size(bytes.len() as u64);
     header.set_mtime(times::of_content(bytes));
     header
-}
-
-fn hexadecimal(hash: Sha256) -> String {
-    let hash = hash.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Passes bytes on, and knows their hash.
