@@ -1,9 +1,9 @@
-//! A place inside the executable where a packed site leaves word of itself, so
-//! that one from which the site was cut off can tell.
+//! A byte inside the executable that says whether a site was packed into it. So an
+//! executable whose site was cut off, by `strip` for example, can say so.
 
 use std::hint::black_box;
 
-/// What the place begins with in the file; nothing else there does.
+/// The bytes before that byte. They are in the file once only.
 const BEGIN: [u8; 24] = *b"\xf1rgunicorn:packed-site:\xf2";
 
 #[repr(C)]

@@ -215,8 +215,8 @@ fn walk(root: &Path) -> WalkBuilder {
     walk
 }
 
-/// What was found, if it can be read; nothing if it is left out, or is the lock of an
-/// editor, a link that leads nowhere.
+/// What was found. Nothing if it cannot be read and is left out anyway: by --exclude, or
+/// because it is an editor's lock, which is a link that leads nowhere.
 fn read(
     root: &Path,
     entry: Result<DirEntry, ignore::Error>,
