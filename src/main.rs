@@ -7,6 +7,7 @@ mod cache;
 mod carried;
 mod cli;
 mod config;
+mod exchange;
 mod gather;
 mod http;
 mod init;

@@ -264,7 +264,7 @@ impl Service for Serving<'_> {
         give_logs_away(&self.settings);
     }
 
-    fn work(&self, post: Post<'_>) -> i32 {
+    fn work(&self, post: Post) -> i32 {
         if let Some(title) = self.title {
             title.set(&format!("gunicorn: worker [{}]", self.name));
         }
@@ -279,19 +279,22 @@ impl Service for Serving<'_> {
             .as_ref()
             .map(|(site, _)| site.serving(self.program.words.clone()));
         let settings = &self.settings;
-        worker::run(&worker::Boot {
-            settings,
-            environment: environment.as_ref().unwrap_or(&self.environment),
-            app: renewed.as_ref().map_or(&self.app, |(_, app)| app),
+        let app = renewed.map_or_else(|| self.app.clone(), |(_, app)| app);
+        let preloaded = self.preloaded.as_ref();
+        let preloaded = preloaded.map(|app| Python::attach(|py| app.clone_ref(py)));
+        worker::run(worker::Boot {
+            settings: settings.clone(),
+            environment: environment.unwrap_or_else(|| self.environment.clone()),
+            app,
             watched,
-            preloaded: self.preloaded.as_ref(),
+            preloaded,
             owner: owner(settings),
             listeners: post.listeners,
-            tls: self.tls.as_ref(),
-            access_log: log::access().as_deref(),
+            tls: self.tls.clone(),
+            access_log: log::access(),
             heartbeat: post.heartbeat,
             parent: post.master,
-            hooks: &self.hooks,
+            hooks: self.hooks.clone(),
             master: post.facts,
             age: post.age,
             max_requests: OnceLock::new(),

@@ -8,7 +8,7 @@
 //! | `GUNICORN_PID` | which process that is | the master before |
 //! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
 //! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself anew |
-//! | `RGUNICORN_BELL` | the bell that they ring | this process |
+//! | `RGUNICORN_BELL` | how they wake this process | this process |
 //! | `RGUNICORN_HANDOVER` | by which they hand connections over: `give,take` | this process |
 //! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
@@ -58,7 +58,7 @@ pub struct Inheritance {
     pub child: Option<Pid>,
     /// Workers that are children of this process already.
     pub workers: Vec<Adopted>,
-    pub bell: Option<OwnedFd>,
+    pub waker: Option<OwnedFd>,
     /// By which they hand connections over: the end to give, the one to take.
     pub handover: Option<[OwnedFd; 2]>,
     /// The pid file of this process.
@@ -86,7 +86,7 @@ impl Inheritance {
             parent: pid("GUNICORN_PID"),
             child: pid("RGUNICORN_CHILD"),
             lent: variable("RGUNICORN_LENT").is_some(),
-            bell: number("RGUNICORN_BELL").and_then(take),
+            waker: number("RGUNICORN_BELL").and_then(take),
             handover: pair(&list("RGUNICORN_HANDOVER")),
             pidfile: variable("RGUNICORN_PIDFILE").map(|path| Pidfile::known(path.into())),
             ..Self::default()
@@ -114,7 +114,7 @@ impl Inheritance {
 impl Inheritance {
     /// Whether this process has executed itself anew.
     pub fn is_renewal(&self) -> bool {
-        self.bell.is_some()
+        self.waker.is_some()
     }
 
     /// The error of a socket that a variable has promised: it names the
@@ -141,9 +141,9 @@ impl Inheritance {
         variables.extend(pid("RGUNICORN_CHILD", self.child));
         let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().into());
         variables.extend(self.pidfile.as_ref().map(path));
-        if let Some(bell) = &self.bell {
-            leave_open(bell, true);
-            variables.push(("RGUNICORN_BELL", bell.as_raw_fd().to_string().into()));
+        if let Some(waker) = &self.waker {
+            leave_open(waker, true);
+            variables.push(("RGUNICORN_BELL", waker.as_raw_fd().to_string().into()));
         }
         if let Some(ends) = &self.handover {
             let ends = ends.each_ref().map(|end| {

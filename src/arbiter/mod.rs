@@ -35,7 +35,7 @@ use crate::config::Settings;
 use crate::net::Listener;
 use crate::process::{Program, Title};
 use crate::python::{Hooks, hooks};
-use crate::worker::{Bell, Handover, Heartbeat};
+use crate::worker::{Handover, Heartbeat, MasterWaker};
 
 use backoff::Backoff;
 use metrics::Metrics;
@@ -86,20 +86,20 @@ pub trait Service: Sized {
 
     /// Does a worker's work, in the worker's process. Gives its exit code.
     /// The master's signals are blocked until the worker has its own handlers.
-    fn work(&self, post: Post<'_>) -> i32;
+    fn work(&self, post: Post) -> i32;
 }
 
 /// What a worker is given by the master.
 #[derive(Debug)]
-pub struct Post<'a> {
+pub struct Post {
     /// The sockets to take connections from.
-    pub listeners: &'a [Listener],
+    pub listeners: Vec<Listener>,
     /// What the master watches.
-    pub heartbeat: &'a Heartbeat,
+    pub heartbeat: Heartbeat,
     /// The master; a worker whose parent is another one stops.
     pub master: Pid,
     /// What hooks can see of it.
-    pub facts: &'a hooks::Master,
+    pub facts: hooks::Master,
     /// How many workers there were, with this one.
     pub age: u64,
 }
@@ -165,9 +165,9 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         ::log::info!("Starting rgunicorn {}", env!("CARGO_PKG_VERSION"));
     }
     let signals = Signals::block()?;
-    let bell = match inheritance.bell.take() {
-        Some(bell) => Bell::adopt(bell),
-        None => Bell::new()?,
+    let waker = match inheritance.waker.take() {
+        Some(waker) => MasterWaker::adopt(waker),
+        None => MasterWaker::new()?,
     };
     let mut roster = Roster::new(inheritance.handover.take().map(Handover::adopt));
     roster.wanted = service.settings().workers as usize;
@@ -183,7 +183,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
             }
         }
     }
-    roster.adopt(std::mem::take(&mut inheritance.workers), &bell)?;
+    roster.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
     let mut master = Master {
         target: roster.wanted,
         service,
@@ -192,7 +192,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         title: origin.title,
         sockets: Sockets::default(),
         signals,
-        bell,
+        waker,
         roster,
         notify: Notify::from_environment(),
         pidfile: None,
@@ -292,7 +292,7 @@ struct Master<'a, S> {
     title: Option<&'static Title>,
     sockets: Sockets,
     signals: Signals,
-    bell: Bell,
+    waker: MasterWaker,
     roster: Roster,
     notify: Notify,
     pidfile: Option<Pidfile>,
@@ -333,7 +333,7 @@ impl<S: Service> Master<'_, S> {
             self.tend();
             self.report_launch();
             let pause = self.pause();
-            for signal in self.signals.wait(pause, &self.bell)? {
+            for signal in self.signals.wait(pause, &self.waker)? {
                 if let Some(halt) = self.handle(signal) {
                     return Ok(halt);
                 }
@@ -529,7 +529,7 @@ impl<S: Service> Master<'_, S> {
                 self.generation,
                 &self.sockets.listeners,
                 &others,
-                &self.bell,
+                &self.waker,
             );
             if let Err(error) = started {
                 ::log::error!("A worker cannot be started: {error}.");

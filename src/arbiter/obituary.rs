@@ -108,11 +108,11 @@ fn last_request(heartbeat: &Heartbeat) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::Bell;
+    use crate::worker::MasterWaker;
 
     #[test]
     fn the_last_request_is_named() {
-        let heartbeat = Heartbeat::new(&Bell::new().unwrap()).unwrap();
+        let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
         assert_eq!(last_request(&heartbeat), "");
         heartbeat.begin_request(&[b"GET /a\n"]);
         assert_eq!(last_request(&heartbeat), r" It was handling 'GET /a\n'.");

@@ -74,7 +74,7 @@ impl<S: Service> Master<'_, S> {
                     generation,
                     &reload.sockets.listeners,
                     &self.sockets.descriptors().collect::<Vec<_>>(),
-                    &self.bell,
+                    &self.waker,
                 );
                 if let Err(error) = result {
                     self.fail_reload(&format!("a worker cannot be started: {error}"));

@@ -21,7 +21,7 @@ use super::upgrade::become_program;
 use super::{Master, Service, limit};
 use crate::process::Program;
 use crate::python;
-use crate::worker::Bell;
+use crate::worker::MasterWaker;
 
 /// The pause before the app is loaded once more that loads in a child and not
 /// in the master.
@@ -36,7 +36,7 @@ pub fn begin_again(
     error: anyhow::Error,
 ) -> anyhow::Error {
     ::log::error!("The old workers go on serving and cannot be replaced for now: {error:#}");
-    let wait = || Signals::block()?.wait(PAUSE, &Bell::new()?);
+    let wait = || Signals::block()?.wait(PAUSE, &MasterWaker::new()?);
     let signals = wait().unwrap_or_default();
     let ends = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
     if let Some(signal) = signals.into_iter().find(|it| ends.contains(it)) {
@@ -138,7 +138,7 @@ impl<S: Service> Master<'_, S> {
         let child = self.upgrade.map(|it| ("RGUNICORN_CHILD", it.to_string()));
         let left = [
             ("RGUNICORN_WORKERS", workers.join(",")),
-            ("RGUNICORN_BELL", self.bell.as_fd().as_raw_fd().to_string()),
+            ("RGUNICORN_BELL", self.waker.as_fd().as_raw_fd().to_string()),
         ];
         let handover = self.roster.handover().map(|it| {
             let ends = it.ends().map(|end| end.as_raw_fd().to_string());
@@ -160,7 +160,7 @@ impl<S: Service> Master<'_, S> {
     }
 
     fn leave_workers(&self, open: bool) {
-        leave_open(&self.bell, open);
+        leave_open(&self.waker, open);
         for file in self.roster.iter().filter_map(|it| it.heartbeat.file()) {
             leave_open(file, open);
         }

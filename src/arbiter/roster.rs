@@ -16,7 +16,7 @@ use super::{Post, Service};
 use crate::net::Listener;
 use crate::process::child;
 use crate::python::{self, hooks};
-use crate::worker::{Bell, Crowd, Handover, Heartbeat};
+use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
 
 /// The exit code of a worker whose code went wrong (Gunicorn's -1).
 const PANICKED: i32 = 255;
@@ -37,7 +37,7 @@ pub struct Roster {
     started: u64,
     memory: OutOfMemory,
     /// Nothing where no memory can be shared for it.
-    crowd: Option<Crowd>,
+    table: Option<WorkerTable>,
 }
 
 /// A worker that is alive, or not reaped yet.
@@ -81,20 +81,20 @@ impl Roster {
             wanted: 0,
             started: 0,
             memory: OutOfMemory::watch(),
-            crowd: Crowd::new(handover).ok(),
+            table: WorkerTable::new(handover).ok(),
         }
     }
 
     /// Takes up workers that this process has started in an earlier life; they
     /// are of generation 0.
-    pub fn adopt(&mut self, workers: Vec<Adopted>, bell: &Bell) -> io::Result<()> {
+    pub fn adopt(&mut self, workers: Vec<Adopted>, waker: &MasterWaker) -> io::Result<()> {
         for worker in workers {
             self.started = self.started.max(worker.age);
             self.workers.push(Worker {
                 pid: worker.pid,
                 age: worker.age,
                 generation: 0,
-                heartbeat: Heartbeat::adopt(worker.heartbeat, bell)?,
+                heartbeat: Heartbeat::adopt(worker.heartbeat, waker)?,
                 started: Instant::now(),
                 serving: None,
                 ending: worker.is_ending.then(Instant::now),
@@ -111,7 +111,7 @@ impl Roster {
 
     /// How idle connections go from one worker to another.
     pub fn handover(&self) -> Option<&Handover> {
-        self.crowd.as_ref()?.handover()
+        self.table.as_ref()?.handover()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Worker> {
@@ -137,16 +137,18 @@ impl Roster {
         generation: u64,
         listeners: &[Listener],
         others: &[RawFd],
-        bell: &Bell,
+        waker: &MasterWaker,
     ) -> io::Result<()> {
-        let mut heartbeat = Heartbeat::new(bell)?;
-        if let Some(crowd) = &self.crowd {
+        let mut heartbeat = Heartbeat::new(waker)?;
+        if let Some(table) = &self.table {
             let others = self.workers.iter();
-            heartbeat.seat = crowd.seat(others.filter_map(|it| it.heartbeat.seat.as_ref()));
+            heartbeat.slot = table.slot(others.filter_map(|it| it.heartbeat.slot.as_ref()));
         }
         let master = Pid::this();
         let age = self.started + 1;
         let facts = self.facts(listeners);
+        let cloned = listeners.iter().map(Listener::try_clone);
+        let cloned = cloned.collect::<io::Result<Vec<_>>>()?;
         let hooks = service.hooks();
         hooks.pre_fork(&facts, age).map_err(io::Error::other)?;
         if let ForkResult::Parent { child } = python::fork()? {
@@ -170,10 +172,10 @@ impl Roster {
             let _ = close(*descriptor);
         }
         let post = Post {
-            listeners,
-            heartbeat: &heartbeat,
+            listeners: cloned,
+            heartbeat,
             master,
-            facts: &facts,
+            facts,
             age,
         };
         // A panic must not climb into the master's code in the child.
@@ -254,8 +256,8 @@ impl Roster {
                 continue;
             };
             let worker = self.workers.remove(place);
-            if let Some(seat) = &worker.heartbeat.seat {
-                seat.has(None);
+            if let Some(slot) = &worker.heartbeat.slot {
+                slot.set_connections(None);
             }
             obituary::tell(
                 pid,

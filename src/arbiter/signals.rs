@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use crate::worker::Bell;
+use crate::worker::MasterWaker;
 
 /// The signals that mean something to the master.
 const WATCHED: [Signal; 10] = [
@@ -49,19 +49,19 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&watched, flags)?))
     }
 
-    /// Waits until a signal comes or a worker rings the bell, at most this
+    /// Waits until a signal comes or a worker rings the waker, at most this
     /// long; gives the signals that came.
-    pub fn wait(&self, longest: Duration, bell: &Bell) -> io::Result<Vec<Signal>> {
+    pub fn wait(&self, longest: Duration, waker: &MasterWaker) -> io::Result<Vec<Signal>> {
         let longest = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
         let mut ready = [
             PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bell.as_fd(), PollFlags::POLLIN),
+            PollFd::new(waker.as_fd(), PollFlags::POLLIN),
         ];
         match poll(&mut ready, longest) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        bell.silence();
+        waker.silence();
         let mut came = Vec::new();
         while let Some(info) = self.0.read_signal()? {
             came.extend(Signal::try_from(info.ssi_signo as i32));

@@ -96,7 +96,7 @@ impl<S: Service> Master<'_, S> {
             } else {
                 left.min(GLANCE)
             };
-            let signals = self.signals.wait(pause, &self.bell)?;
+            let signals = self.signals.wait(pause, &self.waker)?;
             if signals.contains(&Signal::SIGINT) || signals.contains(&Signal::SIGQUIT) {
                 return Ok(true);
             }

@@ -1,26 +1,25 @@
 //! A worker's life, step by step: what comes before the app, the app, and serving
 //! it. Where there are hooks or a worker class in Python, these take the steps.
 
-use super::signals::Signals;
-use super::{Boot, Failure, Watched};
-use super::{
-    adapter, asgi, deadline, gevent, gthread, log_by_python, memory, names, show_signals, steps,
-};
-use super::{reload, sync};
 use crate::config::{WorkerClass, current_folder};
 use crate::process::daemon;
 use crate::python::app::{self, LoadError, Protocol};
 use crate::python::{self, hooks, reloading, time_zone};
-use crate::wsgi::{self, Application};
+use crate::worker::boot::{Boot, Failure, log_by_python};
+use crate::worker::classes::{self, adapter, gevent};
+use crate::worker::python_steps;
+use crate::worker::signals::Signals;
+use crate::worker::signals::show_signals;
+use crate::worker::watch::reload::Watched;
+use crate::worker::watch::{deadline, memory, reload};
 use pyo3::prelude::*;
-use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The steps of a worker's life, each of which is taken once.
-pub struct Life<'a> {
-    boot: &'a Boot<'a>,
-    signals: &'a Signals,
+pub struct Life {
+    boot: &'static Boot,
+    signals: &'static Signals,
     /// What `reload` watches, until it does.
     watched: Option<Watched>,
     watch: Option<reload::Watch>,
@@ -28,8 +27,8 @@ pub struct Life<'a> {
     is_failing: bool,
 }
 
-impl<'a> Life<'a> {
-    pub fn new(boot: &'a Boot<'a>, signals: &'a Signals) -> Life<'a> {
+impl Life {
+    pub fn new(boot: &'static Boot, signals: &'static Signals) -> Life {
         Life {
             boot,
             signals,
@@ -40,17 +39,17 @@ impl<'a> Life<'a> {
     }
 
     /// The whole of it.
-    pub fn live(&mut self) -> Result<(), Failure> {
+    pub fn live(mut self) -> Result<(), Failure> {
         self.begin()?;
         if self.boot.hooks.lead_worker() {
-            return steps::live(self);
+            return python_steps::live(self);
         }
         self.patch()?;
         let app = self.load()?;
         self.serve(app)
     }
 
-    pub fn boot(&self) -> &'a Boot<'a> {
+    pub fn boot(&self) -> &'static Boot {
         self.boot
     }
 
@@ -62,9 +61,9 @@ impl<'a> Life<'a> {
             // What the master has laid out may not be for this user.
             time_zone::provide();
         }
-        match boot.preloaded {
-            Some(_) => python::rename(boot.environment).map_err(|error| Failure::boot(&error))?,
-            None => python::start(boot.environment).map_err(|error| Failure::boot(&error))?,
+        match &boot.preloaded {
+            Some(_) => python::rename(&boot.environment).map_err(|error| Failure::boot(&error))?,
+            None => python::start(&boot.environment).map_err(|error| Failure::boot(&error))?,
         }
         log_by_python(boot)?;
         show_signals().map_err(|error| Failure::boot(&error))?;
@@ -72,7 +71,7 @@ impl<'a> Life<'a> {
             python::spew::start().map_err(|error| Failure::boot(&error))?;
         }
         boot.hooks
-            .post_fork(boot.master, boot.age, boot.preloaded)
+            .post_fork(&boot.master, boot.age, boot.preloaded.as_ref())
             .map_err(|error: hooks::HookError| Failure::boot(&error))
     }
 
@@ -89,10 +88,10 @@ impl<'a> Life<'a> {
     /// The app. Where it is watched, one that cannot be loaded is a page that
     /// says why, until one of its files changes.
     pub fn load(&mut self) -> Result<Py<PyAny>, Failure> {
-        if let Some(app) = self.boot.preloaded {
+        if let Some(app) = &self.boot.preloaded {
             return Ok(Python::attach(|py| app.clone_ref(py)));
         }
-        match (app::load(self.boot.app), self.watched.as_mut()) {
+        match (app::load(&self.boot.app), self.watched.as_mut()) {
             (Err(LoadError::App(text) | LoadError::Raised(text)), Some(watched)) => {
                 ::log::error!("{text}");
                 watched.files.extend(reloading::files_in(&text));
@@ -119,7 +118,7 @@ impl<'a> Life<'a> {
                 .inspect_err(|error| ::log::error!("Changes of the app cannot be watched: {error}"))
                 .ok()
         });
-        memory::watch(boot.settings, boot.heartbeat);
+        memory::watch(&boot.settings, &boot.heartbeat);
         if boot.settings.request_timeout > 0 {
             let limit = Duration::from_secs(boot.settings.request_timeout.into());
             let in_flight = Arc::clone(signals.in_flight());
@@ -130,7 +129,7 @@ impl<'a> Life<'a> {
             let shown = boot.hooks.own_class().unwrap_or(&built_in);
             ::log::info!("Using worker: {shown}");
         }
-        serve(boot, signals, app, &class)
+        classes::serve(boot, signals, app, &class)
     }
 
     /// The class of worker that can serve the app.
@@ -138,7 +137,7 @@ impl<'a> Life<'a> {
         if self.is_failing {
             return Ok(WorkerClass::Sync);
         }
-        let settings = self.boot.settings;
+        let settings = &self.boot.settings;
         let class = settings.worker_class.clone().with_threads(settings.threads);
         match (&class, app::protocol(app)) {
             (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => Ok(WorkerClass::Asgi),
@@ -155,43 +154,4 @@ impl<'a> Life<'a> {
             _ => Ok(class),
         }
     }
-}
-
-fn serve(
-    boot: &Boot<'_>,
-    signals: &Signals,
-    app: Py<PyAny>,
-    class: &WorkerClass,
-) -> Result<(), Failure> {
-    match class {
-        WorkerClass::Asgi => return asgi::serve(boot, &app, signals, asgi::MODULE),
-        WorkerClass::Tornado => return asgi::serve(boot, &app, signals, adapter::TORNADO),
-        WorkerClass::Aiohttp => return asgi::serve(boot, &app, signals, adapter::AIOHTTP),
-        _ => {}
-    }
-    let settings = wsgi::Settings {
-        multithread: *class != WorkerClass::Sync,
-        cooperative: class.is_gevent(),
-        multiprocess: boot.settings.workers > 1,
-        script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
-        sendfile: boot.settings.sendfile,
-        server_header: names::server_header(boot.settings),
-        software: names::software(),
-        hooks: boot.hooks.clone(),
-    };
-    let app = match class {
-        WorkerClass::GeventWebsocket => gevent::with_websockets(&app)?,
-        _ => app,
-    };
-    // Not on the stack, which greenlets share: one that has run before would find
-    // its own bytes in this place.
-    let application = Application::new(app, &settings).map_err(|error| Failure::boot(&error))?;
-    let application = Box::new(application);
-    let served = match class {
-        class if class.is_gevent() => return gevent::serve(boot, &application, signals),
-        WorkerClass::Sync => sync::serve(boot, &application, signals),
-        WorkerClass::Gthread => gthread::serve(boot, &application, signals),
-        other => unreachable!("{other} was served above"),
-    };
-    served.map_err(|error| Failure::Serving(error.to_string()))
 }

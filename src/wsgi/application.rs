@@ -1,12 +1,12 @@
 //! Calling the app for one request.
 
-use super::Channel;
 use super::environ::{EnvironMaker, Request, Settings};
 use super::exchange::{Answer, StartResponse, block, is_shared};
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
 use super::request_hooks::Seen;
 use super::socket::{self, Sockets};
+use crate::exchange::Stream;
 use crate::http::{ErrorPage, HttpDate, ResponseHead, ResponseRules, Status};
 use crate::log::{Whole, dropped_body, id_note};
 use crate::python::{self, Hooks};
@@ -73,11 +73,11 @@ impl Application {
         request: &Request<'_>,
         rules: ResponseRules,
         date: HttpDate,
-        channel: Arc<dyn Channel>,
+        stream: Arc<dyn Stream>,
         finished: impl FnOnce(&Finished<'_>),
     ) -> bool {
         Python::attach(|py| {
-            let kit = self.kit(py, rules, date, channel);
+            let kit = self.kit(py, rules, date, stream);
             match kit.and_then(|kit| self.answer(py, request, kit, finished)) {
                 Ok(keep_alive) => keep_alive,
                 Err(error) => {
@@ -187,7 +187,7 @@ impl Application {
         py: Python<'py>,
         rules: ResponseRules,
         date: HttpDate,
-        channel: Arc<dyn Channel>,
+        stream: Arc<dyn Stream>,
     ) -> PyResult<Kit<'py>> {
         // Not under the lock: making the first of a class lets the GIL go.
         let old = self.kits().pop();
@@ -204,8 +204,8 @@ impl Application {
                 input: Bound::new(py, Input::new())?,
             },
         };
-        kit.input.get().begin(Arc::clone(&channel));
-        kit.start.get().answer().begin(rules, date, channel);
+        kit.input.get().begin(Arc::clone(&stream));
+        kit.start.get().answer().begin(rules, date, stream);
         Ok(kit)
     }
 

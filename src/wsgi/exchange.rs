@@ -1,10 +1,10 @@
 //! The answer to one request: `start_response`, `write` and what the server
 //! adds (PEP 3333, "The start_response() Callable").
 
-use super::Channel;
 use super::file_wrapper::Sendable;
-use super::socket::{Given, Sockets};
+use super::socket::Sockets;
 use super::text;
+use crate::exchange::{Detached, Stream};
 use crate::http::{
     HttpDate, ResponseBody, ResponseError, ResponseHead, ResponseRules, Version, early_hints,
 };
@@ -65,7 +65,7 @@ pub struct Exchange {
     /// Set once the head went out, or is about to.
     body: Option<ResponseBody>,
     /// Nothing once the request is over.
-    channel: Option<Arc<dyn Channel>>,
+    stream: Option<Arc<dyn Stream>>,
     /// True if the client cannot be written to any more.
     broken: bool,
     /// True once the app has taken the connection.
@@ -107,13 +107,13 @@ impl StartResponse {
 
 impl Answer {
     /// Begins with another request's answer.
-    pub fn begin(&self, rules: ResponseRules, date: HttpDate, channel: Arc<dyn Channel>) {
+    pub fn begin(&self, rules: ResponseRules, date: HttpDate, stream: Arc<dyn Stream>) {
         let mut exchange = self.lock();
         exchange.rules = rules;
         exchange.date = date;
         exchange.head = None;
         exchange.body = None;
-        exchange.channel = Some(channel);
+        exchange.stream = Some(stream);
         exchange.broken = false;
         exchange.given = false;
     }
@@ -129,18 +129,18 @@ impl Answer {
     }
 
     fn send_and_wait(&self, send: impl FnOnce(&mut Exchange) -> PyResult<bool>) -> PyResult<()> {
-        let channel = {
+        let stream = {
             let mut exchange = self.lock();
             match send(&mut exchange)? {
-                true => exchange.channel.clone(),
+                true => exchange.stream.clone(),
                 false => None,
             }
         };
         // Not under the lock: whoever waits for that may hold the GIL.
-        let Some(channel) = channel else {
+        let Some(stream) = stream else {
             return Ok(());
         };
-        channel.wait_for_room().map_err(|error| {
+        stream.wait_for_room().map_err(|error| {
             self.lock().broken = true;
             error.into()
         })
@@ -288,7 +288,7 @@ impl Exchange {
             echo: None,
             head: None,
             body: None,
-            channel: None,
+            stream: None,
             broken: false,
             given: false,
         }
@@ -334,33 +334,33 @@ impl Exchange {
     }
 
     /// Gives the connection to the app.
-    pub fn give_away(&mut self) -> io::Result<Given> {
-        let given = self.client()?.give_away(self.rules.asks_to_upgrade)?;
+    pub fn detach(&mut self) -> io::Result<Detached> {
+        let given = self.client()?.detach(self.rules.asks_to_upgrade)?;
         self.given = true;
         self.rules.keep_alive = false;
         Ok(given)
     }
 
-    pub fn look(&self) -> io::Result<OwnedFd> {
-        self.client()?.look()
+    pub fn duplicate_socket(&self) -> io::Result<OwnedFd> {
+        self.client()?.duplicate_socket()
     }
 
     pub fn app_has_closed(&self) {
-        if let Ok(channel) = self.client() {
-            channel.app_has_closed();
+        if let Ok(stream) = self.client() {
+            stream.app_has_closed();
         }
     }
 
-    /// The channel as sockets speak of it: after the request it is closed.
-    fn client(&self) -> io::Result<&Arc<dyn Channel>> {
+    /// The stream as sockets speak of it: after the request it is closed.
+    fn client(&self) -> io::Result<&Arc<dyn Stream>> {
         let closed = || io::Error::from_raw_os_error(libc::EBADF);
-        self.channel.as_ref().ok_or_else(closed)
+        self.stream.as_ref().ok_or_else(closed)
     }
 
     /// Ends the exchange: nothing the app still holds can write from now on.
     /// Gives the head the app has set, if any.
     pub fn close(&mut self) -> Option<ResponseHead> {
-        self.channel = None;
+        self.stream = None;
         self.head.take()
     }
 
@@ -370,7 +370,7 @@ impl Exchange {
         match self.body.is_some() || self.rules.version < Version::Http11 {
             true => Ok(false),
             false => {
-                let written = self.open_channel()?.inform(hints);
+                let written = self.open_stream()?.write_interim(hints);
                 self.note(written)
             }
         }
@@ -397,7 +397,7 @@ impl Exchange {
             return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         }
         // What was so when the request began may not be so any more.
-        self.rules.keep_alive &= self.open_channel()?.may_stay();
+        self.rules.keep_alive &= self.open_stream()?.may_stay();
         if self.body.is_none() {
             let Some(head) = &self.head else {
                 return Err(PyAssertionError::new_err(
@@ -458,8 +458,8 @@ impl Exchange {
         let end = body.end();
         self.write(&mut [IoSlice::new(&head), IoSlice::new(frame.prefix.as_bytes())])?;
         if frame.length > 0 {
-            let channel = self.open_channel()?;
-            let sent = channel.send_file(file.file, file.offset, frame.length as u64);
+            let stream = self.open_stream()?;
+            let sent = stream.send_file(file.file, file.offset, frame.length as u64);
             self.note(sent)?;
         }
         self.write(&mut [IoSlice::new(frame.suffix), IoSlice::new(end)])
@@ -470,7 +470,7 @@ impl Exchange {
         if parts.iter().all(|part| part.is_empty()) {
             return Ok(false);
         }
-        let written = self.open_channel()?.write(parts);
+        let written = self.open_stream()?.write(parts);
         self.note(written)
     }
 
@@ -479,8 +479,8 @@ impl Exchange {
         Ok(result?)
     }
 
-    fn open_channel(&self) -> PyResult<&Arc<dyn Channel>> {
-        self.channel.as_ref().ok_or_else(|| {
+    fn open_stream(&self) -> PyResult<&Arc<dyn Stream>> {
+        self.stream.as_ref().ok_or_else(|| {
             PyValueError::new_err("the response was written to after its request ended")
         })
     }

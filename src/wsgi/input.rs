@@ -1,6 +1,6 @@
 //! `wsgi.input`: the request's body as a file that is read once.
 
-use super::Channel;
+use crate::exchange::Stream;
 use crate::http::BodyError;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ pub struct Input {
 
 struct State {
     /// Nothing once the request is over.
-    channel: Option<Arc<dyn Channel>>,
+    stream: Option<Arc<dyn Stream>>,
     /// Received; the bytes before `taken` were handed out.
     buffer: Vec<u8>,
     taken: usize,
@@ -29,7 +29,7 @@ impl Input {
     pub fn new() -> Input {
         Input {
             state: Mutex::new(State {
-                channel: None,
+                stream: None,
                 buffer: Vec::new(),
                 taken: 0,
                 ended: false,
@@ -39,18 +39,18 @@ impl Input {
     }
 
     /// Begins with another request's body.
-    pub fn begin(&self, channel: Arc<dyn Channel>) {
+    pub fn begin(&self, stream: Arc<dyn Stream>) {
         let mut state = self.lock();
-        state.channel = Some(channel);
+        state.stream = Some(stream);
         state.ended = false;
         state.failure = None;
     }
 
-    /// Ends the reading, lets the channel go, and tells why the body could not
+    /// Ends the reading, lets the stream go, and tells why the body could not
     /// be read, if the app has tried.
     pub fn finish(&self) -> Option<BodyError> {
         let mut state = self.lock();
-        state.channel = None;
+        state.stream = None;
         state.buffer = Vec::new();
         state.taken = 0;
         state.failure.take()
@@ -76,10 +76,10 @@ impl Input {
                 state.taken += length;
                 return Ok(bytes);
             }
-            if let Some(channel) = state.receive()? {
+            if let Some(stream) = state.receive()? {
                 // Not under the lock: whoever waits for that may hold the GIL.
                 drop(state);
-                if let Err(error) = channel.wait_for_body() {
+                if let Err(error) = stream.wait_for_body() {
                     return Err(self.lock().fail(error));
                 }
             }
@@ -148,19 +148,19 @@ fn limit(size: Option<isize>) -> usize {
 
 impl State {
     /// Receives what is there; gives what to wait for if that is nothing.
-    fn receive(&mut self) -> PyResult<Option<Arc<dyn Channel>>> {
+    fn receive(&mut self) -> PyResult<Option<Arc<dyn Stream>>> {
         if self.ended {
             return Ok(None);
         }
         self.buffer.drain(..self.taken);
         self.taken = 0;
-        let Some(channel) = &self.channel else {
+        let Some(stream) = &self.stream else {
             return Err(PyValueError::new_err(
                 "wsgi.input was read after its request ended",
             ));
         };
-        match channel.read(&mut self.buffer) {
-            Ok(None) => return Ok(Some(Arc::clone(channel))),
+        match stream.read(&mut self.buffer) {
+            Ok(None) => return Ok(Some(Arc::clone(stream))),
             Ok(Some(0)) => self.ended = true,
             Ok(Some(_)) => {}
             Err(error) => return Err(self.fail(error)),

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,14 +21,6 @@ const MODULE: &str = "_rgunicorn.socket";
 
 /// The warning of a worker that serves one request at a time is written once.
 static WARNED: AtomicBool = AtomicBool::new(false);
-
-/// A connection as it is given away.
-pub struct Given {
-    pub descriptor: OwnedFd,
-    /// True for the client's own socket, false for one end of a pair with the
-    /// server between.
-    pub is_clients: bool,
-}
 
 /// Makes the objects of a worker.
 pub struct Sockets {
@@ -85,7 +77,7 @@ impl Way {
     fn take(&self) -> PyResult<(RawFd, bool)> {
         let (given, upgraded) = {
             let mut answer = self.answer.lock();
-            let given = answer.give_away().map_err(os_error)?;
+            let given = answer.detach().map_err(os_error)?;
             (given, answer.is_upgraded())
         };
         // Not under the lock: a logger in Python lets the GIL go.
@@ -101,7 +93,7 @@ impl Way {
     /// The result of `act` with a descriptor of the client's own socket, which
     /// stays the server's.
     fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.answer.lock().look().map_err(os_error)?;
+        let socket = self.answer.lock().duplicate_socket().map_err(os_error)?;
         act.call1((socket.as_raw_fd(),))
     }
 

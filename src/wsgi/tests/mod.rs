@@ -4,8 +4,10 @@ mod request;
 mod response;
 
 use super::*;
+use crate::exchange::{Detached, Stream};
 use crate::http::{
-    BodyDecoder, Head, HeadParser, HttpDate, Limits, Piece, Policy, ResponseRules, Scheme,
+    BodyDecoder, BodyError, Head, HeadParser, HttpDate, Limits, Piece, Policy, ResponseRules,
+    Scheme,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -13,6 +15,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, Once};
 
@@ -59,7 +63,7 @@ struct Sent {
     files: usize,
 }
 
-impl Channel for Client {
+impl Stream for Client {
     fn read(&self, into: &mut Vec<u8>) -> Result<Option<usize>, BodyError> {
         let (decoder, pieces) = &mut *self.body.lock().unwrap();
         let piece = pieces.front_mut();
@@ -98,7 +102,7 @@ impl Channel for Client {
         Ok(true)
     }
 
-    fn inform(&self, interim: &[u8]) -> io::Result<bool> {
+    fn write_interim(&self, interim: &[u8]) -> io::Result<bool> {
         self.write(&mut [IoSlice::new(interim)])
     }
 
@@ -117,15 +121,65 @@ impl Channel for Client {
         true
     }
 
-    fn give_away(&self, _: bool) -> io::Result<Given> {
+    fn detach(&self, _: bool) -> io::Result<Detached> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn look(&self) -> io::Result<OwnedFd> {
+    fn duplicate_socket(&self) -> io::Result<OwnedFd> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     fn app_has_closed(&self) {}
+
+    fn key(&self) -> u64 {
+        0
+    }
+
+    fn client(&self) -> &crate::exchange::Client {
+        unreachable!()
+    }
+
+    fn rules(&self) -> &crate::exchange::ExchangeRules {
+        unreachable!()
+    }
+
+    fn proxy_header(&self) -> Option<&crate::http::ProxyHeader> {
+        None
+    }
+
+    fn certificate(&self) -> Option<&crate::net::ClientCertificate> {
+        None
+    }
+
+    fn tls(&self) -> Option<&crate::net::TlsFacts> {
+        None
+    }
+
+    fn expect_body(&self) {}
+
+    fn is_held_back(&self) -> bool {
+        false
+    }
+
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn upgrade(&self) {}
+
+    fn is_detached_for_good(&self) -> bool {
+        false
+    }
+
+    fn end_for_app(&self) {}
+
+    fn refuse(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn finish(&self, _: bool) {}
+
+    fn abort(&self) {}
 }
 
 struct Reply {

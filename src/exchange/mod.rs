@@ -1,0 +1,168 @@
+//! One request on its way to the app, and its answer on the way back, whatever
+//! the protocol on either side.
+
+mod admission;
+mod client;
+mod date;
+mod error_page;
+mod rules;
+mod stream;
+
+pub use admission::{Admission, Admissions};
+pub use client::{Client, Server};
+pub use date::today;
+pub use error_page::error_page;
+pub use rules::ExchangeRules;
+pub use stream::{Detached, Stream};
+
+use crate::http::{Head, ProxyHeader, Scheme, Status};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A request that waits for its answer. It may be moved to any thread, and
+/// nothing of it waits for the client. Dropped without [`finish`], it takes
+/// the connection with it.
+///
+/// [`finish`]: Exchange::finish
+pub struct Exchange {
+    pub head: Head,
+    /// When the request was given to the app.
+    pub started: Instant,
+    /// What the request is called in the logs.
+    pub id: Option<Arc<str>>,
+    /// The client's address and port, if a proxy has told them.
+    told: Option<(String, Option<u16>)>,
+    stream: Option<Arc<dyn Stream>>,
+    _admission: Admission,
+}
+
+impl Exchange {
+    pub fn new(
+        stream: Arc<dyn Stream>,
+        head: Head,
+        id: Option<Arc<str>>,
+        told: Option<(String, Option<u16>)>,
+        admission: Admission,
+    ) -> Exchange {
+        Exchange {
+            id,
+            told,
+            head,
+            started: Instant::now(),
+            stream: Some(stream),
+            _admission: admission,
+        }
+    }
+
+    /// The way to the client. It outlives the exchange, but only the exchange's
+    /// own app may read or write through it.
+    pub fn stream(&self) -> &Arc<dyn Stream> {
+        self.stream.as_ref().expect("it is there until the end")
+    }
+
+    pub fn client(&self) -> &Client {
+        self.stream().client()
+    }
+
+    /// The client's address, empty over a unix socket, and its port.
+    pub fn remote(&self) -> (&str, Option<u16>) {
+        let client = self.client();
+        match &self.told {
+            Some((address, port)) => (address, *port),
+            None => (&client.address, client.port),
+        }
+    }
+
+    /// What else the environ has: the PROXY header's addresses, the client's
+    /// certificate, the request's id.
+    pub fn extra(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let stream = self.stream();
+        let mut extra: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        if let Some(header) = stream.proxy_header() {
+            extra.push(("PROXY_PROTOCOL", header.name().into()));
+            if let ProxyHeader::Addresses { destination, .. } = header {
+                extra.push(("PROXY_ADDR", destination.ip().to_string().into()));
+                extra.push(("PROXY_PORT", destination.port().to_string().into()));
+            }
+        }
+        if let Some(certificate) = stream.certificate() {
+            let variables = certificate.variables.iter();
+            extra.extend(variables.map(|(name, value)| (name.as_str(), value.into())));
+        } else if stream.rules().asks_for_certificates {
+            extra.push(("SSL_CLIENT_VERIFY", "NONE".into()));
+        }
+        if let Some(id) = &self.id {
+            extra.push(("REQUEST_ID", (&**id).into()));
+        }
+        extra
+    }
+
+    /// The field that tells the client of the request's id.
+    pub fn id_field(&self) -> Option<(&str, &str)> {
+        self.stream().rules().id_field(self.id.as_deref())
+    }
+
+    /// Address and port the listener is bound to; nothing for a unix socket.
+    pub fn server(&self) -> Option<(&str, u16)> {
+        let server = self.client().server.as_ref()?;
+        Some((&server.host, server.address.port()))
+    }
+
+    /// How the client reached the site.
+    pub fn scheme(&self) -> Scheme {
+        let own = match self.stream().rules().encrypted {
+            true => Scheme::Https,
+            false => Scheme::Http,
+        };
+        self.head.stated_scheme().unwrap_or(own)
+    }
+
+    /// True if the answer may say that the connection stays, as far as the
+    /// client and the worker are concerned.
+    pub fn may_keep_alive(&self) -> bool {
+        self.head.keep_alive() && self.stream().may_stay()
+    }
+
+    /// Answers in the app's place, unless a part of its answer went out; what
+    /// it writes from now on is refused.
+    pub fn refuse(&self, status: Status) -> bool {
+        let stream = self.stream();
+        let is_head = self.head.method() == b"HEAD";
+        let id = self.id.as_deref();
+        let page = error_page(stream.rules(), status, "", is_head, id, &[]);
+        stream.refuse(&page.bytes)
+    }
+
+    /// Ends the request after all of its answer was written.
+    pub fn finish(mut self, keep_alive: bool) {
+        if let Some(stream) = self.stream.take() {
+            stream.finish(keep_alive);
+        }
+    }
+}
+
+thread_local! {
+    /// Heads that were used: their buffers have grown already.
+    static SPARE_HEADS: RefCell<Vec<Head>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A head to be filled.
+pub fn spare_head() -> Head {
+    SPARE_HEADS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        const MOST_SPARE: usize = 64;
+        if let Some(stream) = self.stream.take() {
+            stream.abort();
+        }
+        SPARE_HEADS.with_borrow_mut(|spare| {
+            if spare.len() < MOST_SPARE {
+                spare.push(std::mem::take(&mut self.head));
+            }
+        });
+    }
+}

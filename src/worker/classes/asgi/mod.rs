@@ -1,0 +1,493 @@
+//! The `asgi` worker: the app's asyncio loop watches the reactor's descriptor,
+//! and each request becomes a task. The loop's half is `_rgunicorn.asgi`.
+
+mod channel;
+
+use super::life_signs::{network, pulse, rules};
+use super::quota::Quota;
+use crate::asgi::{self, Application, Call, Request};
+use crate::exchange::Exchange;
+use crate::http::{Framing, Head, ResponseHead, Status, Version};
+use crate::log::AccessLog;
+use crate::websocket::{self, CloseCode, Handshake};
+use crate::worker::boot::{Boot, Failure, log_for_python};
+use crate::worker::network::{Event, Reactor, SocketWaiter};
+use crate::worker::request::in_flight::InFlight;
+use crate::worker::request::refusal::Refusal;
+use crate::worker::server_names;
+use crate::worker::shared::Heartbeat;
+use crate::worker::signals::Signals;
+use crate::wsgi::{self, Seen};
+use channel::RequestChannel;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The loop's half of the worker.
+pub const MODULE: &str = "_rgunicorn.asgi";
+
+/// Serves until a signal ends it or the parent is gone. `module` is
+/// [`MODULE`], or another that can `run` apps of its kind.
+pub fn serve(
+    boot: &'static Boot,
+    app: &Py<PyAny>,
+    signals: &'static Signals,
+    module: &str,
+) -> Result<(), Failure> {
+    // The app receives the body itself, as it comes, and sends as the client
+    // takes it: to wait costs it nothing.
+    let mut rules = rules(boot);
+    rules.body_before_app = 0;
+    rules.buffer.file = 0;
+    let reactor = network(boot, signals, rules, Box::new(SocketWaiter))
+        .map_err(|error| Failure::Serving(error.to_string()))?;
+    let shared = Arc::new(Shared {
+        access_log: boot.access_log.as_deref(),
+        heartbeat: boot.heartbeat.clone(),
+        in_flight: Arc::clone(signals.in_flight()),
+        server: server_names::server_header(&boot.settings),
+        calls: Mutex::default(),
+        answered: Mutex::default(),
+        busy: AtomicBool::new(false),
+    });
+    let network = Network {
+        boot,
+        signals,
+        reactor,
+        shared: shared.clone(),
+        events: Vec::new(),
+        application: None,
+        event_loop: None,
+        timer: None,
+        quota: Quota::of(boot),
+    };
+    Python::attach(|py| {
+        let worker = AsgiWorker {
+            network: RefCell::new(Some(network)),
+        };
+        let run = || -> PyResult<()> {
+            let worker = Bound::new(py, worker)?;
+            let settings = PyDict::new(py);
+            let given = &boot.settings;
+            settings.set_item("loop", given.asgi_loop.word())?;
+            settings.set_item("lifespan", given.asgi_lifespan.word())?;
+            settings.set_item("graceful_timeout", given.graceful_timeout)?;
+            settings.set_item("pulse", pulse(boot).as_secs_f64())?;
+            settings.set_item("ping_interval", given.websocket_ping_interval)?;
+            let result = py
+                .import(module)
+                .and_then(|module| module.call_method1("run", (&worker, app, settings)));
+            // The worker and its requests end now, whoever still holds them.
+            worker.borrow().network.take();
+            shared.calls().clear();
+            result.map(drop)
+        };
+        run().map_err(|error| Failure::of_loop(py, MODULE, &error))
+    })
+}
+
+/// What the channels of a worker's requests share.
+struct Shared {
+    access_log: Option<&'static AccessLog>,
+    heartbeat: Heartbeat,
+    in_flight: Arc<InFlight>,
+    server: String,
+    /// The calls that wait for something of their connection.
+    calls: Mutex<HashMap<u64, Arc<Call>>>,
+    /// The answers that hooks are to be shown.
+    answered: Mutex<Vec<Answered>>,
+    /// True while the worker deals with what the network has brought.
+    busy: AtomicBool,
+}
+
+/// An answer that hooks are to be shown, when no lock is held.
+struct Answered {
+    seen: Seen<'static>,
+    head: Option<ResponseHead>,
+    sent: u64,
+    keep_alive: bool,
+}
+
+impl Shared {
+    fn calls(&self) -> MutexGuard<'_, HashMap<u64, Arc<Call>>> {
+        lock(&self.calls)
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Vec<Answered>> {
+        lock(&self.answered)
+    }
+
+    fn forget(&self, key: u64) {
+        self.calls().remove(&key);
+    }
+
+    /// Writes the log's lines, unless that is done soon anyway.
+    fn flush_unless_busy(&self, log: &AccessLog) {
+        if !self.busy.load(Ordering::Relaxed) {
+            log.flush();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often the worker looks at the network before the loop has its turn:
+/// clients that are quick enough would else keep it from that for good.
+const ROUNDS: u32 = 8;
+
+struct Network {
+    boot: &'static Boot,
+    signals: &'static Signals,
+    reactor: Reactor,
+    shared: Arc<Shared>,
+    events: Vec<Event>,
+    application: Option<Application>,
+    event_loop: Option<Py<PyAny>>,
+    /// When the loop's timer calls next.
+    timer: Option<Instant>,
+    quota: Quota,
+}
+
+impl Network {
+    /// Deals with what the network brings until it brings no more, or the
+    /// loop's other tasks have waited long enough.
+    fn turn(&mut self, worker: &Bound<'_, AsgiWorker>) -> io::Result<()> {
+        let py = worker.py();
+        self.shared.busy.store(true, Ordering::Relaxed);
+        let mut rounds = 0;
+        let result = loop {
+            if let Err(error) = self.reactor.turn(Duration::ZERO, &mut self.events) {
+                break Err(error);
+            }
+            self.take_events(py);
+            if self.reactor.context().fall_asleep() {
+                break Ok(());
+            }
+            rounds += 1;
+            if rounds == ROUNDS {
+                // The loop calls again.
+                self.reactor.context().wake();
+                break Ok(());
+            }
+        };
+        self.shared.busy.store(false, Ordering::Relaxed);
+        let answered = std::mem::take(&mut *self.shared.answered());
+        for it in answered {
+            it.seen.end(None, it.head.as_ref(), it.sent, it.keep_alive);
+        }
+        if let Some(log) = self.shared.access_log {
+            log.flush();
+        }
+        self.set_timer(worker);
+        result
+    }
+
+    fn take_events(&mut self, py: Python<'_>) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Request(exchange) => self.request(py, exchange),
+                Event::Readable(key) | Event::Writable(key) => self.tell_ready(py, key),
+                Event::HungUp(key) => self.hung_up(py, key),
+                Event::Refused(refusal) => self.note_refusal(&refusal),
+            }
+        }
+        self.events = events;
+    }
+
+    fn tell_ready(&self, py: Python<'_>, key: u64) {
+        let call = self.shared.calls().get(&key).cloned();
+        if let Some(call) = call {
+            call.ready(py);
+        }
+    }
+
+    fn hung_up(&self, py: Python<'_>, key: u64) {
+        let grace = self.boot.settings.asgi_disconnect_grace_period;
+        let call = self.shared.calls().get(&key).cloned();
+        let Some(call) = call else { return };
+        call.hung_up(py);
+        if grace == 0 {
+            return call.cancel_if_cut_off(py);
+        }
+        if let Some(event_loop) = &self.event_loop
+            && let Ok(overdue) = Bound::new(py, Overdue(call))
+            && let Err(error) =
+                event_loop.call_method1(py, intern!(py, "call_later"), (grace, overdue))
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn request(&mut self, py: Python<'_>, exchange: Exchange) {
+        let Some(application) = &self.application else {
+            return;
+        };
+        let head = &exchange.head;
+        let handshake = match asks_for_websocket(head) {
+            true => match Handshake::read(head.fields()) {
+                Ok(handshake) => Some(handshake),
+                Err(why) => return self.refuse(exchange, why),
+            },
+            false => None,
+        };
+        self.shared
+            .heartbeat
+            .begin_request(&[head.method(), b" ", head.target()]);
+        let stream = Arc::clone(exchange.stream());
+        let (address, port) = exchange.remote();
+        // One that a proxy has told may have no port.
+        let port = port.or((!address.is_empty()).then_some(0));
+        let client = port.map(|port| (address.to_owned(), port));
+        let server = exchange.client().server.clone();
+        let request = Request {
+            scheme: exchange.scheme(),
+            server: server.as_ref().map(|it| (&*it.host, it.address.port())),
+            client: client.as_ref().map(|(address, port)| (&**address, *port)),
+            tls: stream.tls(),
+        };
+        let key = stream.key();
+        let seen = match self.show(&exchange) {
+            Ok(seen) => seen,
+            Err(error) => {
+                let line = [head.method(), b" ", head.target()].concat();
+                let line = String::from_utf8_lossy(&line);
+                ::log::error!("Error handling request {line}\n{error}");
+                let channel = Box::new(RequestChannel::new(exchange, self.shared.clone(), None));
+                return asgi::fail(channel, Status::SERVER_ERROR);
+            }
+        };
+        let channel = Box::new(RequestChannel::new(exchange, self.shared.clone(), seen));
+        let call = match handshake {
+            Some(handshake) => application.websocket(py, &request, handshake, channel),
+            None => application.http(py, &request, channel),
+        };
+        if !call.is_finished() {
+            self.shared.calls().insert(key, call);
+        }
+        self.quota.count(&self.shared.heartbeat);
+    }
+
+    /// Shows a request to the hooks, if there are any.
+    fn show(&self, exchange: &Exchange) -> PyResult<Option<Seen<'static>>> {
+        if !self.boot.hooks.watch_requests() {
+            return Ok(None);
+        }
+        let (remote_addr, remote_port) = exchange.remote();
+        let request = wsgi::Request {
+            head: &exchange.head,
+            scheme: exchange.scheme(),
+            server: exchange.server(),
+            remote_addr,
+            remote_port,
+            trusted: exchange.client().trusted,
+            extra: &[],
+            id: exchange.id.as_deref(),
+            echo: exchange.id_field(),
+        };
+        Seen::begin(&self.boot.hooks, &request, None).map(Some)
+    }
+
+    /// Writes a request down that the server has answered itself.
+    fn note_refusal(&self, refusal: &Refusal) {
+        if let Some(log) = self.shared.access_log {
+            refusal.log(log);
+        }
+    }
+
+    /// Answers a request that asks for a WebSocket in a way that is none.
+    fn refuse(&self, mut exchange: Exchange, why: websocket::Refusal) {
+        let (status, fields) = match why {
+            websocket::Refusal::Version => (
+                Status::UPGRADE_REQUIRED,
+                &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..],
+            ),
+            websocket::Refusal::Key => (Status::BAD_REQUEST, &[][..]),
+        };
+        let mut refusal = Refusal::of_exchange(&mut exchange);
+        ::log::warn!(
+            "Invalid request from ip={}{}: {why}",
+            exchange.client().address,
+            refusal.note()
+        );
+        let stream = exchange.stream();
+        let page = refusal.answer(stream.rules(), status, &why.to_string(), fields);
+        let _ = stream.write(&mut [IoSlice::new(&page.bytes)]);
+        exchange.finish(false);
+        self.note_refusal(&refusal);
+    }
+
+    /// Has the loop call when the next deadline has come.
+    fn set_timer(&mut self, worker: &Bound<'_, AsgiWorker>) {
+        let Some(deadline) = self.reactor.next_deadline() else {
+            return;
+        };
+        if self.timer.is_some_and(|timer| timer <= deadline) {
+            return;
+        }
+        let Some(event_loop) = &self.event_loop else {
+            return;
+        };
+        self.timer = Some(deadline);
+        let py = worker.py();
+        let delay = deadline
+            .saturating_duration_since(Instant::now())
+            .as_secs_f64();
+        let set = worker
+            .getattr(intern!(py, "timer_turn"))
+            .and_then(|turn| event_loop.call_method1(py, intern!(py, "call_later"), (delay, turn)));
+        if let Err(error) = set {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn websockets(&self) -> Vec<Arc<Call>> {
+        let calls = self.shared.calls();
+        let websockets = calls.values().filter(|call| call.is_websocket());
+        websockets.cloned().collect()
+    }
+}
+
+/// True for a request that is to become a WebSocket. In HTTP/1.0 `Upgrade` means
+/// nothing (RFC 9110 section 7.8), and what comes with a body is not understood:
+/// the body's bytes would pass for frames.
+fn asks_for_websocket(head: &Head) -> bool {
+    head.version() >= Version::Http11
+        && head.framing() == Framing::Length(0)
+        && websocket::is_upgrade(head.method(), head.fields())
+}
+
+/// What the loop's half of the worker calls.
+#[pyclass(unsendable, module = "rgunicorn")]
+struct AsgiWorker {
+    /// Nothing once the worker has ended.
+    network: RefCell<Option<Network>>,
+}
+
+impl AsgiWorker {
+    fn with<T>(&self, act: impl FnOnce(&mut Network) -> T) -> Option<T> {
+        // It is borrowed if an app runs the loop within a callback.
+        let mut network = self.network.try_borrow_mut().ok()?;
+        network.as_mut().map(act)
+    }
+}
+
+#[pymethods]
+impl AsgiWorker {
+    fn stop_descriptor(&self) -> Option<i32> {
+        self.with(|network| network.signals.as_fd().as_raw_fd())
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        self.with(|network| network.reactor.as_fd().as_raw_fd())
+    }
+
+    /// The app has started: requests are taken from now on.
+    fn start(
+        this: &Bound<'_, Self>,
+        app: Bound<'_, PyAny>,
+        event_loop: Bound<'_, PyAny>,
+        state: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let started = this.borrow().with(|network| -> PyResult<()> {
+            let settings = &network.boot.settings;
+            let settings = asgi::Settings {
+                root_path: settings.root_path.clone(),
+                websocket_max_message_size: match settings.websocket_max_message_size {
+                    0 => usize::MAX,
+                    size => size as usize,
+                },
+            };
+            network.application = Some(Application::new(app, &event_loop, state, settings)?);
+            network.event_loop = Some(event_loop.unbind());
+            network.shared.heartbeat.ready();
+            Ok(())
+        });
+        started.transpose().map(drop)
+    }
+
+    fn turn(this: &Bound<'_, Self>) -> PyResult<()> {
+        let worker = this.borrow();
+        let turned = worker.with(|network| network.turn(this));
+        Ok(turned.transpose().map(drop)?)
+    }
+
+    fn timer_turn(this: &Bound<'_, Self>) -> PyResult<()> {
+        this.borrow().with(|network| network.timer = None);
+        Self::turn(this)
+    }
+
+    /// Says that the worker is alive; True if it is to stop, as its master is
+    /// gone.
+    fn beat(&self) -> bool {
+        self.with(|network| network.boot.beat()).unwrap_or(false)
+    }
+
+    /// Asks the clients of WebSockets whether they are there.
+    fn ping(&self, py: Python<'_>) {
+        for call in self
+            .with(|network| network.websockets())
+            .unwrap_or_default()
+        {
+            call.ping(py);
+        }
+    }
+
+    /// Takes no new connections; WebSockets are told to come again.
+    fn stop(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let worker = this.borrow();
+        let stopped = worker.with(|network| {
+            let result = network.reactor.stop(&mut network.events);
+            network.take_events(py);
+            for call in network.websockets() {
+                call.close(py, CloseCode::RESTART, "the server restarts");
+            }
+            result
+        });
+        stopped.transpose()?;
+        Self::turn(this)
+    }
+
+    /// True while there are connections, or calls of the app.
+    fn is_busy(&self) -> bool {
+        let busy = self.with(|network| {
+            let running = network.application.as_ref().map_or(0, Application::running);
+            running > 0 || network.reactor.connections() > 0
+        });
+        busy.unwrap_or(false)
+    }
+
+    /// The app has done what ends a process.
+    fn app_ends_it(&self, why: &str) {
+        self.with(|network| {
+            network
+                .signals
+                .app_ends_worker(&network.boot.heartbeat, why)
+        });
+    }
+
+    fn log(&self, level: &str, text: &str) {
+        log_for_python(level, text);
+    }
+}
+
+/// Ends a call whose client has gone and that does not end by itself.
+#[pyclass(frozen, module = "rgunicorn")]
+struct Overdue(Arc<Call>);
+
+#[pymethods]
+impl Overdue {
+    fn __call__(&self, py: Python<'_>) {
+        self.0.cancel_if_cut_off(py);
+    }
+}

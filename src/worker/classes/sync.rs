@@ -1,0 +1,181 @@
+//! The `sync` worker: the app runs in the reactor's own thread, one request at
+//! a time. While it waits for its client, the network goes on.
+
+use super::life_signs::{LifeSigns, Next, network, pulse, rules};
+use super::wsgi_service::WsgiService;
+use crate::exchange::Exchange;
+use crate::worker::boot::Boot;
+use crate::worker::network::{Event, Reactor, Rules, SocketWaiter, Waiter, poll_for};
+use crate::worker::request::refusal::Refusal;
+use crate::worker::shared::Heartbeat;
+use crate::worker::signals::Signals;
+use crate::wsgi::Application;
+use nix::poll::{PollFd, PollFlags};
+use pyo3::prelude::*;
+use socket2::Socket;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Serves until a signal ends it or the parent is gone.
+///
+/// # Errors
+/// epoll does not work.
+pub fn serve(
+    boot: &'static Boot,
+    application: Arc<Application>,
+    signals: &'static Signals,
+) -> io::Result<()> {
+    let service = WsgiService::new(boot, application, signals);
+    let rules = Rules {
+        one_at_a_time: true,
+        ..rules(boot)
+    };
+    let waiter = Box::new(NetworkWaiter(boot.heartbeat.clone()));
+    let reactor = network(boot, signals, rules, waiter)?;
+    let context = Arc::downgrade(reactor.context());
+    signals.wake_main_thread_by(move || {
+        if let Some(context) = context.upgrade() {
+            context.wake();
+        }
+    });
+    NETWORK.set(Some(Rc::new(RefCell::new(Network {
+        reactor,
+        events: Vec::new(),
+        ready: VecDeque::new(),
+        refused: Vec::new(),
+    }))));
+    boot.heartbeat.ready();
+    let result = Python::attach(|py| run(py, boot, signals, &service));
+    NETWORK.set(None);
+    result
+}
+
+fn run(
+    py: Python<'_>,
+    boot: &'static Boot,
+    signals: &'static Signals,
+    service: &WsgiService,
+) -> io::Result<()> {
+    let mut life = LifeSigns::new(boot, signals);
+    loop {
+        let next = life.next();
+        if next == Next::Stop {
+            with_network(Network::stop)?;
+        }
+        signals.call_handlers(py, &boot.heartbeat);
+        let is_done = life.is_stopping() && with_network(|it| Ok(it.is_done()))?;
+        if is_done || matches!(next, Next::End | Next::Orphaned) {
+            return Ok(());
+        }
+        boot.flush_access_log();
+        py.detach(|| with_network(|network| network.turn(pulse(boot))))?;
+        for refusal in with_network(|network| Ok(mem::take(&mut network.refused)))? {
+            service.note_refusal(&refusal);
+        }
+        // More come in meanwhile, and without an end: signals are looked for in
+        // between.
+        for _ in 0..with_network(|network| Ok(network.ready.len()))? {
+            if life.has_stop() {
+                break;
+            }
+            if let Some(exchange) = with_network(|network| Ok(network.ready.pop_front()))? {
+                boot.heartbeat.beat();
+                service.respond(exchange);
+            }
+        }
+    }
+}
+
+/// The reactor and what it has brought.
+struct Network {
+    reactor: Reactor,
+    events: Vec<Event>,
+    /// Requests that wait for the app.
+    ready: VecDeque<Exchange>,
+    refused: Vec<Refusal>,
+}
+
+thread_local! {
+    /// The network of a worker's main thread.
+    static NETWORK: RefCell<Option<Rc<RefCell<Network>>>> = const { RefCell::new(None) };
+}
+
+fn with_network<T>(act: impl FnOnce(&mut Network) -> io::Result<T>) -> io::Result<T> {
+    let network = NETWORK.with_borrow(Option::clone);
+    act(&mut network
+        .expect("this is the worker's main thread")
+        .borrow_mut())
+}
+
+impl Network {
+    fn turn(&mut self, longest: Duration) -> io::Result<()> {
+        let timeout = if self.ready.is_empty() {
+            longest
+        } else {
+            Duration::ZERO
+        };
+        let result = self.reactor.turn(timeout, &mut self.events);
+        self.sort();
+        result
+    }
+
+    fn stop(&mut self) -> io::Result<()> {
+        let result = self.reactor.stop(&mut self.events);
+        self.sort();
+        result
+    }
+
+    fn sort(&mut self) {
+        for event in self.events.drain(..) {
+            match event {
+                Event::Request(exchange) => self.ready.push_back(exchange),
+                Event::Refused(refusal) => self.refused.push(*refusal),
+                // The app finds out by itself when it reads or writes.
+                Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.ready.is_empty() && self.reactor.connections() == 0
+    }
+}
+
+/// Waits for the app's client, and meanwhile serves the network.
+struct NetworkWaiter(Heartbeat);
+
+impl Waiter for NetworkWaiter {
+    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+        self.0.beat();
+        Python::attach(|py| {
+            py.detach(|| match NETWORK.with_borrow(Option::is_some) {
+                true => with_network(|network| network.wait(socket, ready, longest)),
+                // A thread of the app's own.
+                false => SocketWaiter.wait(socket, ready, longest),
+            })
+        })
+    }
+}
+
+impl Network {
+    fn wait(&mut self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+        let mut longest = longest;
+        if let Some(deadline) = self.reactor.next_deadline() {
+            longest = longest.min(deadline.saturating_duration_since(Instant::now()));
+        }
+        let mut events = [
+            PollFd::new(socket.as_fd(), ready),
+            PollFd::new(self.reactor.as_fd(), PollFlags::POLLIN),
+        ];
+        poll_for(&mut events, longest)?;
+        self.reactor.turn(Duration::ZERO, &mut self.events)?;
+        self.sort();
+        Ok(())
+    }
+}

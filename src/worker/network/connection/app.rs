@@ -1,0 +1,302 @@
+//! The app's half: what the thread that runs the app does with a connection.
+
+use super::phase::{Event, Phase};
+use super::receiving::LOW_WATER;
+use super::{Connection, State, has_sent, with_buffer};
+use crate::exchange::{Client, Detached, ExchangeRules, Stream};
+use crate::http::{self, BodyError, ProxyHeader};
+use crate::net::{ClientCertificate, TlsFacts};
+use crate::worker::network::rules::{HIGH_WATER, deadline_after};
+use nix::poll::PollFlags;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// The longest wait without a sign of life to the master.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+impl Stream for Connection {
+    fn key(&self) -> u64 {
+        self.id.to_bits()
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn rules(&self) -> &ExchangeRules {
+        &self.context.rules.exchange
+    }
+
+    fn proxy_header(&self) -> Option<&ProxyHeader> {
+        self.proxy.get()
+    }
+
+    fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.get()
+    }
+
+    fn tls(&self) -> Option<&TlsFacts> {
+        let facts = || self.lock().io.transport.tls_facts().map(Box::new);
+        self.tls.get_or_init(facts).as_deref()
+    }
+
+    fn read(&self, into: &mut Vec<u8>) -> Result<Option<usize>, BodyError> {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Upgraded => Ok(self.read_upgraded(&mut state, into)?),
+            _ => self.read_body_for_app(&mut state, into),
+        }
+    }
+
+    fn wait_for_body(&self) -> Result<(), BodyError> {
+        self.wait(PollFlags::POLLIN, |state| {
+            Ok(state.io.readable || state.io.broken)
+        })?;
+        let mut state = self.lock();
+        state.io.readable = true;
+        match state.request.body_is_late {
+            true => Err(BodyError::TooSlow),
+            false => Ok(()),
+        }
+    }
+
+    fn expect_body(&self) {
+        let request = &mut self.lock().request;
+        if request.body_deadline.is_none() {
+            request.body_deadline = deadline_after(Some(request.time_left));
+        }
+    }
+
+    fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
+        self.put_out(|state| {
+            state.request.answered = true;
+            self.send(state, parts)
+        })
+    }
+
+    fn write_interim(&self, response: &[u8]) -> io::Result<bool> {
+        // The client is still to be asked for a body that it holds back, and to
+        // be answered.
+        self.put_out(|state| self.send(state, &mut [IoSlice::new(response)]))
+    }
+
+    fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
+        self.put_out(|state| {
+            state.request.answered = true;
+            let io = &mut state.io;
+            let (output, transport) = (&mut io.output, &mut io.transport);
+            output.send_file(transport, &self.socket, file, offset, length)
+        })
+    }
+
+    fn wait_for_room(&self) -> io::Result<()> {
+        self.lock().request.time_left = self.rules().send_timeout.unwrap_or(Duration::MAX);
+        self.wait(PollFlags::POLLOUT, |State { io, request, .. }| {
+            let sent = io.flush(&self.socket)?;
+            has_sent(io, request, self.rules(), sent);
+            Ok(io.output.held() <= LOW_WATER)
+        })?;
+        let mut state = self.lock();
+        state.request.held_back = false;
+        match state.io.broken {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.lock().request.held_back
+    }
+
+    fn may_stay(&self) -> bool {
+        let keeps = self.context.keeps_connections(self.can_move());
+        keeps && !self.context.rules.keep_alive.is_zero()
+    }
+
+    fn has_hung_up(&self) -> bool {
+        self.lock().io.hung_up
+    }
+
+    fn upgrade(&self) {
+        let mut state = self.lock();
+        state.phase.enter(Event::Upgrade, Phase::Upgraded);
+        state.request.body = None;
+    }
+
+    fn detach(&self, for_good: bool) -> io::Result<Detached> {
+        Connection::detach(self, for_good)
+    }
+
+    fn duplicate_socket(&self) -> io::Result<OwnedFd> {
+        Ok(self.socket.try_clone()?.into())
+    }
+
+    fn app_has_closed(&self) {
+        Connection::app_has_closed(self);
+    }
+
+    fn is_detached_for_good(&self) -> bool {
+        Connection::is_detached_for_good(self)
+    }
+
+    fn end_for_app(&self) {
+        Connection::end_for_app(self);
+    }
+
+    fn refuse(&self, response: &[u8]) -> bool {
+        Connection::refuse(self, response)
+    }
+
+    fn finish(&self, keep_alive: bool) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if self.reattach(state).is_err() {
+            state.io.broken = true;
+        }
+        let other = state.phase == Phase::Upgraded || state.was_detached;
+        let body = state.request.body.take();
+        let unread = other || body.is_some_and(|body| !body.has_ended());
+        // Then there may be more to come that is of no use.
+        state.io.readable |= unread;
+        let stays = keep_alive && !unread && !state.io.broken;
+        if state.io.output.is_empty() && stays && !self.context.is_stopping() {
+            self.expect_request(state, Event::Finish);
+            if state.io.readable || state.unparsed {
+                self.context.give_back(self.id);
+            }
+            return;
+        }
+        state.stays = stays;
+        state.phase.enter(Event::Finish, Phase::Flush);
+        state.io.deadline = deadline_after(self.rules().send_timeout);
+        self.context.give_back(self.id);
+    }
+
+    fn abort(&self) {
+        let mut state = self.lock();
+        state.io.broken = true;
+        state.phase.enter(Event::End, Phase::Closed);
+        self.context.give_back(self.id);
+    }
+}
+
+impl Connection {
+    fn read_body_for_app(
+        &self,
+        state: &mut State,
+        into: &mut Vec<u8>,
+    ) -> Result<Option<usize>, BodyError> {
+        loop {
+            let State { io, request, .. } = state;
+            request.feed(&mut io.received)?;
+            let Some(body) = &mut request.body else {
+                return Ok(Some(0));
+            };
+            let taken = body.take(into).map_err(|error| {
+                ::log::error!("A request's body cannot be read from its file: {error}");
+                BodyError::Lost
+            })?;
+            if taken > 0 || body.has_ended() {
+                return Ok(Some(taken));
+            }
+            if io.broken {
+                return Err(BodyError::Client(io::ErrorKind::TimedOut.into()));
+            }
+            if request.body_is_late {
+                return Err(BodyError::TooSlow);
+            }
+            if state.phase == Phase::Detached {
+                // The rest of it is the app's to read.
+                return Err(BodyError::Client(io::ErrorKind::NotConnected.into()));
+            }
+            self.ask_for_body(state)?;
+            let State { io, request, .. } = state;
+            let received = with_buffer(|buffer| {
+                let received = io.receive(&self.socket, buffer)?;
+                let bytes = &buffer[..received.unwrap_or(0)];
+                io.received.extend_from_slice(bytes);
+                io::Result::Ok(received)
+            });
+            match received? {
+                Some(0) => return Err(http::Error::UnexpectedEnd.into()),
+                Some(length) => {
+                    request.stop_clock();
+                    request.time_left = self.rules().add_time(request.time_left, length);
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn read_upgraded(&self, state: &mut State, into: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        let io = &mut state.io;
+        if !io.received.is_empty() {
+            // It came with the request, and its room is not kept.
+            let received = std::mem::take(&mut io.received);
+            into.extend_from_slice(&received);
+            return Ok(Some(received.len()));
+        }
+        if io.broken {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        with_buffer(|buffer| {
+            let received = io.receive(&self.socket, buffer)?;
+            into.extend_from_slice(&buffer[..received.unwrap_or(0)]);
+            Ok(received)
+        })
+    }
+
+    /// Writes, unless that is over, and says whether the app is to wait.
+    fn put_out(&self, put: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<bool> {
+        let mut state = self.lock();
+        self.write_after_app(&mut state)?;
+        if state.io.broken || !state.phase.is_apps() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        put(&mut state).inspect_err(|_| state.io.broken = true)?;
+        if !state.io.output.is_empty() {
+            self.watch_for_room(&mut state)?;
+            let State { io, request, .. } = &mut *state;
+            if io.deadline.is_none() {
+                io.deadline = deadline_after(self.rules().send_timeout);
+            }
+            request.held_back = io.output.held() > HIGH_WATER;
+        }
+        Ok(state.request.held_back)
+    }
+
+    fn wait(
+        &self,
+        ready: PollFlags,
+        mut enough: impl FnMut(&mut State) -> io::Result<bool>,
+    ) -> io::Result<()> {
+        loop {
+            let time_left = {
+                let mut state = self.lock();
+                if state.io.broken || enough(&mut state)? {
+                    return Ok(());
+                }
+                let left = state.request.time_left;
+                if left.is_zero() && ready == PollFlags::POLLIN {
+                    // What the app says to that can still be sent.
+                    state.request.body_is_late = true;
+                    return Ok(());
+                }
+                if left.is_zero() {
+                    state.io.broken = true;
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                left
+            };
+            let begin = Instant::now();
+            let waiter = &self.context.waiter;
+            waiter.wait(&self.socket, ready, time_left.min(LONGEST_WAIT))?;
+            let request = &mut self.lock().request;
+            request.time_left = request.time_left.saturating_sub(begin.elapsed());
+            if ready == PollFlags::POLLIN {
+                return Ok(());
+            }
+        }
+    }
+}

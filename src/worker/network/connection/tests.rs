@@ -1,0 +1,271 @@
+//! Every move of the table, made over a pair of sockets.
+
+use super::phase::{MADE, MOVES};
+use super::*;
+use crate::config::{ProxyProtocol, Settings};
+use crate::exchange::{Exchange, Stream};
+use crate::worker::network::waiter::SocketWaiter;
+use crate::worker::shared::{Heartbeat, MasterWaker};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+use nix::sys::eventfd::EventFd;
+use socket2::{Domain, Type};
+use std::io::{IoSlice, Read, Write};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\n\r\n";
+
+/// A connection, and its client.
+struct Pair {
+    connection: Arc<Connection>,
+    client: Option<Socket>,
+}
+
+fn pair(proxy_protocol: ProxyProtocol) -> Pair {
+    let settings = Settings {
+        proxy_protocol,
+        ..Settings::default()
+    };
+    let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
+    let context = Context::new(
+        Rules::new(&settings, &heartbeat, None),
+        Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
+        Box::new(SocketWaiter),
+        EventFd::new().unwrap(),
+    );
+    let (client, socket) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let id = Id {
+        place: 0,
+        generation: 0,
+    };
+    context
+        .epoll
+        .add(&socket, EpollEvent::new(super::super::context::INTEREST, 0))
+        .unwrap();
+    let peer = Client {
+        ip: None,
+        address: String::new(),
+        port: None,
+        trusted: false,
+        may_proxy: true,
+        server: None,
+    };
+    Pair {
+        connection: Arc::new(Connection::new(id, peer, Arc::new(context), socket)),
+        client: Some(client),
+    }
+}
+
+fn plain() -> Pair {
+    pair(ProxyProtocol::Off)
+}
+
+impl Pair {
+    /// Goes as far as the connection can, as the reactor does after epoll has
+    /// told that there is something to read.
+    fn advance(&self) -> Option<Exchange> {
+        let mut state = self.connection.lock();
+        self.connection.hear(&mut state, true, true, false);
+        match self.connection.advance(&mut state, &mut [0; BLOCK]) {
+            Progress::Request(exchange) => Some(exchange),
+            Progress::Waiting | Progress::Closed => None,
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Option<Exchange> {
+        self.client.as_mut().unwrap().write_all(bytes).unwrap();
+        self.advance()
+    }
+
+    fn request(&mut self, bytes: &[u8]) -> Exchange {
+        self.send(bytes).expect("a request for the app")
+    }
+
+    fn close(&mut self) {
+        self.client = None;
+        assert!(self.advance().is_none());
+        assert_eq!(self.phase(), Phase::Closed);
+    }
+
+    fn phase(&self) -> Phase {
+        self.connection.lock().phase
+    }
+
+    fn answer(&self, length: usize) {
+        let bytes = vec![b'x'; length];
+        let written = self.connection.write(&mut [IoSlice::new(&bytes)]);
+        written.unwrap();
+    }
+}
+
+fn a_proxy_header_comes_first() {
+    let mut pair = pair(ProxyProtocol::Auto);
+    assert_eq!(pair.phase(), Phase::Proxy);
+    let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n";
+    let exchange = pair.request(&[header, GET].concat());
+    assert_eq!(exchange.remote(), ("192.0.2.1", Some(1000)));
+    assert_eq!(pair.phase(), Phase::App);
+    drop(exchange);
+    assert_eq!(pair.phase(), Phase::Closed);
+}
+
+fn a_proxy_header_that_is_none_is_refused() {
+    let mut pair = pair(ProxyProtocol::V1);
+    assert!(pair.send(b"PROXY nonsense\r\n").is_none());
+    // The answer was sent; what else comes is ignored.
+    assert_eq!(pair.phase(), Phase::Linger);
+    pair.close();
+    pair.close();
+}
+
+fn a_connection_may_end_before_its_proxy_header() {
+    pair(ProxyProtocol::Auto).close();
+}
+
+fn a_used_connection_is_taken_over() {
+    for mode in [ProxyProtocol::Auto, ProxyProtocol::Off] {
+        let pair = pair(mode);
+        pair.connection.take_over(&mut pair.connection.lock());
+        assert_eq!(pair.phase(), Phase::Head);
+    }
+}
+
+fn a_connection_may_end_before_its_request() {
+    plain().close();
+}
+
+fn a_head_that_is_none_is_refused() {
+    let mut pair = plain();
+    assert!(pair.send(b"nonsense\r\n\r\n").is_none());
+    assert_eq!(pair.phase(), Phase::Linger);
+    let text = &mut [0; 12];
+    pair.client.as_mut().unwrap().read_exact(text).unwrap();
+    assert_eq!(text, b"HTTP/1.1 400");
+}
+
+fn a_body_is_received_before_the_app_is_called() {
+    let mut pair = plain();
+    assert!(pair.send(POST).is_none());
+    assert_eq!(pair.phase(), Phase::Body);
+    let exchange = pair.request(b"abc");
+    let mut body = Vec::new();
+    assert_eq!(pair.connection.read(&mut body).unwrap(), Some(3));
+    assert_eq!(body, b"abc");
+    pair.answer(10);
+    exchange.finish(true);
+    assert_eq!(pair.phase(), Phase::Head);
+}
+
+fn a_body_that_is_none_is_refused() {
+    let mut pair = plain();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert!(pair.send(head).is_none());
+    assert!(pair.send(b"no length\r\n").is_none());
+    assert_eq!(pair.phase(), Phase::Linger);
+}
+
+fn a_client_resets_the_connection_while_it_sends_its_body() {
+    let mut pair = plain();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    assert!(pair.send(head).is_none());
+    assert_eq!(pair.phase(), Phase::Body);
+    // It has not read the 100, so this is a reset.
+    pair.close();
+}
+
+fn an_upgraded_connection_ends_with_its_request() {
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    pair.connection.upgrade();
+    assert_eq!(pair.phase(), Phase::Upgraded);
+    exchange.finish(true);
+    assert_eq!(pair.phase(), Phase::Flush);
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    pair.connection.upgrade();
+    drop(exchange);
+    assert_eq!(pair.phase(), Phase::Closed);
+}
+
+fn the_app_takes_a_connection_and_gives_it_back() {
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    let detached = pair.connection.detach(false).unwrap();
+    assert!(detached.is_clients);
+    assert_eq!(pair.phase(), Phase::Detached);
+    exchange.finish(true);
+    assert_eq!(pair.phase(), Phase::Flush);
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    pair.connection.detach(true).unwrap();
+    drop(exchange);
+    assert_eq!(pair.phase(), Phase::Closed);
+}
+
+fn a_connection_that_cannot_be_taken_back_ends() {
+    let mut pair = plain();
+    let exchange = pair.request(&[GET, b"more"].concat());
+    assert!(!pair.connection.detach(false).unwrap().is_clients);
+    let end = {
+        let state = pair.connection.lock();
+        let pair = state.detached.as_ref().unwrap().pair.as_ref();
+        pair.unwrap().end.try_clone().unwrap()
+    };
+    let _ = pair
+        .connection
+        .context
+        .relay
+        .forget([&pair.connection.socket, &end]);
+    exchange.finish(true);
+    assert_eq!(pair.phase(), Phase::Flush);
+}
+
+fn an_answer_is_sent_as_the_client_takes_it() {
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    let length = 4 << 20;
+    pair.answer(length);
+    exchange.finish(true);
+    assert_eq!(pair.phase(), Phase::Flush);
+    let (mut left, mut block) = (length, vec![0; BLOCK]);
+    while left > 0 {
+        left -= pair.client.as_mut().unwrap().read(&mut block).unwrap();
+        assert!(pair.advance().is_none());
+    }
+    assert_eq!(pair.phase(), Phase::Head);
+}
+
+fn a_connection_that_does_not_stay_ends_after_its_answer() {
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    pair.answer(10);
+    exchange.finish(false);
+    assert_eq!(pair.phase(), Phase::Flush);
+    let mut state = pair.connection.lock();
+    // Nothing else has come from the client.
+    state.io.readable = false;
+    pair.connection.advance(&mut state, &mut [0; BLOCK]);
+    assert_eq!(state.phase, Phase::Closed);
+}
+
+#[test]
+fn every_move_of_the_table_is_made_and_no_other() {
+    a_proxy_header_comes_first();
+    a_proxy_header_that_is_none_is_refused();
+    a_connection_may_end_before_its_proxy_header();
+    a_used_connection_is_taken_over();
+    a_connection_may_end_before_its_request();
+    a_head_that_is_none_is_refused();
+    a_body_is_received_before_the_app_is_called();
+    a_body_that_is_none_is_refused();
+    a_client_resets_the_connection_while_it_sends_its_body();
+    an_upgraded_connection_ends_with_its_request();
+    the_app_takes_a_connection_and_gives_it_back();
+    a_connection_that_cannot_be_taken_back_ends();
+    an_answer_is_sent_as_the_client_takes_it();
+    a_connection_that_does_not_stay_ends_after_its_answer();
+    let made = MADE.take();
+    for a_move in MOVES {
+        assert!(made.contains(&a_move), "{a_move:?} is not made");
+    }
+}

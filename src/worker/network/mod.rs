@@ -1,0 +1,18 @@
+//! The network of a worker: listeners and connections, whatever its class.
+
+mod connection;
+mod context;
+mod id;
+mod output;
+mod reactor;
+mod registry;
+mod relay;
+mod rules;
+mod timer_wheel;
+mod waiter;
+
+pub use context::Context;
+pub use reactor::{Event, Reactor};
+pub use registry::Registry;
+pub use rules::Rules;
+pub use waiter::{SocketWaiter, Waiter, poll_for};

@@ -1,0 +1,251 @@
+//! What was written to a client and its socket has not taken yet.
+
+use crate::net::Transport;
+use crate::worker::request::spool::Spool;
+use socket2::Socket;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// The bytes between the app and the socket, in their order.
+#[derive(Debug, Default)]
+pub struct Output {
+    queue: VecDeque<Piece>,
+    /// Bytes of memory in the queue; files cost none.
+    held: usize,
+    /// True while the transport has taken more than the socket has.
+    unsent: bool,
+    /// Where bytes are kept that memory has no room for, until all is sent.
+    spool: Option<Spool>,
+}
+
+/// How much of an answer is kept for a client that is slower than the app.
+#[derive(Debug)]
+pub struct BufferLimits {
+    /// Bytes in memory.
+    pub memory: usize,
+    /// Bytes in a file; 0 for no file.
+    pub file: u64,
+    /// The folder of the file; the usual one if there is none.
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes {
+        bytes: Vec<u8>,
+        sent: usize,
+    },
+    File {
+        file: OwnedFd,
+        offset: u64,
+        left: u64,
+    },
+    /// A part of the spool.
+    Spooled {
+        offset: u64,
+        left: u64,
+    },
+}
+
+impl Output {
+    /// True once the socket has taken everything.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.unsent
+    }
+
+    /// Bytes of memory that wait for the socket.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Sends the parts as far as the socket takes them, and keeps the rest: in
+    /// memory, or in a file if memory has no `room` and the file has.
+    pub fn write(
+        &mut self,
+        transport: &mut Transport,
+        socket: &Socket,
+        limits: &BufferLimits,
+        mut parts: &mut [IoSlice<'_>],
+    ) -> io::Result<()> {
+        while self.queue.is_empty() && !parts.is_empty() {
+            match transport.write(socket, parts) {
+                Ok(sent) => IoSlice::advance_slices(&mut parts, sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if !parts.is_empty() {
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.keep(bytes, limits);
+        }
+        self.unsent = transport.has_unsent();
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
+        let fits = self.held + bytes.len() <= limits.memory;
+        let to_file = !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. }));
+        if to_file && let Some(offset) = self.spool(&bytes, limits) {
+            let length = bytes.len() as u64;
+            match self.queue.back_mut() {
+                Some(Piece::Spooled { left, .. }) => *left += length,
+                _ => self.queue.push_back(Piece::Spooled {
+                    offset,
+                    left: length,
+                }),
+            }
+            return;
+        }
+        self.held += bytes.len();
+        self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
+    }
+
+    /// Puts bytes at the end of the file, if it takes all of them, and gives
+    /// where they begin. That it cannot be made or written is no reason to fail:
+    /// the app waits for its client, as it does without a file.
+    fn spool(&mut self, bytes: &[u8], limits: &BufferLimits) -> Option<u64> {
+        let written = self.spool.as_ref().map_or(0, Spool::written);
+        if written + bytes.len() as u64 > limits.file {
+            return None;
+        }
+        if self.spool.is_none() {
+            self.spool = Spool::new(limits.folder.as_deref()).ok();
+        }
+        self.spool.as_mut()?.append(bytes).ok()
+    }
+
+    /// Sends a part of a file after everything else.
+    pub fn send_file(
+        &mut self,
+        transport: &mut Transport,
+        socket: &Socket,
+        file: OwnedFd,
+        offset: u64,
+        left: u64,
+    ) -> io::Result<()> {
+        self.queue.push_back(Piece::File { file, offset, left });
+        self.flush(transport, socket).map(drop)
+    }
+
+    /// Sends what the socket takes now; gives the bytes that went out.
+    pub fn flush(&mut self, transport: &mut Transport, socket: &Socket) -> io::Result<usize> {
+        let result = self.send_queue(transport, socket);
+        self.unsent = transport.has_unsent();
+        result
+    }
+
+    fn send_queue(&mut self, transport: &mut Transport, socket: &Socket) -> io::Result<usize> {
+        let mut total = 0;
+        while let Some(piece) = self.queue.front_mut() {
+            let result = match piece {
+                Piece::Bytes { bytes, sent } => {
+                    transport.write(socket, &[IoSlice::new(&bytes[*sent..])])
+                }
+                Piece::File { file, offset, left } if *left > 0 => {
+                    transport.send_file(socket, file.as_fd(), *offset, *left)
+                }
+                Piece::Spooled { offset, left } => {
+                    let file = self.spool.as_ref().expect("its bytes are in the queue");
+                    transport.send_file(socket, file.as_fd(), *offset, *left)
+                }
+                Piece::File { .. } => Ok(0),
+            };
+            let moved = match result {
+                Ok(moved) => moved,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(error) => return Err(error),
+            };
+            total += moved;
+            let done = match piece {
+                Piece::Bytes { bytes, sent } => {
+                    *sent += moved;
+                    self.held -= moved;
+                    *sent == bytes.len()
+                }
+                // A file that became shorter cannot keep the head's promise.
+                Piece::File { left: 1.., .. } | Piece::Spooled { .. } if moved == 0 => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Piece::File { offset, left, .. } | Piece::Spooled { offset, left } => {
+                    *offset += moved as u64;
+                    *left -= moved as u64;
+                    *left == 0
+                }
+            };
+            if done {
+                self.queue.pop_front();
+            }
+        }
+        // Its bytes take no room on the disk any more.
+        self.spool = None;
+        match transport.flush(socket) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(total),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Type};
+    use std::io::Read;
+
+    const LIMITS: BufferLimits = BufferLimits {
+        memory: 1000,
+        file: 100_000,
+        folder: None,
+    };
+
+    /// Writes blocks of 700 bytes to a client that reads nothing, until
+    /// `enough`; then what it reads.
+    fn written(
+        limits: &BufferLimits,
+        enough: impl Fn(&Output) -> bool,
+    ) -> (Output, Vec<u8>, Vec<u8>) {
+        let (mut client, socket) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (mut output, mut transport) = (Output::default(), Transport::Plain);
+        let mut sent = Vec::new();
+        while !enough(&output) {
+            let block: Vec<u8> = (0..700).map(|it| (it + sent.len()) as u8).collect();
+            let parts = &mut [IoSlice::new(&block)];
+            output
+                .write(&mut transport, &socket, limits, parts)
+                .unwrap();
+            sent.extend(block);
+        }
+        let mut read = vec![0; sent.len()];
+        let mut length = 0;
+        let before = (output.held(), output.spool.is_some());
+        while length < read.len() {
+            length += client.read(&mut read[length..]).unwrap();
+            output.flush(&mut transport, &socket).unwrap();
+        }
+        assert!(output.is_empty() && output.spool.is_none(), "{before:?}");
+        (output, sent, read)
+    }
+
+    #[test]
+    fn what_memory_has_no_room_for_goes_through_a_file_in_its_order() {
+        let (_, sent, read) = written(&LIMITS, |output| {
+            output
+                .spool
+                .as_ref()
+                .is_some_and(|it| it.written() > 50_000)
+        });
+        assert_eq!(sent, read);
+    }
+
+    #[test]
+    fn a_full_file_leaves_the_rest_to_memory() {
+        let (_, sent, read) = written(&LIMITS, |output| output.held() > 3000);
+        assert_eq!(sent, read);
+        assert!(read.len() > 100_000);
+        let none = BufferLimits { file: 0, ..LIMITS };
+        let (_, sent, read) = written(&none, |output| output.held() > 3000);
+        assert_eq!(sent, read);
+    }
+}

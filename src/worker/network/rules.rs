@@ -1,0 +1,177 @@
+//! What a worker accepts of its clients, and how long it waits for them: from
+//! the settings.
+
+use super::output::BufferLimits;
+use crate::config::{HeaderMap, ProxyHeaders, ProxyProtocol, Settings, TrustedPeers};
+use crate::exchange::ExchangeRules;
+use crate::http::{AddressField, Limits, Policy, ProxyMode, SecureSchemeFields, Underscores};
+use crate::net::Tls;
+use crate::worker::shared::Heartbeat;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes of output that a connection holds in memory before the app is to wait.
+pub const HIGH_WATER: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub struct Rules {
+    /// What the master shares with the worker.
+    pub heartbeat: Heartbeat,
+    /// Certificates, if TLS is spoken.
+    pub tls: Option<Arc<Tls>>,
+    pub exchange: ExchangeRules,
+    /// What is accepted of clients.
+    pub untrusted: Policy,
+    /// What is accepted of proxies that are trusted (`forwarded_allow_ips`).
+    pub trusted: Policy,
+    pub trusted_peers: TrustedPeers,
+    /// Peers that may send a PROXY header.
+    pub proxy_peers: TrustedPeers,
+    /// Where trusted peers tell the client's address.
+    pub address_field: Option<AddressField>,
+    /// How long a head may take, from its first byte or from the connection's
+    /// beginning.
+    pub head_timeout: Option<Duration>,
+    /// How long a body may take that is slower than `body_min_rate`.
+    pub body_timeout: Option<Duration>,
+    /// Bytes per second of a body that cost a client none of its time.
+    pub body_min_rate: u32,
+    /// How long a client may take nothing of its answer.
+    pub send_timeout: Option<Duration>,
+    /// The most connections of one address; 0 for any number.
+    pub max_per_client: u32,
+    /// How long the next request on a connection may take to begin; zero for
+    /// one request for each connection (Gunicorn's `keepalive`).
+    pub keep_alive: Duration,
+    /// The same when the worker ends (`keepalive_grace`).
+    pub keep_alive_at_end: Duration,
+    /// Bytes of a body that are held in memory.
+    pub body_in_memory: u64,
+    /// Where longer ones are kept meanwhile (Gunicorn's `tmp_upload_dir`).
+    pub upload_dir: Option<PathBuf>,
+    /// Bytes of a body that are received before the app is called; the app
+    /// itself receives what comes after them.
+    pub body_before_app: u64,
+    /// How much of an answer is kept for a client that is slower than the app.
+    pub buffer: BufferLimits,
+    /// Connections at a time (Gunicorn's `worker_connections`).
+    pub max_connections: usize,
+    /// Requests at a time; 0 for any number.
+    pub max_requests: usize,
+    /// True if the app has one request at a time, and the others wait for it.
+    pub one_at_a_time: bool,
+    /// How many connections are accepted before the others are looked after.
+    pub accepts_at_once: usize,
+}
+
+impl Rules {
+    pub fn new(settings: &Settings, heartbeat: &Heartbeat, tls: Option<&Arc<Tls>>) -> Rules {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let timeout = seconds(settings.timeout);
+        let limit = |time: Duration| (!time.is_zero()).then_some(time);
+        // `timeout` bounds them all, as in Gunicorn.
+        let within = |time: u32| match (limit(timeout), limit(seconds(time))) {
+            (Some(timeout), Some(time)) => Some(timeout.min(time)),
+            (timeout, time) => timeout.or(time),
+        };
+        let untrusted = policy(settings);
+        let trusted = Policy {
+            underscore_fields: settings.forwarder_headers.list().to_vec(),
+            secure_scheme_fields: SecureSchemeFields(settings.secure_scheme_headers.clone()),
+            ..untrusted.clone()
+        };
+        let body_in_memory = u64::from(settings.body_buffer_size);
+        Rules {
+            heartbeat: heartbeat.clone(),
+            exchange: ExchangeRules {
+                request_id: settings.request_id.clone(),
+                id_in_response: settings.request_id_in_response,
+                retry_after: settings.retry_after,
+                encrypted: tls.is_some(),
+                asks_for_certificates: tls.is_some_and(|tls| tls.asks_clients()),
+            },
+            tls: tls.cloned(),
+            untrusted,
+            trusted,
+            trusted_peers: settings.forwarded_allow_ips.clone(),
+            proxy_peers: settings.proxy_allow_ips.clone(),
+            address_field: match settings.proxy_headers {
+                ProxyHeaders::Off => None,
+                ProxyHeaders::XForwardedFor => Some(AddressField::XForwardedFor),
+                ProxyHeaders::Forwarded => Some(AddressField::Forwarded),
+            },
+            head_timeout: within(settings.header_timeout),
+            body_timeout: limit(timeout).filter(|_| settings.body_min_rate > 0),
+            body_min_rate: settings.body_min_rate,
+            send_timeout: within(settings.send_timeout),
+            max_per_client: settings.max_connections_per_client,
+            keep_alive: seconds(settings.keepalive),
+            keep_alive_at_end: seconds(settings.keepalive_grace.min(settings.keepalive))
+                .min(seconds(settings.graceful_timeout) / 2),
+            upload_dir: settings.tmp_upload_dir.clone(),
+            body_in_memory,
+            body_before_app: match body_in_memory {
+                0 => 0,
+                size => size.max(settings.body_spool_size),
+            },
+            buffer: BufferLimits {
+                memory: HIGH_WATER,
+                file: settings.response_buffer_size,
+                folder: settings.tmp_upload_dir.clone(),
+            },
+            max_connections: settings.worker_connections.max(1) as usize,
+            max_requests: settings.limit_concurrency as usize,
+            one_at_a_time: false,
+            accepts_at_once: if settings.workers > 1 { 1 } else { 64 },
+        }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.untrusted.limits
+    }
+
+    /// The time of a client that had `left` and has sent `received` bytes of a
+    /// body since.
+    pub fn add_time(&self, left: Duration, received: usize) -> Duration {
+        let received = u32::try_from(received).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1).saturating_mul(received) / self.body_min_rate.max(1);
+        let more = left.saturating_add(earned);
+        more.min(self.body_timeout.unwrap_or(Duration::MAX))
+    }
+}
+
+/// When `timeout` from now on is over; nothing if there is none.
+pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// What is accepted of clients that are not trusted.
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        limits: Limits::new(
+            settings.limit_request_line,
+            settings.limit_request_fields,
+            settings.limit_request_field_size,
+            settings.limit_request_body,
+        ),
+        proxy: match settings.proxy_protocol {
+            ProxyProtocol::Off => ProxyMode::Off,
+            ProxyProtocol::V1 => ProxyMode::V1,
+            ProxyProtocol::V2 => ProxyMode::V2,
+            ProxyProtocol::Auto => ProxyMode::Auto,
+        },
+        underscores: match settings.header_map {
+            HeaderMap::Drop => Underscores::Drop,
+            HeaderMap::Refuse => Underscores::Refuse,
+            HeaderMap::Dangerous => Underscores::Keep,
+        },
+        underscore_fields: Vec::new(),
+        secure_scheme_fields: SecureSchemeFields::default(),
+        obsolete_folding: settings.permit_obsolete_folding,
+        strip_name_spaces: settings.strip_header_spaces,
+        unconventional_methods: settings.permit_unconventional_http_method,
+        unconventional_versions: settings.permit_unconventional_http_version,
+        casefold_methods: settings.casefold_http_method,
+    }
+}

@@ -1,0 +1,10 @@
+//! What the master and its workers share: memory, descriptors.
+
+pub mod balance;
+pub mod handover;
+pub mod heartbeat;
+mod memory;
+
+pub use balance::WorkerTable;
+pub use handover::Handover;
+pub use heartbeat::{Heartbeat, MasterWaker};
