@@ -1,4 +1,4 @@
-"""The results as tables and pictures in docs/."""
+"""The results as tables and pictures in docs/reference/."""
 
 import datetime
 import html
@@ -6,7 +6,7 @@ import pathlib
 import re
 import statistics
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reference"
 PAGE = DOCS / "benchmarks.md"
 
 OURS, PEER, FLOOR = "#2f6f4f", "#9aa5b1", "#d9b36c"

@@ -88,7 +88,7 @@ def parse_options():
     parser.add_argument("--budget", type=float, default=1500.0, help="seconds after which no run is begun")
     parser.add_argument("--quick", action="store_true", help="32 kept-alive connections, one short round")
     parser.add_argument("--add", action="store_true", help="to the results of the last run")
-    parser.add_argument("--docs", action="store_true", help="write the tables and a picture into docs/")
+    parser.add_argument("--docs", action="store_true", help="write the tables and a picture into docs/reference/")
     options = parser.parse_args()
     if options.quick:
         options.connections, options.rounds, options.seconds = [32], 1, 0.5

@@ -10,7 +10,7 @@
 //! - `get: ...`: the paths that are asked for, `/page` if nothing is said
 //! - `ends`: the server ends by itself
 //! - `differs: ...`: what is expected to be different, in the words of
-//!   `docs/differences.md`; lines that have one of the texts after `only real:` and
+//!   `docs/reference/differences.md`; lines that have one of the texts after `only real:` and
 //!   `only ours:` belong to it
 
 use std::fs;
@@ -156,7 +156,7 @@ impl Habit {
                 "get" => habit.get = words(value),
                 "ends" => habit.ends = true,
                 "differs" => {
-                    let known = include_str!("../../docs/differences.md");
+                    let known = include_str!("../../docs/reference/differences.md");
                     assert!(known.contains(value), "{value}");
                 }
                 "only real" => habit.only.push((Server::Real, value.to_owned())),

@@ -44,7 +44,7 @@ fn preloaded_workers_share_a_django_site() {
         .run()
         .expect_success();
     // Django loads a good part of itself with the first request; it is made
-    // here while the master loads the site (docs/deployment.md).
+    // here while the master loads the site (docs/guide/deployment.md).
     let warm = "from mysite.wsgi import application\n\
                 from django.db import connections\n\
                 from django.test import Client\n\

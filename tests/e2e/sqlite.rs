@@ -258,7 +258,7 @@ except sqlite3.OperationalError as error:
     );
 }
 
-/// The one thing that Debian's can do and ours cannot (docs/python.md).
+/// The one thing that Debian's can do and ours cannot (docs/guide/python.md).
 #[test]
 fn update_and_delete_take_no_limit() {
     let script = r#"
