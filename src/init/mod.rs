@@ -2,33 +2,16 @@
 
 mod files;
 mod name;
+mod options;
 mod template;
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
 
-/// The options of `rgunicorn init`.
-#[derive(Args, Clone, Debug, PartialEq)]
-pub struct Options {
-    /// What the project is made with
-    #[arg(value_enum, default_value = "wsgi")]
-    pub kind: Kind,
-    /// The folder to make it in
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
-}
-
-/// What a project is made with.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum Kind {
-    Flask,
-    Django,
-    Fastapi,
-    Wsgi,
-}
+pub use options::Options;
+use options::ProjectKind;
 
 /// Makes the project, and says what comes next.
 ///
@@ -62,7 +45,7 @@ fn next(options: &Options) -> Vec<String> {
         let folder = shlex::try_quote(&folder).unwrap_or_default();
         commands.push(format!("cd {folder}"));
     }
-    if options.kind != Kind::Wsgi {
+    if options.kind != ProjectKind::Wsgi {
         commands.push("rgunicorn python -m venv .venv".to_owned());
         commands.push(".venv/bin/pip install -r requirements.txt".to_owned());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use include_dir::{Dir, include_dir};
 
-use super::Kind;
+use super::options::ProjectKind;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/init/templates");
 
@@ -13,12 +13,12 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/init/templates
 const PLACEHOLDER: &str = "my-site";
 
 /// The texts of a project's files by their paths in its folder.
-pub fn project(kind: Kind, name: &str) -> BTreeMap<String, String> {
+pub fn project(kind: ProjectKind, name: &str) -> BTreeMap<String, String> {
     let own = match kind {
-        Kind::Flask => "flask",
-        Kind::Django => "django",
-        Kind::Fastapi => "fastapi",
-        Kind::Wsgi => "wsgi",
+        ProjectKind::Flask => "flask",
+        ProjectKind::Django => "django",
+        ProjectKind::Fastapi => "fastapi",
+        ProjectKind::Wsgi => "wsgi",
     };
     let mut files = BTreeMap::new();
     for template in ["common", own] {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_name_is_everywhere() {
-        for kind in Kind::value_variants() {
+        for kind in ProjectKind::value_variants() {
             let files = project(*kind, "shop");
             assert!(files.contains_key("deploy/shop.service"));
             for (path, text) in files {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_two_lists_of_dependencies_are_the_same() {
-        for kind in Kind::value_variants() {
+        for kind in ProjectKind::value_variants() {
             let files = project(*kind, "shop");
             let about: toml::Table = files["pyproject.toml"].parse().unwrap();
             let listed = about["project"]["dependencies"].as_array().unwrap();
