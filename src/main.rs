@@ -62,7 +62,11 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
             return be_python(Draft::default(), &asked.arguments);
         }
         // Its parent may end before it.
-        let _in_use = asked.environment.app.as_deref().and_then(pack::hold);
+        let _in_use = asked
+            .environment
+            .app
+            .as_deref()
+            .and_then(pack::lock_unpacked);
         return Ok(exit_code(python::run(&asked.arguments, asked.environment)));
     }
     let command = match cli::parse(line.iter().skip(1).cloned(), variable) {
@@ -75,7 +79,7 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
         Command::Licenses => print_licenses(),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
         Command::Pack(options) => done(pack::make::pack(options)),
-        Command::Unpack { file, folder } => done(pack::give_back(&file, &folder)),
+        Command::Unpack { file, folder } => done(pack::unpack_to_folder(&file, &folder)),
         Command::Inspect(options) => done(pack::inspect::inspect(&options)),
         Command::Init(options) => done(init::init(&options)),
     }

@@ -183,11 +183,11 @@ fn fill_in(
     if is_whole(&folder) {
         return Ok(folder);
     }
-    half_done(&place.join(format!(".{name}")), |half_done| {
-        private_folder(half_done)?;
-        fill(half_done)?;
+    in_unfinished_folder(&place.join(format!(".{name}")), |unfinished| {
+        private_folder(unfinished)?;
+        fill(unfinished)?;
         remove(&folder)?;
-        fs::rename(half_done, &folder)
+        fs::rename(unfinished, &folder)
     })?;
     Ok(folder)
 }
@@ -195,7 +195,7 @@ fn fill_in(
 /// Works in a folder that nobody looks at, and that is gone afterwards. Only one
 /// process at a time may do so: what is there already is from one that was
 /// killed.
-pub fn half_done<T, E: From<io::Error>>(
+pub fn in_unfinished_folder<T, E: From<io::Error>>(
     folder: &Path,
     work: impl FnOnce(&Path) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -212,6 +212,11 @@ pub fn remove(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     }
+}
+
+/// Bytes as hexadecimal digits, two for each.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 /// What is wrong with what follows an executable.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum AppendedFault {
     #[error("it cannot be read ({0}); check its permissions")]
     Unreadable(#[from] io::Error),
     #[error("what follows the program in it is no whole archive; copy it again, or pack it again")]
@@ -23,18 +23,11 @@ pub enum Fault {
 
 /// Where the program ends in an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct ProgramEnd {
     /// Bytes of the program itself.
     pub program: u64,
     /// Bytes of the file, with what follows the program.
     pub file: u64,
-}
-
-impl End {
-    /// Whether nothing follows the program.
-    pub fn is_bare(self) -> bool {
-        self.program == self.file
-    }
 }
 
 /// Finds the end of the program; nothing when the file is no ELF file for
@@ -42,7 +35,7 @@ impl End {
 ///
 /// # Errors
 /// It is one, and not whole.
-pub fn end_of_program(file: &mut (impl Read + Seek)) -> Result<Option<End>, Fault> {
+pub fn end_of_program(file: &mut (impl Read + Seek)) -> Result<Option<ProgramEnd>, AppendedFault> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(header) = read_at::<HEADER>(file, 0, length)? else {
         return Ok(None);
@@ -55,44 +48,43 @@ pub fn end_of_program(file: &mut (impl Read + Seek)) -> Result<Option<End>, Faul
     let (segment_size, segment_count) = (short(54), short(56));
     let (section_size, section_count) = (short(58), short(60));
     if segment_size != SEGMENT as u64 {
-        return Err(Fault::Short);
+        return Err(AppendedFault::Short);
     }
     let mut end = table_end(sections, section_size, section_count)?;
     end = end.max(table_end(segments, segment_size, segment_count)?);
     for nth in 0..segment_count {
         let place = segments + nth * segment_size;
-        let segment = read_at::<SEGMENT>(file, place, length)?.ok_or(Fault::Short)?;
+        let segment = read_at::<SEGMENT>(file, place, length)?.ok_or(AppendedFault::Short)?;
         let (start, size) = (number(&segment, 8), number(&segment, 32));
-        end = end.max(start.checked_add(size).ok_or(Fault::Short)?);
+        end = end.max(start.checked_add(size).ok_or(AppendedFault::Short)?);
     }
     if end > length {
-        return Err(Fault::Short);
+        return Err(AppendedFault::Short);
     }
-    Ok(Some(End {
+    Ok(Some(ProgramEnd {
         program: end,
         file: length,
     }))
 }
 
-/// Where the zip behind a program begins; nothing when none follows, or the file
-/// is no executable.
+/// Whether a zip follows the program; false if nothing does.
 ///
 /// # Errors
 /// Something follows that is not exactly one whole zip.
-pub fn locate(file: &mut (impl Read + Seek)) -> Result<Option<u64>, Fault> {
-    let Some(end) = end_of_program(file)? else {
-        return Ok(None);
-    };
-    if end.is_bare() {
-        return Ok(None);
+pub fn is_followed_by_zip(
+    file: &mut (impl Read + Seek),
+    end: ProgramEnd,
+) -> Result<bool, AppendedFault> {
+    if end.program == end.file {
+        return Ok(false);
     }
     let record = end.file.checked_sub(END_RECORD as u64);
     let place = record.filter(|place| *place >= end.program);
-    let place = place.ok_or(Fault::NotWhole)?;
-    let record = read_at::<END_RECORD>(file, place, end.file)?.ok_or(Fault::NotWhole)?;
+    let place = place.ok_or(AppendedFault::NotWhole)?;
+    let record = read_at::<END_RECORD>(file, place, end.file)?.ok_or(AppendedFault::NotWhole)?;
     // Ours has no comment, and so the record is the last of the file.
     if !record.starts_with(b"PK\x05\x06") || record[20..] != [0, 0] {
-        return Err(Fault::NotWhole);
+        return Err(AppendedFault::NotWhole);
     }
     let (size, start) = (four_bytes(&record, 12), four_bytes(&record, 16));
     let is_large = size == u64::from(u32::MAX);
@@ -103,12 +95,12 @@ pub fn locate(file: &mut (impl Read + Seek)) -> Result<Option<u64>, Fault> {
             read_at(file, directory_end, end.file)? == Some(*b"PK\x06\x06")
         }
     };
-    let entry = read_at::<ENTRY>(file, start, place)?.ok_or(Fault::NotWhole)?;
+    let entry = read_at::<ENTRY>(file, start, place)?.ok_or(AppendedFault::NotWhole)?;
     let is_first = entry.starts_with(b"PK\x01\x02") && four_bytes(&entry, 42) == end.program;
     if !is_last || !is_first {
-        return Err(Fault::NotAlone);
+        return Err(AppendedFault::NotAlone);
     }
-    Ok(Some(end.program))
+    Ok(true)
 }
 
 /// Bytes of an ELF file's header.
@@ -125,8 +117,8 @@ const ENTRY: usize = 46;
 /// ELF, 64 bits, little-endian.
 const MAGIC: &[u8] = b"\x7fELF\x02\x01";
 
-fn table_end(start: u64, size: u64, count: u64) -> Result<u64, Fault> {
-    start.checked_add(size * count).ok_or(Fault::Short)
+fn table_end(start: u64, size: u64, count: u64) -> Result<u64, AppendedFault> {
+    start.checked_add(size * count).ok_or(AppendedFault::Short)
 }
 
 fn number(bytes: &[u8], at: usize) -> u64 {
@@ -188,7 +180,12 @@ mod tests {
     }
 
     fn located(bytes: &[u8]) -> Result<Option<u64>, String> {
-        locate(&mut Cursor::new(bytes)).map_err(|fault| fault.to_string())
+        let mut file = Cursor::new(bytes);
+        let Some(end) = end_of_program(&mut file).map_err(|fault| fault.to_string())? else {
+            return Ok(None);
+        };
+        let found = is_followed_by_zip(&mut file, end).map_err(|fault| fault.to_string())?;
+        Ok(found.then_some(end.program))
     }
 
     #[test]

@@ -28,17 +28,18 @@ use super::check::Archive;
 use super::error::{Failure, Problem};
 use super::extract;
 use super::manifest::Manifest;
-use super::mend::mend;
+use super::repair::repair;
+use super::walk::{self, Links};
 use crate::cache::{self, Readers, private_folder, remove};
 
-const HALF_DONE: &str = ".unpacking";
+const UNFINISHED: &str = ".unpacking";
 const SITE: &str = "site";
 const UNPACKED: &str = "unpacked";
 const ORIGIN: &str = "origin";
 
 /// An unpacked app, protected from being pruned while this value lives.
 #[derive(Debug)]
-pub struct Folder {
+pub struct UnpackedSite {
     path: PathBuf,
     /// What the log should know of this start's work on the cache.
     notes: Vec<String>,
@@ -46,7 +47,7 @@ pub struct Folder {
     _in_use: File,
 }
 
-impl Folder {
+impl UnpackedSite {
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -68,7 +69,7 @@ impl Folder {
     }
 
     /// `None` when there is no such folder, or it is just being pruned.
-    fn hold(entry: &Path) -> Option<Self> {
+    fn lock(entry: &Path) -> Option<Self> {
         let in_use = File::open(entry).ok()?;
         in_use.try_lock_shared().ok()?;
         // It may have been pruned between the two lines above.
@@ -85,11 +86,11 @@ impl Folder {
 
 /// Protects the unpacked app whose folder this is from being pruned while the
 /// value lives; none when it is not the folder of one.
-pub fn hold(site: &Path) -> Option<Folder> {
+pub fn lock_unpacked(site: &Path) -> Option<UnpackedSite> {
     if site.file_name() != Some(OsStr::new(SITE)) {
         return None;
     }
-    Folder::hold(site.parent()?)
+    UnpackedSite::lock(site.parent()?)
 }
 
 /// Which file on the disk an unpacked app came from.
@@ -175,7 +176,7 @@ impl Origin {
 /// folder that it was unpacked to, and a child of it that is given the server's
 /// words, a relative path among them, takes that for the folder they are meant
 /// from.
-pub(super) fn repeated_by_a_child(path: &Path) -> Option<PathBuf> {
+pub(super) fn origin_of_relative_path(path: &Path) -> Option<PathBuf> {
     let sites = path
         .ancestors()
         .filter(|it| it.file_name() == Some(SITE.as_ref()));
@@ -232,12 +233,12 @@ impl Place {
 
     /// What was unpacked from exactly this file, without reading the file;
     /// nothing if some of it is missing.
-    pub(super) fn find(&self, origin: &Origin) -> Option<Folder> {
+    pub(super) fn find(&self, origin: &Origin) -> Option<UnpackedSite> {
         let recorded = |entry: &PathBuf| {
             Origin::read(entry).is_some_and(|old| old.is_settled() && old.is_same_file(origin))
         };
         let entry = self.entries().find(recorded)?;
-        let folder = Folder::hold(&entry)?;
+        let folder = UnpackedSite::lock(&entry)?;
         let is_whole = Manifest::read(&entry)?.is_whole(&folder.path);
         is_whole.then_some(folder)
     }
@@ -252,20 +253,20 @@ impl Place {
         origin: &Origin,
         archive: &mut Archive<'_>,
         unchanged: impl FnOnce() -> Result<(), Problem>,
-    ) -> Result<Folder, Failure> {
+    ) -> Result<UnpackedSite, Failure> {
         let lock = File::open(&self.path)?;
         lock.lock()?;
         let entry = self.path.join(hash);
-        let mended = if entry.is_dir() {
-            self.mend(&entry, archive, unchanged)?
+        let repaired = if entry.is_dir() {
+            self.repair(&entry, archive, unchanged)?
         } else {
             self.fill(&entry, archive, unchanged)?;
             None
         };
-        let mut folder = Folder::hold(&entry)
+        let mut folder = UnpackedSite::lock(&entry)
             .ok_or_else(|| io::Error::other(format!("{} cannot be locked", entry.display())))?;
         origin.write(&entry)?;
-        folder.notes.extend(mended);
+        folder.notes.extend(repaired);
         folder.notes.extend(self.prune());
         Ok(folder)
     }
@@ -277,23 +278,23 @@ impl Place {
         archive: &mut Archive<'_>,
         unchanged: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<(), Failure> {
-        self.half_done(|half_done| {
-            let site = half_done.join(SITE);
+        self.in_unfinished_folder(|unfinished| {
+            let site = unfinished.join(SITE);
             private_folder(&site)?;
             extract::into(&site, archive, |_| true)?;
-            extract::keep_compiled(archive, &site)?;
+            extract::keep_compiled_valid(archive, &site)?;
             unchanged().map_err(Failure::Archive)?;
-            Manifest::of(&archive.entries).write(half_done)?;
-            let unpacked = File::create(half_done.join(UNPACKED))?;
+            Manifest::of(&archive.entries).write(unfinished)?;
+            let unpacked = File::create(unfinished.join(UNPACKED))?;
             // After a power cut the folder must not be found complete with
             // its files still empty.
             syncfs(&unpacked).map_err(io::Error::from)?;
-            Ok(fs::rename(half_done, entry)?)
+            Ok(fs::rename(unfinished, entry)?)
         })
     }
 
     /// Puts back what is missing or was cut. Gives a sentence about it.
-    fn mend(
+    fn repair(
         &self,
         entry: &Path,
         archive: &mut Archive<'_>,
@@ -310,17 +311,17 @@ impl Place {
             return Ok(None);
         }
         let is_ours = matches!(written_since(entry), Ok(None));
-        let mended = self.half_done(|half_done| {
-            private_folder(half_done)?;
-            mend(&site, half_done, &mut manifest, archive, unchanged)
+        let repaired = self.in_unfinished_folder(|unfinished| {
+            private_folder(unfinished)?;
+            repair(&site, unfinished, &mut manifest, archive, unchanged)
         })?;
         manifest.write(entry)?;
         if is_ours {
             // What was put back is not the app's either.
             File::create(entry.join(UNPACKED))?.set_modified(SystemTime::now())?;
         }
-        Ok(mended.first().map(|first| {
-            let more = match mended.len() {
+        Ok(repaired.first().map(|first| {
+            let more = match repaired.len() {
                 1 => String::new(),
                 count => format!(" and {} more", count - 1),
             };
@@ -333,8 +334,11 @@ impl Place {
     }
 
     /// Works in a folder of its own, which nobody looks at. The place is locked.
-    fn half_done<T>(&self, work: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
-        cache::half_done(&self.path.join(HALF_DONE), work)
+    fn in_unfinished_folder<T>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        cache::in_unfinished_folder(&self.path.join(UNFINISHED), work)
     }
 
     /// Removes what came from archives that were replaced or deleted since,
@@ -371,7 +375,7 @@ impl Place {
     /// Removes an entry under another name: a start that is killed meanwhile must not
     /// leave a part of it that looks like an app which has written.
     fn remove(&self, entry: &Path) -> io::Result<()> {
-        let name = self.path.join(HALF_DONE);
+        let name = self.path.join(UNFINISHED);
         remove(&name)?;
         fs::rename(entry, &name)?;
         remove(&name)
@@ -396,21 +400,14 @@ fn written_since(entry: &Path) -> io::Result<Option<PathBuf>> {
         Err(error) => return Err(error),
     };
     let site = entry.join(SITE);
-    let mut folders = if site.is_dir() {
-        vec![site]
-    } else {
-        Vec::new()
-    };
-    while let Some(folder) = folders.pop() {
-        for file in fs::read_dir(folder)? {
-            let file = file?;
-            if !file.file_type()?.is_dir() {
-                if changed(&file.metadata()?) > unpacked {
-                    return Ok(Some(file.path()));
-                }
-            } else if file.file_name() != OsStr::new("__pycache__") {
-                folders.push(file.path());
-            }
+    if !site.is_dir() {
+        return Ok(None);
+    }
+    let is_compiled = |file: &Path| file.components().any(|it| it.as_os_str() == "__pycache__");
+    let inside = |file: &Path| file.strip_prefix(&site).is_ok_and(|it| !is_compiled(it));
+    for file in walk::files(&site, Links::Kept)? {
+        if inside(&file) && changed(&fs::symlink_metadata(&file)?) > unpacked {
+            return Ok(Some(file));
         }
     }
     Ok(None)

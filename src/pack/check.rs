@@ -3,15 +3,17 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use time::{Date, Month, UtcDateTime};
 use zip::read::ZipFile;
 use zip::{CompressionMethod, ExtraField, ZipArchive};
 
-use super::appended;
-use super::error::{Fault, Problem};
+use super::appended::AppendedFault;
+use super::error::{EntryFault, Error, Problem};
 use super::label;
+use super::locate::archive_start;
 use crate::python::zip_names;
 
 /// A site with a large framework has some 10 000 files.
@@ -79,12 +81,12 @@ impl<'f> Archive<'f> {
         check_paths_agree(&entries)?;
         extents.sort_unstable();
         if extents.first().is_some_and(|(first, ..)| *first < start) {
-            return Err(appended::Fault::NotAlone.into());
+            return Err(AppendedFault::NotAlone.into());
         }
         for pair in extents.windows(2) {
             if pair[1].0 < pair[0].1 {
                 let raw = zip.by_index_raw(pair[1].2).map_err(not_a_zip)?;
-                return Err(Fault::Overlap.of(zip_names::name(&raw)));
+                return Err(EntryFault::Overlap.of(zip_names::name(&raw)));
             }
         }
         check_total(packed, &entries)?;
@@ -111,6 +113,15 @@ impl<'f> Archive<'f> {
     }
 }
 
+/// Checks that a pack which was just written, and will be at `path`, can be served.
+///
+/// # Errors
+/// One sentence that names the entry and the mend.
+pub(super) fn check_pack(path: &Path, file: &File) -> Result<(), Error> {
+    let opened = archive_start(path, file).and_then(|start| Archive::open(file, start));
+    opened.map(drop).map_err(|problem| problem.of(path))
+}
+
 /// The zip library keeps one of several entries of the same name; which one
 /// counts would be anybody's guess, so read the directory ourselves (APPNOTE
 /// 4.3.12) and count.
@@ -124,7 +135,7 @@ where
     let mut names: Vec<_> = names;
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Fault::Twice.of(&String::from_utf8_lossy(&pair[0])));
+        return Err(EntryFault::Twice.of(&String::from_utf8_lossy(&pair[0])));
     }
     if count != zip.len() {
         return Err(Problem::NotAZip(format!(
@@ -170,21 +181,21 @@ fn check_entry<R: Read>(index: usize, raw: &ZipFile<'_, R>) -> Result<Option<Ent
     let mode = raw.unix_mode().unwrap_or(0);
     match mode & S_IFMT {
         0 | S_IFREG | S_IFDIR => {}
-        S_IFLNK => return Err(Fault::Link.of(name)),
-        _ => return Err(Fault::Special.of(name)),
+        S_IFLNK => return Err(EntryFault::Link.of(name)),
+        _ => return Err(EntryFault::Special.of(name)),
     }
     if raw.encrypted() {
-        return Err(Fault::Encrypted.of(name));
+        return Err(EntryFault::Encrypted.of(name));
     }
     match raw.compression() {
         CompressionMethod::Stored | CompressionMethod::Deflated => {}
-        other => return Err(Fault::Compression(other.to_string()).of(name)),
+        other => return Err(EntryFault::Compression(other.to_string()).of(name)),
     }
     if path.is_empty() {
         if raw.is_dir() {
             return Ok(None);
         }
-        return Err(Fault::Nameless.of(name));
+        return Err(EntryFault::Nameless.of(name));
     }
     Ok(Some(Entry {
         index,
@@ -197,32 +208,32 @@ fn check_entry<R: Read>(index: usize, raw: &ZipFile<'_, R>) -> Result<Option<Ent
 }
 
 /// The path that an entry's name stands for, below the archive's root.
-fn clean_path(name: &str) -> Result<String, Fault> {
+fn clean_path(name: &str) -> Result<String, EntryFault> {
     if name.is_empty() {
-        return Err(Fault::Nameless);
+        return Err(EntryFault::Nameless);
     }
     if name.contains('\0') {
-        return Err(Fault::Nul);
+        return Err(EntryFault::Nul);
     }
     if name.contains('\\') {
-        return Err(Fault::Backslash);
+        return Err(EntryFault::Backslash);
     }
     let drive = matches!(name.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
     if name.starts_with('/') || drive {
-        return Err(Fault::Absolute);
+        return Err(EntryFault::Absolute);
     }
     let mut parts = Vec::new();
     for part in name.split('/') {
         match part {
             "" | "." => {}
-            ".." => return Err(Fault::ClimbsOut),
-            _ if part.len() > MAX_NAME => return Err(Fault::LongName),
+            ".." => return Err(EntryFault::ClimbsOut),
+            _ if part.len() > MAX_NAME => return Err(EntryFault::LongName),
             _ => parts.push(part),
         }
     }
     let path = parts.join("/");
     if path.len() > MAX_PATH {
-        return Err(Fault::LongName);
+        return Err(EntryFault::LongName);
     }
     Ok(path)
 }
@@ -234,13 +245,13 @@ fn check_paths_agree(entries: &[Entry]) -> Result<(), Problem> {
         if first.path == second.path {
             return match (first.is_dir, second.is_dir) {
                 (true, true) => continue,
-                (false, false) => Err(Fault::Twice.of(&second.path)),
-                _ => Err(Fault::FileAndFolder.of(&first.path)),
+                (false, false) => Err(EntryFault::Twice.of(&second.path)),
+                _ => Err(EntryFault::FileAndFolder.of(&first.path)),
             };
         }
         let inside = second.path.strip_prefix(&first.path);
         if !first.is_dir && inside.is_some_and(|rest| rest.starts_with('/')) {
-            return Err(Fault::FileAndFolder.of(&first.path));
+            return Err(EntryFault::FileAndFolder.of(&first.path));
         }
     }
     Ok(())

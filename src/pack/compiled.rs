@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Does so for the file at `path`, if it is a compiled module.
-pub(super) fn keep_valid(path: &Path) -> io::Result<()> {
+pub(super) fn match_source_time(path: &Path) -> io::Result<()> {
     let Some(source) = source_of(path) else {
         return Ok(());
     };
@@ -30,7 +30,8 @@ pub(super) fn keep_valid(path: &Path) -> io::Result<()> {
     };
     let meta = source.metadata()?;
     let is_another = meta.mtime() != i64::from(time);
-    if is_another && meta.len() == u64::from(size) && is_form_of(meta.mtime(), time.into()) {
+    if is_another && meta.len() == u64::from(size) && may_be_archived_as(meta.mtime(), time.into())
+    {
         source.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(time.into()))?;
     }
     Ok(())
@@ -50,7 +51,7 @@ fn source_of(path: &Path) -> Option<PathBuf> {
 
 /// Whether the archive's time, read as if it were UTC, may be this one. Time
 /// zones differ from it by quarters of an hour, up to fourteen.
-fn is_form_of(archived: i64, time: i64) -> bool {
+fn may_be_archived_as(archived: i64, time: i64) -> bool {
     const QUARTER: i64 = 15 * 60;
     const FARTHEST: i64 = 14 * 60 * 60;
     let lost = time - archived;
@@ -65,12 +66,12 @@ mod tests {
 
     #[test]
     fn what_the_form_loses_is_given_back() {
-        assert!(is_form_of(1000, 1001));
-        assert!(is_form_of(8200, 1001));
-        assert!(is_form_of(1000, 8200));
-        assert!(!is_form_of(1000, 1002));
-        assert!(!is_form_of(1000, 999));
-        assert!(!is_form_of(1000, 1000 + 15 * 60 * 60));
+        assert!(may_be_archived_as(1000, 1001));
+        assert!(may_be_archived_as(8200, 1001));
+        assert!(may_be_archived_as(1000, 8200));
+        assert!(!may_be_archived_as(1000, 1002));
+        assert!(!may_be_archived_as(1000, 999));
+        assert!(!may_be_archived_as(1000, 1000 + 15 * 60 * 60));
     }
 
     #[test]
@@ -86,9 +87,9 @@ mod tests {
             file.set_modified(archived).unwrap();
             let header = [0, flags, 1001, size].map(u32::to_le_bytes).concat();
             fs::write(&compiled, header).unwrap();
-            keep_valid(&compiled).unwrap();
+            match_source_time(&compiled).unwrap();
             assert_eq!(fs::metadata(&source).unwrap().mtime(), kept);
         }
-        keep_valid(&folder.path().join("other.pyc")).unwrap();
+        match_source_time(&folder.path().join("other.pyc")).unwrap();
     }
 }

@@ -1,16 +1,16 @@
 //! What can be wrong with an app's archive, each as one sentence with its mend.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::appended;
+use super::appended::AppendedFault;
 
 /// Why an archive cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("Cannot use {}: {problem}.", zip.display())]
 pub struct Error {
-    pub(super) zip: PathBuf,
-    pub(super) problem: Problem,
+    zip: PathBuf,
+    problem: Problem,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub(super) enum Problem {
     #[error("it is not a whole zip archive ({0}); build or copy it again")]
     NotAZip(String),
     #[error(transparent)]
-    Appended(#[from] appended::Fault),
+    Appended(#[from] AppendedFault),
     #[error("it is a program without a site in it; make one that has it by 'rgunicorn pack'")]
     Bare,
     #[error(
@@ -45,12 +45,12 @@ pub(super) enum Problem {
     )]
     TooManyEntries { count: usize, limit: usize },
     #[error("its entry {name:?} {fault}")]
-    Entry { name: String, fault: Fault },
+    Entry { name: String, fault: EntryFault },
 }
 
 /// What is wrong with one entry.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum EntryFault {
     #[error("has no name; build the zip again")]
     Nameless,
     #[error("climbs out of the archive; give it a path below the app's folder")]
@@ -85,7 +85,18 @@ pub(super) enum Fault {
     Damaged(String),
 }
 
-impl Fault {
+impl Problem {
+    /// The problem as an error about the file at `path`.
+    pub(super) fn of(self, path: &Path) -> Error {
+        Error {
+            zip: path.to_owned(),
+            problem: self,
+        }
+    }
+}
+
+impl EntryFault {
+    /// The fault as a problem of the archive, in the entry of this name.
     pub(super) fn of(self, name: &str) -> Problem {
         Problem::Entry {
             name: name.to_owned(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::check::{Archive, Entry};
 use super::compiled;
-use super::error::{Failure, Fault, Problem};
+use super::error::{EntryFault, Failure, Problem};
 use super::interrupt;
 
 /// Writes those entries that are `wanted` below `folder`, which exists and is
@@ -23,7 +23,7 @@ pub(super) fn into(
     let Archive { zip, entries } = archive;
     let mut buffer = vec![0; 128 << 10];
     for entry in entries.iter().filter(|entry| wanted(entry)) {
-        let _held = interrupt::hold();
+        let _blocked = interrupt::block();
         let path = folder.join(&entry.path);
         if entry.is_dir {
             make_dirs(&path)?;
@@ -43,11 +43,11 @@ pub(super) fn into(
 
 /// Lets the compiled modules among the entries, all of which are below
 /// `folder`, be valid.
-pub(super) fn keep_compiled(archive: &Archive<'_>, folder: &Path) -> io::Result<()> {
+pub(super) fn keep_compiled_valid(archive: &Archive<'_>, folder: &Path) -> io::Result<()> {
     let files = archive.entries.iter().filter(|entry| !entry.is_dir);
     files
         .map(|entry| folder.join(&entry.path))
-        .try_for_each(|file| compiled::keep_valid(&file))
+        .try_for_each(|file| compiled::match_source_time(&file))
 }
 
 fn copy(
@@ -70,17 +70,17 @@ fn copy(
         // Stop a bomb before its bytes reach the disk.
         left = left
             .checked_sub(count as u64)
-            .ok_or_else(|| Failure::Archive(Fault::Size.of(&entry.path)))?;
+            .ok_or_else(|| Failure::Archive(EntryFault::Size.of(&entry.path)))?;
         file.write_all(&buffer[..count])?;
     }
     if left != 0 {
-        return Err(Failure::Archive(Fault::Size.of(&entry.path)));
+        return Err(Failure::Archive(EntryFault::Size.of(&entry.path)));
     }
     Ok(())
 }
 
 fn damaged(entry: &Entry, why: &str) -> Failure {
-    Failure::Archive(Fault::Damaged(why.to_lowercase()).of(&entry.path))
+    Failure::Archive(EntryFault::Damaged(why.to_lowercase()).of(&entry.path))
 }
 
 fn create(path: &Path, executable: bool) -> io::Result<File> {

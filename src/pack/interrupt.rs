@@ -77,7 +77,7 @@ impl Drop for Watch {
 /// writes into a listed folder by paths holds it for each file: else what was just
 /// removed could be made again.
 #[must_use]
-pub fn hold() -> impl Sized {
+pub fn block() -> impl Sized {
     listed()
 }
 
@@ -88,7 +88,7 @@ pub fn hold() -> impl Sized {
 /// Those of [`Command::spawn`].
 pub fn start(command: &mut Command) -> io::Result<Child> {
     unblock_in(command);
-    let _held = hold();
+    let _blocked = block();
     command.spawn()
 }
 

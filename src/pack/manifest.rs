@@ -14,10 +14,10 @@ const NAME: &str = "files";
 
 /// The files and folders of an unpacked app.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Manifest(Vec<Item>);
+pub(super) struct Manifest(Vec<ManifestEntry>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Item {
+struct ManifestEntry {
     /// Below the app's folder.
     path: String,
     /// In bytes; a folder has none.
@@ -35,7 +35,7 @@ pub(super) enum Damage {
 impl Manifest {
     /// What an archive says that there is.
     pub(super) fn of(entries: &[Entry]) -> Self {
-        let item = |entry: &Entry| Item {
+        let item = |entry: &Entry| ManifestEntry {
             path: entry.path.clone(),
             size: (!entry.is_dir).then_some(entry.size),
         };
@@ -54,7 +54,7 @@ impl Manifest {
                 size => Some(size.parse().ok()?),
             };
             let path = path.to_owned();
-            Some(Item { path, size })
+            Some(ManifestEntry { path, size })
         });
         let items = items.collect::<Option<Vec<_>>>()?;
         (items.len() == count && text.ends_with('\0')).then_some(Self(items))
@@ -64,7 +64,7 @@ impl Manifest {
     pub(super) fn write(&self, entry: &Path) -> io::Result<()> {
         // A path may hold any character but NUL.
         let mut text = format!("{}\0", self.0.len());
-        for Item { path, size } in &self.0 {
+        for ManifestEntry { path, size } in &self.0 {
             let size = size.map_or_else(|| "-".to_owned(), |size| size.to_string());
             text.push_str(&format!("{size} {path}\0"));
         }
@@ -82,7 +82,7 @@ impl Manifest {
 
     /// What is missing or was cut, in order.
     pub(super) fn damaged(&self, site: &Path) -> io::Result<Vec<(String, Damage)>> {
-        let damage = |item: &Item| {
+        let damage = |item: &ManifestEntry| {
             let damage = item.damage(site).transpose()?;
             Some(damage.map(|damage| (item.path.clone(), damage)))
         };
@@ -90,14 +90,14 @@ impl Manifest {
     }
 
     /// From now on the file is whole with as many bytes as it has.
-    pub(super) fn take_as_it_is(&mut self, path: &str, size: u64) {
+    pub(super) fn accept_size(&mut self, path: &str, size: u64) {
         for item in self.0.iter_mut().filter(|item| item.path == path) {
             item.size = Some(size);
         }
     }
 }
 
-impl Item {
+impl ManifestEntry {
     fn damage(&self, site: &Path) -> io::Result<Option<Damage>> {
         Ok(match (fs::metadata(site.join(&self.path)), self.size) {
             (Ok(there), Some(size)) if there.is_file() && there.len() < size => {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let item = |path: &str, size| Item {
+        let item = |path: &str, size| ManifestEntry {
             path: path.to_owned(),
             size,
         };
@@ -157,7 +157,7 @@ mod tests {
             ("empty".to_owned(), Damage::Missing),
         ];
         assert_eq!(damaged, expected);
-        manifest.take_as_it_is("app.py", 1);
+        manifest.accept_size("app.py", 1);
         let damaged = manifest.damaged(site.path()).unwrap();
         assert_eq!(damaged, expected[1..]);
     }

@@ -21,7 +21,7 @@ use crate::cache::private_folder;
 /// Mends the app in `site`, with `spare`, an empty folder of the same file
 /// system, to unpack into. Gives the paths of what was put back, and updates
 /// the manifest.
-pub(super) fn mend(
+pub(super) fn repair(
     site: &Path,
     spare: &Path,
     manifest: &mut Manifest,
@@ -39,11 +39,11 @@ pub(super) fn mend(
     // As when all is unpacked: not to be found with its bytes missing after a
     // power cut.
     syncfs(&File::open(spare)?).map_err(io::Error::from)?;
-    let mut mended = Vec::new();
+    let mut repaired = Vec::new();
     for (path, damage) in damaged {
         let (there, whole) = (site.join(&path), spare.join(&path));
         if damage == Damage::Shorter && !is_beginning(&there, &whole)? {
-            manifest.take_as_it_is(&path, fs::metadata(&there)?.len());
+            manifest.accept_size(&path, fs::metadata(&there)?.len());
             continue;
         }
         if whole.is_dir() {
@@ -52,10 +52,10 @@ pub(super) fn mend(
             extract::make_dirs(there.parent().unwrap_or(site))?;
             fs::rename(whole, there)?;
         }
-        mended.push(path);
+        repaired.push(path);
     }
-    extract::keep_compiled(archive, site)?;
-    Ok(mended)
+    extract::keep_compiled_valid(archive, site)?;
+    Ok(repaired)
 }
 
 /// Whether a file is the beginning of another: then it was cut, and else the

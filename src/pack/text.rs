@@ -19,11 +19,6 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Bytes as hexadecimal digits, two for each.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The part that one size is of another, as in `12.3 %`.
 pub fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
@@ -31,7 +26,7 @@ pub fn share(part: u64, whole: u64) -> String {
 
 /// A name that somebody else chose, without what would move the cursor of a
 /// terminal, turn the direction of the text or be seen by nobody.
-pub fn shown(name: &str) -> String {
+pub fn printable(name: &str) -> String {
     let mut shown = String::with_capacity(name.len());
     for character in name.chars() {
         if character.is_control() || is_unseen(character) {
@@ -45,7 +40,7 @@ pub fn shown(name: &str) -> String {
 
 /// The same in a table, where one long name would make all lines long.
 pub fn cell(name: &str) -> String {
-    cut(&shown(name)).into_owned()
+    cut(&printable(name)).into_owned()
 }
 
 /// The first 100 characters, and a sign where there are more.
@@ -124,9 +119,9 @@ mod tests {
 
     #[test]
     fn names_cannot_deceive() {
-        assert_eq!(shown("größe/a b.py"), "größe/a b.py");
+        assert_eq!(printable("größe/a b.py"), "größe/a b.py");
         assert_eq!(
-            shown("a\u{1b}[2Jb\nc\u{202e}d\u{200b}"),
+            printable("a\u{1b}[2Jb\nc\u{202e}d\u{200b}"),
             "a\\u{1b}[2Jb\\u{a}c\\u{202e}d\\u{200b}"
         );
     }

@@ -1,56 +1,30 @@
-//! From a zip to a folder: an app's archive is checked, then unpacked once, by
+//! From a zip to a folder: the archive of an app is checked, then unpacked once, by
 //! content hash, into a private cache folder that workers and restarts share.
 //!
-//! Real sites look for templates, translations and data as files, so a folder
-//! is what makes a zip behave like one. Where nothing can be written the app
-//! is imported from the archive itself ([`Unpacked::InMemory`]).
-
-mod appended;
-mod cache;
-mod check;
-mod compiled;
-mod error;
-mod extract;
-mod give_back;
-mod label;
-mod manifest;
-mod mend;
-mod output;
-mod text;
-mod tree;
-
-pub mod inspect;
-mod interrupt;
-pub mod make;
+//! Real sites open templates, translations and data as files, so an unpacked folder
+//! is what makes a zip work like a folder. Where nothing can be written, the app is
+//! imported from the archive itself ([`Unpacked::InMemory`]).
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
-use sha2::{Digest, Sha256};
 
-pub use cache::{Folder, hold};
-use cache::{Origin, Place};
-use check::Archive;
-pub use error::Error;
-use error::{Failure, Problem};
-pub use give_back::give_back;
-pub use label::Label;
-
+use super::cache::{self, Origin, Place, UnpackedSite};
+use super::check::Archive;
+use super::error::{Error, Failure, Problem};
+use super::hash::HashingWriter;
+use super::locate::archive_start;
+use super::tree::SITE_PACKAGES;
 use crate::cache::{Readers, usual_places};
-use crate::carried::packed;
-use crate::python;
-
-/// Where in an app's archive (or folder) its dependencies may live.
-const SITE_PACKAGES: &str = "site-packages";
 
 /// An app's archive, ready to be imported from.
 #[derive(Debug)]
 pub enum Unpacked {
     /// Unpacked; the folder stays in the cache for as long as this value (or a
     /// process forked while it lived) does.
-    Folder(Folder),
+    Folder(UnpackedSite),
     /// It is a folder, with what a zip would have, and is used as it is.
     Ready(PathBuf),
     /// No place could be written: `sys.path` entries are the zip itself.
@@ -101,23 +75,6 @@ impl Unpacked {
     }
 }
 
-/// Checks that a pack which was just written, and is to be called so, can be served.
-///
-/// # Errors
-/// One sentence that names the entry and the mend.
-pub fn check_whole(path: &Path, file: &File) -> Result<(), Error> {
-    let opened = start(path, file).and_then(|start| Archive::open(file, start));
-    opened.map(drop).map_err(|problem| Error {
-        zip: path.to_owned(),
-        problem,
-    })
-}
-
-/// The running executable, if a site was packed into it.
-pub fn own_site() -> Option<&'static Path> {
-    packed::is_packed().then(python::executable)
-}
-
 /// Checks `zip` and unpacks it, unless an earlier start already has; what that
 /// has unpacked and is missing by now is put back.
 ///
@@ -145,22 +102,19 @@ pub fn unpack(
             std::path::absolute(given).unwrap_or_else(|_| given.to_path_buf()),
         );
     }
-    unpack_into(zip, &places, cache_dir.is_some(), readers).map_err(|problem| Error {
-        zip: zip.to_path_buf(),
-        problem,
-    })
+    unpack_into(zip, &places, cache_dir.is_some(), readers).map_err(|problem| problem.of(zip))
 }
 
 /// `given`: the first place is the user's own choice, and passing over it is
 /// worth a warning.
-fn unpack_into(
+pub(super) fn unpack_into(
     zip: &Path,
     places: &[PathBuf],
     given: bool,
     readers: Option<Readers>,
 ) -> Result<Unpacked, Problem> {
     let zip = zip.canonicalize().or_else(|error| {
-        let repeated = cache::repeated_by_a_child(zip);
+        let repeated = cache::origin_of_relative_path(zip);
         repeated.map_or(Err(error), |zip| zip.canonicalize())
     });
     let zip = zip.map_err(Problem::Unreadable)?;
@@ -189,7 +143,7 @@ fn unpack_into(
         }
     }
 
-    let start = start(&zip, &file)?;
+    let start = archive_start(&zip, &file)?;
     let mut archive = Archive::open(&file, start)?;
     let hash = content_hash(&file, start).map_err(Problem::Unreadable)?;
     let mut passed_over = Vec::new();
@@ -224,7 +178,7 @@ fn unpack_into(
 /// What was hashed must be what was unpacked. A new stamp alone says nothing of
 /// the content, because a link or a change of permissions makes one too; and a
 /// young file may have changed within a tick, without one. Then it is read again.
-fn check_unchanged(
+pub(super) fn check_unchanged(
     zip: &Path,
     file: &File,
     start: u64,
@@ -275,41 +229,13 @@ fn in_memory_reason(zip: &Path, passed_over: &[String], archive: &Archive<'_>) -
     )
 }
 
-/// Where the archive begins in the file: behind the program, if it is one.
-fn start(path: &Path, file: &File) -> Result<u64, Problem> {
-    let mut reader = file;
-    let is_program = appended::end_of_program(&mut reader)?.is_some();
-    match appended::locate(&mut reader)? {
-        Some(start) => Ok(start),
-        None if !is_program => Ok(0),
-        None if own_site().is_some_and(|own| own.canonicalize().is_ok_and(|own| own == path)) => {
-            Err(Problem::CutOff)
-        }
-        None => Err(Problem::Bare),
-    }
-}
-
-/// SHA-256 of the file from `start` on, as 32 hexadecimal digits: half of it is plenty
-/// for a name among a handful of folders that only we write.
-fn content_hash(mut file: &File, start: u64) -> io::Result<String> {
-    let mut hasher = Sha256::new();
+/// SHA-256 of the file from `start` on, as 32 hexadecimal digits. Half of the hash is
+/// enough for a name among a few folders that only this user writes.
+pub(super) fn content_hash(mut file: &File, start: u64) -> io::Result<String> {
+    let mut hashing = HashingWriter::new(io::sink());
     file.seek(SeekFrom::Start(start))?;
-    io::copy(&mut file, &mut HashWriter(&mut hasher))?;
-    Ok(text::hexadecimal(&hasher.finalize()[..16]))
+    io::copy(&mut file, &mut hashing)?;
+    let (_, mut hash) = hashing.finish();
+    hash.truncate(32);
+    Ok(hash)
 }
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests;

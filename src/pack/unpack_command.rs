@@ -16,7 +16,7 @@ use super::{inspect, output};
 /// # Errors
 /// The file cannot be used, or the folder is there already: one sentence, and
 /// nothing is written.
-pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
+pub fn unpack_to_folder(file: &Path, folder: &Path) -> Result<()> {
     let _watch = interrupt::watch()?;
     let shown = folder.display();
     match fs::read_dir(folder).map(Iterator::count) {
@@ -41,7 +41,7 @@ pub fn give_back(file: &Path, folder: &Path) -> Result<()> {
     };
     let new = Temporary::new(make, TempDir::path).with_context(cannot)?;
     let unwritable = |error| anyhow!("'{shown}' cannot be written: {error}");
-    inspect::lay_out(file, form, new.path(), None, is_source)
+    inspect::extract_site(file, form, new.path(), None, is_source)
         .map_err(|failed| failed.or(unwritable))?;
     fs::rename(new.path(), folder).with_context(cannot)?;
     // It has another name now.

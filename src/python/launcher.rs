@@ -181,8 +181,7 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
         symlink(executable::path(), folder.join("bin/python"))?;
         fs::write(folder.join(CONFIGURATION), text)
     };
-    let hash = Sha256::digest(text);
-    let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = cache::hexadecimal(&Sha256::digest(text)[..8]);
     cache::filled(places, &name, is_whole, fill)
 }
 

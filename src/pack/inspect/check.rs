@@ -25,22 +25,22 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
 use tempfile::TempDir;
 
-use super::forms::{Form, Pack};
-use super::lay_out::lay_out;
-use super::output;
+use super::extract_site::extract_site;
+use super::pack::{Form, Pack};
 use super::packages::{Contents, Package};
 use crate::pack::interrupt::{self, Temporary};
-use crate::pack::text::shown;
+use crate::pack::output;
+use crate::pack::text::printable;
 use crate::python;
 
 /// How long loading the app, or importing one module, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Tries what is in the file, and prints what came of it.
 ///
 /// # Errors
 /// The app does not load; what it wrote is on standard error then.
-pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
+pub fn check(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
     if pack.form == Form::Bare {
         bail!(
             "There is no app to check in {}; name a file that 'rgunicorn pack' has made",
@@ -53,18 +53,18 @@ pub fn run(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
     let _watch = interrupt::watch()?;
     let place = Temporary::new(tempfile::tempdir, TempDir::path)
         .context("No folder for temporary files can be made")?;
-    let trial = Trial::prepare(file, pack, place.path())?;
-    trial.load_app()?;
+    let check = Check::prepare(file, pack, place.path())?;
+    check.load_app()?;
     output::print(b"\nThe app loads.\n")?;
     let modules: Vec<(&Package, &str)> = contents
         .packages
         .iter()
         .flat_map(|package| package.modules.iter().map(move |name| (package, &**name)))
         .collect();
-    let troubles = trial.import(&modules)?;
+    let troubles = check.import(&modules)?;
     let mut report = String::new();
     for ((package, module), trouble) in &troubles {
-        let (title, trouble) = (package.title(), shown(trouble));
+        let (title, trouble) = (package.title(), printable(trouble));
         let _ = writeln!(
             report,
             "Warning: {title}: {module} cannot be imported: {trouble}"
@@ -102,13 +102,13 @@ fn leave_network() -> io::Result<()> {
 }
 
 /// Where it is tried.
-struct Trial {
+struct Check {
     program: PathBuf,
     site: PathBuf,
     place: PathBuf,
 }
 
-impl Trial {
+impl Check {
     fn prepare(file: &Path, pack: &Pack, place: &Path) -> Result<Self> {
         let site = place.join("site");
         for name in ["site", "home", "tmp", "work"] {
@@ -118,7 +118,7 @@ impl Trial {
         let is_this = pack.program.as_ref().is_none_or(|it| it.is_this);
         let extracted = place.join("rgunicorn");
         let program = (!is_this).then_some(&*extracted);
-        lay_out(file, pack.form, &site, program, |_| true)
+        extract_site(file, pack.form, &site, program, |_| true)
             .map_err(|failed| failed.or(unwritable))?;
         let program = match pack.form {
             _ if is_this => python::executable().to_owned(),
@@ -154,8 +154,8 @@ impl Trial {
         let mut command = self.command();
         command.arg("--check-config");
         command.stdin(Stdio::null()).stdout(output);
-        let mut child = Group::start(command)?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut child = ChildGroup::start(command)?;
+        let deadline = Instant::now() + TIME_LIMIT;
         let status = loop {
             if let Some(status) = child.0.try_wait()? {
                 break status;
@@ -172,7 +172,7 @@ impl Trial {
             "The app does not load ({}; what it says is above); it sees few of your variables: \
              those that it needs, and its name, are given as in \
              GUNICORN_CMD_ARGS='mysite:app --env NAME=VALUE'",
-            told(status)
+            described(status)
         )
     }
 
@@ -211,7 +211,7 @@ impl Trial {
         command.args(["python", "-c", CODE]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(Stdio::null());
-        let mut child = Group::start(command)?;
+        let mut child = ChildGroup::start(command)?;
         let (input, output) = (child.0.stdin.take(), child.0.stdout.take());
         // If the child has gone, its status says more.
         let _ = input
@@ -227,7 +227,7 @@ impl Trial {
             }
         });
         for _ in names {
-            match receiver.recv_timeout(PATIENCE) {
+            match receiver.recv_timeout(TIME_LIMIT) {
                 Ok(line) => match serde_json::from_str(&line) {
                     Ok(trouble) => tell(trouble),
                     Err(_) => return Ok(format!("it writes {line:?} in between")),
@@ -238,7 +238,10 @@ impl Trial {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        Ok(format!("it ends the process ({})", told(child.0.wait()?)))
+        Ok(format!(
+            "it ends the process ({})",
+            described(child.0.wait()?)
+        ))
     }
 }
 
@@ -253,10 +256,10 @@ fn is_passed_on(name: &OsString) -> bool {
 }
 
 fn seconds() -> String {
-    format!("{} seconds", PATIENCE.as_secs())
+    format!("{} seconds", TIME_LIMIT.as_secs())
 }
 
-fn told(status: ExitStatus) -> String {
+fn described(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(number)) => match Signal::try_from(number) {
@@ -268,9 +271,9 @@ fn told(status: ExitStatus) -> String {
 }
 
 /// A child with all that it has started; they end with this value.
-struct Group(Child);
+struct ChildGroup(Child);
 
-impl Group {
+impl ChildGroup {
     fn start(mut command: Command) -> Result<Self> {
         let child = interrupt::start(&mut command).with_context(|| {
             let program = command.get_program().display();
@@ -280,7 +283,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ChildGroup {
     fn drop(&mut self) {
         if let Ok(id) = self.0.id().try_into() {
             // It may have ended before.

@@ -7,26 +7,27 @@ use std::path::Path;
 
 use anyhow::{Error, anyhow};
 
-use super::super::check::Archive;
-use super::super::error::{self, Failure, Problem};
-use super::super::{extract, interrupt, start};
-use super::forms::Form;
-use super::image::{self, Within};
+use super::image::{self, ImagePart};
+use super::pack::Form;
+use crate::pack::check::Archive;
+use crate::pack::error::{Failure, Problem};
+use crate::pack::locate::archive_start;
+use crate::pack::{extract, interrupt};
 
 /// Why it was not written.
-pub enum Failed {
+pub enum ExtractError {
     /// The pack is at fault: one sentence.
     Pack(Error),
     /// The folder is.
     Folder(io::Error),
 }
 
-impl Failed {
+impl ExtractError {
     /// As an error; `unwritable` makes a sentence about the folder.
     pub fn or(self, unwritable: impl FnOnce(io::Error) -> Error) -> Error {
         match self {
-            Failed::Pack(error) => error,
-            Failed::Folder(error) => unwritable(error),
+            ExtractError::Pack(error) => error,
+            ExtractError::Folder(error) => unwritable(error),
         }
     }
 }
@@ -36,30 +37,27 @@ impl Failed {
 ///
 /// # Errors
 /// The pack is damaged, or the folder cannot be written. What was written by then stays.
-pub fn lay_out(
+pub fn extract_site(
     path: &Path,
     form: Form,
     site: &Path,
     program: Option<&Path>,
     wanted: fn(&str) -> bool,
-) -> Result<(), Failed> {
-    let faulty = |problem: Problem| {
-        let zip = path.to_owned();
-        Failed::Pack(error::Error { zip, problem }.into())
-    };
-    let unreadable = |error| faulty(Problem::Unreadable(error));
+) -> Result<(), ExtractError> {
+    let at_fault = |problem: Problem| ExtractError::Pack(problem.of(path).into());
+    let unreadable = |error| at_fault(Problem::Unreadable(error));
     let file = File::open(path).map_err(unreadable)?;
     match form {
-        Form::Bare => Err(faulty(Problem::Bare)),
+        Form::Bare => Err(at_fault(Problem::Bare)),
         Form::Image => from_image(&file, site, program, wanted),
         Form::Zip | Form::Executable => {
             let real = path.canonicalize().map_err(unreadable)?;
-            let start = start(&real, &file).map_err(faulty)?;
-            let mut archive = Archive::open(&file, start).map_err(faulty)?;
+            let start = archive_start(&real, &file).map_err(at_fault)?;
+            let mut archive = Archive::open(&file, start).map_err(at_fault)?;
             extract::into(site, &mut archive, |entry| wanted(&entry.path)).map_err(|failure| {
                 match failure {
-                    Failure::Archive(problem) => faulty(problem),
-                    Failure::Place(error) => Failed::Folder(error),
+                    Failure::Archive(problem) => at_fault(problem),
+                    Failure::Place(error) => ExtractError::Folder(error),
                 }
             })
         }
@@ -71,14 +69,14 @@ fn from_image(
     site: &Path,
     program: Option<&Path>,
     wanted: fn(&str) -> bool,
-) -> Result<(), Failed> {
+) -> Result<(), ExtractError> {
     let mut unwritten = None;
     let walked = image::walk(file, &mut |found, content| {
-        let path = match (found.within, program) {
-            (Within::Site(path), _) if !wanted(path) => return Ok(()),
-            (Within::Site(path), _) => site.join(path),
-            (Within::Program, Some(program)) => program.to_owned(),
-            (Within::Program, None) => return Ok(()),
+        let path = match (found.part, program) {
+            (ImagePart::Site(path), _) if !wanted(path) => return Ok(()),
+            (ImagePart::Site(path), _) => site.join(path),
+            (ImagePart::Program, Some(program)) => program.to_owned(),
+            (ImagePart::Program, None) => return Ok(()),
         };
         create(&path, found.executable, content).map_err(|error| {
             unwritten = Some(error);
@@ -87,13 +85,13 @@ fn from_image(
     });
     match (walked, unwritten) {
         (Ok(_), _) => Ok(()),
-        (Err(_), Some(error)) => Err(Failed::Folder(error)),
-        (Err(error), None) => Err(Failed::Pack(error)),
+        (Err(_), Some(error)) => Err(ExtractError::Folder(error)),
+        (Err(error), None) => Err(ExtractError::Pack(error)),
     }
 }
 
 fn create(path: &Path, executable: bool, content: &mut dyn Read) -> io::Result<()> {
-    let _held = interrupt::hold();
+    let _blocked = interrupt::block();
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -11,23 +11,23 @@ use anyhow::{Context, Result, ensure};
 const MOST: u64 = 1 << 20;
 
 /// A tar of which no more than the headers of one entry is read at once.
-pub struct Limited<'l, R> {
+pub struct LimitedReader<'l, R> {
     inner: R,
-    left: &'l Left,
+    limit: &'l HeaderLimit,
 }
 
 /// How many bytes may be read; all while content is.
 #[derive(Debug)]
-pub struct Left(Cell<Option<u64>>);
+pub struct HeaderLimit(Cell<Option<u64>>);
 
-impl Left {
+impl HeaderLimit {
     pub fn new() -> Self {
         Self(Cell::new(None))
     }
 
     /// The same bytes, with the limit.
-    pub fn of<R>(&self, inner: R) -> Limited<'_, R> {
-        Limited { inner, left: self }
+    pub fn of<R>(&self, inner: R) -> LimitedReader<'_, R> {
+        LimitedReader { inner, limit: self }
     }
 
     /// The next entry. What is left of the content of the one before must have been
@@ -51,19 +51,19 @@ impl Left {
     }
 }
 
-impl<R: Read> Read for Limited<'_, R> {
+impl<R: Read> Read for LimitedReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(left) = self.left.0.get() else {
+        let Some(left) = self.limit.0.get() else {
             return self.inner.read(buffer);
         };
         // At the limit this is an end, which the library takes for damage.
         let count = (&mut self.inner).take(left).read(buffer)?;
-        self.left.0.set(Some(left - count as u64));
+        self.limit.0.set(Some(left - count as u64));
         Ok(count)
     }
 }
 
-impl<R: Seek> Seek for Limited<'_, R> {
+impl<R: Seek> Seek for LimitedReader<'_, R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }

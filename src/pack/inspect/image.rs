@@ -12,14 +12,14 @@ use flate2::bufread::MultiGzDecoder;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 use sha2::{Digest, Sha256};
 
-use super::super::check::{HARMLESS, MAX_ENTRIES, MAX_PATH, MAX_RATIO, MAX_UNPACKED};
-use super::headers::Left;
+use super::header_limit::HeaderLimit;
 use super::survey::Size;
-use crate::pack::text;
+use crate::cache::hexadecimal;
+use crate::pack::check::{HARMLESS, MAX_ENTRIES, MAX_PATH, MAX_RATIO, MAX_UNPACKED};
 
 /// A file in one of the layers.
-pub struct Found<'a> {
-    pub within: Within<'a>,
+pub struct ImageFile<'a> {
+    pub part: ImagePart<'a>,
     /// Bytes.
     pub size: u64,
     pub executable: bool,
@@ -27,7 +27,7 @@ pub struct Found<'a> {
 
 /// What a file of an image belongs to.
 #[derive(Clone, Copy)]
-pub enum Within<'a> {
+pub enum ImagePart<'a> {
     Program,
     /// The site, with the path in it.
     Site(&'a str),
@@ -41,7 +41,7 @@ pub struct Sizes {
 }
 
 /// What is called with each file and its content.
-pub type Visit<'v> = dyn FnMut(&Found<'_>, &mut dyn Read) -> Result<()> + 'v;
+pub type Visit<'v> = dyn FnMut(&ImageFile<'_>, &mut dyn Read) -> Result<()> + 'v;
 
 /// Shows each file of the site and the program to `visit`.
 ///
@@ -82,10 +82,10 @@ impl<'f> Blobs<'f> {
         file.rewind()?;
         let length = file.metadata()?.len();
         let mut places = BTreeMap::new();
-        let left = Left::new();
-        let mut tar = tar::Archive::new(left.of(file));
+        let limit = HeaderLimit::new();
+        let mut tar = tar::Archive::new(limit.of(file));
         let mut entries = tar.entries_with_seek().context(damaged)?;
-        while let Some(entry) = left.next(&mut entries, damaged)? {
+        while let Some(entry) = limit.next(&mut entries, damaged)? {
             ensure!(
                 places.len() < MAX_ENTRIES,
                 "it holds more files than an image would; make it again"
@@ -167,7 +167,7 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T>
 
 fn check_hash(of: &Descriptor, hash: &[u8]) -> Result<()> {
     ensure!(
-        of.as_digest_sha256() == Some(&*text::hexadecimal(hash)),
+        of.as_digest_sha256() == Some(&*hexadecimal(hash)),
         "its part {} is damaged; make or copy it again",
         of.digest()
     );
@@ -203,17 +203,17 @@ impl Places {
         }
     }
 
-    fn find<'a>(&self, path: &'a str) -> Option<Within<'a>> {
+    fn find<'a>(&self, path: &'a str) -> Option<ImagePart<'a>> {
         if path == self.program {
-            return Some(Within::Program);
+            return Some(ImagePart::Program);
         }
         let path = path.strip_prefix(&self.site)?.strip_prefix('/')?;
-        Some(Within::Site(path))
+        Some(ImagePart::Site(path))
     }
 
     /// Whether a file in a layer removes something of the site, or the program, from
     /// those below it (OCI Image Format Specification, layer.md, "Whiteouts").
-    fn loses_by(&self, path: &str) -> bool {
+    fn is_removed_by(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(hidden) = name.strip_prefix(".wh.") else {
             return false;
@@ -261,7 +261,7 @@ struct Layers<'v, 'w> {
 impl Layers<'_, '_> {
     fn read(&mut self, blobs: &Blobs<'_>, layer: &Descriptor) -> Result<()> {
         let (hasher, consumed) = (Cell::new(Sha256::new()), Cell::new(0));
-        let mut source = Watched {
+        let mut source = HashedReader {
             inner: BufReader::new(blobs.reader(blobs.place(layer)?)?),
             hasher: &hasher,
             consumed: &consumed,
@@ -277,11 +277,11 @@ impl Layers<'_, '_> {
         };
         if is_packed {
             self.files(
-                &mut Bounded(MultiGzDecoder::new(&mut source), limits),
+                &mut BoundedReader(MultiGzDecoder::new(&mut source), limits),
                 &consumed,
             )?;
         } else {
-            self.files(&mut Bounded(&mut source, limits), &consumed)?;
+            self.files(&mut BoundedReader(&mut source, limits), &consumed)?;
         }
         self.unpacked.set(unpacked.get());
         io::copy(&mut source, &mut io::sink())?;
@@ -290,17 +290,17 @@ impl Layers<'_, '_> {
 
     fn files(&mut self, content: &mut dyn Read, consumed: &Cell<u64>) -> Result<()> {
         let damaged = "one of its layers cannot be read; make or copy it again";
-        let left = Left::new();
-        let mut tar = tar::Archive::new(left.of(content));
+        let limit = HeaderLimit::new();
+        let mut tar = tar::Archive::new(limit.of(content));
         let mut entries = tar.entries().context(damaged)?;
-        while let Some(mut entry) = left.next(&mut entries, damaged)? {
+        while let Some(mut entry) = limit.next(&mut entries, damaged)? {
             self.entries += 1;
             ensure!(
                 self.entries <= MAX_ENTRIES,
                 "it holds more than {MAX_ENTRIES} files; leave out what the app does not need"
             );
             let before = consumed.get();
-            let found = self.look(&mut entry)?;
+            let found = self.visit_entry(&mut entry)?;
             io::copy(&mut entry, &mut io::sink()).context(damaged)?;
             let size = Size {
                 packed: consumed.get() - before,
@@ -308,8 +308,8 @@ impl Layers<'_, '_> {
             };
             match found.as_deref().and_then(|path| self.places.find(path)) {
                 None => {}
-                Some(Within::Program) => self.sizes.program = size,
-                Some(Within::Site(path)) => {
+                Some(ImagePart::Program) => self.sizes.program = size,
+                Some(ImagePart::Site(path)) => {
                     self.sizes.site.insert(path.to_owned(), size);
                 }
             }
@@ -320,7 +320,7 @@ impl Layers<'_, '_> {
 
     /// Shows an entry of a layer to `visit`, if it is a file of the site or the
     /// program; gives its path then.
-    fn look<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<String>> {
+    fn visit_entry<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<String>> {
         let name = name(entry)?;
         let kind = entry.header().entry_type();
         // What it would be read as has no end that the tar's own would set.
@@ -336,10 +336,10 @@ impl Layers<'_, '_> {
             return Ok(None);
         };
         ensure!(
-            !self.places.loses_by(&path),
+            !self.places.is_removed_by(&path),
             "its layer removes files of the site by {name:?}; make it in one go, without them"
         );
-        let Some(within) = self.places.find(&path) else {
+        let Some(part) = self.places.find(&path) else {
             return Ok(None);
         };
         if kind.is_dir() {
@@ -349,8 +349,8 @@ impl Layers<'_, '_> {
             kind.is_file(),
             "its file {name:?} is a link or a special file; put the file itself in its place"
         );
-        let found = Found {
-            within,
+        let found = ImageFile {
+            part,
             size: entry.size(),
             executable: entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0),
         };
@@ -360,13 +360,13 @@ impl Layers<'_, '_> {
 }
 
 /// A layer as it lies in the file: hashed and counted while it is used up.
-struct Watched<'c, R> {
+struct HashedReader<'c, R> {
     inner: BufReader<R>,
     hasher: &'c Cell<Sha256>,
     consumed: &'c Cell<u64>,
 }
 
-impl<R: Read> BufRead for Watched<'_, R> {
+impl<R: Read> BufRead for HashedReader<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.inner.fill_buf()
     }
@@ -380,7 +380,7 @@ impl<R: Read> BufRead for Watched<'_, R> {
     }
 }
 
-impl<R: Read> Read for Watched<'_, R> {
+impl<R: Read> Read for HashedReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.fill_buf()?.read(buffer)?;
         self.consume(count);
@@ -390,9 +390,9 @@ impl<R: Read> Read for Watched<'_, R> {
 
 /// What is unpacked, as far as a site's may go: the bytes of the image, and those
 /// that have come of it.
-struct Bounded<'c, R>(R, (u64, &'c Cell<u64>));
+struct BoundedReader<'c, R>(R, (u64, &'c Cell<u64>));
 
-impl<R: Read> Read for Bounded<'_, R> {
+impl<R: Read> Read for BoundedReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Self(inner, (packed, unpacked)) = self;
         let count = inner.read(buffer)?;

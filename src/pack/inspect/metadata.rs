@@ -3,7 +3,7 @@
 
 /// The fields that are of use here.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Metadata {
+pub struct PackageMetadata {
     pub name: String,
     pub version: String,
     pub licence: Option<Licence>,
@@ -67,7 +67,7 @@ fn is_identifier(word: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'+'))
 }
 
-impl Metadata {
+impl PackageMetadata {
     /// Reads the fields; those that are missing or unknown are passed over.
     pub fn read(text: &str) -> Self {
         let mut found = Self::default();
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn fields_are_read_up_to_the_description() {
-        let read = Metadata::read(
+        let read = PackageMetadata::read(
             "Metadata-Version: 2.4\nName: Flask.Thing\nVersion: 3.1\n\
              License-Expression: MIT  or\n\
              License: BSD\n\
@@ -174,7 +174,11 @@ mod tests {
 
     #[test]
     fn the_licence_is_where_the_package_tells_it() {
-        let licence = |text: &str| Metadata::read(text).licence.map(|it| it.text().to_owned());
+        let licence = |text: &str| {
+            PackageMetadata::read(text)
+                .licence
+                .map(|it| it.text().to_owned())
+        };
         assert_eq!(licence("License: MIT\n").as_deref(), Some("MIT"));
         let classified = "License: Copyright\n  (c) somebody\n\
                           Classifier: License :: OSI Approved :: MIT License\n\

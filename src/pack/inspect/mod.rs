@@ -6,37 +6,37 @@
 //! inside.
 
 mod binary;
-mod forms;
-mod headers;
+mod check;
+mod extract_site;
+mod header_limit;
 mod image;
-mod lay_out;
 mod metadata;
 mod native;
 mod options;
+mod pack;
 mod packages;
 mod page;
 mod sbom;
 mod sizes;
 mod survey;
 mod treemap;
-mod trial;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
 
-use super::interrupt;
-use super::label::Label;
-use super::output;
-use super::text::{self, shown};
-use super::tree::Tree;
+use crate::pack::interrupt;
+use crate::pack::label::Label;
+use crate::pack::output;
+use crate::pack::text::{self, printable};
+use crate::pack::tree::Tree;
 use crate::python;
-use forms::{Form, Pack};
+use pack::{Form, Pack};
 use packages::Contents;
 use survey::Survey;
 
-pub use lay_out::lay_out;
+pub use extract_site::extract_site;
 pub use metadata::normal_name;
 pub use options::Options;
 
@@ -63,7 +63,7 @@ pub fn inspect(options: &Options) -> Result<()> {
     if let Some(to) = &options.html {
         let title = title(pack.label.as_ref()).unwrap_or_else(|| file_name(file));
         let about = head(file, &pack).trim_end().replace('\n', ". ");
-        let page = page::page(&shown(&title), &about, &rows, &pack.survey);
+        let page = page::page(&printable(&title), &about, &rows, &pack.survey);
         output::write(to, page.as_bytes(), "the page")?;
     }
     if let Some(to) = &options.sbom {
@@ -73,7 +73,7 @@ pub fn inspect(options: &Options) -> Result<()> {
     }
     drop(watch);
     if options.check {
-        trial::run(file, &pack, &contents)?;
+        check::check(file, &pack, &contents)?;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ pub fn form(file: &Path) -> Result<Form> {
 /// The app does not load: one sentence, and standard error has the traceback.
 pub fn check(file: &Path) -> Result<()> {
     let pack = Pack::open(file)?;
-    trial::run(file, &pack, &Contents::of(&pack.survey))
+    check::check(file, &pack, &Contents::of(&pack.survey))
 }
 
 /// The list of what will be in a pack, as CycloneDX has it; with this executable
@@ -154,12 +154,12 @@ fn report(file: &Path, pack: &Pack, contents: &Contents, rows: &[sizes::Row]) ->
 fn head(file: &Path, pack: &Pack) -> String {
     let mut head = format!(
         "{} is {} of {}",
-        shown(&file.display().to_string()),
+        printable(&file.display().to_string()),
         pack.form,
         text::size(pack.size)
     );
     if let Some(title) = title(pack.label.as_ref()) {
-        let _ = write!(head, ": {}", shown(&title));
+        let _ = write!(head, ": {}", printable(&title));
     }
     head.push('\n');
     // Labels that were made by hand need not name versions.
@@ -167,8 +167,8 @@ fn head(file: &Path, pack: &Pack) -> String {
     let versions = match (label, &pack.program) {
         (Some(label), _) => format!(
             "Made by rgunicorn {}, for Python {}",
-            shown(&label.rgunicorn),
-            shown(&label.python)
+            printable(&label.rgunicorn),
+            printable(&label.python)
         ),
         (None, Some(program)) if program.is_this => format!(
             "rgunicorn {} with Python {}",
@@ -199,7 +199,7 @@ fn settings(pack: &Pack) -> Option<String> {
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
     let all = all.collect::<Vec<_>>().join(" ");
-    (!all.is_empty()).then(|| shown(&all))
+    (!all.is_empty()).then(|| printable(&all))
 }
 
 /// The name and version of a site.

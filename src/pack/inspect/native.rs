@@ -7,14 +7,14 @@ use super::binary::Binary;
 use super::packages::{Contents, Package};
 use super::survey::Survey;
 use crate::carried;
-use crate::pack::text::shown;
+use crate::pack::text::printable;
 
 /// A sentence, with its mend, for each thing that will not load; modules are to
 /// be for this version of Python (`3.13`).
 pub fn notes(survey: &Survey, contents: &Contents, python: &str) -> Vec<String> {
     let mut troubles = Troubles::default();
     let in_pack = names(survey);
-    let mut carried = Carried::default();
+    let mut carried = CarriedLibraries::default();
     for (path, binary) in &survey.binaries {
         let owner = contents.package_of(path);
         let mut trouble = |what| troubles.add(owner, path, what);
@@ -90,9 +90,9 @@ fn other_python(path: &str, survey: &Survey, python: &str) -> Option<String> {
 
 /// What the executable carries, with the versions of symbols in it.
 #[derive(Default)]
-struct Carried(BTreeMap<String, Option<BTreeSet<String>>>);
+struct CarriedLibraries(BTreeMap<String, Option<BTreeSet<String>>>);
 
-impl Carried {
+impl CarriedLibraries {
     fn has(&mut self, name: &str) -> bool {
         self.versions(name).is_some()
     }
@@ -132,7 +132,7 @@ impl Troubles {
     fn add(&mut self, owner: Option<&Package>, path: &str, trouble: Trouble) {
         let owner = owner.map_or_else(|| "The site".to_owned(), Package::title);
         let files = self.0.entry((owner, trouble)).or_default();
-        files.push(shown(path));
+        files.push(printable(path));
     }
 
     fn sentences(&self, python: &str) -> Vec<String> {
@@ -142,7 +142,11 @@ impl Troubles {
                 0 => String::new(),
                 count => format!(" (and {count} more)"),
             };
-            format!("{owner}: {}{more} {}.", files[0], trouble.told(python))
+            format!(
+                "{owner}: {}{more} {}.",
+                files[0],
+                trouble.sentence_end(python)
+            )
         })
         .collect()
     }
@@ -150,10 +154,10 @@ impl Troubles {
 
 impl Trouble {
     /// The rest of a sentence that begins with the file.
-    fn told(&self, python: &str) -> String {
+    fn sentence_end(&self, python: &str) -> String {
         match self {
             Self::Unreadable(reason) => {
-                let reason = shown(reason);
+                let reason = printable(reason);
                 format!("cannot be loaded ({reason}); install the package again")
             }
             Self::Machine(machine) => {
@@ -164,11 +168,11 @@ impl Trouble {
                 format!("is for Python {other}; install the package for {python}")
             }
             Self::Library(name) => {
-                let mend = bringing(name).map_or_else(
+                let mend = package_with(name).map_or_else(
                     || "install a wheel that brings it along".to_owned(),
                     |package| format!("install {package} instead, which brings it along"),
                 );
-                let name = shown(name);
+                let name = printable(name);
                 format!(
                     "needs {name} of the host; {mend}, or set RGUNICORN_HOST_LIBRARIES=1 where the \
                      host has it"
@@ -177,15 +181,15 @@ impl Trouble {
             Self::Version(library, version) => format!(
                 "needs {} of {}, which is newer than the carried one; install a wheel for an \
                  older manylinux, or name the host's loader in RGUNICORN_LOADER",
-                shown(version),
-                shown(library)
+                printable(version),
+                printable(library)
             ),
         }
     }
 }
 
 /// A package on PyPI that brings a library which others expect of the host.
-fn bringing(library: &str) -> Option<&'static str> {
+fn package_with(library: &str) -> Option<&'static str> {
     let known = [
         ("libpq.so.", "psycopg[binary]"),
         ("libmysqlclient.so.", "PyMySQL"),

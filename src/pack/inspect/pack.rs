@@ -9,13 +9,13 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use memchr::memmem;
 
-use super::super::check::{Archive, Entry};
-use super::super::error::{Fault, Problem};
-use super::super::label::{self, Label};
-use super::super::{Error, appended};
 use super::image;
-use super::survey::{Size, Survey, tells_something, too_long};
+use super::survey::{Size, Survey, is_examined, too_long};
 use crate::carried::packed;
+use crate::pack::appended;
+use crate::pack::check::{Archive, Entry};
+use crate::pack::error::{EntryFault, Error, Problem};
+use crate::pack::label::{self, Label};
 use crate::python;
 
 /// A pack that was looked at.
@@ -67,10 +67,7 @@ impl Pack {
     /// # Errors
     /// It is no pack, or a damaged or hostile one; one sentence with its mend.
     pub fn open(path: &Path) -> Result<Self> {
-        let unreadable = |error| Error {
-            zip: path.to_owned(),
-            problem: Problem::Unreadable(error),
-        };
+        let unreadable = |error| Problem::Unreadable(error).of(path);
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
             // Opening a pipe might wait for ever.
@@ -80,11 +77,11 @@ impl Pack {
             );
         }
         let file = File::open(path).map_err(unreadable)?;
-        let read = Kind::of(&file).and_then(|kind| match kind {
-            Kind::Zip => zip(&file, path, 0, None),
-            Kind::Program { end, site } => program(&file, path, end, site),
-            Kind::Tar => in_tar(&file),
-            Kind::Other => Err(anyhow!(
+        let read = FileType::of(&file).and_then(|file_type| match file_type {
+            FileType::Zip => zip(&file, path, 0, None),
+            FileType::Program { end, site } => program(&file, path, end, site),
+            FileType::Tar => in_tar(&file),
+            FileType::Other => Err(anyhow!(
                 "it is no zip, no executable of rgunicorn's and no container image; name a file \
                  that 'rgunicorn pack' has made"
             )),
@@ -119,7 +116,7 @@ impl Pack {
     }
 }
 
-enum Kind {
+enum FileType {
     Zip,
     /// Its bytes, and whether a site follows.
     Program {
@@ -130,12 +127,12 @@ enum Kind {
     Other,
 }
 
-impl Kind {
+impl FileType {
     fn of(mut file: &File) -> Result<Self> {
         if let Some(end) = appended::end_of_program(&mut file)? {
             return Ok(Self::Program {
                 end: end.program,
-                site: appended::locate(&mut file)?.is_some(),
+                site: appended::is_followed_by_zip(&mut file, end)?,
             });
         }
         let mut start = [0; 512];
@@ -225,10 +222,7 @@ fn version(file: &File, length: u64) -> Result<Option<String>> {
 }
 
 fn zip(file: &File, path: &Path, start: u64, program: Option<Program>) -> Result<Pack> {
-    let survey = zipped(file, start).map_err(|problem| Error {
-        zip: path.to_owned(),
-        problem,
-    })?;
+    let survey = zipped(file, start).map_err(|problem| problem.of(path))?;
     let form = match program {
         Some(_) => Form::Executable,
         None => Form::Zip,
@@ -253,7 +247,7 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
         if let Some(fault) = too_long(&entry.path, entry.size) {
             return Err(fault.of(&entry.path));
         }
-        if tells_something(&entry.path) {
+        if is_examined(&entry.path) {
             let content = zip.by_index(entry.index);
             let content = content.map_err(|error| damaged(entry, &error.to_string()))?;
             let mut bytes = Vec::new();
@@ -262,33 +256,33 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
                 .read_to_end(&mut bytes)
                 .map_err(|error| damaged(entry, &error.to_string()))?;
             if bytes.len() as u64 != entry.size {
-                return Err(Fault::Size.of(&entry.path));
+                return Err(EntryFault::Size.of(&entry.path));
             }
-            survey.look(&entry.path, &bytes);
+            survey.examine(&entry.path, &bytes);
         }
     }
     Ok(survey)
 }
 
 fn damaged(entry: &Entry, why: &str) -> Problem {
-    Fault::Damaged(why.to_lowercase()).of(&entry.path)
+    EntryFault::Damaged(why.to_lowercase()).of(&entry.path)
 }
 
 fn in_tar(file: &File) -> Result<Pack> {
     let mut survey = Survey::default();
     let mut program: Option<Program> = None;
     image::walk(file, &mut |found, content| {
-        match found.within {
-            image::Within::Site(path) if tells_something(path) => {
+        match found.part {
+            image::ImagePart::Site(path) if is_examined(path) => {
                 if let Some(fault) = too_long(path, found.size) {
                     bail!("its file {path:?} {fault}");
                 }
                 let mut bytes = Vec::new();
                 content.read_to_end(&mut bytes)?;
-                survey.look(path, &bytes);
+                survey.examine(path, &bytes);
             }
-            image::Within::Site(_) => {}
-            image::Within::Program => {
+            image::ImagePart::Site(_) => {}
+            image::ImagePart::Program => {
                 program = Some(Program {
                     size: Size::default(),
                     is_this: is_running(content, found.size)?,

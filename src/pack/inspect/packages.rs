@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::super::SITE_PACKAGES;
-use super::metadata::{Metadata, normal_name};
+use super::metadata::{PackageMetadata, normal_name};
 use super::survey::{Size, Survey, package_file};
-use crate::pack::text::shown;
+use crate::pack::text::printable;
+use crate::pack::tree::SITE_PACKAGES;
 
 /// A package that was installed into the pack.
 #[derive(Clone, Debug)]
 pub struct Package {
-    pub metadata: Metadata,
+    pub metadata: PackageMetadata,
     pub files: Vec<String>,
     pub size: Size,
     /// Names of modules that `import` takes.
@@ -41,8 +41,8 @@ pub struct Contents {
 impl Package {
     /// Its name and version, fit to be shown.
     pub fn title(&self) -> String {
-        let Metadata { name, version, .. } = &self.metadata;
-        shown(format!("{name} {version}").trim())
+        let PackageMetadata { name, version, .. } = &self.metadata;
+        printable(format!("{name} {version}").trim())
     }
 
     /// Its name as PEP 503 has it.
@@ -93,7 +93,7 @@ impl Contents {
 }
 
 fn package(survey: &Survey, folder: &str, text: &str) -> Package {
-    let mut metadata = Metadata::read(text);
+    let mut metadata = PackageMetadata::read(text);
     if metadata.name.is_empty() {
         // The folder is called NAME-VERSION.dist-info.
         let name = folder.rsplit('/').next().unwrap_or_default();
@@ -280,7 +280,7 @@ mod tests {
             };
             survey.files.insert((*path).to_owned(), size);
             if package_file(path).is_some() {
-                survey.look(path, text.as_bytes());
+                survey.examine(path, text.as_bytes());
             }
         }
         survey

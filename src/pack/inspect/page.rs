@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::sizes::{self, Row};
 use super::survey::{Size, Survey};
 use super::treemap::{Area, cut};
-use crate::pack::text::{self, shown};
+use crate::pack::text::{self, printable};
 
 const STYLE: &str = include_str!("page.css");
 /// The picture's own unit: 1200 of them are its width.
@@ -137,7 +137,7 @@ impl Node {
         inside.sort_by_key(|(_, node)| std::cmp::Reverse(node.size.packed));
         let sizes: Vec<u64> = inside.iter().map(|(_, node)| node.size.packed).collect();
         for ((name, node), area) in inside.into_iter().zip(cut(&sizes, area)) {
-            if draw(svg, area, &shown(name), node.size, "inner") && steps > 1 {
+            if draw(svg, area, &printable(name), node.size, "inner") && steps > 1 {
                 node.draw_inside(svg, area.within(18.0, 2.0), steps - 1);
             }
         }

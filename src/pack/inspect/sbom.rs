@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::label::Label;
 use super::metadata::Licence;
 use super::packages::{Contents, Package};
+use crate::cache::hexadecimal;
 use crate::carried::{self, Part};
-use crate::pack::text;
+use crate::pack::label::Label;
 
 /// What runs the site, as far as it is in the pack.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub fn list(
         Some(runtime) => runtime.components()?,
         None => (None, Vec::new()),
     };
-    let mut dependencies = between(contents, &packages);
+    let mut dependencies = dependencies_between(contents, &packages);
     let site = Component {
         bom_ref: SITE.to_owned(),
         kind: "application",
@@ -56,7 +56,7 @@ pub fn list(
         version: label.and_then(|label| label.version.clone()),
         ..Component::default()
     };
-    let mut direct = not_brought(&dependencies);
+    let mut direct = direct_dependencies(&dependencies);
     if let Some(program) = &program {
         direct.insert(program.bom_ref.clone());
         let parts = parts.iter().map(|part| part.bom_ref.clone()).collect();
@@ -70,7 +70,7 @@ pub fn list(
         spec_version: "1.6",
         serial_number: String::new(),
         version: 1,
-        metadata: Metadata {
+        metadata: BillMetadata {
             timestamp: timestamp(),
             tools: Tools {
                 components: vec![Component {
@@ -224,7 +224,7 @@ fn licences(licence: &Licence) -> Vec<LicenceChoice> {
 }
 
 /// Who needs whom among the packages, by their references.
-fn between(
+fn dependencies_between(
     contents: &Contents,
     packages: &BTreeMap<String, Component>,
 ) -> BTreeMap<String, BTreeSet<String>> {
@@ -241,7 +241,7 @@ fn between(
 
 /// The packages that no other brings: the site itself must have asked for them.
 /// Where packages need each other in a circle, one of them is taken.
-fn not_brought(dependencies: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+fn direct_dependencies(dependencies: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
     let needed: BTreeSet<&String> = dependencies.values().flatten().collect();
     let roots = dependencies.keys().filter(|it| !needed.contains(it));
     let mut direct: BTreeSet<String> = roots.cloned().collect();
@@ -308,7 +308,7 @@ fn serial_number(content: &[u8]) -> String {
     let mut id: [u8; 16] = std::array::from_fn(|nth| hash[nth]);
     id[6] = id[6] & 0x0f | 0x80;
     id[8] = id[8] & 0x3f | 0x80;
-    let hex = text::hexadecimal(&id);
+    let hex = hexadecimal(&id);
     let parts = [
         &hex[..8],
         &hex[8..12],
@@ -328,13 +328,13 @@ struct Bill {
     spec_version: &'static str,
     serial_number: String,
     version: u32,
-    metadata: Metadata,
+    metadata: BillMetadata,
     components: Vec<Component>,
     dependencies: Vec<Dependency>,
 }
 
 #[derive(Serialize)]
-struct Metadata {
+struct BillMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
     tools: Tools,
@@ -396,7 +396,7 @@ mod tests {
 
     fn package(name: &str, requires: &[&str]) -> Package {
         Package {
-            metadata: metadata::Metadata {
+            metadata: metadata::PackageMetadata {
                 name: name.to_owned(),
                 version: "1.0+local".to_owned(),
                 licence: Some(Licence::told("MIT")),

@@ -1,6 +1,6 @@
 //! The sizes of all that is in a pack, by whose it is.
 
-use super::forms::Pack;
+use super::pack::Pack;
 use super::packages::Contents;
 use super::survey::Size;
 use crate::pack::text::{self, Align, cell};

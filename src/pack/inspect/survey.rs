@@ -7,11 +7,10 @@ use std::iter::Sum;
 
 use anyhow::{Context, Result, bail};
 
-use super::super::SITE_PACKAGES;
-use super::super::error::Fault;
-use super::super::label;
-use super::super::tree::{Content, Tree};
 use super::binary::Binary;
+use crate::pack::error::EntryFault;
+use crate::pack::label;
+use crate::pack::tree::{Content, SITE_PACKAGES, Tree};
 
 /// The files of a pack, by their paths in it.
 #[derive(Debug, Default)]
@@ -48,8 +47,8 @@ impl Survey {
     /// One of them cannot be read, or is a text that is far too long; it is named.
     pub fn of_tree(tree: &Tree) -> Result<Self> {
         let mut survey = Self::default();
-        for (path, item) in &tree.0 {
-            let length = match &item.content {
+        for (path, file) in &tree.0 {
+            let length = match &file.content {
                 Content::Bytes(bytes) => bytes.len() as u64,
                 Content::Disk(path) => {
                     let there = fs::metadata(path);
@@ -64,15 +63,15 @@ impl Survey {
             if let Some(fault) = too_long(path, length) {
                 bail!("{path} {fault}");
             }
-            if tells_something(path) {
-                survey.look(path, &item.read()?);
+            if is_examined(path) {
+                survey.examine(path, &file.read()?);
             }
         }
         Ok(survey)
     }
 
     /// Takes what the content of a file tells.
-    pub fn look(&mut self, path: &str, bytes: &[u8]) {
+    pub fn examine(&mut self, path: &str, bytes: &[u8]) {
         if is_native(path) {
             self.binaries.insert(path.to_owned(), Binary::read(bytes));
         } else {
@@ -83,16 +82,16 @@ impl Survey {
 }
 
 /// Whether the content of the file at this path is to be looked at.
-pub fn tells_something(path: &str) -> bool {
+pub fn is_examined(path: &str) -> bool {
     path == label::NAME || is_native(path) || package_file(path).is_some()
 }
 
 /// What is wrong with a file of this size in bytes that is to be read as text: it
 /// would fill the memory.
-pub(super) fn too_long(path: &str, size: u64) -> Option<Fault> {
+pub(super) fn too_long(path: &str, size: u64) -> Option<EntryFault> {
     /// The longest RECORD of large packages has some 2 MB.
     const LONGEST: u64 = 16 << 20;
-    (size > LONGEST && tells_something(path) && !is_native(path)).then_some(Fault::LongText)
+    (size > LONGEST && is_examined(path) && !is_native(path)).then_some(EntryFault::LongText)
 }
 
 fn is_native(path: &str) -> bool {
@@ -132,7 +131,7 @@ mod tests {
             "site-packages/flask-3.dist-info/METADATA",
             "flask-3.dist-info/RECORD",
         ] {
-            assert!(tells_something(path), "{path}");
+            assert!(is_examined(path), "{path}");
         }
         for path in [
             "a/rgunicorn.json",
@@ -143,7 +142,7 @@ mod tests {
             "site-packages/flask-3.dist-info/a/METADATA",
             "METADATA",
         ] {
-            assert!(!tells_something(path), "{path}");
+            assert!(!is_examined(path), "{path}");
         }
     }
 }

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::times::Times;
 use crate::pack::label::{self, Label};
-use crate::pack::tree::{Item, Tree};
+use crate::pack::tree::{PackFile, Tree};
 
 /// Writes the files of the trees, whose paths differ, from where `out` stands. The
 /// label comes first, and as it is, so that a pack can be told by its first bytes.
@@ -36,7 +36,11 @@ pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], times: Tim
 }
 
 /// The entries as several archives, which are made at the same time.
-fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions, times: Times) -> Vec<Result<Vec<u8>>> {
+fn in_parts(
+    entries: &[(&String, &PackFile)],
+    plain: SimpleFileOptions,
+    times: Times,
+) -> Vec<Result<Vec<u8>>> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     // One part may be much larger than another, so there are more of them.
     let length = entries.len().div_ceil(8 * count).max(1);
@@ -52,21 +56,23 @@ fn in_parts(entries: &[Entry<'_>], plain: SimpleFileOptions, times: Times) -> Ve
     })
 }
 
-fn part_of(entries: &[Entry<'_>], plain: SimpleFileOptions, times: Times) -> Result<Vec<u8>> {
+fn part_of(
+    entries: &[(&String, &PackFile)],
+    plain: SimpleFileOptions,
+    times: Times,
+) -> Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, item) in entries {
-        let bytes = item.read()?;
+    for (path, file) in entries {
+        let bytes = file.read()?;
         let time = dos_time(times.of(&bytes));
         zip.start_file(
             path.as_str(),
-            options(plain, path, item).last_modified_time(time),
+            options(plain, path, file).last_modified_time(time),
         )?;
         zip.write_all(&bytes)?;
     }
     Ok(zip.finish()?.into_inner())
 }
-
-type Entry<'a> = (&'a String, &'a Item);
 
 /// Endings of files that are compressed already.
 const COMPRESSED: [&str; 14] = [
@@ -74,14 +80,14 @@ const COMPRESSED: [&str; 14] = [
     "webm",
 ];
 
-fn options(plain: SimpleFileOptions, path: &str, item: &Item) -> SimpleFileOptions {
+fn options(plain: SimpleFileOptions, path: &str, file: &PackFile) -> SimpleFileOptions {
     let ending = path.rsplit('.').next().unwrap_or_default();
     let is_compressed = COMPRESSED.contains(&&*ending.to_ascii_lowercase());
     let options = match is_compressed {
         true => plain,
         false => plain.compression_method(CompressionMethod::Deflated),
     };
-    options.unix_permissions(if item.executable { 0o755 } else { 0o644 })
+    options.unix_permissions(file.mode())
 }
 
 /// A time as zips have it, which begin with 1980 and end with 2107.

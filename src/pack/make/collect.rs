@@ -16,7 +16,7 @@ use crate::pack::check::MAX_UNPACKED;
 use crate::pack::label;
 use crate::pack::output::UNFINISHED;
 use crate::pack::text;
-use crate::pack::tree::{Content, Item, Tree};
+use crate::pack::tree::{Content, PackFile, Tree};
 
 /// The files of a project.
 #[derive(Debug, Default)]
@@ -36,38 +36,38 @@ pub fn collect(project: &Project, written: &[&Path]) -> Result<Collected> {
     let options = &project.options;
     let included = patterns(root, "--include", &options.include)?;
     let excluded = patterns(root, "--exclude", &options.exclude)?;
-    let mut found = Found::default();
-    for entry in usual(root) {
+    let mut selected = Selection::default();
+    for entry in walk_unignored(root) {
         if let Some(entry) = read(root, entry, &excluded)? {
-            found.take(root, entry, &excluded, None)?;
+            selected.add(root, entry, &excluded, None)?;
         }
     }
     if !included.is_empty() {
-        for entry in all(root) {
+        for entry in walk_all(root) {
             if let Some(entry) = read(root, entry, &excluded)? {
-                found.take(root, entry, &excluded, Some(&included))?;
+                selected.add(root, entry, &excluded, Some(&included))?;
             }
         }
     }
     if let Some(list) = options.sbom.as_deref().and_then(|it| inside(root, it)) {
-        found.files.remove(&list);
+        selected.files.remove(&list);
     }
-    found.check_size()?;
+    selected.check_size()?;
     for path in written.iter().filter_map(|it| inside(root, it)) {
-        if found.files.contains_key(&path) {
+        if selected.files.contains_key(&path) {
             bail!("'{path}' is a file of the project; name another to write");
         }
     }
     let mut files = Tree::default();
-    for (path, (file, meta)) in found.files {
-        let item = Item {
+    for (path, (file, meta)) in selected.files {
+        let file = PackFile {
             content: Content::Disk(file),
             executable: meta.permissions().mode() & 0o111 != 0,
         };
-        files.0.insert(path, item);
+        files.0.insert(path, file);
     }
     let mut warnings = Vec::new();
-    let left_out: Vec<_> = found
+    let left_out: Vec<_> = selected
         .private
         .into_iter()
         .filter(|path| !files.0.contains_key(path))
@@ -113,14 +113,14 @@ const OF_DATABASES: &[&str] = &["-journal", "-wal", "-shm"];
 const EXAMPLES: &[&str] = &[".example", ".sample", ".template", ".dist"];
 
 #[derive(Default)]
-struct Found {
+struct Selection {
     files: BTreeMap<String, (PathBuf, Metadata)>,
     private: Vec<String>,
 }
 
-impl Found {
+impl Selection {
     /// Takes a file, if it is wanted. With `included` only what matches that is.
-    fn take(
+    fn add(
         &mut self,
         root: &Path,
         entry: DirEntry,
@@ -190,32 +190,33 @@ impl Found {
 
 /// What is in the folder, without what version control leaves out, and without what
 /// is never wanted.
-fn usual(root: &Path) -> ignore::Walk {
+fn walk_unignored(root: &Path) -> ignore::Walk {
     // What a parent of the folder ignores counts in a repository only: else a pack
     // would depend on where the project lies.
     let in_repository = root.ancestors().any(|it| it.join(".git").exists());
-    let mut walk = walk(root);
-    walk.git_ignore(true)
+    let mut walker = walker(root);
+    walker
+        .git_ignore(true)
         .parents(in_repository)
         .require_git(in_repository)
         .filter_entry(|entry| !is_unwanted(entry));
-    walk.build()
+    walker.build()
 }
 
 /// All that is in the folder, without the data of version control.
-fn all(root: &Path) -> ignore::Walk {
-    let mut walk = walk(root);
-    walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
-    walk.build()
+fn walk_all(root: &Path) -> ignore::Walk {
+    let mut walker = walker(root);
+    walker.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+    walker.build()
 }
 
-fn walk(root: &Path) -> WalkBuilder {
-    let mut walk = WalkBuilder::new(root);
-    walk.standard_filters(false).follow_links(true);
-    walk
+fn walker(root: &Path) -> WalkBuilder {
+    let mut walker = WalkBuilder::new(root);
+    walker.standard_filters(false).follow_links(true);
+    walker
 }
 
-/// What was found. Nothing if it cannot be read and is left out anyway: by --exclude, or
+/// What was selected. Nothing if it cannot be read and is left out anyway: by --exclude, or
 /// because it is an editor's lock, which is a link that leads nowhere.
 fn read(
     root: &Path,

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
@@ -12,10 +12,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::python;
 use crate::pack::interrupt;
+use crate::pack::walk::{self, Links};
 use crate::python::cache_tag;
 
 /// A module that cannot be compiled: its path in the folder, and why.
-pub type Failed = (String, String);
+pub type CompileFailure = (String, String);
 
 /// Compiles all modules below a folder, into the `__pycache__` beside each
 /// (PEP 3147). Tracebacks name them by their paths with `prefix` before them,
@@ -24,9 +25,9 @@ pub type Failed = (String, String);
 ///
 /// # Errors
 /// The folder cannot be read or written.
-pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
-    let mut modules = Vec::new();
-    find(folder, &mut modules)?;
+pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<CompileFailure>> {
+    let mut modules = walk::files(folder, Links::Kept)?;
+    modules.retain(|path| path.extension().is_some_and(|it| it == "py"));
     modules.sort();
     // How they are dealt out must not depend on the machine: what a process has
     // compiled before shows in what it writes (marshal's references).
@@ -38,7 +39,7 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<Failed>> {
         };
         let compiled = folder.join(compiled);
         let cache = compiled.parent().unwrap_or(folder);
-        let _held = interrupt::hold();
+        let _blocked = interrupt::block();
         fs::create_dir_all(cache).with_context(|| format!("{}", cache.display()))?;
         let shown = format!("{prefix}{name}");
         lists[nth % PROCESSES].push([text(module)?, text(&compiled)?, shown]);
@@ -71,27 +72,12 @@ pub fn compiled(module: &str) -> Option<String> {
 /// How many processes share the work, on any machine.
 const PROCESSES: usize = 4;
 
-fn find(folder: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
-    let read = || format!("The folder {} cannot be read", folder.display());
-    for entry in fs::read_dir(folder).with_context(read)? {
-        let entry = entry.with_context(read)?;
-        let path = entry.path();
-        let kind = entry.file_type().with_context(read)?;
-        if kind.is_dir() {
-            find(&path, modules)?;
-        } else if path.extension().is_some_and(|it| it == "py") {
-            modules.push(path);
-        }
-    }
-    Ok(())
-}
-
 fn text(path: &Path) -> Result<String> {
     let text = path.to_str().map(str::to_owned);
     text.with_context(|| format!("The name of {} is not UTF-8; rename it", path.display()))
 }
 
-fn compile_list(list: &[[String; 3]]) -> Result<Vec<Failed>> {
+fn compile_list(list: &[[String; 3]]) -> Result<Vec<CompileFailure>> {
     if list.is_empty() {
         return Ok(Vec::new());
     }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::Options;
+use super::options::Options;
 use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
 use crate::pack::{Label, text};
 use crate::python;
@@ -47,7 +47,7 @@ impl Project {
             })?,
             None => Options::default(),
         };
-        check_outputs(&theirs)?;
+        check_outputs_inside(&theirs)?;
         let options = options.or(theirs, &folder);
         let label = Label {
             name: options.name.clone().or(project.name),
@@ -74,7 +74,7 @@ impl Project {
         let name = name.unwrap_or_else(|| "site".to_owned());
         let is_file = !matches!(&*name, "" | "." | "..") && name.len() <= LONGEST;
         if !is_file || name.contains(|it: char| it == '/' || it.is_control()) {
-            let name = text::shown(&name);
+            let name = text::printable(&name);
             bail!("No file can be called after the project's name '{name}'; give -o FILE");
         }
         Ok(name)
@@ -82,7 +82,7 @@ impl Project {
 }
 
 /// What a project names is written below it: it may be a stranger's.
-fn check_outputs(theirs: &Options) -> Result<()> {
+fn check_outputs_inside(theirs: &Options) -> Result<()> {
     let named = [&theirs.output, &theirs.image, &theirs.sbom];
     for path in named.into_iter().flatten() {
         let mut parts = path.components();
@@ -100,23 +100,23 @@ fn check_outputs(theirs: &Options) -> Result<()> {
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Settings that say where the site is, which the pack knows itself.
-const OF_THE_PLACE: [&str; 4] = ["app_zip", "app_cache_dir", "config", "venv"];
+const LOCATION_SETTINGS: [&str; 4] = ["app_zip", "app_cache_dir", "config", "venv"];
 
 /// Settings that keep the server from serving.
-const OF_A_LOOK: [&str; 2] = ["check_config", "print_config"];
+const NON_SERVING_SETTINGS: [&str; 2] = ["check_config", "print_config"];
 
 /// Settings whose check asks this machine for what only the other one need have.
-const OF_THE_MACHINE: [&str; 4] = ["user", "group", "chdir", "tmp_upload_dir"];
+const MACHINE_SETTINGS: [&str; 4] = ["user", "group", "chdir", "tmp_upload_dir"];
 
 #[derive(Default, Deserialize)]
 struct PyProject {
-    project: Option<About>,
+    project: Option<ProjectTable>,
     #[serde(default)]
     tool: Tools,
 }
 
 #[derive(Default, Deserialize)]
-struct About {
+struct ProjectTable {
     name: Option<String>,
     version: Option<String>,
 }
@@ -151,7 +151,7 @@ fn read_pyproject(folder: &Path) -> Result<PyProject> {
 fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, serde_json::Value>> {
     let mut settings = BTreeMap::new();
     for (name, value) in table {
-        let setting = known(&name, "[tool.rgunicorn] in pyproject.toml")?;
+        let setting = find_setting(&name, "[tool.rgunicorn] in pyproject.toml")?;
         let value = serde_json::to_value(value)?;
         settings.insert(setting.name.to_owned(), value);
     }
@@ -161,7 +161,7 @@ fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, se
         let (name, text) = set
             .split_once('=')
             .with_context(|| format!("--set {set}: write it as NAME=VALUE"))?;
-        let setting = known(name, "--set")?;
+        let setting = find_setting(name, "--set")?;
         let value = from_text(setting, text);
         match (settings.get_mut(setting.name), value) {
             // Several values of one setting, each with a --set of its own.
@@ -179,8 +179,8 @@ fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, se
     settings.extend(app.map(|(name, app)| (name.to_owned(), app.into())));
     let mut draft = Draft::default();
     for (name, value) in &settings {
-        let setting = known(name, "the pack")?;
-        if !OF_THE_MACHINE.contains(&setting.name) {
+        let setting = find_setting(name, "the pack")?;
+        if !MACHINE_SETTINGS.contains(&setting.name) {
             draft.apply(Layer::Pack, setting, Value::from(value))?;
         }
     }
@@ -188,7 +188,7 @@ fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, se
 }
 
 /// The setting of this name, which `place` gives.
-fn known(name: &str, place: &str) -> Result<&'static Setting> {
+fn find_setting(name: &str, place: &str) -> Result<&'static Setting> {
     let name = name.trim().replace('-', "_");
     let setting = Setting::named(&name).with_context(|| {
         let likely = TABLE.iter().map(|it| it.name);
@@ -201,7 +201,7 @@ fn known(name: &str, place: &str) -> Result<&'static Setting> {
             likely.unwrap_or_default()
         )
     })?;
-    if OF_THE_PLACE.contains(&setting.name) || OF_A_LOOK.contains(&setting.name) {
+    if LOCATION_SETTINGS.contains(&setting.name) || NON_SERVING_SETTINGS.contains(&setting.name) {
         bail!("{place} has '{name}', which cannot be packed; give it where the site is served");
     }
     Ok(setting)

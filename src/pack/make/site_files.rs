@@ -1,22 +1,6 @@
-//! From a project's folder to one file: a zip, an executable or a container
-//! image.
+//! The files of a pack: those of the project, its dependencies, Django's static files
+//! and the compiled modules.
 
-mod archive;
-mod collect;
-mod compile;
-mod dependencies;
-mod executable;
-mod form;
-mod image;
-mod options;
-mod project;
-mod python;
-mod stage;
-mod static_files;
-mod steps;
-mod times;
-
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -24,148 +8,117 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
-use dependencies::Dependencies;
-use form::Form;
-pub use options::Options;
-use project::Project;
-use steps::Steps;
-use times::Times;
-
-use super::SITE_PACKAGES;
-use super::inspect;
-use super::interrupt::{self, Temporary};
-use super::output::{self, Output};
-use super::tree::{Content, Item, Tree};
+use super::dependencies::{self, Dependencies};
+use super::project::Project;
+use super::steps::Steps;
+use super::{collect, compile, static_files};
+use crate::pack::interrupt::Temporary;
+use crate::pack::tree::{Content, PackFile, SITE_PACKAGES, Tree};
 use crate::python::discover;
 
-/// Packs the project.
-///
-/// # Errors
-/// One sentence with its mend; nothing half-made is left.
-pub fn pack(options: Options) -> Result<()> {
-    let watch = interrupt::watch()?;
-    let project = Project::read(options)?;
-    let times = Times::read()?;
-    let forms = Form::all(&project)?;
-    check_outputs(&forms, &project)?;
-    let outputs = forms.into_iter().map(|form| {
-        let output = Output::new(form.path())?;
-        Ok((form, output))
-    });
-    let outputs = outputs.collect::<Result<Vec<_>>>()?;
-    let steps = Steps::new(5);
-
-    let warnings = outputs
-        .iter()
-        .filter_map(|(form, _)| form.warning(&project.label));
-    for warning in warnings {
-        steps.note(&format!("Warning: {warning}"));
-    }
-    steps.next("Gathering the project's files");
-    let written = outputs.iter().map(|(form, _)| form.path());
-    let parts = parts(&project, &written.collect::<Vec<_>>(), &steps)?;
-    check_names(&parts)?;
-
-    steps.next("Writing");
-    let all = parts.all();
-    for note in inspect::native_notes(&all)? {
-        steps.note(&format!("Warning: {note}"));
-    }
-    let with_program = outputs.iter().any(|(form, _)| form.has_program());
-    let contents = inspect::sbom(&all, &project.label, with_program)?;
-    let first = outputs.first().map(|(form, _)| form.path().to_owned());
-    let mut made = Vec::new();
-    for (form, output) in outputs {
-        made.push(form.write(output, &project.label, &parts, &contents, times)?);
-    }
-    drop(steps);
-    if let Some(to) = &project.options.sbom {
-        output::write(to, &contents, "the list of what is inside")?;
-    }
-    for told in made {
-        output::print(format!("{told}\n").as_bytes())?;
-    }
-    drop(watch);
-    if let Some(first) = first.filter(|_| project.options.check) {
-        inspect::check(&first)?;
-    }
-    Ok(())
-}
-
 /// The files of a pack.
-struct Parts {
-    app: Tree,
-    dependencies: Tree,
-    /// Files of theirs are there as long as these are.
-    _kept: (Temporary<TempDir>, Dependencies),
+pub struct SiteFiles {
+    pub app: Tree,
+    pub dependencies: Tree,
+    /// The folders that the files are in exist until these are dropped.
+    _folders: (Temporary<TempDir>, Dependencies),
 }
 
-impl Parts {
+impl SiteFiles {
+    /// Collects them. `written` are the files that will be written, which may be there
+    /// from an earlier pack.
+    ///
+    /// # Errors
+    /// One sentence with its mend.
+    pub fn collect(project: &Project, written: &[&Path], steps: &Steps) -> Result<Self> {
+        let collected = collect::collect(project, written)?;
+        for warning in &collected.warnings {
+            steps.note(&format!("Warning: {warning}"));
+        }
+        let stage = Temporary::new(tempfile::tempdir, TempDir::path)
+            .context("No folder for temporary files can be made")?;
+        let site = stage.path().join("site");
+        fs::create_dir(&site)?;
+        collected.files.write_to(&site)?;
+        // From here on the copies count, as the project may change.
+        let mut app = Tree::of_folder(&site, "")?;
+        check_app(project, &site)?;
+        check_settings(project, &site, steps);
+
+        steps.next("Installing the dependencies");
+        let installed = dependencies::install(
+            &project.folder,
+            &project.options,
+            &|what| steps.now(what),
+            &|folder| compile::compile(folder, &format!("{SITE_PACKAGES}/")).map(drop),
+        )?;
+        if let Some(source) = &installed.source {
+            steps.note(&format!("The dependencies are those of {source}."));
+        }
+        for note in &installed.notes {
+            steps.note(note);
+        }
+        let mut dependencies = Tree::default();
+        if let Some(folder) = &installed.folder {
+            let prefix = format!("{SITE_PACKAGES}/");
+            dependencies = Tree::of_folder(folder, &prefix)?;
+            if !site.join(SITE_PACKAGES).exists() {
+                symlink(folder, site.join(SITE_PACKAGES))?;
+            }
+        }
+
+        if !project.options.no_collectstatic
+            && let Some(found) = static_files::collect(&site, steps)?
+        {
+            if let Some(note) = found.note {
+                steps.note(&note);
+            }
+            app.0.extend(found.files.0);
+        }
+
+        steps.next("Compiling");
+        match project.options.no_compile {
+            true => dependencies.0.retain(|path, _| !path.ends_with(".pyc")),
+            false => compile_app(&mut app, &site, steps)?,
+        }
+        let files = Self {
+            app,
+            dependencies,
+            _folders: (stage, installed),
+        };
+        files.check_names()?;
+        Ok(files)
+    }
+
     /// All files.
-    fn all(&self) -> Tree {
+    pub fn all(&self) -> Tree {
         let mut all = self.app.clone();
         all.0.extend(self.dependencies.0.clone());
         all
     }
-}
 
-/// `written` are the files that the pack will be.
-fn parts(project: &Project, written: &[&Path], steps: &Steps) -> Result<Parts> {
-    let collected = collect::collect(project, written)?;
-    for warning in &collected.warnings {
-        steps.note(&format!("Warning: {warning}"));
-    }
-    let stage = Temporary::new(tempfile::tempdir, TempDir::path)
-        .context("No folder for temporary files can be made")?;
-    let site = stage.path().join("site");
-    fs::create_dir(&site)?;
-    stage::lay_out(&collected.files, &site)?;
-    // From here on the copies count, as the project may change.
-    let mut app = stage::tree(&site, "")?;
-    check_app(project, &site)?;
-    check_settings(project, &site, steps);
-
-    steps.next("Installing the dependencies");
-    let installed = dependencies::install(
-        &project.folder,
-        &project.options,
-        &|what| steps.now(what),
-        &|folder| compile::compile(folder, &format!("{SITE_PACKAGES}/")).map(drop),
-    )?;
-    if let Some(source) = &installed.source {
-        steps.note(&format!("The dependencies are those of {source}."));
-    }
-    for note in &installed.notes {
-        steps.note(note);
-    }
-    let mut dependencies = Tree::default();
-    if let Some(folder) = &installed.folder {
-        let prefix = format!("{SITE_PACKAGES}/");
-        dependencies = stage::tree(folder, &prefix)?;
-        if !site.join(SITE_PACKAGES).exists() {
-            symlink(folder, site.join(SITE_PACKAGES))?;
+    /// Checks that no file comes from the project and from its dependencies.
+    fn check_names(&self) -> Result<()> {
+        let mut paths = self.app.0.keys();
+        let twice = paths.find(|path| self.dependencies.0.contains_key(*path));
+        if let Some(path) = twice {
+            bail!(
+                "'{path}' is in the project and among the dependencies; leave out one of the two by \
+                 --exclude, or pack no dependencies by --no-dependencies"
+            );
         }
-    }
-
-    if !project.options.no_collectstatic
-        && let Some(gathered) = static_files::gather(&site, steps)?
-    {
-        if let Some(note) = gathered.note {
-            steps.note(&note);
+        let all = self.all();
+        for path in all.0.keys() {
+            let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+            if let Some(file) = folders.into_iter().find(|it| all.0.contains_key(*it)) {
+                bail!(
+                    "The project has a file '{file}', where a folder of this name is to be in the \
+                     pack; rename it, or leave it out by --exclude"
+                );
+            }
         }
-        app.0.extend(gathered.files.0);
+        Ok(())
     }
-
-    steps.next("Compiling");
-    match project.options.no_compile {
-        true => dependencies.0.retain(|path, _| !path.ends_with(".pyc")),
-        false => compile_app(&mut app, &site, steps)?,
-    }
-    Ok(Parts {
-        app,
-        dependencies,
-        _kept: (stage, installed),
-    })
 }
 
 /// Adds the compiled modules of the app, which lies in this folder.
@@ -181,27 +134,11 @@ fn compile_app(app: &mut Tree, site: &Path, steps: &Steps) -> Result<()> {
         let file = site.join(&path);
         // A template of Python, say, has none.
         if file.is_file() {
-            let item = Item {
+            let file = PackFile {
                 content: Content::Disk(file),
                 executable: false,
             };
-            app.0.insert(path, item);
-        }
-    }
-    Ok(())
-}
-
-/// Checks that each file to write is another one.
-fn check_outputs(forms: &[Form], project: &Project) -> Result<()> {
-    let list = project.options.sbom.as_deref();
-    let paths = forms.iter().map(Form::path).chain(list);
-    let mut seen = BTreeSet::new();
-    for path in paths {
-        if !seen.insert(std::path::absolute(path)?) {
-            bail!(
-                "'{}' is named for two things to write; name another",
-                path.display()
-            );
+            app.0.insert(path, file);
         }
     }
     Ok(())
@@ -244,30 +181,4 @@ fn check_settings(project: &Project, site: &Path, steps: &Steps) {
             "Warning: gunicorn.conf.py in the project gives {name}, too, and what it gives counts"
         ));
     }
-}
-
-/// Checks that no file comes from the project and from its dependencies.
-fn check_names(parts: &Parts) -> Result<()> {
-    let twice = parts
-        .app
-        .0
-        .keys()
-        .find(|path| parts.dependencies.0.contains_key(*path));
-    if let Some(path) = twice {
-        bail!(
-            "'{path}' is in the project and among the dependencies; leave out one of the two by \
-             --exclude, or pack no dependencies by --no-dependencies"
-        );
-    }
-    let all = parts.all();
-    for path in all.0.keys() {
-        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
-        if let Some(file) = folders.into_iter().find(|it| all.0.contains_key(*it)) {
-            bail!(
-                "The project has a file '{file}', where a folder of this name is to be in the \
-                 pack; rename it, or leave it out by --exclude"
-            );
-        }
-    }
-    Ok(())
 }

@@ -9,14 +9,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::stage;
 use super::steps::Steps;
 use crate::pack::interrupt;
 use crate::pack::tree::Tree;
 use crate::python::{self, discover};
 
 /// What has become of them.
-pub struct Gathered {
+pub struct StaticFiles {
     pub files: Tree,
     /// A sentence, where there are none.
     pub note: Option<String>,
@@ -27,7 +26,7 @@ pub struct Gathered {
 ///
 /// # Errors
 /// The project does not do so; with its traceback.
-pub fn gather(site: &Path, steps: &Steps) -> Result<Option<Gathered>> {
+pub fn collect(site: &Path, steps: &Steps) -> Result<Option<StaticFiles>> {
     let manage = discover::read(site, "manage.py");
     let Some(settings) = manage.as_deref().and_then(discover::settings_module) else {
         return Ok(None);
@@ -50,24 +49,24 @@ pub fn gather(site: &Path, steps: &Steps) -> Result<Option<Gathered>> {
             String::from_utf8_lossy(&done.stderr)
         );
     }
-    let told: Told = serde_json::from_slice(&done.stdout)
+    let answer: Answer = serde_json::from_slice(&done.stdout)
         .context("The static files cannot be gathered: Django told nothing")?;
     let mut files = Tree::default();
-    let mut note = told
+    let mut note = answer
         .why
         .map(|why| format!("No static files are packed: {why}."));
-    if let Some(folder) = told.folder {
-        let gathered = site.join(&folder);
-        match gathered.is_dir() {
-            true => files = stage::tree(&gathered, &format!("{folder}/"))?,
+    if let Some(folder) = answer.folder {
+        let collected = site.join(&folder);
+        match collected.is_dir() {
+            true => files = Tree::of_folder(&collected, &format!("{folder}/"))?,
             false => note = Some("Django has no static files to pack.".to_owned()),
         }
     }
-    Ok(Some(Gathered { files, note }))
+    Ok(Some(StaticFiles { files, note }))
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct Answer {
     folder: Option<String>,
     why: Option<String>,
 }

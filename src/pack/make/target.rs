@@ -7,27 +7,29 @@ use anyhow::{Context, Result, bail};
 
 use super::image::{Image, Name};
 use super::project::Project;
+use super::site_files::SiteFiles;
 use super::times::Times;
-use super::{Parts, archive, executable, image};
+use super::{archive, executable, image};
+use crate::pack::Label;
+use crate::pack::check::check_pack;
 use crate::pack::output::Output;
 use crate::pack::text;
-use crate::pack::{self, Label};
 
-/// One of the forms, and the file to write.
-pub enum Form {
+/// One of the targets, and the file to write.
+pub enum Target {
     Zip(PathBuf),
     Executable(PathBuf),
     Image { path: PathBuf, name: Name },
 }
 
-impl Form {
+impl Target {
     /// Those that the options ask for.
     ///
     /// # Errors
     /// The image cannot have the name.
-    pub fn all(project: &Project) -> Result<Vec<Form>> {
+    pub fn all(project: &Project) -> Result<Vec<Target>> {
         let options = &project.options;
-        let mut forms = Vec::new();
+        let mut targets = Vec::new();
         if let Some(path) = &options.image {
             let version = project.label.version.as_deref();
             let name = match &options.tag {
@@ -35,9 +37,9 @@ impl Form {
                 None => Name::usual(&project.file_name()?, version)?,
             };
             let path = path.clone();
-            forms.push(Form::Image { path, name });
+            targets.push(Target::Image { path, name });
         }
-        if options.output.is_some() || options.exe || forms.is_empty() {
+        if options.output.is_some() || options.exe || targets.is_empty() {
             let path = match &options.output {
                 Some(path) => path.clone(),
                 None => Path::new("dist").join(project.file_name()?),
@@ -51,28 +53,28 @@ impl Form {
                     path.display()
                 );
             }
-            forms.push(match is_zip && !options.exe {
-                true => Form::Zip(path),
-                false => Form::Executable(path),
+            targets.push(match is_zip && !options.exe {
+                true => Target::Zip(path),
+                false => Target::Executable(path),
             });
         }
-        Ok(forms)
+        Ok(targets)
     }
 
     pub fn path(&self) -> &Path {
         match self {
-            Form::Zip(path) | Form::Executable(path) | Form::Image { path, .. } => path,
+            Target::Zip(path) | Target::Executable(path) | Target::Image { path, .. } => path,
         }
     }
 
     /// Whether the program is in it.
     pub fn has_program(&self) -> bool {
-        !matches!(self, Form::Zip(_))
+        !matches!(self, Target::Zip(_))
     }
 
     /// What is to be warned of.
     pub fn warning(&self, label: &Label) -> Option<String> {
-        let is_closed = matches!(self, Form::Image { .. }) && image::is_closed(label);
+        let is_closed = matches!(self, Target::Image { .. }) && image::is_closed(label);
         is_closed.then(|| {
             "bind, as it is packed, is an address that is reached from inside the container \
              only; pack the image with --set bind=0.0.0.0:8000"
@@ -89,30 +91,30 @@ impl Form {
         &self,
         mut output: Output,
         label: &Label,
-        parts: &Parts,
+        files: &SiteFiles,
         contents: &[u8],
         times: Times,
     ) -> Result<String> {
         let mut writer = output.writer();
         let path = quoted(self.path());
         let use_it = match self {
-            Form::Zip(_) | Form::Executable(_) => {
-                if let Form::Executable(_) = self {
+            Target::Zip(_) | Target::Executable(_) => {
+                if let Target::Executable(_) = self {
                     writer.write_all(&executable::program(true)?)?;
                 }
-                let trees = [&parts.app, &parts.dependencies];
+                let trees = [&files.app, &files.dependencies];
                 writer = archive::write(writer, label, &trees, times)?;
                 match self {
-                    Form::Executable(file) => format!("Serve it: {}", quoted(&command(file))),
+                    Target::Executable(file) => format!("Serve it: {}", quoted(&command(file))),
                     _ => format!("Serve it: rgunicorn --app-zip {path}"),
                 }
             }
-            Form::Image { name, .. } => {
+            Target::Image { name, .. } => {
                 let image = Image {
                     label,
                     executable: &executable::program(false)?,
-                    dependencies: &parts.dependencies,
-                    app: &parts.app,
+                    dependencies: &files.dependencies,
+                    app: &files.app,
                     name,
                     sbom: Some(contents),
                     created: times.made(),
@@ -126,18 +128,18 @@ impl Form {
         };
         writer.flush().context("The pack cannot be written")?;
         drop(writer);
-        if !matches!(self, Form::Image { .. }) {
+        if !matches!(self, Target::Image { .. }) {
             // What would not be served is not made.
-            pack::check_whole(self.path(), output.file())?;
+            check_pack(self.path(), output.file())?;
         }
-        let size = output.finish(matches!(self, Form::Executable(_)))?;
+        let size = output.finish(matches!(self, Target::Executable(_)))?;
         Ok(format!("Made {path} ({}). {use_it}", text::size(size)))
     }
 }
 
 /// A path as a shell reads it, without what would move a terminal's cursor.
 fn quoted(path: &Path) -> String {
-    let path = text::shown(&path.to_string_lossy());
+    let path = text::printable(&path.to_string_lossy());
     match shlex::try_quote(&path) {
         Ok(quoted) => quoted.into_owned(),
         Err(_) => path,

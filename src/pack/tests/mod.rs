@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::cache::{Folder, Origin};
-use super::{Unpacked, unpack_into};
+use super::cache::{Origin, UnpackedSite};
+use super::unpack::{Unpacked, unpack_into};
 
 /// A folder with a zip to be written, and a cache place not yet made.
 struct Bench {
@@ -44,7 +44,7 @@ impl Bench {
             .map_err(|problem| problem.to_string())
     }
 
-    fn folder(&self) -> Folder {
+    fn folder(&self) -> UnpackedSite {
         match self.unpack().unwrap() {
             Unpacked::Folder(folder) => folder,
             Unpacked::InMemory { reason, .. } => panic!("not unpacked: {reason}"),

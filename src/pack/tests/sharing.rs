@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Bench, Folder, Origin, Unpacked, unpack_into, write_zip};
+use super::{Bench, Origin, Unpacked, UnpackedSite, unpack_into, write_zip};
 use crate::pack::error::Problem;
-use crate::pack::{check_unchanged, content_hash};
+use crate::pack::unpack::{check_unchanged, content_hash};
 
 #[test]
 fn a_site_comes_out_as_it_went_in() {
@@ -80,7 +80,7 @@ fn a_second_start_reuses_the_folder() {
     let bench = Bench::new();
     write_zip(&bench.zip(), &[("app.py", b"one")]);
     let first = bench.folder();
-    let inode = |folder: &Folder| fs::metadata(folder.path()).unwrap().ino();
+    let inode = |folder: &UnpackedSite| fs::metadata(folder.path()).unwrap().ino();
     // By content, while the file is young...
     let second = bench.folder();
     assert_eq!(inode(&first), inode(&second));
@@ -216,13 +216,13 @@ fn what_the_app_wrote_is_never_pruned() {
 }
 
 #[test]
-fn a_half_done_folder_is_cleared_away() {
+fn an_unfinished_folder_is_removed() {
     let bench = Bench::new();
     write_zip(&bench.zip(), &[("app.py", b"one")]);
-    let half_done = bench.place().join(".unpacking/site");
-    fs::create_dir_all(&half_done).unwrap();
+    let unfinished = bench.place().join(".unpacking/site");
+    fs::create_dir_all(&unfinished).unwrap();
     fs::set_permissions(bench.place(), fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(half_done.join("app.py"), b"o").unwrap();
+    fs::write(unfinished.join("app.py"), b"o").unwrap();
     let folder = bench.folder();
     assert_eq!(fs::read(folder.path().join("app.py")).unwrap(), b"one");
     assert_eq!(bench.left().len(), 1);

@@ -7,15 +7,16 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::plain::Plain;
+use super::requirements_txt::RequirementLines;
 use crate::pack::interrupt;
-use crate::pack::make::{Options, python};
+use crate::pack::make::options::Options;
+use crate::pack::make::python;
 
 const PROJECT: &str = "pyproject.toml";
 
 /// The files that say it.
 #[derive(Debug, Default, PartialEq)]
-pub struct Source {
+pub struct DependencyFiles {
     /// Files of requirements, as pip reads them.
     pub plain: Vec<PathBuf>,
     /// A file of another kind.
@@ -36,7 +37,7 @@ pub struct Requirements {
     pub locked: bool,
     /// What the files say.
     #[serde(skip)]
-    pub plain: Plain,
+    pub plain: RequirementLines,
 }
 
 #[derive(Deserialize)]
@@ -46,13 +47,16 @@ enum Answer {
     Found(Requirements),
 }
 
-impl Source {
+impl DependencyFiles {
     /// What the options name, else the first that the project has; and sentences
     /// for the user.
     ///
     /// # Errors
     /// A named file is not there, or files do not go together: one sentence.
-    pub fn find(project: &Path, options: &Options) -> Result<(Option<Source>, Vec<String>)> {
+    pub fn find(
+        project: &Path,
+        options: &Options,
+    ) -> Result<(Option<DependencyFiles>, Vec<String>)> {
         if !options.requirements.is_empty() {
             return Ok((Some(Self::named(&options.requirements)?), Vec::new()));
         }
@@ -84,8 +88,8 @@ impl Source {
         Ok((Some(source), note.into_iter().collect()))
     }
 
-    fn named(files: &[PathBuf]) -> Result<Source> {
-        let mut source = Source::default();
+    fn named(files: &[PathBuf]) -> Result<DependencyFiles> {
+        let mut found = DependencyFiles::default();
         for file in files {
             let shown = file.display();
             let real = fs::canonicalize(file)
@@ -94,17 +98,17 @@ impl Source {
                 bail!("The requirements file '{shown}' is not a file; write it to one");
             }
             if !is_of_another_kind(file) {
-                source.plain.push(real);
-            } else if source.read.replace(real).is_some() {
+                found.plain.push(real);
+            } else if found.read.replace(real).is_some() {
                 bail!("-r takes one lock file or pyproject.toml, and '{shown}' is another");
             }
         }
-        match &source.read {
-            Some(file) if !source.plain.is_empty() && !file.ends_with(PROJECT) => bail!(
+        match &found.read {
+            Some(file) if !found.plain.is_empty() && !file.ends_with(PROJECT) => bail!(
                 "'{}' has all that is to be installed; leave out the other files of -r",
                 file.display()
             ),
-            _ => Ok(source),
+            _ => Ok(found),
         }
     }
 
@@ -125,7 +129,7 @@ impl Source {
     /// # Errors
     /// A file cannot be understood, or lacks what was asked for: one sentence.
     pub fn requirements(&self, project: &Path, options: &Options) -> Result<Requirements> {
-        let mut plain = Plain::default();
+        let mut plain = RequirementLines::default();
         for file in &self.plain {
             plain.add(file, project)?;
         }
@@ -207,7 +211,7 @@ fn none_found(
     project: &Path,
     options: &Options,
     order: &[&str],
-) -> Result<(Option<Source>, Vec<String>)> {
+) -> Result<(Option<DependencyFiles>, Vec<String>)> {
     if project.join("Pipfile").is_file() {
         bail!("There is a Pipfile and no Pipfile.lock: run `pipenv lock`");
     }

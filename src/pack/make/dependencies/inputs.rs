@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::plain::Plain;
-use super::source::Requirements;
+use super::dependency_files::Requirements;
+use super::requirements_txt::RequirementLines;
+use crate::cache::hexadecimal;
 use crate::pack::inspect::normal_name;
-use crate::pack::make::Options;
-use crate::pack::text;
+use crate::pack::make::options::Options;
 
 /// What is known of it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Inputs {
 }
 
 /// Variables of pip that say how it works, and not what it installs.
-const OF_THE_WAY: [&str; 17] = [
+const PIP_VARIABLES_WITHOUT_EFFECT: [&str; 17] = [
     "PIP_CACHE_DIR",
     "PIP_CERT",
     "PIP_CLIENT_CERT",
@@ -51,16 +51,16 @@ const OF_THE_WAY: [&str; 17] = [
 ];
 
 /// Variables that compilers obey.
-const OF_COMPILERS: [&str; 5] = ["CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS"];
+const COMPILER_VARIABLES: [&str; 5] = ["CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS"];
 
 impl Inputs {
     /// # Errors
     /// A file of constraints cannot be read; it is named.
     pub fn read(requirements: &Requirements, project: &Path, options: &Options) -> Result<Inputs> {
-        let mut reading = Reading {
+        let mut reading = InputReader {
             // Relative paths in requirements count from here.
             project: project.to_owned(),
-            ..Reading::default()
+            ..InputReader::default()
         };
         reading.add(env!("CARGO_PKG_VERSION"));
         reading.add(env!("RGUNICORN_BUNDLE_ID"));
@@ -69,7 +69,7 @@ impl Inputs {
         for line in lines.into_iter().flatten() {
             reading.requirement(line);
         }
-        let mut constraints = Plain::default();
+        let mut constraints = RequirementLines::default();
         for file in &options.constraint {
             constraints.constraint(file)?;
         }
@@ -95,8 +95,7 @@ impl Inputs {
         }
         reading.variables();
         reading.settings();
-        let [key, links] =
-            [reading.key, reading.links].map(|it| text::hexadecimal(&it.finalize()[..16]));
+        let [key, links] = [reading.key, reading.links].map(|it| hexadecimal(&it.finalize()[..16]));
         Ok(Inputs {
             key,
             links,
@@ -115,7 +114,7 @@ impl Inputs {
 }
 
 #[derive(Default)]
-struct Reading {
+struct InputReader {
     project: PathBuf,
     key: Sha256,
     links: Sha256,
@@ -123,7 +122,7 @@ struct Reading {
     pins: BTreeSet<String>,
 }
 
-impl Reading {
+impl InputReader {
     fn add(&mut self, part: impl AsRef<[u8]>) {
         let part = part.as_ref();
         self.key.update((part.len() as u64).to_le_bytes());
@@ -165,8 +164,9 @@ impl Reading {
         variables.sort();
         for (name, value) in variables {
             let name = name.to_string_lossy();
-            let of_pip = name.starts_with("PIP_") && !OF_THE_WAY.contains(&&*name);
-            if !of_pip && !OF_COMPILERS.contains(&&*name) {
+            let of_pip =
+                name.starts_with("PIP_") && !PIP_VARIABLES_WITHOUT_EFFECT.contains(&&*name);
+            if !of_pip && !COMPILER_VARIABLES.contains(&&*name) {
                 continue;
             }
             self.add(name.as_bytes());

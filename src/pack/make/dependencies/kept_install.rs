@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Inputs};
 use crate::cache;
+use crate::pack::walk::{self, Links};
 
 /// The folder with the packages, in the folder that is kept.
 pub const PACKAGES: &str = "site-packages";
@@ -40,9 +41,9 @@ pub enum Keep {
     Never,
 }
 
-/// What was made.
+/// What is known of installed dependencies; it is kept beside them.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Made {
+pub struct InstallRecord {
     keep: Keep,
     notes: Vec<String>,
     /// [`Inputs::links`] at that time.
@@ -53,9 +54,9 @@ pub struct Made {
     size: (u64, u64),
 }
 
-impl Made {
-    pub fn new(keep: Keep, notes: Vec<String>) -> Made {
-        Made {
+impl InstallRecord {
+    pub fn new(keep: Keep, notes: Vec<String>) -> InstallRecord {
+        InstallRecord {
             keep,
             notes,
             links: String::new(),
@@ -66,7 +67,7 @@ impl Made {
 
 /// A folder that is kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct KeptInstall {
     pub folder: PathBuf,
     pub notes: Vec<String>,
     /// Nobody replaces the folder as long as this is open.
@@ -79,7 +80,10 @@ pub struct Kept {
 ///
 /// # Errors
 /// Those of `make`; or there is no place that can be written.
-pub fn obtain(inputs: &Inputs, make: impl Fn(&Path, &Path) -> Result<Made>) -> Result<Kept> {
+pub fn obtain(
+    inputs: &Inputs,
+    make: impl Fn(&Path, &Path) -> Result<InstallRecord>,
+) -> Result<KeptInstall> {
     let places = cache::places(&format!("packs/{}", inputs.key));
     // Only one: what fails in the first would fail in all.
     let mut opened = places.iter().map(|place| cache::open(place));
@@ -88,46 +92,46 @@ pub fn obtain(inputs: &Inputs, make: impl Fn(&Path, &Path) -> Result<Made>) -> R
         .context("There is no folder to install dependencies into; set XDG_CACHE_HOME to one")?;
     let log = place.join("pip.log");
     let is_new = |folder: &Path| {
-        let made = about(folder).is_some_and(|it| is_good(&it, folder, inputs));
-        made && !inputs::keeps_nothing()
+        let record = about(folder);
+        record.is_some_and(|it| is_good(&it, folder, inputs)) && !inputs::keeps_nothing()
     };
     let folder = cache::filled(slice::from_ref(&place), NAME, is_new, |folder| {
-        let mut made = make(folder, &log).map_err(io::Error::other)?;
-        made.links = inputs.links.clone();
-        made.size = size(&folder.join(PACKAGES))?;
-        fs::write(folder.join(ABOUT), serde_json::to_vec(&made)?)?;
+        let mut record = make(folder, &log).map_err(io::Error::other)?;
+        record.links = inputs.links.clone();
+        record.size = size(&folder.join(PACKAGES))?;
+        fs::write(folder.join(ABOUT), serde_json::to_vec(&record)?)?;
         let _ = fs::remove_file(&log);
         Ok(())
     })?;
     let held = File::open(&place)?;
     held.lock_shared()?;
-    let made = about(&folder).context("Installed dependencies have gone while they were used")?;
+    let record = about(&folder).context("Installed dependencies have gone while they were used")?;
     let used = File::open(folder.join(ABOUT))?;
-    let mut notes = made.notes;
-    notes.extend(age_of(made.keep, &used));
+    let mut notes = record.notes;
+    notes.extend(age_of(record.keep, &used));
     let _ = held.set_modified(SystemTime::now());
     drop_unused(&place);
-    Ok(Kept {
+    Ok(KeptInstall {
         folder,
         notes,
         held,
     })
 }
 
-fn about(folder: &Path) -> Option<Made> {
+fn about(folder: &Path) -> Option<InstallRecord> {
     serde_json::from_slice(&fs::read(folder.join(ABOUT)).ok()?).ok()
 }
 
-fn is_good(made: &Made, folder: &Path, inputs: &Inputs) -> bool {
+fn is_good(record: &InstallRecord, folder: &Path, inputs: &Inputs) -> bool {
     let is_young = || age(&folder.join(ABOUT)).is_some_and(|it| it < DAY);
-    let is_new = match made.keep {
+    let is_new = match record.keep {
         Keep::Always => true,
-        Keep::WhileLinksStay => made.links == inputs.links,
-        Keep::ForADay => made.links == inputs.links && is_young(),
+        Keep::WhileLinksStay => record.links == inputs.links,
+        Keep::ForADay => record.links == inputs.links && is_young(),
         Keep::Never => false,
     };
     // Cleaners go by the age of files.
-    is_new && size(&folder.join(PACKAGES)).is_ok_and(|it| it == made.size)
+    is_new && size(&folder.join(PACKAGES)).is_ok_and(|it| it == record.size)
 }
 
 /// A sentence, if it may be older than the newest packages.
@@ -146,15 +150,11 @@ fn age(path: &Path) -> Option<Duration> {
     fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
+/// How many files are below a folder, and their bytes.
 fn size(folder: &Path) -> io::Result<(u64, u64)> {
     let mut sum = (0, 0);
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let (files, bytes) = match entry.file_type()?.is_dir() {
-            true => size(&entry.path())?,
-            false => (1, entry.metadata()?.len()),
-        };
-        sum = (sum.0 + files, sum.1 + bytes);
+    for file in walk::files(folder, Links::Kept)? {
+        sum = (sum.0 + 1, sum.1 + fs::symlink_metadata(file)?.len());
     }
     Ok(sum)
 }

@@ -1,28 +1,28 @@
 //! The dependencies of a project: which they are, and installing them.
 //!
-//! The project's file says what is wanted ([`source`]), pip installs it
-//! ([`install`](install())), what only this machine has is taken out ([`tidy`]), and
-//! the finished folder is kept for the next pack ([`kept`]).
+//! The project's file says what is wanted ([`dependency_files`]), pip installs it
+//! ([`install`](install())), what only this machine has is taken out ([`normalize`]), and
+//! the finished folder is kept for the next pack ([`kept_install`]).
 
+mod dependency_files;
 mod explain;
 mod inputs;
-mod kept;
+mod kept_install;
+mod normalize;
 mod pip;
-mod plain;
-mod source;
+mod requirements_txt;
 mod strip;
-mod tidy;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Options;
+use super::options::Options;
+use dependency_files::DependencyFiles;
 use inputs::Inputs;
-use kept::{Keep, Made};
+use kept_install::{InstallRecord, Keep};
 use pip::Installed;
-use source::Source;
 
 /// Dependencies that are installed.
 #[derive(Debug, Default)]
@@ -51,18 +51,18 @@ pub fn install(
     if options.no_dependencies {
         return Ok(Dependencies::default());
     }
-    let (source, notes) = Source::find(project, options)?;
-    let Some(source) = source else {
+    let (files, notes) = DependencyFiles::find(project, options)?;
+    let Some(files) = files else {
         return Ok(Dependencies {
             notes,
             ..Dependencies::default()
         });
     };
-    let requirements = source.requirements(project, options)?;
+    let requirements = files.requirements(project, options)?;
     let inputs = Inputs::read(&requirements, project, options)?;
-    let kept = kept::obtain(&inputs, |folder, log| {
+    let kept = kept_install::obtain(&inputs, |folder, log| {
         let installed = pip::install(&requirements, project, options, folder, log, say)?;
-        let packages = folder.join(kept::PACKAGES);
+        let packages = folder.join(kept_install::PACKAGES);
         let mut notes = Vec::new();
         if options.strip {
             let saved = strip::strip(&packages)?;
@@ -73,15 +73,15 @@ pub fn install(
                 ));
             }
         }
-        tidy::tidy(&packages)?;
+        normalize::normalize(&packages)?;
         finish(&packages)?;
-        Ok(Made::new(keep(&inputs, &installed), notes))
+        Ok(InstallRecord::new(keep(&inputs, &installed), notes))
     })?;
-    let folder = kept.folder.join(kept::PACKAGES);
+    let folder = kept.folder.join(kept_install::PACKAGES);
     let is_empty = fs::read_dir(&folder)?.next().is_none();
     Ok(Dependencies {
         folder: (!is_empty).then_some(folder),
-        source: Some(source.names()),
+        source: Some(files.names()),
         notes: [notes, kept.notes].concat(),
         _held: Some(kept.held),
     })

@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::pack::walk::{self, Links};
+
 /// Moves all from one folder into another; what is there already stays.
 pub fn merge(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
@@ -28,18 +30,18 @@ pub fn merge(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// A file cannot be read or written; it is named.
-pub fn tidy(packages: &Path) -> Result<()> {
+pub fn normalize(packages: &Path) -> Result<()> {
     let commands = packages.join("bin");
     if commands.is_dir() {
-        for file in files(&commands)? {
+        for file in walk::files(&commands, Links::Kept)? {
             if is_command_of_python(&file)? {
                 remove(&file)?;
             }
         }
     }
-    for file in files(packages)? {
+    for file in walk::files(packages, Links::Kept)? {
         let is_compiled = file.components().any(|it| it.as_os_str() == "__pycache__");
-        if is_compiled || is_a_note(&file)? {
+        if is_compiled || is_install_note(&file)? {
             remove(&file)?;
             continue;
         }
@@ -59,22 +61,6 @@ pub fn tidy(packages: &Path) -> Result<()> {
     }
     remove_empty(packages)?;
     Ok(())
-}
-
-/// All files below a folder, in no order.
-pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let read = || format!("The folder {} cannot be read", folder.display());
-        for entry in fs::read_dir(&folder).with_context(read)? {
-            let entry = entry.with_context(read)?;
-            let is_folder = entry.file_type().with_context(read)?.is_dir();
-            let list = if is_folder { &mut folders } else { &mut found };
-            list.push(entry.path());
-        }
-    }
-    Ok(found)
 }
 
 pub fn remove(file: &Path) -> Result<()> {
@@ -107,7 +93,7 @@ fn is_command_of_python(file: &Path) -> Result<bool> {
 
 /// Whether somebody asked for the package itself (PEP 376), and at which place of this
 /// machine it was (PEP 610).
-fn is_a_note(file: &Path) -> Result<bool> {
+fn is_install_note(file: &Path) -> Result<bool> {
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
     if !folder.to_string_lossy().ends_with(".dist-info") {
         return Ok(false);
@@ -172,7 +158,7 @@ mod tests {
                     __pycache__/one.cpython-313.pyc,,\none-1.dist-info/REQUESTED,,\n\
                     one-1.dist-info/RECORD,,\n";
         fs::write(info.join("RECORD"), rows).expect("a file");
-        tidy(dir.path()).expect("it is tidied");
+        normalize(dir.path()).expect("it is normalized");
         let rows = fs::read_to_string(info.join("RECORD")).expect("a list");
         let wanted =
             "\"a,b.txt\",,\none-1.dist-info/RECORD,,\none.py,sha256=x,0\nshare/one.txt,,\n";

@@ -9,10 +9,11 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::source::Requirements;
-use super::{explain, inputs, kept, tidy};
+use super::dependency_files::Requirements;
+use super::{explain, inputs, kept_install, normalize};
 use crate::pack::interrupt;
-use crate::pack::make::{Options, python};
+use crate::pack::make::options::Options;
+use crate::pack::make::python;
 
 /// What was installed.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ pub fn install(
     log: &Path,
     say: &dyn Fn(&str),
 ) -> Result<Installed> {
-    let packages = folder.join(kept::PACKAGES);
+    let packages = folder.join(kept_install::PACKAGES);
     fs::create_dir_all(&packages)?;
     let mut installed = Installed {
         is_locked: requirements.locked,
@@ -73,7 +74,7 @@ pub fn install(
         installed.add(&work.join("report.json"))?;
         let target = work.join("target");
         if target.exists() {
-            tidy::merge(&target, &packages)?;
+            normalize::merge(&target, &packages)?;
         }
         fs::remove_dir_all(&work)?;
     }
@@ -182,18 +183,18 @@ fn run(mut command: Command, log: &Path, say: &dyn Fn(&str)) -> Result<()> {
 
 #[derive(Deserialize)]
 struct Report {
-    install: Vec<Item>,
+    install: Vec<ReportedPackage>,
 }
 
 #[derive(Deserialize)]
-struct Item {
-    metadata: Metadata,
+struct ReportedPackage {
+    metadata: ReportedMetadata,
     is_direct: bool,
     download_info: Download,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct ReportedMetadata {
     name: String,
 }
 

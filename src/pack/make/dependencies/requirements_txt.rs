@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 /// What such files say together.
 #[derive(Debug, Default)]
-pub struct Plain {
+pub struct RequirementLines {
     /// Their lines, each whole; those of files that they name stand in its place.
     pub lines: Vec<String>,
     /// All that was read, constraints too.
@@ -24,7 +24,7 @@ pub struct Plain {
     seen: BTreeSet<PathBuf>,
 }
 
-impl Plain {
+impl RequirementLines {
     /// Adds a file of the project in this folder.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ mod tests {
             "# no\n-e ./lib\ntwo#egg\n-cc.txt\n--find-links=none\n",
         );
         write("c.txt", "three<3\n");
-        let mut plain = Plain::default();
+        let mut plain = RequirementLines::default();
         plain.add(&project.join("a.txt"), &project).expect("files");
         let constraint = format!("-c {}", project.join("c.txt").display());
         let hashed = "one==1    --hash=sha256:0";

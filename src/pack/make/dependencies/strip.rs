@@ -6,25 +6,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::tidy;
+use super::normalize;
+use crate::pack::walk::{self, Links};
 
 /// Leaves them out; how many bytes that saves.
 ///
 /// # Errors
 /// A file cannot be read or removed; it is named.
 pub fn strip(packages: &Path) -> Result<u64> {
-    let files = tidy::files(packages)?;
+    let files = walk::files(packages, Links::Kept)?;
     let mut saved = 0;
     for file in &files {
         let inside = file.strip_prefix(packages).unwrap_or(file);
         let of_tests = folders_of_tests(inside).any(|it| has_tests(&packages.join(it), &files));
         if of_tests || is_stub(file)? {
             let size = fs::metadata(file).map_or(0, |it| it.len());
-            tidy::remove(file)?;
+            normalize::remove(file)?;
             saved += size;
         }
     }
-    tidy::remove_empty(packages)?;
+    normalize::remove_empty(packages)?;
     Ok(saved)
 }
 
@@ -91,7 +92,7 @@ mod tests {
         }
         fs::write(dir.path().join(stay[0]), "12345").expect("a file");
         assert_eq!(strip(dir.path()).expect("it is stripped"), 4 * 11);
-        let mut left = tidy::files(dir.path()).expect("files");
+        let mut left = walk::files(dir.path(), Links::Kept).expect("files");
         left.sort();
         let mut wanted = stay.map(|name| dir.path().join(name));
         wanted.sort();

@@ -1,52 +1,14 @@
-//! A container image of a site, made without a container engine: an OCI image
-//! layout in a tar (OCI Image Format Specification 1.1), with the list beside it
-//! by which Docker's older engines find their way.
-//!
-//! It has no base. Its layers come in the order of how often they change, and
-//! each is the same bytes when its content is the same: a new version of the
-//! app is an upload of the last one only.
-
-mod config;
-mod layer;
-mod layout;
-mod name;
-#[cfg(test)]
-mod tests;
+//! Building an image from its layers.
 
 use std::io::Write;
 use std::thread;
 
 use anyhow::{Context, Result};
 
-use crate::pack::label::{self, Label};
-use crate::pack::tree::Tree;
-pub use config::{is_closed, ports};
-use layer::Contents;
-pub use name::Name;
-
-/// The user and the group that the site runs as: `nobody` everywhere.
-const NOBODY: u32 = 65534;
-/// Where the site lies.
-const SITE: &str = "site";
-/// The one place besides `/tmp` that is [`NOBODY`]'s to write.
-const CACHE: &str = "cache";
-/// The list of what is inside, in the site's folder; scanners know it by its
-/// ending.
-const SBOM: &str = "sbom.cdx.json";
-/// What an image is made of.
-pub struct Image<'a> {
-    pub label: &'a Label,
-    /// The program, without a site of its own.
-    pub executable: &'a [u8],
-    /// Paths below `site-packages/`.
-    pub dependencies: &'a Tree,
-    pub app: &'a Tree,
-    pub name: &'a Name,
-    /// A list of what is inside, in CycloneDX's JSON.
-    pub sbom: Option<&'a [u8]>,
-    /// Seconds since 1970.
-    pub created: u64,
-}
+use super::input::{CACHE, Image, NOBODY, SBOM, SITE};
+use super::layer::{self, LayerWriter};
+use super::{config, layout};
+use crate::pack::label;
 
 /// Writes the image.
 ///
@@ -70,7 +32,7 @@ pub fn write(image: &Image<'_>, to: &mut impl Write) -> Result<()> {
         .context("The image cannot be written")
 }
 
-type Fill<'a> = Box<dyn FnOnce(&mut Contents) -> Result<()> + Send + 'a>;
+type Fill<'a> = Box<dyn FnOnce(&mut LayerWriter) -> Result<()> + Send + 'a>;
 
 /// The layers from the bottom, each with words for `docker history`.
 fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
@@ -100,7 +62,7 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
 }
 
 /// The executable and what a system has around it.
-fn base(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
+fn base(image: &Image<'_>, contents: &mut LayerWriter) -> Result<()> {
     // Where one has no entry, libpq and getpass fail.
     let users = format!(
         "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
@@ -114,7 +76,7 @@ fn base(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
 }
 
 /// The app, its label, and the list of what is inside.
-fn app(image: &Image<'_>, contents: &mut Contents) -> Result<()> {
+fn app(image: &Image<'_>, contents: &mut LayerWriter) -> Result<()> {
     let mut files = image.app.clone();
     files.add(label::NAME, image.label.to_json());
     if let Some(sbom) = image.sbom {

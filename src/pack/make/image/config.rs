@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::layer::Layer;
-use super::{CACHE, Image, NOBODY, SITE};
+use super::input::{CACHE, Image, NOBODY, SITE};
+use super::layer::ImageLayer;
 use crate::net::Address;
 use crate::pack::label::Label;
 
@@ -23,7 +23,7 @@ const PORT: u16 = 8000;
 const SECOND: u64 = 1_000_000_000;
 
 /// The image's configuration.
-pub fn of(image: &Image<'_>, layers: &[Layer]) -> Result<Value> {
+pub fn of(image: &Image<'_>, layers: &[ImageLayer]) -> Result<Value> {
     let created = time(image.created)?;
     let diffs = layers
         .iter()

@@ -2,20 +2,19 @@
 //! holds the same.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 
 use anyhow::{Context, Result};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
-use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
+use crate::pack::hash::{HashingWriter, sha256};
 use crate::pack::make::times;
-use crate::pack::text;
 use crate::pack::tree::Tree;
 
 /// A layer that was made.
-pub struct Layer {
+pub struct ImageLayer {
     /// Words for people.
     pub title: String,
     /// The SHA-256 of the tar before it was compressed, in hexadecimal.
@@ -31,41 +30,40 @@ pub struct Blob {
 
 impl Blob {
     pub fn of(bytes: Vec<u8>) -> Self {
-        let hash = text::hexadecimal(&Sha256::digest(&bytes));
+        let hash = sha256(&bytes);
         Self { hash, bytes }
     }
 }
 
 /// Makes a layer with what `fill` puts in.
-pub fn make(title: String, fill: impl FnOnce(&mut Contents) -> Result<()>) -> Result<Layer> {
+pub fn make(
+    title: String,
+    fill: impl FnOnce(&mut LayerWriter) -> Result<()>,
+) -> Result<ImageLayer> {
     // Without a time in its header, and with 255 for an unknown system (RFC 1952).
     let gzip = GzBuilder::new().write(Vec::new(), Compression::default());
-    let plain = Hashing {
-        inner: gzip,
-        hash: Sha256::new(),
-    };
-    let mut contents = Contents {
-        tar: Builder::new(plain),
+    let mut contents = LayerWriter {
+        tar: Builder::new(HashingWriter::new(gzip)),
         folders: BTreeSet::new(),
     };
     fill(&mut contents)?;
-    let plain = contents.tar.into_inner()?;
-    Ok(Layer {
+    let (gzip, uncompressed) = contents.tar.into_inner()?.finish();
+    Ok(ImageLayer {
         title,
-        uncompressed: text::hexadecimal(&plain.hash.finalize()),
-        packed: Blob::of(plain.inner.finish()?),
+        uncompressed,
+        packed: Blob::of(gzip.finish()?),
     })
 }
 
 /// What is in a layer, in the order in which it is put there. All belongs to
 /// root, but for folders that say otherwise. The time of a file is that of its
 /// content: a layer must not be another one because an app is.
-pub struct Contents {
-    tar: Builder<Hashing<GzEncoder<Vec<u8>>>>,
+pub struct LayerWriter {
+    tar: Builder<HashingWriter<GzEncoder<Vec<u8>>>>,
     folders: BTreeSet<String>,
 }
 
-impl Contents {
+impl LayerWriter {
     /// A folder and those that it is in.
     pub fn folder(&mut self, path: &str, mode: u32, owner: u32) -> Result<()> {
         self.parents(path)?;
@@ -87,12 +85,10 @@ impl Contents {
 
     /// The files of a pack, below a folder.
     pub fn tree(&mut self, folder: &str, tree: &Tree) -> Result<()> {
-        for (path, item) in &tree.0 {
-            let mode = if item.executable { 0o755 } else { 0o644 };
-            let bytes = item
-                .read()
-                .with_context(|| format!("'{path}' cannot be packed"))?;
-            self.file(&format!("{folder}/{path}"), mode, &bytes)?;
+        for (path, file) in &tree.0 {
+            let bytes = file.read();
+            let bytes = bytes.with_context(|| format!("'{path}' cannot be packed"))?;
+            self.file(&format!("{folder}/{path}"), file.mode(), &bytes)?;
         }
         Ok(())
     }
@@ -116,22 +112,4 @@ pub fn header(kind: EntryType, mode: u32, bytes: &[u8]) -> Header {
     header.set_size(bytes.len() as u64);
     header.set_mtime(times::of_content(bytes));
     header
-}
-
-/// Passes bytes on, and knows their hash.
-struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

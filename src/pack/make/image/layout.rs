@@ -14,17 +14,18 @@ use serde::Serialize;
 use serde_json::json;
 use tar::{Builder, EntryType};
 
-use super::layer::{self, Blob, Layer};
+use super::layer::{self, Blob, ImageLayer};
 use super::name::Name;
 
 /// The name of an image for containerd, which reads it before the one that the
 /// specification has.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
 /// Writes what an image consists of: its configuration, its layers, and what leads
 /// to them.
 pub fn write(
     config: &impl Serialize,
-    layers: &[Layer],
+    layers: &[ImageLayer],
     annotations: HashMap<String, String>,
     name: &Name,
     to: &mut impl Write,

@@ -7,14 +7,14 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Image, Name, is_closed, write};
+use crate::pack::hash::sha256;
 use crate::pack::label::Label;
-use crate::pack::tree::{Content, Item, Tree};
+use crate::pack::tree::{Content, PackFile, Tree};
 
 /// What images are made of; the tests change one thing or another.
-struct Made {
+struct TestImage {
     label: Label,
     _folder: tempfile::TempDir,
     dependencies: Tree,
@@ -25,7 +25,7 @@ struct Made {
 /// An image's files by their paths.
 struct Opened(BTreeMap<String, Vec<u8>>);
 
-impl Made {
+impl TestImage {
     fn new() -> Self {
         let label = Label {
             name: Some("Shop".to_owned()),
@@ -42,7 +42,7 @@ impl Made {
         dependencies.add(&long, b"y = 1".to_vec());
         let mut app = Tree::default();
         app.add("app.py", b"import flask".to_vec());
-        let tool = Item {
+        let tool = PackFile {
             content: Content::Disk(folder.path().join("tool")),
             executable: true,
         };
@@ -139,16 +139,9 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 #[test]
 fn all_parts_are_what_their_hashes_say() {
-    let image = Made::new().open();
+    let image = TestImage::new().open();
     let blobs = image
         .0
         .iter()
@@ -156,7 +149,7 @@ fn all_parts_are_what_their_hashes_say() {
     let blobs: Vec<_> = blobs.collect();
     assert_eq!(blobs.len(), 5);
     for (name, bytes) in blobs {
-        assert_eq!(name, hash(bytes));
+        assert_eq!(name, sha256(bytes));
     }
     let manifest = image.manifest();
     for part in manifest.layers().iter().chain([manifest.config()]) {
@@ -167,7 +160,7 @@ fn all_parts_are_what_their_hashes_say() {
     let plain = image.layer_hashes();
     let plain: Vec<_> = plain
         .iter()
-        .map(|it| format!("sha256:{}", hash(&unpacked(image.blob(it)))))
+        .map(|it| format!("sha256:{}", sha256(&unpacked(image.blob(it)))))
         .collect();
     assert_eq!(config.rootfs().diff_ids(), &plain);
     let list: Value = serde_json::from_slice(&image.0["manifest.json"]).unwrap();
@@ -177,7 +170,7 @@ fn all_parts_are_what_their_hashes_say() {
 
 #[test]
 fn each_layer_has_what_changes_as_often() {
-    let made = Made::new();
+    let made = TestImage::new();
     let layers = made.open().layers();
     let facts = |nth: usize, path: &str| {
         let (header, bytes) = &layers[nth][path];
@@ -205,8 +198,8 @@ fn each_layer_has_what_changes_as_often() {
 
 #[test]
 fn another_version_is_another_last_layer() {
-    let mut made = Made::new();
-    let time = |made: &Made| made.open().layers()[2]["site/app.py"].0.mtime().unwrap();
+    let mut made = TestImage::new();
+    let time = |made: &TestImage| made.open().layers()[2]["site/app.py"].0.mtime().unwrap();
     let was = time(&made);
     assert_eq!(made.write().unwrap(), made.write().unwrap());
     let before = made.open().layer_hashes();
@@ -222,17 +215,17 @@ fn another_version_is_another_last_layer() {
 
 #[test]
 fn without_dependencies_there_is_no_layer_for_them() {
-    let made = Made {
+    let made = TestImage {
         dependencies: Tree::default(),
-        ..Made::new()
+        ..TestImage::new()
     };
     assert_eq!(made.open().layers().len(), 2);
 }
 
 #[test]
 fn the_address_is_the_packed_one() {
-    let mut made = Made::new();
-    let facts = |made: &Made| {
+    let mut made = TestImage::new();
+    let facts = |made: &TestImage| {
         let config = made.open().config();
         let config = &config["config"];
         let port = config["Env"]
@@ -265,7 +258,7 @@ fn the_address_is_the_packed_one() {
 
 #[test]
 fn the_image_says_what_it_is() {
-    let image = Made::new().open();
+    let image = TestImage::new().open();
     let config = image.config();
     assert_eq!(config["created"], "2023-11-14T22:13:20Z");
     assert_eq!(
@@ -323,8 +316,8 @@ fn a_name_is_one_that_engines_take() {
 
 #[test]
 fn a_file_that_is_gone_is_named() {
-    let mut made = Made::new();
-    let gone = Item {
+    let mut made = TestImage::new();
+    let gone = PackFile {
         content: Content::Disk(Path::new("/nowhere/a.py").to_owned()),
         executable: false,
     };
