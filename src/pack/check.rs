@@ -129,18 +129,17 @@ fn check_names_are_unique<R>(file: &File, zip: &ZipArchive<R>) -> Result<(), Pro
 where
     R: Read + Seek,
 {
-    let names = directory_names(file, zip.central_directory_start())
+    let mut names = directory_names(file, zip.central_directory_start())
         .map_err(|error| Problem::NotAZip(error.to_string()))?;
-    let count = names.len();
-    let mut names: Vec<_> = names;
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(EntryFault::Twice.of(&String::from_utf8_lossy(&pair[0])));
     }
-    if count != zip.len() {
+    if names.len() != zip.len() {
         return Err(Problem::NotAZip(format!(
-            "it announces {} entries and lists {count}",
-            zip.len()
+            "it announces {} entries and lists {}",
+            zip.len(),
+            names.len()
         )));
     }
     Ok(())

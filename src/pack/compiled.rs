@@ -9,23 +9,24 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Does so for the file at `path`, if it is a compiled module.
-pub(super) fn match_source_time(path: &Path) -> io::Result<()> {
+/// Sets the time of the source, if `path` is a compiled module. Paths are below
+/// `folder`.
+pub(super) fn match_source_time(folder: &Path, path: &str) -> io::Result<()> {
     let Some(source) = source_of(path) else {
         return Ok(());
     };
     let mut header = [0; 16];
-    let read = File::open(path)?.read(&mut header)?;
+    let read = File::open(folder.join(path))?.read(&mut header)?;
     let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
     let [flags, time, size] = [4, 8, 12].map(number);
     // Flags say that a hash of the source counts, or nothing.
     if read < header.len() || flags != 0 {
         return Ok(());
     }
-    let Ok(source) = File::open(source) else {
+    let Ok(source) = File::open(folder.join(source)) else {
         return Ok(());
     };
     let meta = source.metadata()?;
@@ -37,16 +38,13 @@ pub(super) fn match_source_time(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `package/__pycache__/module.cpython-313.pyc` is made of `package/module.py`.
-fn source_of(path: &Path) -> Option<PathBuf> {
-    let (module, _) = path
-        .file_name()?
-        .to_str()?
-        .strip_suffix(".pyc")?
-        .split_once('.')?;
-    let folder = path.parent()?;
-    let is_cache = folder.file_name()? == "__pycache__";
-    is_cache.then(|| folder.with_file_name(format!("{module}.py")))
+/// The source of a compiled module (PEP 3147): `package/module.py` for
+/// `package/__pycache__/module.cpython-313.pyc`.
+pub fn source_of(compiled: &str) -> Option<String> {
+    let (folder, name) = compiled.rsplit_once('/')?;
+    let folder = folder.strip_suffix("__pycache__")?;
+    let (module, _) = name.strip_suffix(".pyc")?.split_once('.')?;
+    Some(format!("{folder}{module}.py"))
 }
 
 /// Whether the archive's time, read as if it were UTC, may be this one. Time
@@ -78,18 +76,18 @@ mod tests {
     fn only_the_source_that_was_compiled_is_touched() {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("a.py");
-        let compiled = folder.path().join("__pycache__/a.cpython-313.pyc");
-        fs::create_dir(compiled.parent().unwrap()).unwrap();
+        let compiled = "__pycache__/a.cpython-313.pyc";
+        fs::create_dir(folder.path().join("__pycache__")).unwrap();
         for (flags, size, kept) in [(0u32, 5u32, 1001), (0, 4, 1000), (1, 5, 1000)] {
             fs::write(&source, "a = 1").unwrap();
             let file = File::options().write(true).open(&source).unwrap();
             let archived = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
             file.set_modified(archived).unwrap();
             let header = [0, flags, 1001, size].map(u32::to_le_bytes).concat();
-            fs::write(&compiled, header).unwrap();
-            match_source_time(&compiled).unwrap();
+            fs::write(folder.path().join(compiled), header).unwrap();
+            match_source_time(folder.path(), compiled).unwrap();
             assert_eq!(fs::metadata(&source).unwrap().mtime(), kept);
         }
-        match_source_time(&folder.path().join("other.pyc")).unwrap();
+        match_source_time(folder.path(), "other.pyc").unwrap();
     }
 }

@@ -44,10 +44,8 @@ pub(super) fn into(
 /// Lets the compiled modules among the entries, all of which are below
 /// `folder`, be valid.
 pub(super) fn keep_compiled_valid(archive: &Archive<'_>, folder: &Path) -> io::Result<()> {
-    let files = archive.entries.iter().filter(|entry| !entry.is_dir);
-    files
-        .map(|entry| folder.join(&entry.path))
-        .try_for_each(|file| compiled::match_source_time(&file))
+    let mut files = archive.entries.iter().filter(|entry| !entry.is_dir);
+    files.try_for_each(|entry| compiled::match_source_time(folder, &entry.path))
 }
 
 fn copy(

@@ -17,6 +17,7 @@ mod locate;
 pub mod make;
 mod manifest;
 mod output;
+mod record;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -96,26 +96,19 @@ pub fn check(file: &Path) -> Result<()> {
     check::check(file, &pack, &Contents::of(&pack.survey))
 }
 
-/// The list of what will be in a pack, as CycloneDX has it; with this executable
-/// and all that it carries, if `with_program`.
+/// What is to be known of files before they are packed: the list of what is inside,
+/// as CycloneDX has it, and a sentence with its mend for each native module that will
+/// not load. The list has this executable and all that it carries, if `with_program`.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn sbom(tree: &Tree, label: &Label, with_program: bool) -> Result<Vec<u8>> {
-    let contents = Contents::of(&Survey::of_tree(tree)?);
-    let runtime = with_program.then_some(sbom::Runtime::This);
-    sbom::list(&contents, Some(label), runtime.as_ref())
-}
-
-/// What of a pack will not load, before it is packed: whole sentences, each with
-/// its mend.
-///
-/// # Errors
-/// A file cannot be read.
-pub fn native_notes(tree: &Tree) -> Result<Vec<String>> {
+pub fn describe(tree: &Tree, label: &Label, with_program: bool) -> Result<(Vec<u8>, Vec<String>)> {
     let survey = Survey::of_tree(tree)?;
     let contents = Contents::of(&survey);
-    Ok(native::notes(&survey, &contents, minor(python::version())))
+    let runtime = with_program.then_some(sbom::Runtime::This);
+    let list = sbom::list(&contents, Some(label), runtime.as_ref())?;
+    let notes = native::notes(&survey, &contents, minor(python::version()));
+    Ok((list, notes))
 }
 
 /// What runs the site, if it is in the file.

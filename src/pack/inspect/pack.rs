@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
@@ -105,12 +104,12 @@ impl Pack {
         Ok(pack)
     }
 
-    fn new(form: Form, survey: Survey) -> Self {
+    fn new(form: Form, program: Option<Program>, survey: Survey) -> Self {
         Self {
             form,
             size: 0,
             label: None,
-            program: None,
+            program,
             survey,
         }
     }
@@ -135,26 +134,16 @@ impl FileType {
                 site: appended::is_followed_by_zip(&mut file, end)?,
             });
         }
-        let mut start = [0; 512];
-        let length = read_up_to(file, &mut start)?;
-        Ok(match &start[..length] {
+        let mut start = Vec::new();
+        file.rewind()?;
+        file.take(512).read_to_end(&mut start)?;
+        Ok(match &start[..] {
             [b'P', b'K', ..] => Self::Zip,
             // The magic of POSIX and of GNU.
             block if block.get(257..262) == Some(b"ustar") => Self::Tar,
             _ => Self::Other,
         })
     }
-}
-
-fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read_at(&mut buffer[length..], length as u64)? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    Ok(length)
 }
 
 fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
@@ -175,9 +164,7 @@ fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
         true => Some(env!("CARGO_PKG_VERSION").to_owned()),
         false => version(file, end)?,
     };
-    let mut pack = Pack::new(Form::Bare, Survey::default());
-    pack.program = Some(program);
-    Ok(pack)
+    Ok(Pack::new(Form::Bare, Some(program), Survey::default()))
 }
 
 /// Whether these bytes, of this number, are those of the running program, aside
@@ -227,9 +214,7 @@ fn zip(file: &File, path: &Path, start: u64, program: Option<Program>) -> Result
         Some(_) => Form::Executable,
         None => Form::Zip,
     };
-    let mut pack = Pack::new(form, survey);
-    pack.program = program;
-    Ok(pack)
+    Ok(Pack::new(form, program, survey))
 }
 
 fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
@@ -298,7 +283,5 @@ fn in_tar(file: &File) -> Result<Pack> {
             program.size = sizes.program;
         }
     })?;
-    let mut pack = Pack::new(Form::Image, survey);
-    pack.program = program;
-    Ok(pack)
+    Ok(Pack::new(Form::Image, program, survey))
 }

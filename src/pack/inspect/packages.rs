@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::metadata::{PackageMetadata, normal_name};
 use super::survey::{Size, Survey, package_file};
+use crate::pack::compiled::source_of;
+use crate::pack::record;
 use crate::pack::text::printable;
 use crate::pack::tree::SITE_PACKAGES;
 
@@ -178,8 +180,8 @@ impl Owners {
             owners.folders.insert(folder.clone(), Some(owner));
             let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
             let record = survey.texts.get(&format!("{folder}/RECORD"));
-            for line in record.into_iter().flat_map(|it| it.lines()) {
-                owners.add(survey, base, &recorded(line), owner);
+            for (path, _) in record.into_iter().flat_map(|it| record::rows(it)) {
+                owners.add(survey, base, &path, owner);
             }
         }
         owners
@@ -213,7 +215,7 @@ impl Owners {
         if let Some(&owner) = self.files.get(path) {
             return Some(owner);
         }
-        if let Some(owner) = source(path).and_then(|source| self.files.get(&source)) {
+        if let Some(owner) = source_of(path).and_then(|source| self.files.get(&source)) {
             return Some(*owner);
         }
         let mut folder = path;
@@ -227,14 +229,6 @@ impl Owners {
     }
 }
 
-/// `a/__pycache__/b.cpython-313.pyc` was made of `a/b.py` (PEP 3147).
-fn source(compiled: &str) -> Option<String> {
-    let (folder, name) = compiled.rsplit_once('/').unwrap_or(("", compiled));
-    let folder = folder.strip_suffix("__pycache__")?;
-    let stem = name.strip_suffix(".pyc")?.split('.').next()?;
-    Some(format!("{folder}{stem}.py"))
-}
-
 fn in_base(base: &str, path: &str) -> String {
     if base.is_empty() {
         path.to_owned()
@@ -246,25 +240,6 @@ fn in_base(base: &str, path: &str) -> String {
 fn within_packages(path: &str) -> bool {
     let rest = path.strip_prefix(SITE_PACKAGES);
     rest.is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// The path in a line of RECORD, which is comma-separated (RFC 4180).
-fn recorded(line: &str) -> String {
-    let Some(quoted) = line.strip_prefix('"') else {
-        return line.split(',').next().unwrap_or_default().to_owned();
-    };
-    let mut path = String::new();
-    let mut characters = quoted.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character != '"' {
-            path.push(character);
-        } else if characters.next_if_eq(&'"').is_some() {
-            path.push('"');
-        } else {
-            break;
-        }
-    }
-    path
 }
 
 #[cfg(test)]

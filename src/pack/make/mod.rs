@@ -59,12 +59,11 @@ pub fn pack(options: Options) -> Result<()> {
     let files = SiteFiles::collect(&project, &written.collect::<Vec<_>>(), &steps)?;
 
     steps.next("Writing");
-    let all = files.all();
-    for note in inspect::native_notes(&all)? {
+    let with_program = outputs.iter().any(|(target, _)| target.has_program());
+    let (contents, notes) = inspect::describe(&files.all(), &project.label, with_program)?;
+    for note in notes {
         steps.note(&format!("Warning: {note}"));
     }
-    let with_program = outputs.iter().any(|(target, _)| target.has_program());
-    let contents = inspect::sbom(&all, &project.label, with_program)?;
     let first = outputs.first().map(|(target, _)| target.path().to_owned());
     let mut made = Vec::new();
     for (target, output) in outputs {

@@ -22,6 +22,11 @@ fn after<'a>(lines: &[&'a str], start: &str) -> Option<&'a str> {
     lines.iter().find_map(|line| line.strip_prefix(start))
 }
 
+/// What follows `start` in the last line that begins so.
+fn after_last<'a>(lines: &[&'a str], start: &str) -> Option<&'a str> {
+    lines.iter().rev().find_map(|line| line.strip_prefix(start))
+}
+
 fn full_disk(lines: &[&str]) -> Option<String> {
     let is_full = has(lines, "No space left on device") || has(lines, "Disk quota exceeded");
     is_full.then(|| {
@@ -146,27 +151,13 @@ fn not_built(lines: &[&str]) -> Option<String> {
     if !is_failure {
         return None;
     }
-    let failed = lines
-        .iter()
-        .rev()
-        .find(|line| line.ends_with("finished with status 'error'"));
+    let mut lines_back = lines.iter().rev();
+    let failed = lines_back.find(|line| line.ends_with("finished with status 'error'"));
     let of_wheel = failed.and_then(|line| line.strip_prefix("Building wheel for "));
-    let of_wheel = of_wheel.and_then(|line| line.split(" (").next());
-    let collected = || {
-        lines
-            .iter()
-            .rev()
-            .find_map(|line| line.strip_prefix("Collecting "))
-    };
-    let named = || {
-        lines
-            .iter()
-            .rev()
-            .find_map(|line| line.strip_prefix("Processing "))
-    };
     let name = of_wheel
-        .or_else(collected)
-        .or_else(named)
+        .and_then(|line| line.split(" (").next())
+        .or_else(|| after_last(lines, "Collecting "))
+        .or_else(|| after_last(lines, "Processing "))
         .unwrap_or("A dependency");
     let name = without_place(name);
     let python = env!("RGUNICORN_PYTHON_MINOR");
@@ -185,10 +176,7 @@ fn not_built(lines: &[&str]) -> Option<String> {
 }
 
 fn other(lines: &[&str]) -> String {
-    let error = lines
-        .iter()
-        .rev()
-        .find_map(|line| line.strip_prefix("ERROR: "));
+    let error = after_last(lines, "ERROR: ");
     let last = lines.iter().rev().find(|line| !line.is_empty()).copied();
     let text = error.or(last).unwrap_or("it says nothing");
     format!(

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::pack::record;
 use crate::pack::walk::{self, Links};
 
 /// Moves all from one folder into another; what is there already stays.
@@ -110,30 +111,18 @@ fn is_install_note(file: &Path) -> Result<bool> {
 
 /// Leaves in a list what is there, with the paths that it has here (the Binary
 /// distribution format, "Recording installed projects").
-fn rewrite(record: &Path, packages: &Path) -> io::Result<()> {
-    let text = fs::read_to_string(record)?;
+fn rewrite(file: &Path, packages: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(file)?;
     let mut rows = BTreeSet::new();
-    for row in text.lines() {
-        // A name with a comma or a quote is in quotes.
-        let (name, rest) = match row.strip_prefix('"').and_then(|it| it.split_once("\",")) {
-            Some((name, rest)) => (name.replace("\"\"", "\""), rest),
-            None => match row.split_once(',') {
-                Some((name, rest)) => (name.to_owned(), rest),
-                None => continue,
-            },
-        };
-        // What was beside the folder of packages is in it.
+    for (name, rest) in record::rows(&text) {
+        // Files beside the folder of packages (../../bin) were moved into it.
         let steps_up = |it: &Component<'_>| *it == Component::ParentDir;
         let path: PathBuf = Path::new(&name).components().skip_while(steps_up).collect();
         if packages.join(&path).is_file() {
-            let name = path.display().to_string();
-            rows.insert(match name.contains([',', '"']) {
-                true => format!("\"{}\",{rest}\n", name.replace('"', "\"\"")),
-                false => format!("{name},{rest}\n"),
-            });
+            rows.insert(record::row(&path.display().to_string(), rest));
         }
     }
-    fs::write(record, rows.into_iter().collect::<String>())
+    fs::write(file, rows.into_iter().collect::<String>())
 }
 
 #[cfg(test)]

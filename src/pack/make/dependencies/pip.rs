@@ -84,20 +84,10 @@ pub fn install(
 /// pip with all options, but for what is to be installed.
 fn command(project: &Path, options: &Options, work: &Path, log: &Path) -> Command {
     let mut command = python::command();
-    command.args([
-        "-I",
-        "-m",
-        "pip",
-        "install",
-        "--no-compile",
-        "--prefer-binary",
-    ]);
-    command.args([
-        "--disable-pip-version-check",
-        "--no-input",
-        "--progress-bar=off",
-    ]);
-    command.args(["--root-user-action=ignore", "--no-warn-conflicts"]);
+    let fixed = "-I -m pip install --no-compile --prefer-binary --no-input \
+                           --disable-pip-version-check --progress-bar=off \
+                           --root-user-action=ignore --no-warn-conflicts";
+    command.args(fixed.split_whitespace());
     command.arg("--target").arg(work.join("target"));
     command.arg("--report").arg(work.join("report.json"));
     command.arg("--log").arg(log);
