@@ -89,7 +89,7 @@ impl ConfigFile {
                 match class {
                     Some(class) => objects.set_item("worker_class", class)?,
                     None if objects.contains("worker_class")? => {
-                        objects.del_item("worker_class")?
+                        objects.del_item("worker_class")?;
                     }
                     None => {}
                 }

@@ -317,7 +317,7 @@ fn executable_base() -> usize {
     let address;
     // SAFETY: computes an address; touches nothing.
     unsafe {
-        asm!("lea {}, [rip + __ehdr_start]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+        asm!("lea {}, [rip + __ehdr_start]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
     };
     address
 }
@@ -326,7 +326,7 @@ fn second_entry() -> usize {
     let address;
     // SAFETY: as above.
     unsafe {
-        asm!("lea {}, [rip + rgunicorn_second_entry]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+        asm!("lea {}, [rip + rgunicorn_second_entry]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
     };
     address
 }
@@ -335,7 +335,7 @@ fn open_hook_address() -> usize {
     let address;
     // SAFETY: as above.
     unsafe {
-        asm!("lea {}, [rip + rgunicorn_open_hook]", out(reg) address, options(pure, nomem, nostack, preserves_flags))
+        asm!("lea {}, [rip + rgunicorn_open_hook]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
     };
     address
 }

@@ -41,7 +41,7 @@ pub fn retitle(text: &str) -> bool {
 ///
 /// # Safety
 /// Both pointers may be null; else a value can be written to them.
-#[allow(non_snake_case)]
+#[allow(non_snake_case, reason = "the name is CPython's")]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn Py_GetArgcArgv(count: *mut c_int, words: *mut *mut *mut wchar_t) {
     let shown = WORDS.get().map_or_else(Vec::new, |words| words());

@@ -244,7 +244,7 @@ fn the_current_folder_may_be_one() {
     let status = |status| {
         wait_until("the worker is a new one", || {
             target.get("/").status == status
-        })
+        });
     };
     status(500);
     assert!(target.get("/").text().contains("ZeroDivisionError"));

@@ -204,7 +204,7 @@ impl Sources {
             }
         };
         while let Some((name, after)) = rest.split_first() {
-            let child = [&at[..], &[name.clone()]].concat();
+            let child = [&at[..], std::slice::from_ref(name)].concat();
             if self.files.contains_key(&child) {
                 at = child;
                 rest = after;

@@ -21,11 +21,13 @@ mod websocket_frames;
 
 /// Something to be fuzzed.
 pub struct Target {
+    /// As `scripts/fuzz` and the corpus call it.
     pub name: &'static str,
     /// Panics if a property does not hold.
     pub check: fn(&[u8]),
 }
 
+/// Everything that is fuzzed.
 pub const TARGETS: [Target; 6] = [
     Target {
         name: "head",
@@ -54,6 +56,7 @@ pub const TARGETS: [Target; 6] = [
 ];
 
 impl Target {
+    /// The target of this name.
     pub fn named(name: &str) -> Option<&'static Target> {
         TARGETS.iter().find(|target| target.name == name)
     }

@@ -111,14 +111,14 @@ pub fn is_ours_alone(signal: c_int) -> bool {
 /// it. To a process that the app has forked it is not meant for the worker, and
 /// does what it does by default.
 pub fn answer(signal: c_int) {
+    if is_worker() {
+        return tell(signal);
+    }
     // SAFETY: `signal` and `raise` take no pointers, and the default action
     // runs no code of ours.
-    match is_worker() {
-        true => tell(signal),
-        false => unsafe {
-            libc::signal(signal, SIG_DFL);
-            libc::raise(signal);
-        },
+    unsafe {
+        libc::signal(signal, SIG_DFL);
+        libc::raise(signal);
     }
 }
 

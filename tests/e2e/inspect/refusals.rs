@@ -103,7 +103,7 @@ fn hostile_images_are_told_in_a_sentence() {
     fs::write(dir.path().join("cut.tar"), &bytes[..bytes.len() / 2]).unwrap();
     expect_refused(&dir.path().join("cut.tar"), "it is not a whole tar archive");
     let no_image = image("none.tar", &fine, &|files| {
-        files.retain(|it| it.0 != "index.json")
+        files.retain(|it| it.0 != "index.json");
     });
     expect_refused(&no_image, "it is a tar, but no OCI image layout");
     let missing = image("missing.tar", &fine, &|files| {

@@ -105,7 +105,7 @@ fn what_would_not_be_served_is_not_made() {
                 project,
                 "pyproject.toml",
                 "[tool.rgunicorn.pack]\nsbom = '../list.json'\n",
-            )
+            );
         },
         "'../list.json' written outside the project",
     );
