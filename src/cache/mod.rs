@@ -1,8 +1,8 @@
-//! Private folders on the disk for what can be made anew: unpacked apps, and
-//! files of the executable that something wants to find on a disk.
+//! Private folders on the disk for what can be made again: unpacked apps, and files of
+//! the executable that must be on a disk.
 //!
-//! Processes share them, of several servers too, so what appears in them
-//! appears whole and at once.
+//! Several processes share them, also of different servers, so everything in them
+//! appears complete and in one step.
 
 mod trust;
 
@@ -19,21 +19,21 @@ use nix::unistd::{Gid, Uid, geteuid};
 /// The folder that the user has chosen (`app_cache_dir`).
 static CHOSEN: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Lets [`places`] begin with this folder, an absolute path.
+/// Makes [`places`] begin with this folder, an absolute path.
 pub fn choose(folder: Option<PathBuf>) {
     *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) = folder;
 }
 
-/// The places for things of this kind, best first: what the user has chosen,
-/// then the usual ones.
+/// The folders for things of this kind, best first: the user's choice, then the usual
+/// ones.
 pub fn places(kind: &str) -> Vec<PathBuf> {
     let chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
     let chosen = chosen.iter().map(|folder| folder.join(kind));
     chosen.chain(usual_places(kind)).collect()
 }
 
-/// The usual places for things of this kind: the user's cache (XDG Base
-/// Directory Specification), then what survives a reboot, then what does not.
+/// The usual folders for things of this kind: the user's cache (XDG Base Directory
+/// Specification), then folders that survive a reboot, then those that do not.
 pub fn usual_places(kind: &str) -> Vec<PathBuf> {
     let absolute = |name: &str| {
         env::var_os(name)
@@ -50,42 +50,42 @@ pub fn usual_places(kind: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The place at an absolute path, without symbolic links, if it is there
-/// already and fit for use.
+/// The folder at an absolute path, without symbolic links. `None` if it does not exist
+/// or cannot be used.
 pub fn existing(path: &Path) -> Option<PathBuf> {
     let path = trust::follow(path).ok()?;
     trust::check_private(&path).ok()?;
     Some(path)
 }
 
-/// Makes the place at an absolute path where it is missing, and gives its path
-/// without symbolic links.
+/// Makes the folder at an absolute path if it is missing. Returns its path without
+/// symbolic links.
 ///
 /// # Errors
-/// When it cannot be made, or belongs to or may be written or replaced by
-/// others: who can do that can run code as us.
+/// It cannot be made, or others own it or may write to it or replace it: they could
+/// then run code as this user.
 pub fn open(path: &Path) -> io::Result<PathBuf> {
     private_folder(&trust::follow(path)?)?;
-    // Others may have been there first.
+    // Another user may have made it first.
     let path = trust::follow(path)?;
     trust::check_private(&path)?;
     Ok(path)
 }
 
-/// Who shall read what we keep: the user and the group that workers become.
+/// Who can read what is kept: the user and the group that workers change to.
 #[derive(Clone, Copy, Debug)]
 pub struct Readers {
     pub user: Uid,
     pub group: Gid,
 }
 
-/// Makes the place at an absolute path, as [`open`] does, so that these readers
-/// can go through it.
+/// Makes the folder at an absolute path as [`open`] does, and lets these readers enter
+/// it.
 ///
 /// # Errors
-/// As there; and when a folder on the way is closed to them.
+/// As [`open`]; also if the readers cannot enter one of its parents.
 pub fn open_to(path: &Path, readers: Readers) -> io::Result<PathBuf> {
-    // Ours to open are the place, and the folder of this program that it is in.
+    // Only the folder itself and the parents that this program made may be changed.
     let ours = |folder: &&Path| {
         let name = folder.file_name().unwrap_or_default();
         *folder == path || name.as_bytes().starts_with(b"rgunicorn")
@@ -106,8 +106,8 @@ pub fn open_to(path: &Path, readers: Readers) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-/// Lets this group read and enter a folder of ours, and others as well where
-/// another group may already.
+/// Lets this group read and enter a folder of ours. If another group has this
+/// permission already, it is given to everybody.
 pub fn open_folder_to(folder: &Path, group: Gid) -> io::Result<()> {
     let meta = fs::metadata(folder)?;
     let shared = meta.mode() & 0o010 != 0 && meta.gid() != group.as_raw();
@@ -117,7 +117,7 @@ pub fn open_folder_to(folder: &Path, group: Gid) -> io::Result<()> {
     add_permission(folder, if shared { 0o055 } else { 0o050 })
 }
 
-/// Whether they cannot go through a folder, if it is there.
+/// Whether the readers cannot enter a folder. False if it does not exist.
 fn is_closed(folder: &Path, readers: Readers) -> bool {
     fs::metadata(folder).is_ok_and(|meta| {
         let class = if meta.uid() == readers.user.as_raw() {
@@ -139,17 +139,17 @@ fn add_permission(folder: &Path, bits: u32) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(mode | bits))
 }
 
-/// Makes a folder for us alone, with those that it is in, unless it is there.
+/// Makes a folder and its parents for this user alone, unless it exists.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// A folder in the first of these places that can be used. It is filled by
-/// `fill` unless it is there and found whole, and appears at once; what is not
-/// whole any more (cleaners go by the age of files) is made anew.
+/// A folder in the first of these places that can be used. Unless it exists and is
+/// whole, `fill` fills it, and it appears in one step. A folder that is not whole any
+/// more (some programs delete old files) is made again.
 ///
 /// # Errors
-/// No place can be used; this is what was wrong with the last.
+/// No place can be used; the error of the last one.
 pub fn filled(
     places: &[PathBuf],
     name: &str,
@@ -158,7 +158,7 @@ pub fn filled(
 ) -> io::Result<PathBuf> {
     let mut error = io::Error::from(ErrorKind::NotFound);
     for place in places {
-        // One that is there may lie where nothing can be written.
+        // An existing folder may be where nothing can be written.
         let known = existing(place).map(|place| place.join(name));
         if let Some(folder) = known.filter(|it| is_whole(it)) {
             return Ok(folder);
@@ -192,21 +192,20 @@ fn fill_in(
     Ok(folder)
 }
 
-/// Works in a folder that nobody looks at, and that is gone afterwards. Only one
-/// process at a time may do so: what is there already is from one that was
-/// killed.
+/// Works in a temporary folder, which is removed afterwards. Only one process at a time
+/// may do so: if the folder exists, it is from a process that was killed.
 pub fn in_unfinished_folder<T, E: From<io::Error>>(
     folder: &Path,
     work: impl FnOnce(&Path) -> Result<T, E>,
 ) -> Result<T, E> {
     remove(folder)?;
     let done = work(folder);
-    // The next to come tries again where this fails.
+    // If this fails, the next call tries again.
     let _ = remove(folder);
     done
 }
 
-/// Removes a folder with all that is in it, if it is there.
+/// Removes a folder with everything in it, if it exists.
 pub fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -214,7 +213,7 @@ pub fn remove(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Bytes as hexadecimal digits, two for each.
+/// Bytes as hexadecimal digits.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,9 +1,9 @@
-//! Whether a folder is ours alone: who can write there, or put another folder
-//! in its place, can run code as us.
+//! Whether only this user can change a folder. Others who can write there, or can
+//! replace the folder, could run code as this user.
 //!
-//! A folder can be replaced by whoever may write to one of those that it is in,
-//! or to one that a symbolic link on the way leads through. So the whole way
-//! from the root is looked at.
+//! A folder can be replaced by anybody who may write to one of its parents, or to a
+//! folder that a symbolic link on its path leads through. So all of the path is checked
+//! from the root on.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -14,21 +14,20 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, User, geteuid};
 
-/// As many symbolic links as Linux follows in one path.
+/// The number of symbolic links that Linux follows in one path.
 const MAX_LINKS: usize = 40;
 
 /// Write permission for others, and for the group.
 const OTHERS: u32 = 0o002;
 const GROUP: u32 = 0o020;
-/// In such a folder only its owner and that of a file may replace the file.
+/// In a sticky folder only the owner of the folder or of a file can replace the file.
 const STICKY: u32 = 0o1000;
 
-/// Follows an absolute path, as far as it exists, and gives it without
-/// symbolic links.
+/// Follows an absolute path as far as it exists. Returns it without symbolic links.
 ///
 /// # Errors
-/// Somebody who is neither we nor root could make it lead elsewhere; or it
-/// cannot be followed.
+/// A user other than this one or root could change where it leads, or it cannot be
+/// followed.
 pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut reached = PathBuf::from("/");
     let mut ahead = components(path);
@@ -43,7 +42,7 @@ pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
         let meta = match fs::symlink_metadata(&next) {
             Ok(meta) => meta,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // Nobody else can make it: the way here is safe.
+                // Nobody else can make it, as the path to here is safe.
                 return Ok(ahead.iter().fold(next, |path, name| path.join(name)));
             }
             Err(error) => return Err(error),
@@ -69,8 +68,8 @@ pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
     Ok(reached)
 }
 
-/// Checks that a folder, which is reached by a safe way, is ours, and that
-/// nobody else may write to it.
+/// Checks that a folder, whose path is safe, belongs to this user, and that nobody else
+/// may write to it.
 pub(super) fn check_private(path: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(path)?;
     if !meta.is_dir() {
@@ -94,11 +93,11 @@ fn components(path: &Path) -> VecDeque<OsString> {
     named.collect()
 }
 
-/// Checks that nobody else can replace what is in a folder on the way.
+/// Checks that nobody else can replace what is in a folder on the path.
 fn check_way(path: &Path, meta: &Metadata) -> io::Result<()> {
     check_owner(path, meta)?;
     let mode = meta.mode();
-    // What is in a sticky folder is safe if it is ours or root's, which is
+    // In a sticky folder, files of this user and of root are safe. Their owners are
     // checked next.
     let by_others = mode & OTHERS != 0;
     let by_group = mode & GROUP != 0 && !is_ours_alone(Gid::from_raw(meta.gid()));
@@ -113,16 +112,16 @@ fn check_owner(path: &Path, meta: &Metadata) -> io::Result<()> {
     if owner == geteuid().as_raw() || owner == 0 {
         return Ok(());
     }
-    // In a user namespace root can have another number. Whoever has the root
-    // folder could replace anything below it anyway.
+    // In a user namespace root can have another number. The owner of the root folder
+    // could replace everything below it anyway.
     if fs::symlink_metadata("/").is_ok_and(|root| root.uid() == owner) {
         return Ok(());
     }
     Err(refusal(path, "belongs to another user"))
 }
 
-/// Whether a group has one member, who we are: the group that many systems give
-/// to each user, and to all files that the user makes.
+/// Whether this user is the only member of a group. Many systems give each user a group
+/// of their own, which all files of the user get.
 fn is_ours_alone(group: Gid) -> bool {
     let us = User::from_uid(geteuid()).ok().flatten();
     let group = Group::from_gid(group).ok().flatten();

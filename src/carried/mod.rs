@@ -1,5 +1,4 @@
-//! What the executable carries besides itself: shared libraries, and the
-//! licences of everything in it.
+//! What the executable carries: shared libraries, and the licences of everything in it.
 
 pub mod packed;
 
@@ -12,24 +11,24 @@ use std::path::{Path, PathBuf};
 
 use rgunicorn_loader::Library;
 
-/// Versions and licences of all that is inside, then the licences' texts.
+/// The versions and licences of everything inside, then the texts of the licences.
 pub fn licenses() -> io::Result<Vec<u8>> {
     // scripts/build-steps/licences.rs wrote it.
     static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/licences.zst"));
     zstd::decode_all(PACKED)
 }
 
-/// A part of the executable that others have made.
+/// A part of the executable that was made by others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// Crates have `crate ` before their names, and source packages of Debian a
-    /// colon and the libraries behind theirs.
+    /// Crates begin with `crate `. Source packages of Debian are followed by a colon
+    /// and the libraries that come from them.
     pub name: String,
     pub version: String,
     pub licence: String,
 }
 
-/// All parts, in the order in which [`licenses`] lists them.
+/// All parts, in the order of [`licenses`].
 pub fn parts() -> io::Result<Vec<Part>> {
     let listed = String::from_utf8_lossy(&licenses()?).into_owned();
     let rows = listed.lines().skip_while(|line| !line.starts_with("  "));
@@ -37,8 +36,8 @@ pub fn parts() -> io::Result<Vec<Part>> {
     Ok(rows.filter_map(|row| part(row.trim())).collect())
 }
 
-/// A row: `NAME VERSION (LICENCE)`, where names and licences may have parentheses,
-/// too, and versions begin with a digit.
+/// Reads a row: `NAME VERSION (LICENCE)`. Names and licences may have parentheses, and
+/// versions begin with a digit.
 fn part(row: &str) -> Option<Part> {
     let row = row.strip_suffix(')')?;
     row.match_indices(" (").find_map(|(place, mark)| {
@@ -66,8 +65,8 @@ fn whole(library: &'static Library) -> io::Result<Cow<'static, [u8]>> {
     })
 }
 
-/// Writes the carried libraries into `folder`, which is made if need be, for a
-/// debugger to read their symbols from. The answer is what was written.
+/// Writes the carried libraries into `folder`, so that a debugger can read their
+/// symbols. Returns the paths of the files.
 pub fn extract_libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder)?;
     let libraries = rgunicorn_loader::libraries().iter();
@@ -80,8 +79,8 @@ pub fn extract_libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// A sentence about those variables for a loader that are set and that the
-/// carried one does not obey.
+/// A sentence about variables for the dynamic loader that are set but have no effect on
+/// the carried one.
 pub fn disobeyed(is_set: impl Fn(&str) -> bool) -> Option<String> {
     if is_set("RGUNICORN_LOADER") {
         return None;
@@ -138,8 +137,8 @@ mod tests {
         assert!(parts.len() <= rows.count());
     }
 
-    /// Unwinding and symbols go through what ld.so tells of the program, which
-    /// is the carried one in this test program too.
+    /// Unwinding and symbols depend on what ld.so says about the program. In this test
+    /// program, too, it is the carried ld.so.
     #[test]
     fn a_panic_unwinds_and_knows_the_names_of_functions() {
         let mut backtrace = String::new();

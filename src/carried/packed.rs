@@ -1,9 +1,9 @@
-//! A byte inside the executable that says whether a site was packed into it. So an
-//! executable whose site was cut off, by `strip` for example, can say so.
+//! A byte in the executable that says whether a site was packed into it. With it, an
+//! executable whose site was cut off, for example by `strip`, can say so.
 
 use std::hint::black_box;
 
-/// The bytes before that byte. They are in the file once only.
+/// The bytes before that byte. They occur once in the file.
 const BEGIN: [u8; 24] = *b"\xf1rgunicorn:packed-site:\xf2";
 
 #[repr(C)]
@@ -18,9 +18,9 @@ static WORD: Word = Word {
     is_packed: 0,
 };
 
-/// Whether a site was packed into the file that this process runs.
+/// Whether a site was packed into the file that this process was started from.
 pub fn is_packed() -> bool {
-    // The compiler must not take it for the 0 that it sees above.
+    // Else the compiler would use the 0 above.
     black_box(&WORD).is_packed != 0
 }
 
@@ -29,8 +29,8 @@ pub fn is_ours(executable: &[u8]) -> bool {
     place(executable).is_some()
 }
 
-/// Writes into the bytes of such an executable whether it has a site. False if
-/// they are not those of one.
+/// Writes into the bytes of such an executable whether it has a site. False if they are
+/// not from such an executable.
 pub fn mark(executable: &mut [u8], is_packed: bool) -> bool {
     let Some(place) = place(executable) else {
         return false;

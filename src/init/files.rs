@@ -1,4 +1,4 @@
-//! Writing a project's files: all or none.
+//! Writes the files of a project: all or none.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// Writes these texts into a folder, which is made where it is missing.
+/// Writes these texts into a folder, which is made if it does not exist.
 ///
 /// # Errors
-/// One of them is there already, or cannot be written. What was written is gone
-/// again then.
+/// A file exists already or cannot be written. Files that were written are removed
+/// again.
 pub fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     if let Some(path) = files.keys().find(|path| is_there(&folder.join(path))) {
         bail!(
@@ -27,14 +27,14 @@ pub fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     });
     if written.is_err() {
         for path in made.iter().rev() {
-            // What somebody else has put there meanwhile stays.
+            // A folder that somebody else has put files into stays.
             let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         }
     }
     written
 }
 
-/// Adds a file and the folders that it is in, and tells what was made.
+/// Adds a file and its parent folders. Every path that was made is added to `made`.
 fn add(path: &Path, text: &str, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let missing = path.ancestors().skip(1).take_while(|it| {
         let is_current = it.as_os_str().is_empty();
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn what_is_there_is_named_and_stays() {
         let place = tempfile::tempdir().unwrap();
-        // A link that leads nowhere is there, too.
+        // A link to nothing counts as existing.
         std::os::unix::fs::symlink("nowhere", place.path().join("b")).unwrap();
         let error = write(place.path(), &texts(&["a", "b"])).unwrap_err();
         assert!(error.to_string().contains("/b'"), "{error}");

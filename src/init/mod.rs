@@ -1,4 +1,4 @@
-//! A small project that runs at once, to begin with.
+//! Makes a small project to start with.
 
 mod files;
 mod name;
@@ -13,11 +13,11 @@ use anyhow::{Context, Result};
 pub use options::Options;
 use options::ProjectKind;
 
-/// Makes the project, and says what comes next.
+/// Makes the project, and prints what to do next.
 ///
 /// # Errors
-/// One of its files is there already, or the folder cannot be written; nothing is
-/// left of the project then.
+/// A file exists already, or the folder cannot be written; nothing of the project is
+/// left then.
 pub fn init(options: &Options) -> Result<()> {
     let folder = std::path::absolute(&options.dir)
         .with_context(|| format!("'{}' cannot be found", options.dir.display()))?;
@@ -32,7 +32,7 @@ pub fn init(options: &Options) -> Result<()> {
     for command in next(options) {
         told += &format!("  {command}\n");
     }
-    // It is made, also if nobody reads this.
+    // The project is made, even if nobody reads this.
     let _ = io::stdout().write_all(told.as_bytes());
     Ok(())
 }
@@ -49,7 +49,7 @@ fn next(options: &Options) -> Vec<String> {
         commands.push("rgunicorn python -m venv .venv".to_owned());
         commands.push(".venv/bin/pip install -r requirements.txt".to_owned());
     }
-    // What it takes to get there is one line.
+    // The commands before the server are one line.
     let mut commands = vec![commands.join(" && ")];
     commands.retain(|it| !it.is_empty());
     commands.push("rgunicorn".to_owned());

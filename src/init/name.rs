@@ -1,13 +1,12 @@
-//! What a project is called: after its folder, in a form that every tool takes
-//! that it goes through.
+//! The name of a project: the name of its folder, in a form that all tools accept.
 
 use std::path::Path;
 
-/// As many characters as a name of Kubernetes has at most (RFC 1035).
+/// The longest name in Kubernetes (RFC 1035).
 const LONGEST: usize = 63;
 
-/// The name for a project in this folder, an absolute path: small letters, digits
-/// and single hyphens, a letter first. So it is a name for a package (PEP 508), an
+/// The name for a project in this folder, an absolute path: lower-case letters, digits
+/// and single hyphens, with a letter first. So it is valid for a package (PEP 508), an
 /// image, a systemd unit and a Kubernetes service.
 pub fn of(folder: &Path) -> String {
     let folder = folder.file_name().unwrap_or_default().to_string_lossy();

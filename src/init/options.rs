@@ -1,4 +1,4 @@
-//! What `rgunicorn init` can be told.
+//! The options of `rgunicorn init`.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! The templates of projects, which the executable carries. They are projects
-//! themselves, of the name `my-site`.
+//! The templates of projects, which are in the executable. They are projects
+//! themselves, with the name `my-site`.
 
 use std::collections::BTreeMap;
 

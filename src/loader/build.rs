@@ -1,6 +1,6 @@
-//! Gathers the shared libraries that the executable carries, makes the two
-//! changes to ld.so that the first stage relies on, and packs all of it into
-//! one file that `carried.rs` embeds.
+//! Collects the shared libraries that the executable carries, makes the two changes to
+//! ld.so that the first stage needs, and writes everything into one file that
+//! `carried.rs` includes.
 
 use std::{
     env,
@@ -10,8 +10,8 @@ use std::{
     process::Command,
 };
 
-/// The carried libraries that lie ready: what the program itself needs, and the
-/// small ones of glibc. ld.so must be first.
+/// Carried libraries that are not compressed: those that the program itself needs, and
+/// the small ones of glibc. ld.so must be the first.
 const READY: [&str; 9] = [
     "ld-linux-x86-64.so.2",
     "libc.so.6",
@@ -24,8 +24,8 @@ const READY: [&str; 9] = [
     "libgcc_s.so.1",
 ];
 
-/// Those that only wheels need; the manylinux policy (PEP 600) lets a wheel
-/// expect them of its host. They are carried as zstd frames.
+/// Libraries that only wheels need. The manylinux policy (PEP 600) lets wheels expect
+/// them on the host. They are carried as zstd frames.
 const PACKED: [&str; 4] = [
     "libmvec.so.1",
     "libstdc++.so.6",
@@ -33,25 +33,25 @@ const PACKED: [&str; 4] = [
     "libexpat.so.1",
 ];
 
-/// `__open64_nocancel` in ld.so: `mov $SYS_openat,%eax; mov %rdi,%rsi;
-/// mov $AT_FDCWD,%edi; syscall`. The one place where ld.so opens a file.
+/// `__open64_nocancel` in ld.so: `mov $SYS_openat,%eax; mov %rdi,%rsi; mov
+/// $AT_FDCWD,%edi; syscall`. Only here does ld.so open files.
 const OPEN_SITE: [u8; 15] = [
     0xb8, 0x01, 0x01, 0x00, 0x00, 0x48, 0x89, 0xfe, 0xbf, 0x9c, 0xff, 0xff, 0xff, 0x0f, 0x05,
 ];
 
-/// The jump that the first stage writes there is one byte shorter.
+/// The length of the jump that the first stage writes there, which is one byte shorter.
 const JUMP_LENGTH: usize = 14;
 
-/// ld.so's built-in search path on Debian and Ubuntu (glibc's
-/// `system_dirs`, elf/dl-load.c), as it lies in the file.
+/// The built-in search path of ld.so on Debian and Ubuntu (glibc's `system_dirs`,
+/// elf/dl-load.c), as it is in the file.
 const SEARCH_PATH: &[u8] =
     b"/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0";
 
 /// Every carried library appears to ld.so in folders below this one.
 const VIRTUAL_FOLDER: &[u8] = b"/.rg/";
 
-/// Carried libraries start at a multiple of this in the packed file, so that
-/// nothing of one shares a page with another.
+/// Carried libraries start at multiples of this in the packed file, so that no two of
+/// them share a page.
 const ALIGNMENT: usize = 4096;
 
 fn main() {
@@ -130,8 +130,8 @@ fn build() -> Result<(), String> {
     // For the program's build script, which lists what is carried.
     println!("cargo:libraries={}", paths.join(":"));
     println!("cargo:changes={}", changes_file.display());
-    // The carried ld.so knows packed relocations (glibc 2.36 and newer); they
-    // save a megabyte.
+    // The carried ld.so supports packed relocations (glibc 2.36 and later); they save a
+    // megabyte.
     println!("cargo:link_args=-Wl,--no-dynamic-linker,-e,rgunicorn_entry,-z,pack-relative-relocs");
     Ok(())
 }
@@ -144,7 +144,7 @@ fn find(name: &str) -> Result<PathBuf, String> {
         .output()
         .map_err(|error| format!("cannot run {compiler} to find {name}: {error}; install gcc"))?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    // The compiler answers with the bare name when it does not know the file.
+    // The compiler prints the bare name if it does not know the file.
     if path.is_absolute() {
         Ok(path)
     } else {
@@ -167,8 +167,9 @@ fn find_open_site(bytes: &[u8], path: &Path) -> Result<usize, String> {
     }
 }
 
-/// Makes the search path virtual, each folder keeping its length, so that no
-/// library of the host is found by accident. The answer is where it lies.
+/// Changes the search path to folders that do not exist, without changing its length,
+/// so that no library of the host is found by accident. Returns the offsets of the
+/// search path.
 fn rename_search_path(bytes: &mut [u8], path: &Path) -> Result<Vec<usize>, String> {
     let places = occurrences(bytes, SEARCH_PATH);
     if places.is_empty() {
@@ -193,7 +194,7 @@ fn rename_search_path(bytes: &mut [u8], path: &Path) -> Result<Vec<usize>, Strin
     Ok(places)
 }
 
-/// The changes in words, for whoever replaces the library (LGPL 2.1, section 6).
+/// Describes the changes for people who replace the library (LGPL 2.1, section 6).
 fn told(open_site: usize, search_paths: &[usize]) -> String {
     let hex = |bytes: &[u8]| -> String {
         let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -231,8 +232,8 @@ fn occurrences(bytes: &[u8], pattern: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// A name as the table keeps it: in place and of one length, because a pointer
-/// would need the relocation that has not happened when the table is read.
+/// A name as the table holds it: with a fixed length and inside the table. A pointer
+/// would need a relocation, which has not happened when the table is read.
 fn padded(name: &str) -> String {
     format!("{name}{}", "\\0".repeat(24 - name.len()))
 }

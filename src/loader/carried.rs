@@ -4,18 +4,18 @@ use core::arch::asm;
 
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
-/// One carried library: its name and its place in the packed file. Offsets and
-/// not pointers, because the table is read before relocation.
+/// A carried library: its name and its place in the packed file. It has offsets and no
+/// pointers, because the table is read before relocation.
 pub struct Library {
     name: [u8; 24],
     offset: usize,
     length: usize,
-    /// Of the file that it is: more than `length` when it is packed.
+    /// The size of the file itself; more than `length` if it is packed.
     size: usize,
 }
 
 impl Library {
-    // Always inlined, these four: a call of a public function goes through the
+    // The functions below are always inlined: a call of a public function uses the
     // global offset table, which ld.so has not filled in yet at the first use.
 
     /// The file name, as other libraries need it (`DT_NEEDED`), without NUL.
@@ -25,12 +25,12 @@ impl Library {
         while length < self.name.len() && self.name[length] != 0 {
             length += 1;
         }
-        // SAFETY: `length` was counted up to at most the array's length.
+        // SAFETY: `length` is at most the length of the array.
         unsafe { self.name.get_unchecked(..length) }
     }
 
-    /// How long the file is, when it is carried as a zstd frame. The loader
-    /// serves no such library; the program does ([`crate::serve_opens_with`]).
+    /// The size of the file in bytes, if it is carried as a zstd frame. The loader does
+    /// not provide such libraries; the program does ([`crate::serve_opens_with`]).
     #[inline(always)]
     pub fn unpacked_size(&self) -> Option<usize> {
         if self.size == self.length {
@@ -40,11 +40,11 @@ impl Library {
         }
     }
 
-    /// The file, or the zstd frame of it.
+    /// The file, or its zstd frame.
     #[inline(always)]
     pub fn bytes(&self) -> &'static [u8] {
-        // SAFETY: the build script wrote offset and length of a part of the
-        // packed file, which lives in read-only data as long as the process.
+        // SAFETY: the build script wrote the offset and length of a part of the packed
+        // file, which is in read-only data until the process ends.
         unsafe { core::slice::from_raw_parts(packed().add(self.offset), self.length) }
     }
 }
@@ -61,8 +61,8 @@ pub fn libraries() -> &'static [Library] {
     }
 }
 
-/// Where the packed file lies. The address is taken by `lea`: rustc would read
-/// it from the global offset table.
+/// The address of the packed file. It is taken by `lea`, because rustc would read it
+/// from the global offset table.
 #[inline(always)]
 fn packed() -> *const u8 {
     let address: *const u8;

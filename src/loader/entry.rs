@@ -1,12 +1,13 @@
-//! The two stubs in assembly: the ELF entry, and the entry that ld.so is told.
+//! The two entry points in assembly: the one of the ELF file, and the one that ld.so
+//! gets.
 
 use core::arch::global_asm;
 
 use crate::{first_stage, open_hook, stack::Stack};
 
 global_asm!(
-    // The kernel jumps here. The stack pointer is kept in a register that
-    // functions preserve, and ld.so gets it as the kernel made it.
+    // The kernel jumps here. The stack pointer is kept in a register that functions
+    // preserve, and ld.so gets it as the kernel made it.
     ".globl rgunicorn_entry",
     ".hidden rgunicorn_entry",
     ".type rgunicorn_entry, @function",
@@ -41,9 +42,9 @@ global_asm!(
     "jmp _start",
     ".cfi_endproc",
 
-    // ld.so's open call jumps here: the path is in rdi, the flags in edx, the
-    // mode in r10d. As a system call would, it may change rax, rcx and r11
-    // only, and the 128 bytes below the stack pointer are in use (the red zone).
+    // ld.so's open call jumps here: the path is in rdi, the flags in edx, the mode in
+    // r10d. As a system call would, it may change only rax, rcx and r11, and the 128
+    // bytes below the stack pointer are in use (the red zone).
     ".globl rgunicorn_open_hook",
     ".hidden rgunicorn_open_hook",
     "rgunicorn_open_hook:",
@@ -78,8 +79,8 @@ global_asm!(
 );
 
 /// # Safety
-/// Called by the second stub only, with the kernel's stack pointer.
+/// Only the second entry point calls it, with the kernel's stack pointer.
 unsafe extern "C" fn restore_environment(lowest: *mut usize) {
-    // SAFETY: ld.so leaves the stack pointer as the kernel gave it.
+    // SAFETY: ld.so does not change the stack pointer that the kernel gave.
     unsafe { Stack::new(lowest) }.show_loader_variables();
 }

@@ -1,4 +1,4 @@
-//! Maps ld.so and makes it believe that the kernel did.
+//! Maps ld.so and starts it as if the kernel had done so.
 
 use core::{
     arch::asm,
@@ -14,18 +14,17 @@ use crate::{
     syscall::{self, Errno, fail},
 };
 
-/// Names a loader of the user's own instead of the carried one; it then finds
-/// its libraries as it always does, and nothing of ours stands in its way.
-/// This is how the LGPL's right to replace the library is kept.
+/// Names a loader that is used instead of the carried one, and finds libraries in its
+/// usual way. This keeps the user's right to replace the library (LGPL).
 const OWN_LOADER: &[u8] = b"RGUNICORN_LOADER=";
 
-/// Lets host libraries be found, from the start (see `allow_host_libraries`).
+/// Allows libraries of the host from the start (see `allow_host_libraries`).
 const HOST_LIBRARIES: &[u8] = b"RGUNICORN_HOST_LIBRARIES=";
 
-/// `jmp *0(%rip)` and the 8 bytes of the target behind it.
+/// `jmp *0(%rip)`; the 8 bytes of the target follow it.
 const JUMP: [u8; 6] = [0xff, 0x25, 0, 0, 0, 0];
 const JUMP_LENGTH: usize = JUMP.len() + size_of::<usize>();
-/// The bytes of the call that the jump stands in for (build.rs).
+/// The length of the call that the jump replaces (build.rs), in bytes.
 const OPEN_SITE_LENGTH: usize = 15;
 
 // mmap(2), asm-generic/mman.h.
@@ -40,21 +39,22 @@ const PAGE: usize = 4096;
 const E_ENTRY: usize = 24;
 const E_PHOFF: usize = 32;
 const E_PHNUM: usize = 56;
-/// A loader's file header and program headers lie within this many bytes.
+/// The file header and program headers of a loader are within this many bytes.
 const HEADERS: usize = 1024;
 
-/// Prepares everything and answers with ld.so's entry, to be jumped to with
+/// Prepares everything. Returns the entry point of ld.so, which must be jumped to with
 /// the kernel's stack.
 ///
 /// # Safety
-/// Called by the ELF entry only, with the stack pointer that the kernel gave.
+/// Only the entry point of the ELF file calls it, with the stack pointer that the
+/// kernel gave.
 pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
-    // SAFETY: see above.
+    // SAFETY: `lowest` is the kernel's stack pointer by the caller's promise.
     let stack = unsafe { Stack::new(lowest) };
     syscall::survive_file_size_limit();
-    // Privileges above those of the person who started us (a set-user-ID file,
-    // file capabilities): their variables are not to be followed. ld.so knows
-    // that too, and removes the dangerous ones for good, so they stay visible.
+    // The process has more privileges than the user who started it (a set-user-ID file,
+    // file capabilities), so the user's variables are ignored. ld.so does the same, and
+    // removes the dangerous ones, so they are not hidden from it.
     let secure = stack.auxiliary(AT_SECURE).is_some_and(|value| value != 0);
     if secure {
         return start(stack, carried_loader());
@@ -75,8 +75,8 @@ pub(crate) unsafe extern "C" fn first_stage(lowest: *mut usize) -> usize {
     }
 }
 
-/// What a variable that is a switch says; nothing if it is another word. The
-/// setting of the same name takes the same words (src/config).
+/// The value of a variable that is a switch; `None` for any other word. The setting of
+/// the same name accepts the same words (src/config).
 fn switch(word: *const u8) -> Option<bool> {
     if is(word, b"1") || is(word, b"true") || is(word, b"yes") || is(word, b"on") {
         return Some(true);
@@ -89,19 +89,20 @@ fn switch(word: *const u8) -> Option<bool> {
     }
 }
 
-/// Whether a C string is this word, which is lower case, in any case.
+/// Whether a C string is this lower-case word, in any case.
 fn is(string: *const u8, word: &[u8]) -> bool {
     let mut index = 0;
     while index < word.len() {
-        // SAFETY: `index` is inside the word, and every earlier byte of the
-        // string was like one of the word, which holds no NUL.
+        // SAFETY: all earlier bytes of the string were equal to bytes of the word,
+        // which has no NUL, so the string has not ended yet. `index` is inside the
+        // word.
         let (byte, wanted) = unsafe { (*string.add(index), *word.get_unchecked(index)) };
         if byte.to_ascii_lowercase() != wanted {
             return false;
         }
         index += 1;
     }
-    // SAFETY: the string has at least the word's bytes before its NUL.
+    // SAFETY: the string has at least as many bytes as the word before its NUL.
     unsafe { *string.add(index) == 0 }
 }
 
@@ -111,13 +112,13 @@ struct Loader {
     entry: usize,
 }
 
-/// Edits the auxiliary vector so that `loader` finds the executable mapped and
+/// Changes the auxiliary vector, so that `loader` finds the executable mapped and
 /// itself started as if by the kernel.
 fn start(stack: Stack, loader: Loader) -> usize {
     let (Some(headers), Some(count)) = (stack.auxiliary(AT_PHDR), stack.auxiliary(AT_PHNUM)) else {
         fail(c"the kernel did not say where the program headers are");
     };
-    // SAFETY: the kernel's own values; nobody else runs yet.
+    // SAFETY: these are the kernel's own values, and there is no other thread yet.
     let shown = unsafe {
         program_headers::with_interpreter(headers as *const ProgramHeader, count, executable_base())
     };
@@ -134,12 +135,13 @@ fn start(stack: Stack, loader: Loader) -> usize {
     loader.entry
 }
 
-/// The carried ld.so, with its open call turned into a jump to our hook.
+/// Maps the carried ld.so, in which the open call is replaced by a jump to our
+/// function.
 fn carried_loader() -> Loader {
     // SAFETY: the table is never empty.
     let bytes = unsafe { libraries().get_unchecked(0) }.bytes();
     let target = open_hook_address();
-    // SAFETY: the build script found the site, whole, inside the file.
+    // SAFETY: the build script found the whole open call inside the file.
     let (before, after) = unsafe {
         (
             bytes.get_unchecked(..OPEN_SITE),
@@ -168,17 +170,17 @@ fn carried_loader() -> Loader {
     loader
 }
 
-/// The loader that the user named.
+/// Maps the loader that the user named.
 fn own_loader(path: *const u8) -> Loader {
     const O_CLOEXEC: usize = 0o2000000;
     // SAFETY: the environment's strings are C strings.
     let Ok(file) = (unsafe { syscall::open(path, O_CLOEXEC, 0) }) else {
         fail(c"the file that RGUNICORN_LOADER names cannot be opened; unset it to use the carried loader");
     };
-    // Not `[0; HEADERS]`, which would be a call of memset.
+    // Not `[0; HEADERS]`, which would call memset.
     let mut headers = MaybeUninit::<[u8; HEADERS]>::uninit();
     let headers = headers.as_mut_ptr().cast::<u8>();
-    // SAFETY: reads into the array.
+    // SAFETY: the kernel writes at most `HEADERS` bytes, the length of the array.
     let read =
         unsafe { syscall::syscall(syscall::PREAD64, [file, headers as usize, HEADERS, 0, 0, 0]) };
     if read != Ok(HEADERS) || !crate::stack::starts_with(headers, b"\x7fELF") {
@@ -191,10 +193,12 @@ fn own_loader(path: *const u8) -> Loader {
     loader
 }
 
-/// Maps a shared object's segments from `file` as the kernel maps a program
-/// interpreter; `headers` holds the file's first bytes, program headers included.
+/// Maps the segments of a shared object from `file` as the kernel maps a program
+/// interpreter. `headers` points to the first bytes of the file, with the program
+/// headers.
 fn map(file: usize, headers: *const u8) -> Result<Loader, Errno> {
-    // SAFETY: the header lies at the start, which the callers vouch for.
+    // SAFETY: both callers have `headers` begin with an ELF header and the program
+    // headers.
     let (entry, table, count) = unsafe {
         (
             headers.add(E_ENTRY).cast::<usize>().read_unaligned(),
@@ -210,7 +214,7 @@ fn map(file: usize, headers: *const u8) -> Result<Loader, Errno> {
         end = up(segment.virtual_address + segment.memory_size);
         Ok(())
     })?;
-    // One reservation first, so that the segments keep their distances.
+    // First one reservation for all, so that the segments keep their distances.
     let base = mmap(
         0,
         end,
@@ -233,15 +237,16 @@ fn map(file: usize, headers: *const u8) -> Result<Loader, Errno> {
             down(segment.offset),
         )?;
         if memory_end > file_end {
-            // The rest of the last page of the file is zero by right ...
+            // The rest of the last page from the file must be zero ...
             let mut byte = base + file_end;
             while byte < base + up(file_end) {
-                // SAFETY: inside the page just mapped, which is writable: only
-                // a writable segment is longer in memory than in the file.
+                // SAFETY: the byte is in the page that was just mapped. The page is
+                // writable: only writable segments are longer in memory than in the
+                // file.
                 unsafe { (byte as *mut u8).write_volatile(0) };
                 byte += 1;
             }
-            // ... and the pages behind it are fresh ones.
+            // ... and the pages after it are new.
             if up(memory_end) > up(file_end) {
                 let fixed = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS;
                 mmap(
@@ -262,7 +267,8 @@ fn map(file: usize, headers: *const u8) -> Result<Loader, Errno> {
     })
 }
 
-/// Visits the segments to be mapped. Generic and no `dyn`: a vtable holds pointers.
+/// Calls `visit` with each segment to map. Generic instead of `dyn`, because a vtable
+/// has pointers.
 fn each_segment(
     table: *const ProgramHeader,
     count: usize,
@@ -288,7 +294,7 @@ fn mmap(
     file: usize,
     offset: usize,
 ) -> Result<usize, Errno> {
-    // SAFETY: with MAP_FIXED only inside a reservation of our own.
+    // SAFETY: MAP_FIXED is used only inside a reservation of our own.
     unsafe {
         syscall::syscall(
             syscall::MMAP,
@@ -297,7 +303,8 @@ fn mmap(
     }
 }
 
-/// mmap's protection bits from a segment's flags, whose order is reversed.
+/// The protection bits of mmap from the flags of a segment, which have the reverse
+/// order.
 fn protection(flags: u32) -> usize {
     let flags = flags as usize;
     (flags & 1) << 2 | (flags & 2) | (flags & 4) >> 2
@@ -311,8 +318,8 @@ fn up(address: usize) -> usize {
     down(address + PAGE - 1)
 }
 
-/// How far above its linked addresses the executable lies: where its file
-/// header is, since a position-independent executable is linked at 0.
+/// The difference between the executable's addresses and those that it was linked for:
+/// the address of its file header, as it is linked for address 0.
 fn executable_base() -> usize {
     let address;
     // SAFETY: computes an address; touches nothing.

@@ -1,4 +1,4 @@
-//! Files that live in memory only.
+//! Files that exist only in memory.
 
 use core::ffi::{CStr, c_int};
 
@@ -7,9 +7,9 @@ use crate::syscall::{self, EINVAL, Errno, MMAP, MUNMAP};
 // memfd_create(2), linux/memfd.h.
 const MFD_CLOEXEC: usize = 1;
 const MFD_ALLOW_SEALING: usize = 2;
-/// The file can never be executed by `execve`; mapping it executable stays
-/// allowed. Kernels since 6.3 know the flag, and refuse a memory file without
-/// it where `vm.memfd_noexec` is 2.
+/// The file can never be executed by `execve`, but can be mapped as executable. Kernels
+/// since 6.3 know the flag, and refuse memory files without it if `vm.memfd_noexec` is
+/// 2.
 const MFD_NOEXEC_SEAL: usize = 8;
 
 // fcntl(2), linux/fcntl.h: no more seals, no shrinking, growing or writing.
@@ -26,8 +26,9 @@ const PROT_READ: usize = 1;
 const PROT_EXEC: usize = 4;
 const MAP_PRIVATE: usize = 2;
 
-/// A new empty file without a name. Where the kernel or a seccomp filter
-/// refuses memory files, an unnamed file in the first folder that takes one and lets it be run.
+/// A new empty file without a name. If the kernel or a seccomp filter refuses memory
+/// files, it is an unnamed file in the first folder where such files can be made and
+/// mapped as executable.
 pub fn create() -> Result<usize, Errno> {
     let flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     let refused = match memfd(flags | MFD_NOEXEC_SEAL) {
@@ -41,11 +42,11 @@ pub fn create() -> Result<usize, Errno> {
         .or_else(|_| unnamed(c"."))
 }
 
-/// Writes all the bytes at the file's position.
+/// Writes all bytes at the file's position.
 pub fn write(file: usize, bytes: &[u8]) -> Result<(), Errno> {
     let mut written = 0;
     while written < bytes.len() {
-        // SAFETY: the range stays inside `bytes`.
+        // SAFETY: the range is inside `bytes`.
         written += unsafe {
             syscall::syscall(
                 syscall::WRITE,
@@ -63,26 +64,26 @@ pub fn write(file: usize, bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Lets nobody change the file any more. Unnamed files on disk know no seals;
-/// nobody else can open those, so the refusal loses nothing.
+/// Forbids all changes of the file. Unnamed files on a disk have no seals, but nobody
+/// else can open them.
 pub fn seal(file: usize) {
-    // SAFETY: changes the file's seals and nothing else.
+    // SAFETY: only changes the file's seals.
     let _ = unsafe { syscall::syscall(syscall::FCNTL, [file, F_ADD_SEALS, ALL_SEALS, 0, 0, 0]) };
 }
 
-/// A sealed file in memory with these bytes, its position at 0, for a program
-/// that serves opens: a descriptor that is the caller's to close, or nothing
-/// when the system gives no memory file.
+/// A sealed memory file with these bytes, at position 0, for a program that provides
+/// files. The caller must close the descriptor. `None` if the system provides no memory
+/// file.
 pub fn memory_file_holding(bytes: &[u8]) -> Option<c_int> {
     holding(bytes).ok().map(|file| file as c_int)
 }
 
-/// A sealed file with these bytes, its position at 0, as ld.so wants it.
+/// A sealed file with these bytes, at position 0, as ld.so needs it.
 pub fn holding(bytes: &[u8]) -> Result<usize, Errno> {
     const LSEEK: usize = 8;
     let file = create()?;
     let filled = write(file, bytes).and_then(|()| {
-        // SAFETY: moves the position of our own file to its start.
+        // SAFETY: sets the position of our own file to its start.
         unsafe { syscall::syscall(LSEEK, [file, 0, 0, 0, 0, 0]) }
     });
     match filled {
@@ -98,8 +99,8 @@ pub fn holding(bytes: &[u8]) -> Result<usize, Errno> {
 }
 
 fn memfd(flags: usize) -> Result<usize, Errno> {
-    // The name shows in /proc/PID/maps.
-    // SAFETY: reads the name.
+    // The name is visible in /proc/PID/maps.
+    // SAFETY: only reads the name.
     unsafe {
         syscall::syscall(
             syscall::MEMFD_CREATE,
@@ -108,8 +109,8 @@ fn memfd(flags: usize) -> Result<usize, Errno> {
     }
 }
 
-/// An unnamed file in this folder, if it may be mapped executable: containers
-/// mount their writable folders `noexec`.
+/// An unnamed file in this folder, if it can be mapped as executable. Containers often
+/// mount their writable folders with `noexec`.
 fn unnamed(folder: &CStr) -> Result<usize, Errno> {
     // SAFETY: `folder` is a C string.
     let file = unsafe {
@@ -128,10 +129,10 @@ fn unnamed(folder: &CStr) -> Result<usize, Errno> {
     }
 }
 
-/// Maps a page of the file as code, and takes it away again.
+/// Maps a page of the file as code, and unmaps it again.
 fn try_mapping(file: usize) -> Result<(), Errno> {
     const PAGE: usize = 4096;
-    // SAFETY: a mapping at a place of the kernel's choice, which nobody uses.
+    // SAFETY: the kernel chooses the address, and nobody uses the mapping.
     unsafe {
         let page = syscall::syscall(MMAP, [0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0])?;
         syscall::syscall(MUNMAP, [page, PAGE, 0, 0, 0, 0]).map(drop)

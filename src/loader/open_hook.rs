@@ -1,4 +1,5 @@
-//! Every open of ld.so, at start and in any later `dlopen`, in any thread.
+//! Handles every file that ld.so opens: at start and in any later `dlopen`, in any
+//! thread.
 
 use core::{
     ffi::{c_char, c_int},
@@ -13,20 +14,19 @@ use crate::{
     syscall::{self, ENOENT},
 };
 
-/// Answers an open of a path (a C string): a descriptor to read from, its
-/// position at 0, or -1 when the path is none of its own. It is called inside
-/// ld.so, with ld.so's lock held: it must not call `dlopen` or `dlsym`.
+/// Opens a path (a C string) for the program: returns a descriptor to read from, at
+/// position 0, or -1 if the program does not provide this path. It is called inside
+/// ld.so while ld.so's lock is held, so it must not call `dlopen` or `dlsym`.
 pub type OpenCallback = extern "C" fn(path: *const c_char) -> c_int;
 
-/// Lets the program answer for files of its own, such as shared objects inside
-/// the app's zip, and for carried libraries that are packed. It is asked before
-/// everybody else.
+/// Lets the program provide files, such as shared objects in the app's zip and carried
+/// libraries that are packed. It is asked first.
 pub fn serve_opens_with(callback: OpenCallback) {
     CALLBACK.store(callback as *mut (), Ordering::Release);
 }
 
-/// Lets libraries that are not carried be found in the host's usual folders.
-/// Off at the start: a host library may need another C library than ours.
+/// Lets libraries that are not carried be loaded from the host's usual folders. Off by
+/// default, because a library of the host may need another C library.
 pub fn allow_host_libraries() {
     HOST_LIBRARIES.store(true, Ordering::Release);
 }
@@ -34,22 +34,23 @@ pub fn allow_host_libraries() {
 static CALLBACK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 static HOST_LIBRARIES: AtomicBool = AtomicBool::new(false);
 
-/// Where ld.so goes on behind its open call; set by the first stage.
+/// Where ld.so continues after its open call. The first stage sets it.
 pub(crate) static RESUME: AtomicUsize = AtomicUsize::new(0);
 
-/// The folders that ld.so's search path was renamed to lie below (build.rs).
-/// They exist nowhere; carried libraries seem to lie in them.
+/// The folder that ld.so's search path is changed to at build time (build.rs). It does
+/// not exist; carried libraries appear to be in it.
 pub const VIRTUAL_FOLDER: &str = "/.rg/";
 
-/// Room for a host library's path.
+/// The longest path of a host library, in bytes.
 const LONGEST: usize = 256;
 
-/// Does ld.so's `openat(AT_FDCWD, path, flags, mode)`: a descriptor or `-errno`.
+/// Replaces ld.so's `openat(AT_FDCWD, path, flags, mode)`: returns a descriptor or
+/// `-errno`.
 ///
 /// # Safety
-/// `path` must be a C string, as ld.so's always is.
+/// `path` must be a C string, which it always is in ld.so.
 pub(crate) unsafe extern "C" fn open(path: *const u8, flags: u32, mode: u32) -> isize {
-    // SAFETY: see above; the string outlives the call.
+    // SAFETY: `path` is a C string by the caller's promise, and it outlives the call.
     let name = unsafe { bytes(path) };
     let answer = if let Some(descriptor) = ask_program(path) {
         Ok(descriptor)
@@ -59,7 +60,7 @@ pub(crate) unsafe extern "C" fn open(path: *const u8, flags: u32, mode: u32) -> 
     } else if is_hosts_own(name) {
         Err(ENOENT)
     } else {
-        // SAFETY: `path` is a C string.
+        // SAFETY: as above.
         unsafe { syscall::open(path, flags as usize, mode as usize) }
     };
     match answer {
@@ -73,13 +74,12 @@ fn ask_program(path: *const u8) -> Option<usize> {
     if callback.is_null() {
         return None;
     }
-    // SAFETY: only `serve_opens_with` stores here, a function of this type.
+    // SAFETY: only `serve_opens_with` stores a value here, a function of this type.
     let callback = unsafe { core::mem::transmute::<*mut (), OpenCallback>(callback) };
     usize::try_from(callback(path.cast())).ok()
 }
 
-/// A carried library as a fresh file, made only when asked for. Packed ones are
-/// the program's to serve.
+/// A carried library as a new memory file. The program provides those that are packed.
 fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
     let table = libraries();
     let mut index = 0;
@@ -88,7 +88,7 @@ fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
         let library = unsafe { table.get_unchecked(index) };
         if same(library.name(), name) && library.unpacked_size().is_none() {
             let file = memory_file::holding(library.bytes());
-            // Later, the error is for whoever asked for the library.
+            // After the start, whoever asked for the library gets the error.
             if file.is_err() && CALLBACK.load(Ordering::Acquire).is_null() {
                 syscall::fail(c"a carried library cannot be written to memory: there is no memory left, or the limit for files forbids it (ulimit -f)");
             }
@@ -99,19 +99,19 @@ fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
     None
 }
 
-/// A library of the host's, where the user allowed that.
+/// A library of the host, if the user allowed that.
 fn host_library(name: &[u8], flags: usize) -> Result<usize, isize> {
     if !HOST_LIBRARIES.load(Ordering::Acquire) {
         return Err(ENOENT);
     }
     let try_in = |folder: &[u8]| {
-        // Not `[0; 256]`, which would be a call of memset.
+        // Not `[0; 256]`, which would call memset.
         let mut path = MaybeUninit::<[u8; LONGEST]>::uninit();
         let start = path.as_mut_ptr().cast::<u8>();
         if folder.len() + name.len() >= LONGEST {
             return Err(ENOENT);
         }
-        // SAFETY: both parts and the NUL fit, as was just checked.
+        // SAFETY: both parts and the NUL fit, as checked above.
         unsafe {
             copy(folder, start);
             copy(name, start.add(folder.len()));
@@ -127,18 +127,18 @@ fn host_library(name: &[u8], flags: usize) -> Result<usize, isize> {
         .or_else(|_| try_in(b"/usr/lib/"))
 }
 
-/// Files that belong to the host's loader and C library and would lead ours to
-/// the host's libraries: its cache, its preloads, its character converters.
+/// Files of the host's loader and C library that would make ours load libraries of the
+/// host: its cache, its preloads, its character converters.
 fn is_hosts_own(name: &[u8]) -> bool {
     same(last_part(name), b"ld.so.cache")
         || same(last_part(name), b"ld.so.preload")
         || contains(name, b"/gconv/")
 }
 
-/// The path behind its last slash.
+/// The part of a path after its last slash.
 fn last_part(name: &[u8]) -> &[u8] {
     let mut start = name.len();
-    // SAFETY: 0 < start <= the length; likewise below.
+    // SAFETY: 0 < start <= the length; the same below.
     unsafe {
         while start > 0 && *name.get_unchecked(start - 1) != b'/' {
             start -= 1;
@@ -174,7 +174,7 @@ fn contains(hay: &[u8], needle: &[u8]) -> bool {
 /// The bytes of a C string, without its NUL.
 ///
 /// # Safety
-/// As `CStr::from_ptr`, which would be a call of the C library's strlen.
+/// As for `CStr::from_ptr`, which would call strlen of the C library.
 unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
     let mut length = 0;
     // SAFETY: the string ends in NUL.
@@ -191,7 +191,7 @@ unsafe fn bytes<'a>(string: *const u8) -> &'a [u8] {
 unsafe fn copy(bytes: &[u8], target: *mut u8) {
     let mut index = 0;
     while index < bytes.len() {
-        // SAFETY: inside both.
+        // SAFETY: `index` is inside both.
         unsafe { target.add(index).write(*bytes.get_unchecked(index)) };
         index += 1;
     }

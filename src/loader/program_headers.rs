@@ -1,9 +1,9 @@
-//! The program headers that ld.so is shown.
+//! The program headers that ld.so gets.
 //!
-//! ld.so computes where the executable lies from `PT_PHDR` and asserts that
-//! there is a `PT_INTERP`. The linker leaves the latter out, as it was told
-//! (`--no-dynamic-linker`), and the former, where there is one, speaks of the
-//! real table. So ld.so gets a copy with the two put in front.
+//! ld.so computes the address of the executable from `PT_PHDR`, and asserts that there
+//! is a `PT_INTERP`. The linker leaves `PT_INTERP` out (`--no-dynamic-linker`), and
+//! `PT_PHDR`, if there is one, describes the real table. So ld.so gets a copy of the
+//! table that begins with these two.
 
 use core::{cell::UnsafeCell, mem::size_of};
 
@@ -26,11 +26,11 @@ const PT_INTERP: u32 = 3;
 const PT_PHDR: u32 = 6;
 const PF_R: u32 = 4;
 
-/// More than linkers make (lld: about 12), few enough to lie in .bss.
+/// More than linkers make (lld: about 12), and small enough for .bss.
 const MOST: usize = 32;
 
 struct Table(UnsafeCell<[ProgramHeader; MOST]>);
-// SAFETY: written once, by the first stage, before there is a second thread.
+// SAFETY: it is written once, by the first stage, before there is a second thread.
 unsafe impl Sync for Table {}
 
 const NONE: ProgramHeader = ProgramHeader {
@@ -45,16 +45,16 @@ const NONE: ProgramHeader = ProgramHeader {
 };
 static SHOWN: Table = Table(UnsafeCell::new([NONE; MOST]));
 
-/// The name by which ld.so will know itself; libraries need it by its last part.
+/// The name that ld.so takes for itself. Libraries refer to it by its last part.
 static INTERPRETER: [u8; 26] = *b"/.rg/ld-linux-x86-64.so.2\0";
 
-/// Fills the table from the real one (`count` headers at `real`) of an
-/// executable that lies `bias` bytes above its linked addresses. Answers with
-/// the table's address and length, or nothing when the real one is too long.
+/// Fills the table from the real one (`count` headers at `real`) of an executable that
+/// is loaded `bias` bytes above its linked addresses. Returns the table's address and
+/// length, or `None` if the real table is too long.
 ///
 /// # Safety
-/// `real` and `count` must be the kernel's AT_PHDR and AT_PHNUM, and nobody
-/// else may use the table yet.
+/// `real` and `count` must be the kernel's AT_PHDR and AT_PHNUM, and nobody else may
+/// use the table yet.
 pub unsafe fn with_interpreter(
     real: *const ProgramHeader,
     count: usize,
@@ -75,7 +75,8 @@ pub unsafe fn with_interpreter(
         alignment: 8,
     };
     let mut total = 2;
-    // SAFETY: at most `count + 2` headers, which fit; the caller vouches for `real`.
+    // SAFETY: at most `count + 2` headers are written, which fit; `real` has `count`
+    // headers by the caller's promise.
     unsafe {
         let mut index = 0;
         while index < count {

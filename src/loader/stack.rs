@@ -9,10 +9,10 @@ pub const AT_BASE: usize = 7;
 pub const AT_ENTRY: usize = 9;
 pub const AT_SECURE: usize = 23;
 
-/// Stands in for the first byte of a hidden variable's name.
+/// Replaces the first byte of a hidden variable's name.
 const HIDDEN: u8 = 1;
 
-/// A new program's stack, from its lowest word, argc, upwards.
+/// The stack of a new program, from its lowest word, argc, upwards.
 #[derive(Clone, Copy)]
 pub struct Stack(*mut usize);
 
@@ -25,14 +25,14 @@ impl Stack {
 
     /// The value for a key of the auxiliary vector.
     pub fn auxiliary(self, key: usize) -> Option<usize> {
-        // SAFETY: `find` answers with an entry of the vector.
+        // SAFETY: `find` returns an entry of the vector, which is two words.
         self.find(key).map(|entry| unsafe { *entry.add(1) })
     }
 
-    /// Changes the value for a key; answers whether the key was there.
+    /// Changes the value for a key. Returns whether the key exists.
     pub fn set_auxiliary(self, key: usize, value: usize) -> bool {
         match self.find(key) {
-            // SAFETY: as above, and the stack is ours to write.
+            // SAFETY: as above, and the stack belongs to this program.
             Some(entry) => unsafe {
                 *entry.add(1) = value;
                 true
@@ -46,30 +46,31 @@ impl Stack {
         let mut found = None;
         self.each_variable(|variable| {
             if found.is_none() && starts_with(variable, name) {
-                // SAFETY: the name was just read, so its end is in the string.
+                // SAFETY: the name was just read, so its end is inside the string.
                 found = Some(unsafe { variable.add(name.len()) }.cast_const());
             }
         });
         found
     }
 
-    /// Hides the host's `LD_*` variables from ld.so: they are meant for the
-    /// host's loader and libraries. Those that only make ld.so talk stay.
+    /// Hides the `LD_*` variables from ld.so: they are meant for the host's loader and
+    /// libraries. Variables that only make ld.so print something stay.
     pub fn hide_loader_variables(self) {
         self.each_variable(|variable| {
             let talk =
                 starts_with(variable, b"LD_DEBUG") || starts_with(variable, b"LD_SHOW_AUXV=");
             if starts_with(variable, b"LD_") && !talk {
-                // SAFETY: the string has at least the three bytes just read.
+                // SAFETY: the string has at least the three bytes that were just read.
                 unsafe { *variable = HIDDEN };
             }
         });
     }
 
-    /// Undoes `hide_loader_variables`, so that children inherit what was there.
+    /// Undoes `hide_loader_variables`, so that child processes inherit the variables.
     pub fn show_loader_variables(self) {
         self.each_variable(|variable| {
-            // SAFETY: reads up to the first difference; writes a byte just read.
+            // SAFETY: reads up to the first difference, and writes a byte that was just
+            // read.
             unsafe {
                 if *variable == HIDDEN && starts_with(variable.add(1), b"D_") {
                     *variable = b'L';
@@ -80,7 +81,7 @@ impl Stack {
 
     fn each_variable(self, mut visit: impl FnMut(*mut u8)) {
         let mut entry = self.environment();
-        // SAFETY: envp is an array of pointers to C strings that ends in NULL.
+        // SAFETY: envp is an array of pointers to C strings that ends with NULL.
         unsafe {
             while *entry != 0 {
                 visit(*entry as *mut u8);
@@ -91,7 +92,7 @@ impl Stack {
 
     fn find(self, key: usize) -> Option<*mut usize> {
         let mut entry = self.environment();
-        // SAFETY: behind envp's NULL stand pairs of words up to one with AT_NULL.
+        // SAFETY: after envp's NULL there are pairs of words, up to one with AT_NULL.
         unsafe {
             while *entry != 0 {
                 entry = entry.add(1);
@@ -108,17 +109,18 @@ impl Stack {
     }
 
     fn environment(self) -> *mut usize {
-        // SAFETY: argc, argc pointers and a NULL stand before envp.
+        // SAFETY: before envp there are argc, argc pointers and a NULL.
         unsafe { self.0.add(1 + *self.0 + 1) }
     }
 }
 
-/// Compares byte by byte; the C string's NUL ends it before its end is passed.
+/// Whether a C string begins with these bytes.
 pub fn starts_with(string: *const u8, prefix: &[u8]) -> bool {
     let mut index = 0;
     while index < prefix.len() {
-        // SAFETY: `index` is inside the prefix, and every earlier byte of the
-        // string was equal to one of the prefix, which holds no NUL.
+        // SAFETY: all earlier bytes of the string were equal to bytes of the prefix,
+        // which has no NUL, so the string has not ended yet. `index` is inside the
+        // prefix.
         if unsafe { *string.add(index) != *prefix.get_unchecked(index) } {
             return false;
         }

@@ -1,14 +1,14 @@
-//! System calls without a C library, and the one way to fail.
+//! System calls without a C library, and the function that reports a failed start.
 
 use core::{arch::asm, ffi::CStr};
 
-/// What a system call answers with on failure: `-errno`.
+/// The error number of a failed system call, as a positive number.
 pub type Errno = isize;
 
 pub const ENOENT: Errno = 2;
 pub const EINVAL: Errno = 22;
 
-/// "Relative to the working directory", `openat(2)`.
+/// The path is relative to the current folder (`openat(2)`).
 pub const AT_FDCWD: isize = -100;
 
 // Numbers of x86_64, from the kernel's arch/x86/entry/syscalls/syscall_64.tbl.
@@ -23,14 +23,15 @@ pub const EXIT_GROUP: usize = 231;
 pub const OPENAT: usize = 257;
 pub const MEMFD_CREATE: usize = 319;
 
-/// Calls the kernel; `Err` holds the positive errno.
+/// Calls the kernel.
 ///
 /// # Safety
-/// The caller answers for what the call does with the arguments.
+/// The caller is responsible for what the call does with the arguments.
 pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
     let answer: isize;
     let [a, b, c, d, e, f] = arguments;
-    // SAFETY: the kernel changes rax, rcx and r11 only; the rest is the caller's.
+    // SAFETY: the kernel changes only rax, rcx and r11; the caller is responsible for
+    // the rest.
     unsafe {
         asm!(
             "syscall",
@@ -40,7 +41,7 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> Result<usize, Err
             options(nostack),
         );
     }
-    // The kernel's last page of the address space means an error number.
+    // Results from -4095 to -1 are error numbers.
     if (-4095..0).contains(&answer) {
         Err(-answer)
     } else {
@@ -53,7 +54,7 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> Result<usize, Err
 /// # Safety
 /// `path` must be a C string.
 pub unsafe fn open(path: *const u8, flags: usize, mode: usize) -> Result<usize, Errno> {
-    // SAFETY: openat reads the path, which the caller vouches for.
+    // SAFETY: openat reads the path, which is a C string by the caller's promise.
     unsafe {
         syscall(
             OPENAT,
@@ -64,20 +65,19 @@ pub unsafe fn open(path: *const u8, flags: usize, mode: usize) -> Result<usize, 
 
 /// Closes a descriptor that this crate opened.
 pub fn close(descriptor: usize) {
-    // SAFETY: descriptors reach this only from `open` and `memfd_create`. A
-    // failed close of a memory file loses nothing.
+    // SAFETY: the descriptors come from `open` and `memfd_create`, and are not used
+    // after this. If closing fails, nothing is lost.
     let _ = unsafe { syscall(CLOSE, [descriptor, 0, 0, 0, 0, 0]) };
 }
 
-/// Makes a write beyond the limit for files an error, which can be told, and
-/// no reason for the kernel to end the process.
+/// Ignores the signal for writing beyond the limit for files, so that the write fails
+/// with an error instead.
 pub fn survive_file_size_limit() {
-    // signal(7); the kernel's own `struct sigaction`: handler, flags, restorer,
-    // mask.
+    // signal(7); the kernel's own `struct sigaction`: handler, flags, restorer, mask.
     const SIGXFSZ: usize = 25;
     const SIG_IGN: usize = 1;
     let action: [usize; 4] = [SIG_IGN, 0, 0, 0];
-    // SAFETY: reads the action; the mask in it has 8 bytes.
+    // SAFETY: the kernel only reads the action. Its mask has 8 bytes.
     let _ = unsafe {
         syscall(
             RT_SIGACTION,
@@ -86,12 +86,12 @@ pub fn survive_file_size_limit() {
     };
 }
 
-/// Says one sentence on standard error and ends the process with 127, as a
-/// shell does for a program that cannot be started.
+/// Writes one sentence to standard error and ends the process with exit code 127, which
+/// shells use for a program that cannot be started.
 pub fn fail(sentence: &CStr) -> ! {
     const STANDARD_ERROR: usize = 2;
     let say = |part: &CStr| {
-        // SAFETY: writes from a live string; there is nobody to tell if it fails.
+        // SAFETY: reads a string that is valid. An error cannot be reported anywhere.
         let _ = unsafe {
             syscall(
                 WRITE,
@@ -106,7 +106,7 @@ pub fn fail(sentence: &CStr) -> ! {
             )
         };
     };
-    // Three calls and no loop over a table: a table of strings holds pointers.
+    // Three calls instead of a loop over a table: a table of strings has pointers.
     say(c"rgunicorn cannot start: ");
     say(sentence);
     say(c"\n");

@@ -1,10 +1,9 @@
-//! A site behind an executable: the zip that follows the last byte of an ELF
-//! file.
+//! The zip that follows the last byte of an executable (an ELF file).
 //!
-//! Where an ELF file ends is said by its own tables (ELF-64 Object File Format,
-//! version 1.5), so nothing has to be searched for, and what follows can be held
-//! against the end record of a zip (APPNOTE 4.3.16): it must be one archive that
-//! fills the rest of the file, with places that count from the file's start.
+//! An ELF file's own tables say where it ends (ELF-64 Object File Format, version 1.5),
+//! so nothing is searched for. What follows is checked with the end record of the zip
+//! (APPNOTE 4.3.16): it must be one archive that fills the rest of the file, with
+//! offsets that count from the start of the file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -30,11 +29,10 @@ pub struct ProgramEnd {
     pub file: u64,
 }
 
-/// Finds the end of the program; nothing when the file is no ELF file for
-/// 64 bits.
+/// Finds the end of the program; `None` if the file is not an ELF file for 64 bits.
 ///
 /// # Errors
-/// It is one, and not whole.
+/// The file is such a file but is not complete.
 pub fn end_of_program(file: &mut (impl Read + Seek)) -> Result<Option<ProgramEnd>, AppendedFault> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(header) = read_at::<HEADER>(file, 0, length)? else {
@@ -82,7 +80,7 @@ pub fn is_followed_by_zip(
     let place = record.filter(|place| *place >= end.program);
     let place = place.ok_or(AppendedFault::NotWhole)?;
     let record = read_at::<END_RECORD>(file, place, end.file)?.ok_or(AppendedFault::NotWhole)?;
-    // Ours has no comment, and so the record is the last of the file.
+    // Our zips have no comment, so the record is at the very end of the file.
     if !record.starts_with(b"PK\x05\x06") || record[20..] != [0, 0] {
         return Err(AppendedFault::NotWhole);
     }
@@ -109,8 +107,8 @@ const HEADER: usize = 64;
 const SEGMENT: usize = 56;
 /// Bytes of a zip's end record without a comment.
 const END_RECORD: usize = 22;
-/// Bytes of the two records that come before it in an archive of more than 65,535
-/// files (APPNOTE 4.3.14 and 4.3.15).
+/// Bytes of the two records that come before it in an archive of more than 65,535 files
+/// (APPNOTE 4.3.14 and 4.3.15).
 const LARGE_RECORDS: u64 = 56 + 20;
 /// Bytes of the first part of an entry in a zip's directory.
 const ENTRY: usize = 46;
@@ -129,7 +127,7 @@ fn four_bytes(bytes: &[u8], at: usize) -> u64 {
     u32::from_le_bytes(std::array::from_fn(|nth| bytes[at + nth])).into()
 }
 
-/// Some bytes of a file of this length; nothing where it ends before them.
+/// Bytes of a file of this length, from an offset; `None` if the file ends before them.
 fn read_at<const COUNT: usize>(
     file: &mut (impl Read + Seek),
     place: u64,
@@ -167,7 +165,7 @@ mod tests {
         bytes
     }
 
-    /// A zip with these files, behind these bytes.
+    /// A zip with these files after these bytes.
     fn appended(before: &[u8], files: &[&str]) -> Vec<u8> {
         let mut out = Cursor::new(before.to_vec());
         out.set_position(before.len() as u64);
@@ -209,8 +207,8 @@ mod tests {
     fn archives_that_are_not_alone_are_refused() {
         let program = program();
         let one = appended(&program, &["a.py"]);
-        // A second one behind it; one whose places count from its own start; one
-        // with a gap before it.
+        // A second zip after the first; a zip whose offsets count from its own start; a
+        // zip with a gap before it.
         let second = appended(&one, &["b.py"]);
         let loose = [program.clone(), appended(b"", &["a.py"])].concat();
         let gap = appended(&[&program[..], b"gap"].concat(), &["a.py"]);

@@ -1,18 +1,17 @@
 //! The cache of unpacked apps: a private folder that concurrent starts share.
 //!
 //! ```text
-//! <place>/                 0700, ours; locked while somebody unpacks or prunes
-//!   <hash>/                locked (shared) by whoever uses it
+//! <place>/                 mode 0700; locked while a process unpacks or removes
+//!   <hash>/                shared lock of every process that uses it
 //!     site/                the app, as it was in the zip
-//!     files                what is in it, to be held against it at each start
-//!     unpacked             written last; its ctime divides what we wrote from
-//!                          what the app wrote since
-//!     origin               which file on the disk this came from
-//!     python/              paths that are Python for this app
-//!   .unpacking/            half done; the next start removes it
+//!     files                the list of its files, which each start checks
+//!     unpacked             written last; files with a later ctime are the app's own
+//!     origin               the file that it came from
+//!     python/              paths that start Python for this app
+//!   .unpacking/            unfinished; the next start removes it
 //! ```
-//! The locks are `flock`s on the folders themselves, so a killed process leaves
-//! none behind, and a process's children keep what it keeps.
+//! The locks are `flock`s on the folders themselves: a killed process leaves none
+//! behind, and child processes keep them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -37,13 +36,12 @@ const SITE: &str = "site";
 const UNPACKED: &str = "unpacked";
 const ORIGIN: &str = "origin";
 
-/// An unpacked app, protected from being pruned while this value lives.
+/// An unpacked app. It is not removed from the cache while this value lives.
 #[derive(Debug)]
 pub struct UnpackedSite {
     path: PathBuf,
-    /// What the log should know of this start's work on the cache.
+    /// What this start did to the cache, for the log.
     notes: Vec<String>,
-    /// Holds the shared lock.
     _in_use: File,
 }
 
@@ -57,7 +55,7 @@ impl UnpackedSite {
         &self.notes
     }
 
-    /// Lets the readers, who can come as far as this, read it.
+    /// Lets the readers read it. They can already enter the folders above it.
     pub(super) fn shared(self, readers: Option<Readers>) -> io::Result<Self> {
         if let Some(readers) = readers {
             let entry = self.path.parent().unwrap_or(&self.path);
@@ -68,11 +66,11 @@ impl UnpackedSite {
         Ok(self)
     }
 
-    /// `None` when there is no such folder, or it is just being pruned.
+    /// `None` if there is no such folder, or another process is removing it.
     fn lock(entry: &Path) -> Option<Self> {
         let in_use = File::open(entry).ok()?;
         in_use.try_lock_shared().ok()?;
-        // It may have been pruned between the two lines above.
+        // It may have been removed between the two lines above.
         let held = in_use.metadata().ok()?;
         let there = fs::symlink_metadata(entry).ok()?;
         let path = entry.join(SITE);
@@ -84,8 +82,8 @@ impl UnpackedSite {
     }
 }
 
-/// Protects the unpacked app whose folder this is from being pruned while the
-/// value lives; none when it is not the folder of one.
+/// Keeps the unpacked app in this folder from being removed while the value lives;
+/// `None` if the folder is not one of an unpacked app.
 pub fn lock_unpacked(site: &Path) -> Option<UnpackedSite> {
     if site.file_name() != Some(OsStr::new(SITE)) {
         return None;
@@ -93,21 +91,20 @@ pub fn lock_unpacked(site: &Path) -> Option<UnpackedSite> {
     UnpackedSite::lock(site.parent()?)
 }
 
-/// Which file on the disk an unpacked app came from.
+/// The file that an unpacked app came from.
 #[derive(Debug)]
 pub(super) struct Origin {
     zip: PathBuf,
-    /// Device, inode, size, and mtime and ctime in nanoseconds, as text: the
-    /// same as long as the file is not touched.
+    /// Device, inode, size, mtime and ctime (in nanoseconds) as text. It is the same as
+    /// long as nobody touches the file.
     stamp: String,
-    /// Whether the file was old enough for a later change to show in its
-    /// stamp. A younger one might change within a tick of the file system's
-    /// clock.
+    /// Whether the file was old enough that any later change shows in its stamp. A
+    /// younger file might change within one tick of the file system's clock.
     settled: bool,
 }
 
 impl Origin {
-    /// `zip` is `file`'s canonical path.
+    /// `zip` is the canonical path of `file`.
     pub(super) fn of(zip: &Path, file: &File) -> io::Result<Self> {
         const SETTLED: Duration = Duration::from_secs(1);
         let meta = file.metadata()?;
@@ -129,7 +126,7 @@ impl Origin {
         })
     }
 
-    /// Whether the file's content can be told from its stamp alone.
+    /// Whether an equal stamp means equal content.
     pub(super) fn is_settled(&self) -> bool {
         self.settled
     }
@@ -138,7 +135,7 @@ impl Origin {
         self.zip == other.zip && self.stamp == other.stamp
     }
 
-    /// Whether the archive is no longer what was unpacked.
+    /// Whether the file is missing or is not the same any more.
     fn is_gone(&self) -> bool {
         File::open(&self.zip)
             .and_then(|file| Self::of(&self.zip, &file))
@@ -147,7 +144,7 @@ impl Origin {
 
     fn read(entry: &Path) -> Option<Self> {
         let text = fs::read(entry.join(ORIGIN)).ok()?;
-        // The path comes last: it may hold any byte but NUL.
+        // The path is last because it may hold any byte but NUL.
         let mut parts = text.splitn(3, |byte| *byte == b'\n');
         let stamp = String::from_utf8(parts.next()?.to_vec()).ok()?;
         let settled = parts.next()? == b"settled";
@@ -172,10 +169,10 @@ impl Origin {
     }
 }
 
-/// The archive that is meant by a path where nothing is: the site starts in the
-/// folder that it was unpacked to, and a child of it that is given the server's
-/// words, a relative path among them, takes that for the folder they are meant
-/// from.
+/// The archive that a relative path means if nothing is at that path. The app runs in
+/// the folder that its archive was unpacked to. A child process of the app that gets
+/// the server's own arguments looks for a relative path there, and not in the folder
+/// where the server was started.
 pub(super) fn origin_of_relative_path(path: &Path) -> Option<PathBuf> {
     let sites = path
         .ancestors()
@@ -183,7 +180,7 @@ pub(super) fn origin_of_relative_path(path: &Path) -> Option<PathBuf> {
     let (site, origin) = sites
         .filter_map(|site| Some((site, Origin::read(site.parent()?)?)))
         .next()?;
-    // The child is in one of the site's folders.
+    // The child's current folder is one of the site's folders.
     let folders = path.ancestors().skip(1);
     let mut folders = folders
         .take_while(|folder| folder.starts_with(site))
@@ -204,25 +201,25 @@ fn changed(meta: &fs::Metadata) -> SystemTime {
     SystemTime::UNIX_EPOCH + seconds + nanos
 }
 
-/// A cache folder that is ours alone.
+/// A cache folder that only this user can write.
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
 }
 
 impl Place {
-    /// The place, if it is there already and fit for use.
+    /// The folder, if it exists and can be used.
     pub(super) fn existing(path: &Path) -> Option<Self> {
         let path = cache::existing(path)?;
         Some(Self { path })
     }
 
-    /// Makes the place where it is missing. Its path is absolute. Readers can go
-    /// through it.
+    /// Makes the folder if it is missing. The path is absolute. Readers can go through
+    /// it.
     ///
     /// # Errors
-    /// When it cannot be made, or belongs to or may be written or replaced by
-    /// others: who can do that can run code as us.
+    /// It cannot be made, or others own it or may write to it or replace it: they could
+    /// then run code as this user.
     pub(super) fn open(path: &Path, readers: Option<Readers>) -> io::Result<Self> {
         let path = match readers {
             Some(readers) => cache::open_to(path, readers)?,
@@ -231,8 +228,8 @@ impl Place {
         Ok(Self { path })
     }
 
-    /// What was unpacked from exactly this file, without reading the file;
-    /// nothing if some of it is missing.
+    /// The app that was unpacked from exactly this file; the file is not read. `None`
+    /// if some of it is missing.
     pub(super) fn find(&self, origin: &Origin) -> Option<UnpackedSite> {
         let recorded = |entry: &PathBuf| {
             Origin::read(entry).is_some_and(|old| old.is_settled() && old.is_same_file(origin))
@@ -243,10 +240,10 @@ impl Place {
         is_whole.then_some(folder)
     }
 
-    /// The folder of the app with this content hash. The archive is unpacked
-    /// into it when nobody has done so yet; what is missing in it is put back.
+    /// The folder of the app with this content hash. The archive is unpacked into it if
+    /// no process has done so yet; missing files are put back.
     ///
-    /// `unchanged` tells whether the archive still is what was hashed.
+    /// `unchanged` checks that the archive is still what was hashed.
     pub(super) fn obtain(
         &self,
         hash: &str,
@@ -271,7 +268,7 @@ impl Place {
         Ok(folder)
     }
 
-    /// All or nothing: `entry` appears complete, or not at all.
+    /// `entry` appears complete or not at all.
     fn fill(
         &self,
         entry: &Path,
@@ -286,14 +283,13 @@ impl Place {
             unchanged().map_err(Failure::Archive)?;
             Manifest::of(&archive.entries).write(unfinished)?;
             let unpacked = File::create(unfinished.join(UNPACKED))?;
-            // After a power cut the folder must not be found complete with
-            // its files still empty.
+            // After a power cut the folder must not exist with empty files in it.
             syncfs(&unpacked).map_err(io::Error::from)?;
             Ok(fs::rename(unfinished, entry)?)
         })
     }
 
-    /// Puts back what is missing or was cut. Gives a sentence about it.
+    /// Puts back what is missing or was cut. Returns a sentence about it.
     fn repair(
         &self,
         entry: &Path,
@@ -317,7 +313,7 @@ impl Place {
         })?;
         manifest.write(entry)?;
         if is_ours {
-            // What was put back is not the app's either.
+            // The app did not write what was put back.
             File::create(entry.join(UNPACKED))?.set_modified(SystemTime::now())?;
         }
         Ok(repaired.first().map(|first| {
@@ -333,7 +329,8 @@ impl Place {
         }))
     }
 
-    /// Works in a folder of its own, which nobody looks at. The place is locked.
+    /// Works in a temporary folder, which is removed afterwards. The cache folder is
+    /// locked.
     fn in_unfinished_folder<T>(
         &self,
         work: impl FnOnce(&Path) -> Result<T, Failure>,
@@ -341,9 +338,9 @@ impl Place {
         cache::in_unfinished_folder(&self.path.join(UNFINISHED), work)
     }
 
-    /// Removes what came from archives that were replaced or deleted since,
-    /// except what is in use and what the app wrote its own files into. Gives
-    /// sentences about what had to stay.
+    /// Removes apps whose archives were replaced or deleted, except those that are in
+    /// use and those that the app wrote own files into. Returns sentences about what
+    /// had to stay.
     fn prune(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for entry in self.entries() {
@@ -372,8 +369,8 @@ impl Place {
         notes
     }
 
-    /// Removes an entry under another name: a start that is killed meanwhile must not
-    /// leave a part of it that looks like an app which has written.
+    /// Removes an entry after it was renamed. If the process is killed halfway, the
+    /// rest must not look like an app that has written files.
     fn remove(&self, entry: &Path) -> io::Result<()> {
         let name = self.path.join(UNFINISHED);
         remove(&name)?;
@@ -391,8 +388,8 @@ impl Place {
     }
 }
 
-/// A file below `entry` that was made or changed after unpacking, compiled
-/// modules aside. Any file, where nothing says when that was.
+/// A file below `entry` that was made or changed after unpacking, except compiled
+/// modules. If the time of unpacking is not known, any file counts.
 fn written_since(entry: &Path) -> io::Result<Option<PathBuf>> {
     let unpacked = match fs::metadata(entry.join(UNPACKED)) {
         Ok(meta) => changed(&meta),

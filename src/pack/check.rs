@@ -1,5 +1,5 @@
-//! The check before anything is written: what the archive's directory says,
-//! held against what the archive of a site may say.
+//! Checks an archive before anything is unpacked: its directory must hold only what the
+//! archive of a site may hold.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -16,44 +16,44 @@ use super::label;
 use super::locate::archive_start;
 use crate::python::zip_names;
 
-/// A site with a large framework has some 10 000 files.
+/// A site with a large framework has about 10 000 files.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// The most an archive may unpack to, in bytes.
 pub(super) const MAX_UNPACKED: u64 = 4 << 30;
-/// Code shrinks to a fifth, tables of data to a fiftieth; deflate's own limit,
-/// which bombs come near, is a thousandth.
+/// Code shrinks to a fifth, tables of data to a fiftieth. The limit of deflate itself,
+/// which zip bombs come close to, is a thousandth.
 pub(super) const MAX_RATIO: u64 = 200;
-/// Below this, in bytes, no ratio is suspicious: nobody's disk is filled by it.
+/// Below this size, in bytes, any ratio is allowed: it does not fill a disk.
 pub(super) const HARMLESS: u64 = 64 << 20;
-/// Linux's limit for one name (NAME_MAX), and room for the cache folder's own
-/// path below PATH_MAX.
+/// Linux's limit for a name (NAME_MAX), and a limit for paths that leaves room for the
+/// path of the cache folder below PATH_MAX.
 const MAX_NAME: usize = 255;
 pub(super) const MAX_PATH: usize = 2048;
 
-/// An archive whose directory was found to be in order.
+/// An archive whose directory was checked.
 pub(super) struct Archive<'f> {
     pub(super) zip: ZipArchive<BufReader<&'f File>>,
-    /// In the order of their paths, so that folders come before what is in them.
+    /// Sorted by path, so that folders come before what is in them.
     pub(super) entries: Vec<Entry>,
 }
 
-/// One file or folder to be made.
+/// A file or folder of the archive.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Its number in the archive.
+    /// The index in the archive's directory.
     pub(super) index: usize,
     /// Relative, with `/`, without `.` or `..`.
     pub(super) path: String,
     pub(super) is_dir: bool,
     pub(super) executable: bool,
-    /// Bytes when unpacked, as declared.
+    /// Size when unpacked, in bytes, as the directory declares it.
     pub(super) size: u64,
     pub(super) modified: Option<SystemTime>,
 }
 
 impl<'f> Archive<'f> {
-    /// Reads the archive's directory and checks every entry in it. The archive
-    /// begins at `start` in the file.
+    /// Reads the directory of the archive that begins at `start` in the file, and
+    /// checks every entry.
     pub(super) fn open(file: &'f File, start: u64) -> Result<Self, Problem> {
         let length = file.metadata().map_err(Problem::Unreadable)?.len();
         let packed = length.saturating_sub(start);
@@ -93,14 +93,14 @@ impl<'f> Archive<'f> {
         Ok(Self { zip, entries })
     }
 
-    /// Whether the app brings modules that the dynamic loader must map.
+    /// Whether the app has native modules, which the dynamic loader must map.
     pub(super) fn has_native_code(&self) -> bool {
         self.entries
             .iter()
             .any(|entry| entry.path.ends_with(".so") || entry.path.contains(".so."))
     }
 
-    /// Whether `rgunicorn pack` has made it.
+    /// Whether `rgunicorn pack` made it.
     pub(super) fn is_packed(&self) -> bool {
         self.entries.iter().any(|entry| entry.path == label::NAME)
     }
@@ -113,18 +113,19 @@ impl<'f> Archive<'f> {
     }
 }
 
-/// Checks that a pack which was just written, and will be at `path`, can be served.
+/// Checks that a pack which was just written, and which will be at `path`, can be
+/// served.
 ///
 /// # Errors
-/// One sentence that names the entry and the mend.
+/// One sentence that names the entry and says what to do.
 pub(super) fn check_pack(path: &Path, file: &File) -> Result<(), Error> {
     let opened = archive_start(path, file).and_then(|start| Archive::open(file, start));
     opened.map(drop).map_err(|problem| problem.of(path))
 }
 
-/// The zip library keeps one of several entries of the same name; which one
-/// counts would be anybody's guess, so read the directory ourselves (APPNOTE
-/// 4.3.12) and count.
+/// The zip library keeps only one of several entries with the same name, and other
+/// readers may keep another. So we read the names from the directory ourselves (APPNOTE
+/// 4.3.12) and refuse such archives.
 fn check_names_are_unique<R>(file: &File, zip: &ZipArchive<R>) -> Result<(), Problem>
 where
     R: Read + Seek,
@@ -155,7 +156,7 @@ fn directory_names(file: &File, start: u64) -> io::Result<Vec<Vec<u8>>> {
     loop {
         match reader.read_exact(&mut header) {
             Ok(()) if header.starts_with(SIGNATURE) => {}
-            // The end record, which is shorter than a header, comes next.
+            // The end record follows, which is shorter than a header.
             Ok(()) => return Ok(names),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(names),
             Err(error) => return Err(error),
@@ -168,7 +169,7 @@ fn directory_names(file: &File, start: u64) -> io::Result<Vec<Vec<u8>>> {
     }
 }
 
-/// `None` for an entry that stands for the archive's root itself (`./`).
+/// `None` for an entry that is the root of the archive itself (`./`).
 fn check_entry<R: Read>(index: usize, raw: &ZipFile<'_, R>) -> Result<Option<Entry>, Problem> {
     const S_IFMT: u32 = 0o170_000;
     const S_IFREG: u32 = 0o100_000;
@@ -206,7 +207,7 @@ fn check_entry<R: Read>(index: usize, raw: &ZipFile<'_, R>) -> Result<Option<Ent
     }))
 }
 
-/// The path that an entry's name stands for, below the archive's root.
+/// The path of an entry with this name, below the root of the archive.
 fn clean_path(name: &str) -> Result<String, EntryFault> {
     if name.is_empty() {
         return Err(EntryFault::Nameless);
@@ -237,7 +238,7 @@ fn clean_path(name: &str) -> Result<String, EntryFault> {
     Ok(path)
 }
 
-/// In path order a file stands directly before whatever claims to be inside it.
+/// In the order of paths a file comes directly before any entry that is inside it.
 fn check_paths_agree(entries: &[Entry]) -> Result<(), Problem> {
     for pair in entries.windows(2) {
         let (first, second) = (&pair[0], &pair[1]);
@@ -272,8 +273,8 @@ fn check_total(packed: u64, entries: &[Entry]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The exact time where the archive has it, else the MS-DOS one, which knows
-/// no time zone and is taken as UTC.
+/// The exact time if the archive has it, else the MS-DOS time, which has no time zone
+/// and is taken as UTC.
 fn modified<R: Read>(raw: &ZipFile<'_, R>) -> Option<SystemTime> {
     let exact = raw.extra_data_fields().find_map(|field| match field {
         ExtraField::ExtendedTimestamp(stamp) => stamp.mod_time(),

@@ -1,10 +1,10 @@
-//! Compiled modules in an archive stay valid.
+//! Keeps the compiled modules of an archive valid.
 //!
-//! A `.pyc` file knows the time and size of its source (PEP 552, after PEP 3147
-//! in `__pycache__`), and Python compiles the module anew when they differ. Most
-//! archives keep the time in MS-DOS form: the local one, and every other second
-//! only. So the source is given the time that its compiled module knows, if
-//! that is the archive's but for what the form loses.
+//! A `.pyc` file holds the time and size of its source (PEP 552; in `__pycache__` by
+//! PEP 3147), and Python compiles the module again if they differ. Most archives keep
+//! times in MS-DOS form: local time, with a precision of two seconds. So the source
+//! gets the time that its compiled module holds, if that time differs from the
+//! archive's only by what this form loses.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Sets the time of the source, if `path` is a compiled module. Paths are below
+/// Sets the time of the source file if `path` is a compiled module. Paths are below
 /// `folder`.
 pub(super) fn match_source_time(folder: &Path, path: &str) -> io::Result<()> {
     let Some(source) = source_of(path) else {
@@ -22,7 +22,7 @@ pub(super) fn match_source_time(folder: &Path, path: &str) -> io::Result<()> {
     let read = File::open(folder.join(path))?.read(&mut header)?;
     let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
     let [flags, time, size] = [4, 8, 12].map(number);
-    // Flags say that a hash of the source counts, or nothing.
+    // With flags, the module is checked by a hash of its source, or not at all.
     if read < header.len() || flags != 0 {
         return Ok(());
     }
@@ -47,8 +47,8 @@ pub fn source_of(compiled: &str) -> Option<String> {
     Some(format!("{folder}{module}.py"))
 }
 
-/// Whether the archive's time, read as if it were UTC, may be this one. Time
-/// zones differ from it by quarters of an hour, up to fourteen.
+/// Whether an archive may hold `time` as `archived`, which was read as if it were UTC.
+/// Time zones differ from UTC by multiples of 15 minutes, up to 14 hours.
 fn may_be_archived_as(archived: i64, time: i64) -> bool {
     const QUARTER: i64 = 15 * 60;
     const FARTHEST: i64 = 14 * 60 * 60;

@@ -1,4 +1,5 @@
-//! What can be wrong with an app's archive, each as one sentence with its mend.
+//! What can be wrong with an app's archive: for each problem one sentence that says
+//! what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,8 +106,8 @@ impl EntryFault {
     }
 }
 
-/// Why unpacking stopped: the archive's fault is final, a place's fault sends
-/// us on to the next place.
+/// Why unpacking stopped. A problem of the archive is final; with a problem of a cache
+/// folder the next folder is tried.
 #[derive(Debug)]
 pub(super) enum Failure {
     Archive(Problem),

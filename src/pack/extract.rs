@@ -1,4 +1,4 @@
-//! Writing a checked archive's entries into a folder.
+//! Writes the entries of a checked archive into a folder.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,11 +10,10 @@ use super::compiled;
 use super::error::{EntryFault, Failure, Problem};
 use super::interrupt;
 
-/// Writes those entries that are `wanted` below `folder`, which exists and is
-/// empty.
+/// Writes those entries that are `wanted` below `folder`, which exists and is empty.
 ///
-/// Files keep their times and executable bits. Sizes and checksums are held
-/// against what the archive declared.
+/// Files keep their times and executable bits. Sizes and checksums must be those that
+/// the archive declares.
 pub(super) fn into(
     folder: &Path,
     archive: &mut Archive<'_>,
@@ -41,8 +40,7 @@ pub(super) fn into(
     Ok(())
 }
 
-/// Lets the compiled modules among the entries, all of which are below
-/// `folder`, be valid.
+/// Keeps the compiled modules of the archive, which was extracted to `folder`, valid.
 pub(super) fn keep_compiled_valid(archive: &Archive<'_>, folder: &Path) -> io::Result<()> {
     let mut files = archive.entries.iter().filter(|entry| !entry.is_dir);
     files.try_for_each(|entry| compiled::match_source_time(folder, &entry.path))
@@ -65,7 +63,7 @@ fn copy(
             }
             Err(error) => return Err(damaged(entry, &error.to_string())),
         };
-        // Stop a bomb before its bytes reach the disk.
+        // Stops a zip bomb before its bytes reach the disk.
         left = left
             .checked_sub(count as u64)
             .ok_or_else(|| Failure::Archive(EntryFault::Size.of(&entry.path)))?;
@@ -88,7 +86,7 @@ fn create(path: &Path, executable: bool) -> io::Result<File> {
         .create_new(true)
         .mode(if executable { 0o755 } else { 0o644 });
     match options.open(path) {
-        // Archives need not list the folders that their files are in.
+        // An archive need not have entries for folders.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_dirs(path.parent().unwrap_or(path))?;
             options.open(path)
@@ -97,7 +95,7 @@ fn create(path: &Path, executable: bool) -> io::Result<File> {
     }
 }
 
-/// Makes a folder of the app, with those that it is in.
+/// Makes a folder of the app and its parents.
 pub(super) fn make_dirs(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)
 }

@@ -1,4 +1,4 @@
-//! SHA-256 of bytes, and of what is written.
+//! SHA-256 of bytes and of what is written.
 
 use std::io::{self, Write};
 

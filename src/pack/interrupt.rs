@@ -1,8 +1,8 @@
-//! Ctrl-C, `TERM` and `HUP` leave nothing behind: no temporary file, no child.
+//! After Ctrl-C, `TERM` or `HUP` no temporary file and no child process is left.
 //!
-//! One thread waits for the signals. When one comes it kills all that this
-//! process has started, removes the files and folders that are listed here, and
-//! ends the process by the same signal, so that a shell sees what it was.
+//! One thread waits for the signals. When one comes, it kills all processes that this
+//! process started, removes the listed files and folders, and ends the process with the
+//! same signal, so that a shell sees it.
 
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
@@ -25,20 +25,20 @@ use nix::unistd::{Pid, getpid};
 
 use crate::process::{is_ignored, unblock_in};
 
-/// What is to be removed. Once a signal has come, nobody else gets this lock.
+/// Files and folders to remove. After a signal, the lock is never released.
 static LISTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Watches for the signals until the answer is dropped. To be called before there
-/// are other threads, as those must not take the signals. Signals that are ignored,
-/// as `nohup` has it, stay so.
+/// Watches for the signals until the result is dropped. Call it before other threads
+/// are started, as those must not receive the signals. Signals that are ignored, as
+/// under `nohup`, stay ignored.
 ///
 /// # Errors
-/// There are no descriptors or threads left.
+/// There are no file descriptors or threads left.
 pub fn watch() -> Result<Watch> {
     let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
     let signals: SigSet = signals.into_iter().filter(|it| !is_ignored(*it)).collect();
     let begin = || -> io::Result<Watch> {
-        // What children leave running becomes ours, so that we find it.
+        // Orphans of our children become our children, so that we find them.
         prctl::set_child_subreaper(true)?;
         let coming = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
         let (stopped, stop) = io::pipe()?;
@@ -56,7 +56,7 @@ pub fn watch() -> Result<Watch> {
     begin().context("Signals cannot be watched for")
 }
 
-/// That there is a thread that waits for signals.
+/// A thread that waits for signals.
 pub struct Watch {
     before: SigSet,
     running: Option<(PipeWriter, JoinHandle<()>)>,
@@ -66,23 +66,23 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.running.take() {
             drop(stop);
-            // If a signal has come, the process ends meanwhile.
+            // If a signal has come, the process ends here.
             let _ = thread.join();
         }
         let _ = self.before.thread_set_mask();
     }
 }
 
-/// While the answer is held, nothing is removed and no child is killed. Whoever
-/// writes into a listed folder by paths holds it for each file: else what was just
-/// removed could be made again.
+/// While the result lives, nothing is removed and no child is killed. Code that writes
+/// into a listed folder by path must hold it for each file; else the file could be made
+/// after the folder was removed.
 #[must_use]
 pub fn block() -> impl Sized {
     listed()
 }
 
-/// Starts a child, which takes all signals; none is started any more once one has
-/// come to us.
+/// Starts a child, in which no signal is blocked. After a signal has come, no child is
+/// started any more.
 ///
 /// # Errors
 /// Those of [`Command::spawn`].
@@ -92,7 +92,7 @@ pub fn start(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Starts a child, and waits for its end and for what it prints.
+/// Starts a child, and waits for its end and its output.
 ///
 /// # Errors
 /// Those of [`Command::output`].
@@ -100,14 +100,14 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
     start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
 }
 
-/// A temporary file or folder, listed as long as this lives.
+/// A temporary file or folder. It is removed after a signal while this value lives.
 pub struct Temporary<T> {
     value: T,
     listing: Listing,
 }
 
 impl<T> Temporary<T> {
-    /// What `make` makes, at the path that `path` tells.
+    /// Calls `make`; the path of what it made is `path` of it.
     ///
     /// # Errors
     /// Those of `make`.
@@ -125,7 +125,7 @@ impl<T> Temporary<T> {
         })
     }
 
-    /// Ends it by `keep`, which lets it be no temporary file or folder any more.
+    /// Calls `keep` to make it permanent, and takes it off the list.
     pub fn keep<K>(self, keep: impl FnOnce(T) -> K) -> K {
         let Self { value, listing } = self;
         let kept = keep(value);
@@ -161,7 +161,7 @@ fn listed() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     LISTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The next signal; none if the watch is over.
+/// The next signal; `None` if the watch has ended.
 fn next(coming: &SignalFd, stopped: &PipeReader) -> Option<Signal> {
     let mut ends = [coming.as_fd(), stopped.as_fd()].map(|it| PollFd::new(it, PollFlags::POLLIN));
     while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
@@ -183,12 +183,12 @@ fn end_by(signal: Signal) {
     }
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);
-    // The first process of a container is spared by signals; a shell would say so.
+    // The first process of a container is not ended by such signals; this is the exit
+    // code that a shell would report.
     process::exit(128 + signal as i32);
 }
 
-/// Kills all children, and the orphans that they leave, until there are none but
-/// those that are another user's.
+/// Kills all children and their orphans, until only processes of other users are left.
 fn kill_children() {
     loop {
         let mut killed = children();
@@ -196,19 +196,19 @@ fn kill_children() {
         if killed.is_empty() {
             return;
         }
-        // For these alone: another thread may have waited for one already, and orphans
-        // that it has left are not killed yet.
+        // Only these: another thread may have waited for one already, and its orphans
+        // are not killed yet.
         for child in killed {
             let _ = waitpid(child, None);
         }
     }
 }
 
-/// The children of this process, as `proc_pid_stat(5)` tells.
+/// The children of this process (`proc_pid_stat(5)`).
 fn children() -> Vec<Pid> {
     let own = getpid().to_string();
     let is_ours = |stat: &str| {
-        // The name of a program may have spaces and brackets.
+        // The name of a program may have spaces and parentheses.
         let rest = stat.rsplit(')').next().unwrap_or_default();
         rest.split_whitespace().nth(1) == Some(&*own)
     };

@@ -1,8 +1,8 @@
-//! What was unpacked, written down beside it: so that a later start can tell
-//! whether all of it is still there, without reading the archive.
+//! A list of what was unpacked, stored beside it. With it a later start can see whether
+//! all files are still there, without reading the archive.
 //!
-//! A file that has become larger counts as whole. The app writes to its own
-//! files, and nothing that deletes or cuts makes one grow.
+//! A file that has become larger counts as whole: the app writes to its own files, and
+//! nothing that deletes or cuts files makes one larger.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -20,20 +20,20 @@ pub(super) struct Manifest(Vec<ManifestEntry>);
 struct ManifestEntry {
     /// Below the app's folder.
     path: String,
-    /// In bytes; a folder has none.
+    /// In bytes; `None` for a folder.
     size: Option<u64>,
 }
 
-/// What is the matter with a file or a folder.
+/// What is wrong with a file or a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     Missing,
-    /// It has fewer bytes than it had.
+    /// It has fewer bytes than before.
     Shorter,
 }
 
 impl Manifest {
-    /// What an archive says that there is.
+    /// The entries of an archive.
     pub(super) fn of(entries: &[Entry]) -> Self {
         let item = |entry: &Entry| ManifestEntry {
             path: entry.path.clone(),
@@ -42,7 +42,7 @@ impl Manifest {
         Self(entries.iter().map(item).collect())
     }
 
-    /// The one beside an unpacked app, if it is there and whole itself.
+    /// Reads the list beside an unpacked app. `None` if it is missing or incomplete.
     pub(super) fn read(entry: &Path) -> Option<Self> {
         let text = String::from_utf8(fs::read(entry.join(NAME)).ok()?).ok()?;
         let mut records = text.split_terminator('\0');
@@ -60,7 +60,7 @@ impl Manifest {
         (items.len() == count && text.ends_with('\0')).then_some(Self(items))
     }
 
-    /// Puts it beside the app. It appears whole, or not at all.
+    /// Writes the list beside the app. It appears whole or not at all.
     pub(super) fn write(&self, entry: &Path) -> io::Result<()> {
         // A path may hold any character but NUL.
         let mut text = format!("{}\0", self.0.len());
@@ -89,7 +89,7 @@ impl Manifest {
         self.0.iter().filter_map(damage).collect()
     }
 
-    /// From now on the file is whole with as many bytes as it has.
+    /// From now on the file counts as whole with this size.
     pub(super) fn accept_size(&mut self, path: &str, size: u64) {
         for item in self.0.iter_mut().filter(|item| item.path == path) {
             item.size = Some(size);

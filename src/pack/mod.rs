@@ -1,6 +1,6 @@
-//! Packed sites: a zip, an executable or a container image that holds an app and
-//! its dependencies. [`unpack`] makes one ready to be served, [`make`] makes one,
-//! [`inspect`] shows what is inside.
+//! Packed sites: a zip, an executable or a container image that holds an app and its
+//! dependencies. [`unpack()`] prepares one for serving, [`make`] makes one, [`inspect`]
+//! shows what is inside.
 #![forbid(unsafe_code)]
 
 mod appended;

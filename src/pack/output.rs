@@ -1,5 +1,4 @@
-//! Where what was made goes: a file that appears whole or not at all, or standard
-//! output.
+//! Outputs: a file that appears whole or not at all, or standard output.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -13,20 +12,20 @@ use tempfile::NamedTempFile;
 
 use super::interrupt::Temporary;
 
-/// What the names of files begin with that are not whole yet.
+/// The prefix of files that are not complete yet.
 pub const UNFINISHED: &str = ".packing-";
 
-/// A file that is being made.
+/// A file that is being written.
 pub struct Output {
     path: PathBuf,
     file: Temporary<NamedTempFile>,
 }
 
 impl Output {
-    /// Begins to make the file at `path`, in its folder, which is made if need be.
+    /// Starts writing the file at `path`. Its folder is made if it does not exist.
     ///
     /// # Errors
-    /// There it cannot be written: one sentence.
+    /// It cannot be written there: one sentence.
     pub fn new(path: &Path) -> Result<Output> {
         let shown = path.display();
         if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
@@ -53,21 +52,21 @@ impl Output {
         })
     }
 
-    /// Where to write it, from its start.
+    /// Writes from the start of the file.
     pub fn writer(&mut self) -> BufWriter<&mut File> {
         BufWriter::with_capacity(1 << 20, self.file.as_file_mut())
     }
 
-    /// What is written by now.
+    /// What is written so far.
     pub fn file(&self) -> &File {
         self.file.as_file()
     }
 
-    /// Puts it in its place, instead of a file that was there. Gives its size in
+    /// Moves the file to its path, and replaces a file there. Returns its size in
     /// bytes.
     ///
     /// # Errors
-    /// The disk is full, or its folder has gone.
+    /// The disk is full, or the folder is gone.
     pub fn finish(self, executable: bool) -> Result<u64> {
         let cannot = || format!("'{}' cannot be written", self.path.display());
         let mode = if executable { 0o777 } else { 0o666 };
@@ -85,20 +84,20 @@ impl Output {
     }
 }
 
-/// What the user lets nobody do with new files.
+/// The permissions that new files do not get.
 fn mask() -> u32 {
-    // It can only be asked for by setting it.
+    // The mask can only be read by setting it.
     let mask = umask(Mode::empty());
     umask(mask);
     mask.bits()
 }
 
-/// Whether a file's name stands for standard output.
+/// Whether a file name means standard output.
 pub fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Writes to standard output; that nobody wants to read on is no error.
+/// Writes to standard output. A reader that has gone away is not an error.
 ///
 /// # Errors
 /// It cannot be written.
@@ -109,8 +108,8 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a file, and says so; `-` is standard output. What is there and no file,
-/// such as a device, is written to.
+/// Writes a file, and says so; `-` is standard output. If `path` is a device or a pipe,
+/// it is written to.
 ///
 /// # Errors
 /// One sentence that names the file; nothing of it is left then.

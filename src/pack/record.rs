@@ -2,7 +2,7 @@
 //! (Python Packaging User Guide, "Recording installed projects"), in
 //! comma-separated values (RFC 4180).
 
-/// The rows, each as the path of a file and what follows its comma.
+/// The rows: the path of a file, and the rest after its comma.
 pub fn rows(text: &str) -> impl Iterator<Item = (String, &str)> {
     text.lines().filter_map(|row| match row.strip_prefix('"') {
         Some(quoted) => {

@@ -1,9 +1,9 @@
-//! Puts back what an unpacked app has lost: files that were deleted, such as
-//! by a cleaner that goes by their age, or cut.
+//! Puts back files that an unpacked app has lost: deleted files (some programs delete
+//! files by their age) and files that were cut.
 //!
-//! Servers may run from the folder meanwhile, so every file appears whole and
-//! at once, and whoever has the old one open keeps it. What the app has written
-//! is left alone.
+//! Servers may run from the folder at the same time. So each file is replaced in one
+//! step, and a process that has the old file open keeps it. Files that the app wrote
+//! stay.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -18,9 +18,8 @@ use super::extract;
 use super::manifest::{Damage, Manifest};
 use crate::cache::private_folder;
 
-/// Mends the app in `site`, with `spare`, an empty folder of the same file
-/// system, to unpack into. Gives the paths of what was put back, and updates
-/// the manifest.
+/// Repairs the app in `site`. `spare` is an empty folder on the same file system to
+/// unpack into. Returns the paths of what was put back, and updates the manifest.
 pub(super) fn repair(
     site: &Path,
     spare: &Path,
@@ -36,8 +35,7 @@ pub(super) fn repair(
     let wanted: HashMap<&str, Damage> = damaged.iter().map(|(path, it)| (&**path, *it)).collect();
     extract::into(spare, archive, |entry| wanted.contains_key(&*entry.path))?;
     unchanged().map_err(Failure::Archive)?;
-    // As when all is unpacked: not to be found with its bytes missing after a
-    // power cut.
+    // After a power cut no file must exist without its bytes.
     syncfs(&File::open(spare)?).map_err(io::Error::from)?;
     let mut repaired = Vec::new();
     for (path, damage) in damaged {
@@ -58,8 +56,7 @@ pub(super) fn repair(
     Ok(repaired)
 }
 
-/// Whether a file is the beginning of another: then it was cut, and else the
-/// app has written it.
+/// Whether a file is the beginning of another. Then it was cut; else the app wrote it.
 fn is_beginning(short: &Path, whole: &Path) -> io::Result<bool> {
     const CHUNK: usize = 64 << 10;
     let (mut short, mut whole) = (File::open(short)?, File::open(whole)?);

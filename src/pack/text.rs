@@ -1,9 +1,8 @@
-//! How numbers, names and tables are shown to a person.
+//! How sizes, names and tables are shown to a person.
 
 use std::borrow::Cow;
 
-/// A size in bytes with one decimal of the unit that fits, as in `12.3 MB`
-/// (1 kB is 1000 bytes).
+/// A size in bytes with one decimal and a unit, as in `12.3 MB` (1 kB is 1000 bytes).
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
@@ -11,7 +10,7 @@ pub fn size(bytes: u64) -> String {
     }
     let mut value = bytes as f64 / 1000.0;
     let mut unit = 0;
-    // What would be rounded to 1000.0 has the next unit.
+    // A value that would be rounded to 1000.0 gets the next unit.
     while value >= 999.95 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -19,13 +18,13 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// The part that one size is of another, as in `12.3 %`.
+/// A part of a size as a percentage, as in `12.3 %`.
 pub fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
-/// A name that somebody else chose, without what would move the cursor of a
-/// terminal, turn the direction of the text or be seen by nobody.
+/// A name that is not trusted, without characters that move the cursor of a terminal,
+/// change the direction of the text or are invisible.
 pub fn printable(name: &str) -> String {
     let mut shown = String::with_capacity(name.len());
     for character in name.chars() {
@@ -38,12 +37,12 @@ pub fn printable(name: &str) -> String {
     shown
 }
 
-/// The same in a table, where one long name would make all lines long.
+/// The same for a table, where one long name would make all lines long.
 pub fn cell(name: &str) -> String {
     cut(&printable(name)).into_owned()
 }
 
-/// The first 100 characters, and a sign where there are more.
+/// The first 100 characters, and `…` if there are more.
 fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(100) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -51,8 +50,7 @@ fn cut(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Characters of format (Unicode's class Cf) and separators of lines, as far as
-/// they can deceive.
+/// Format characters (Unicode's class Cf) and line separators that can deceive.
 fn is_unseen(character: char) -> bool {
     matches!(
         character,
@@ -62,14 +60,14 @@ fn is_unseen(character: char) -> bool {
     )
 }
 
-/// Where a column's text stands.
+/// The alignment of a column.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// Rows of one length as lines, the columns beside each other. Long cells are cut.
+/// A table with these rows, with aligned columns. Long cells are cut.
 pub fn table<const COLUMNS: usize>(align: [Align; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
     let rows: Vec<_> = rows
         .iter()

@@ -12,7 +12,7 @@ use nix::libc;
 use super::interrupt;
 use super::walk::{self, Links};
 
-/// Where in a pack its dependencies are.
+/// The folder of the dependencies in a pack.
 pub const SITE_PACKAGES: &str = "site-packages";
 
 /// Files by their paths in the pack: relative, with `/`, without `.` or `..`.
@@ -107,7 +107,7 @@ impl PackFile {
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
-    // A file that was replaced by a link since it was found may lead anywhere.
+    // A file that was replaced by a link meanwhile may lead anywhere.
     let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW)

@@ -19,26 +19,26 @@ use super::locate::archive_start;
 use super::tree::SITE_PACKAGES;
 use crate::cache::{Readers, usual_places};
 
-/// An app's archive, ready to be imported from.
+/// An app's archive, ready for importing.
 #[derive(Debug)]
 pub enum Unpacked {
-    /// Unpacked; the folder stays in the cache for as long as this value (or a
-    /// process forked while it lived) does.
+    /// Unpacked. The folder stays in the cache while this value lives, also in
+    /// processes that were forked meanwhile.
     Folder(UnpackedSite),
-    /// It is a folder, with what a zip would have, and is used as it is.
+    /// A folder with what a zip would have. It is used as it is.
     Ready(PathBuf),
-    /// No place could be written: `sys.path` entries are the zip itself.
+    /// No folder can be written: the entries of `sys.path` are in the zip itself.
     InMemory {
         zip: PathBuf,
-        /// Whether dependencies lie under `site-packages/`.
+        /// Whether there are dependencies in `site-packages/`.
         site_packages: bool,
-        /// Whole sentences for the log: why, and what that costs.
+        /// Whole sentences for the log: the reason, and the disadvantages.
         reason: String,
     },
 }
 
 impl Unpacked {
-    /// What goes first on `sys.path`: the folder, or the zip.
+    /// The first entry of `sys.path`: the folder or the zip.
     pub fn root(&self) -> &Path {
         match self {
             Self::Folder(folder) => folder.path(),
@@ -47,8 +47,8 @@ impl Unpacked {
         }
     }
 
-    /// Where what starts Python for this app may be kept; it goes when the
-    /// unpacked folder goes.
+    /// A folder for the files that start Python for this app. It is removed with the
+    /// unpacked folder.
     pub fn launchers(&self) -> Option<PathBuf> {
         match self {
             Self::Folder(folder) => Some(folder.path().with_file_name("python")),
@@ -56,7 +56,7 @@ impl Unpacked {
         }
     }
 
-    /// What the log should know: whole sentences.
+    /// Whole sentences for the log.
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Folder(folder) => folder.notes(),
@@ -64,7 +64,7 @@ impl Unpacked {
         }
     }
 
-    /// The `site-packages` inside, if there is one.
+    /// The `site-packages` folder inside, if there is one.
     pub fn site_dirs(&self) -> Vec<PathBuf> {
         let inside = self.root().join(SITE_PACKAGES);
         let there = match self {
@@ -75,19 +75,18 @@ impl Unpacked {
     }
 }
 
-/// Checks `zip` and unpacks it, unless an earlier start already has; what that
-/// has unpacked and is missing by now is put back.
+/// Checks `zip` and unpacks it, unless an earlier start has done so. Missing files are
+/// put back.
 ///
-/// The places tried are `cache_dir`, then those of [`usual_places`]; a
-/// place that cannot be used is passed over. Several processes may call this
-/// for the same archive at once: one unpacks, the others wait for it. `readers`
-/// can read what is unpacked. An executable with a site in it is a zip, too. A
-/// folder needs no unpacking.
+/// The folders that are tried are `cache_dir` and then [`usual_places`]; those that
+/// cannot be used are skipped. If several processes call this for the same archive, one
+/// unpacks and the others wait. `readers` can read what is unpacked. `zip` may also be
+/// an executable with a site in it. A folder is used as it is.
 ///
 /// # Errors
-/// One sentence that names the archive, the entry and the mend, when the file
-/// cannot be read, is not a whole zip, or holds something that a site's archive
-/// has no business to hold. Nothing of it is left on the disk then.
+/// One sentence that names the archive and the entry and says what to do, if the file
+/// cannot be read, is not a whole zip, or holds something that a site must not hold.
+/// Nothing of it is left on the disk then.
 pub fn unpack(
     zip: &Path,
     cache_dir: Option<&Path>,
@@ -95,8 +94,7 @@ pub fn unpack(
 ) -> Result<Unpacked, Error> {
     let mut places = usual_places("apps");
     if let Some(given) = cache_dir {
-        // Absolute, because modules keep their paths when the app changes
-        // folders.
+        // Absolute, because modules keep their paths when the app changes its folder.
         places.insert(
             0,
             std::path::absolute(given).unwrap_or_else(|_| given.to_path_buf()),
@@ -105,8 +103,8 @@ pub fn unpack(
     unpack_into(zip, &places, cache_dir.is_some(), readers).map_err(|problem| problem.of(zip))
 }
 
-/// `given`: the first place is the user's own choice, and passing over it is
-/// worth a warning.
+/// `given`: the first place is the user's own choice, so the log warns if it cannot be
+/// used.
 pub(super) fn unpack_into(
     zip: &Path,
     places: &[PathBuf],
@@ -123,14 +121,14 @@ pub(super) fn unpack_into(
         return Ok(Unpacked::Ready(zip));
     }
     if !meta.is_file() {
-        // Opening a pipe might wait for ever.
+        // Opening a pipe might block for ever.
         return Err(Problem::NotAZip("it is not a file".to_owned()));
     }
     let file = File::open(&zip).map_err(Problem::Unreadable)?;
     let origin = Origin::of(&zip, &file).map_err(Problem::Unreadable)?;
 
-    // The usual start: this very file was unpacked before. No hashing then.
-    // Where the user chose the place, what lies elsewhere does not count.
+    // The usual case: this very file was unpacked before, so it is not hashed. If the
+    // user chose a folder, only that one counts.
     let known = if given { &places[..1] } else { places };
     for path in known {
         let place = Place::existing(path).and_then(|place| match readers {
@@ -175,9 +173,10 @@ pub(super) fn unpack_into(
     })
 }
 
-/// What was hashed must be what was unpacked. A new stamp alone says nothing of
-/// the content, because a link or a change of permissions makes one too; and a
-/// young file may have changed within a tick, without one. Then it is read again.
+/// Checks that the file which was unpacked is the one that was hashed. If the stamp has
+/// changed, the content may still be the same (a new link or new permissions also
+/// change it); and the content of a young file may change without a new stamp. In both
+/// cases the file is hashed again.
 pub(super) fn check_unchanged(
     zip: &Path,
     file: &File,
@@ -195,8 +194,8 @@ pub(super) fn check_unchanged(
     Err(Problem::Changing)
 }
 
-/// The places in order, each with its number; when the archive holds native
-/// modules, those that they cannot be mapped from, but cost memory, come last.
+/// The places in order, each with its index. If the archive has native modules, places
+/// from which they cannot be mapped come last: there they would cost memory.
 fn best_first(places: &[PathBuf], native: bool) -> Vec<(usize, &Path)> {
     let mut order: Vec<_> = places.iter().map(PathBuf::as_path).enumerate().collect();
     if native {

@@ -1,4 +1,4 @@
-//! `rgunicorn unpack`: the files of a pack as a folder again.
+//! `rgunicorn unpack`: writes the files of a pack into a folder.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use super::interrupt::{self, Temporary};
 use super::{inspect, output};
 
-/// Writes the files of a pack of any form into a folder, which is made.
+/// Writes the files of a pack of any form into a new folder.
 ///
 /// # Errors
-/// The file cannot be used, or the folder is there already: one sentence, and
-/// nothing is written.
+/// The file cannot be used, or the folder is not empty: one sentence, and nothing is
+/// written.
 pub fn unpack_to_folder(file: &Path, folder: &Path) -> Result<()> {
     let _watch = interrupt::watch()?;
     let shown = folder.display();
@@ -32,7 +32,7 @@ pub fn unpack_to_folder(file: &Path, folder: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     fs::create_dir_all(parent).with_context(cannot)?;
-    // It appears whole, or not at all.
+    // It appears whole or not at all.
     let make = || {
         tempfile::Builder::new()
             .prefix(".unpacking-")
@@ -44,13 +44,13 @@ pub fn unpack_to_folder(file: &Path, folder: &Path) -> Result<()> {
     inspect::extract_site(file, form, new.path(), None, is_source)
         .map_err(|failed| failed.or(unwritable))?;
     fs::rename(new.path(), folder).with_context(cannot)?;
-    // It has another name now.
+    // The folder was renamed, so its old path must not be removed.
     let _ = new.keep(TempDir::keep);
     output::print(format!("Unpacked {} into {shown}\n", file.display()).as_bytes())
 }
 
-/// Compiled modules are not given back: they count as they are, whatever becomes of
-/// their sources, and here somebody may change these.
+/// Compiled modules are not written: they would stay valid when somebody changes their
+/// sources.
 fn is_source(path: &str) -> bool {
     !path.split('/').any(|part| part == "__pycache__")
 }

@@ -1,5 +1,5 @@
-//! What a shared object asks of the place where it is loaded (ELF-64 Object File
-//! Format; Linux Standard Base, Symbol Versioning).
+//! What a shared object needs where it is loaded (ELF-64 Object File Format; Linux
+//! Standard Base, Symbol Versioning).
 
 use object::LittleEndian;
 use object::elf::{DT_NEEDED, DT_SONAME, VER_FLG_WEAK};
@@ -8,28 +8,28 @@ use object::read::elf::ElfFile64;
 /// A shared object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Binary {
-    /// The processor, where it is another than this program's.
+    /// The processor, if it is not the one that this program is for.
     pub other_machine: Option<String>,
-    /// The name that others need it by.
+    /// The name that other objects need it by (`DT_SONAME`).
     pub name: Option<String>,
     /// The libraries that it needs.
     pub needed: Vec<String>,
-    /// Libraries, each with a version of symbols that it must have.
+    /// Libraries, each with a symbol version that it must have.
     pub versions: Vec<(String, String)>,
-    /// The versions of symbols that it has for others.
+    /// The symbol versions that it defines.
     pub defined: Vec<String>,
 }
 
-/// Names that no library comes near; tables of a hostile one could go in circles.
+/// More names than any library has. The tables of a hostile file could be endless.
 const MOST_NAMES: usize = 10_000;
-/// Bytes of a name.
+/// In bytes.
 const LONGEST_NAME: usize = 1000;
 
 impl Binary {
     /// Reads a file.
     ///
     /// # Errors
-    /// It is damaged, or no ELF file; the reason in a few words.
+    /// It is damaged or not an ELF file; the reason in a few words.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         if !bytes.starts_with(b"\x7fELF") {
             return Err("no ELF file".to_owned());
@@ -73,7 +73,7 @@ impl Binary {
         if let Some((mut versions, link)) = sections.gnu_verdef(endian, bytes)? {
             let strings = sections.strings(endian, bytes, link)?;
             while let Some((_, mut names)) = versions.next()? {
-                // The others are its parents.
+                // The names after the first are its parents.
                 if let Some(name) = names.next()? {
                     binary.defined.push(text.take(name.name(endian, strings)?)?);
                 }
@@ -83,7 +83,7 @@ impl Binary {
     }
 }
 
-/// Counts the names that were taken from a file.
+/// Counts the names that were read from a file.
 #[derive(Default)]
 struct Names(usize);
 
@@ -98,7 +98,7 @@ impl Names {
     }
 }
 
-/// The processor, where the file is for another one than this program (`e_ident`
+/// The processor, if the file is not for the one that this program is for (`e_ident`
 /// and `e_machine` of the header).
 fn other_machine(bytes: &[u8]) -> Option<String> {
     let &[_, _, _, _, class, data, ..] = bytes else {

@@ -1,9 +1,9 @@
-//! A trial of what is in a pack: its app is loaded as a worker loads it, and then
-//! all modules of its packages are imported. All of it happens in children that
-//! have folders of their own, few variables and, if it can be had, no network.
+//! `rgunicorn inspect --check`: loads the app of a pack as a worker does, then imports
+//! all modules of its packages. This happens in child processes that have their own
+//! folders, few environment variables and, if possible, no network.
 //!
-//! An app that does not load is an error. A package of which a module cannot be
-//! imported is only told of, because many have modules for what need not be there.
+//! An app that does not load is an error. A module that cannot be imported is only
+//! reported, because many packages have modules for optional dependencies.
 
 use std::env;
 use std::ffi::OsString;
@@ -33,13 +33,13 @@ use crate::pack::output;
 use crate::pack::text::printable;
 use crate::python;
 
-/// How long loading the app, or importing one module, may take.
+/// The longest time for loading the app or importing one module.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Tries what is in the file, and prints what came of it.
+/// Checks what is in the file, and prints the result.
 ///
 /// # Errors
-/// The app does not load; what it wrote is on standard error then.
+/// The app does not load; what it wrote is on standard error.
 pub fn check(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
     if pack.form == Form::Bare {
         bail!(
@@ -81,8 +81,8 @@ pub fn check(file: &Path, pack: &Pack, contents: &Contents) -> Result<()> {
     output::print(report.as_bytes())
 }
 
-/// Leaves the network, for this process and its children. The process has one
-/// thread, but for those that are just ending.
+/// Leaves the network, for this process and its children. Threads that are about to end
+/// may still exist.
 fn leave_network() -> io::Result<()> {
     if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
         return Ok(());
@@ -94,14 +94,15 @@ fn leave_network() -> io::Result<()> {
         thread::sleep(Duration::from_millis(1));
     }
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-    // So that files go on to be ours (user_namespaces(7)); not all may say so.
+    // So that files still belong to this user (user_namespaces(7)). Not every process
+    // may write these.
     let _ = fs::write("/proc/self/setgroups", "deny");
     let _ = fs::write("/proc/self/uid_map", format!("{user} {user} 1"));
     let _ = fs::write("/proc/self/gid_map", format!("{group} {group} 1"));
     Ok(())
 }
 
-/// Where it is tried.
+/// The folders of a check.
 struct Check {
     program: PathBuf,
     site: PathBuf,
@@ -132,7 +133,7 @@ impl Check {
         })
     }
 
-    /// A command of the program, with the site.
+    /// A command that runs the program with the site.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -149,7 +150,7 @@ impl Check {
     }
 
     fn load_app(&self) -> Result<()> {
-        // What it prints would be between what we print.
+        // Its output must not mix with ours.
         let output = io::stderr().as_fd().try_clone_to_owned()?;
         let mut command = self.command();
         command.arg("--check-config");
@@ -176,7 +177,7 @@ impl Check {
         )
     }
 
-    /// Imports modules, and gives those that cannot be, each with the reason.
+    /// Imports modules. Returns those that cannot be imported, each with the reason.
     fn import<'m>(
         &self,
         modules: &[(&'m Package, &'m str)],
@@ -189,8 +190,7 @@ impl Check {
                 troubles.extend(trouble.map(|trouble| (modules[done], trouble)));
                 done += 1;
             })?;
-            // It has ended with the module that it was at; the others are tried
-            // without that.
+            // The child ended at this module; the others are tried without it.
             if let Some(&module) = modules.get(done) {
                 troubles.push((module, end));
                 done += 1;
@@ -199,8 +199,8 @@ impl Check {
         Ok(troubles)
     }
 
-    /// Imports modules in a child, which says of each what its trouble is. Gives the
-    /// reason why it went no further.
+    /// Imports modules in a child, which reports on each module. Returns the reason why
+    /// it did not go on.
     fn import_in_child(
         &self,
         names: &[&str],
@@ -213,7 +213,7 @@ impl Check {
         command.stderr(Stdio::null());
         let mut child = ChildGroup::start(command)?;
         let (input, output) = (child.0.stdin.take(), child.0.stdout.take());
-        // If the child has gone, its status says more.
+        // If the child has ended, its status says more than this error.
         let _ = input
             .context("a pipe")?
             .write_all(&serde_json::to_vec(names)?);
@@ -245,8 +245,8 @@ impl Check {
     }
 }
 
-/// What a check may see of the environment. An app's own variables are not among
-/// it, as they could be keys to what is in use.
+/// Whether a check gets this environment variable. It does not get the app's own
+/// variables, as they may hold keys to services that are in use.
 fn is_passed_on(name: &OsString) -> bool {
     const NAMES: [&str; 4] = ["PATH", "LANG", "TZ", "LC_ALL"];
     const BEGINNINGS: [&str; 4] = ["GUNICORN_", "RGUNICORN_", "DJANGO_", "FLASK_"];
@@ -270,7 +270,7 @@ fn described(status: ExitStatus) -> String {
     }
 }
 
-/// A child with all that it has started; they end with this value.
+/// A child and all processes that it started; they are killed when this is dropped.
 struct ChildGroup(Child);
 
 impl ChildGroup {
@@ -286,7 +286,7 @@ impl ChildGroup {
 impl Drop for ChildGroup {
     fn drop(&mut self) {
         if let Ok(id) = self.0.id().try_into() {
-            // It may have ended before.
+            // They may have ended already.
             let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
         }
         let _ = self.0.wait();

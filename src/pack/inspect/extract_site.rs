@@ -1,4 +1,4 @@
-//! Writing the site of a pack into a folder.
+//! Writes the site of a pack into a folder.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,16 +14,16 @@ use crate::pack::error::{Failure, Problem};
 use crate::pack::locate::archive_start;
 use crate::pack::{extract, interrupt};
 
-/// Why it was not written.
+/// Why a site was not written.
 pub enum ExtractError {
     /// The pack is at fault: one sentence.
     Pack(Error),
-    /// The folder is.
+    /// The folder cannot be written.
     Folder(io::Error),
 }
 
 impl ExtractError {
-    /// As an error; `unwritable` makes a sentence about the folder.
+    /// Turns it into one error; `unwritable` makes a sentence about the folder.
     pub fn or(self, unwritable: impl FnOnce(io::Error) -> Error) -> Error {
         match self {
             ExtractError::Pack(error) => error,
@@ -32,11 +32,13 @@ impl ExtractError {
     }
 }
 
-/// Writes those files of the site in the pack at `path` whose paths are `wanted` into a
-/// folder, which is there and empty; and the program of an image to a file, if that is asked for.
+/// Writes those files of the site in the pack at `path` that are `wanted` into a
+/// folder, which exists and is empty. With `program`, the program of an image is
+/// written to that file.
 ///
 /// # Errors
-/// The pack is damaged, or the folder cannot be written. What was written by then stays.
+/// The pack is damaged, or the folder cannot be written. What was written until then
+/// stays.
 pub fn extract_site(
     path: &Path,
     form: Form,

@@ -1,22 +1,22 @@
-//! The entries of a tar that a stranger made. What stands in front of an entry, such as
-//! a long name (GNU's kinds `L` and `K`, pax's `x`), is held in memory, so it may
-//! only be so long.
+//! Reads the entries of a tar that is not trusted. The headers in front of an entry,
+//! such as long names (GNU's types `L` and `K`, pax's `x`), are held in memory, so
+//! their size is limited.
 
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use anyhow::{Context, Result, ensure};
 
-/// Bytes of all headers of one entry; names and attributes take some thousands.
+/// Bytes of all headers of one entry. Names and attributes take a few thousand.
 const MOST: u64 = 1 << 20;
 
-/// A tar of which no more than the headers of one entry is read at once.
+/// A reader of a tar that ends when the headers of one entry are too long.
 pub struct LimitedReader<'l, R> {
     inner: R,
     limit: &'l HeaderLimit,
 }
 
-/// How many bytes may be read; all while content is.
+/// How many bytes may still be read; `None` (no limit) while content is read.
 #[derive(Debug)]
 pub struct HeaderLimit(Cell<Option<u64>>);
 
@@ -25,16 +25,16 @@ impl HeaderLimit {
         Self(Cell::new(None))
     }
 
-    /// The same bytes, with the limit.
+    /// The same reader, with the limit.
     pub fn of<R>(&self, inner: R) -> LimitedReader<'_, R> {
         LimitedReader { inner, limit: self }
     }
 
-    /// The next entry. What is left of the content of the one before must have been
-    /// read, unless the tar skips by seeking.
+    /// The next entry. The rest of the content of the entry before must have been read,
+    /// unless the tar can seek.
     ///
     /// # Errors
-    /// Its headers are longer than any, or `damaged`: part of a sentence with its mend.
+    /// The headers are too long, or `damaged`: part of a sentence that says what to do.
     pub fn next<'a, R: Read>(
         &self,
         entries: &mut tar::Entries<'a, R>,
@@ -56,7 +56,8 @@ impl<R: Read> Read for LimitedReader<'_, R> {
         let Some(left) = self.limit.0.get() else {
             return self.inner.read(buffer);
         };
-        // At the limit this is an end, which the library takes for damage.
+        // At the limit this looks like the end of the file, and the tar library reports
+        // an error.
         let count = (&mut self.inner).take(left).read(buffer)?;
         self.limit.0.set(Some(left - count as u64));
         Ok(count)

@@ -1,5 +1,5 @@
-//! The files in a container image: an OCI image layout (OCI Image Format
-//! Specification 1.1) in a tar, read layer by layer without writing anything.
+//! The files of a container image: an OCI image layout (OCI Image Format Specification
+//! 1.1) in a tar. It is read layer by layer; nothing is written.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -25,29 +25,30 @@ pub struct ImageFile<'a> {
     pub executable: bool,
 }
 
-/// What a file of an image belongs to.
+/// What a file of an image is part of.
 #[derive(Clone, Copy)]
 pub enum ImagePart<'a> {
     Program,
-    /// The site, with the path in it.
+    /// The site; the path is below its folder.
     Site(&'a str),
 }
 
-/// The sizes of an image's files; packed ones are their parts of the layers.
+/// The sizes of an image's files. A packed size is the file's part of the compressed
+/// layer.
 #[derive(Debug, Default)]
 pub struct Sizes {
     pub program: Size,
     pub site: BTreeMap<String, Size>,
 }
 
-/// What is called with each file and its content.
+/// Called with each file and its content.
 pub type Visit<'v> = dyn FnMut(&ImageFile<'_>, &mut dyn Read) -> Result<()> + 'v;
 
-/// Shows each file of the site and the program to `visit`.
+/// Calls `visit` with each file of the site and with the program.
 ///
 /// # Errors
-/// `visit` fails, or the file is no such image, damaged or hostile: part of a
-/// sentence with its mend.
+/// `visit` fails, or the file is not such an image, is damaged or is hostile: part of a
+/// sentence that says what to do.
 pub fn walk(file: &File, visit: &mut Visit<'_>) -> Result<Sizes> {
     let blobs = Blobs::of(file)?;
     let manifest = blobs.manifest()?;
@@ -67,13 +68,13 @@ pub fn walk(file: &File, visit: &mut Visit<'_>) -> Result<Sizes> {
     Ok(layers.sizes)
 }
 
-/// The files of the layout: their places in the tar, with their lengths.
+/// The files of the layout: their offsets in the tar and their lengths.
 struct Blobs<'f> {
     file: &'f File,
     places: BTreeMap<String, (u64, u64)>,
 }
 
-/// Bytes that no description of an image has.
+/// Larger than any description of an image, in bytes.
 const MAX_JSON: u64 = 4 << 20;
 
 impl<'f> Blobs<'f> {
@@ -109,7 +110,7 @@ impl<'f> Blobs<'f> {
             );
         };
         let mut index: ImageIndex = parsed(&self.bytes(place)?, "index.json")?;
-        // What docker saves has another index below the first.
+        // `docker save` writes another index below the first.
         for _ in 0..2 {
             let mut fitting = index.manifests().iter().filter(|it| is_for_us(it));
             let Some(descriptor) = fitting.next() else {
@@ -180,14 +181,14 @@ fn is_for_us(descriptor: &Descriptor) -> bool {
     })
 }
 
-/// Where in the image the program and the site are, without the first `/`.
+/// The paths of the program and of the site in the image, without the first `/`.
 struct Places {
     program: String,
     site: String,
 }
 
 impl Places {
-    /// The image runs the program, and tells it by a variable where the site is.
+    /// The image runs the program, and an environment variable names the site.
     fn of(config: &ImageConfiguration) -> Result<Self> {
         const SITE: &str = "RGUNICORN_APP_ZIP=";
         let config = config.config().as_ref();
@@ -211,8 +212,8 @@ impl Places {
         Some(ImagePart::Site(path))
     }
 
-    /// Whether a file in a layer removes something of the site, or the program, from
-    /// those below it (OCI Image Format Specification, layer.md, "Whiteouts").
+    /// Whether a file in a layer removes the program or files of the site from the
+    /// layers below (OCI Image Format Specification, layer.md, "Whiteouts").
     fn is_removed_by(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(hidden) = name.strip_prefix(".wh.") else {
@@ -239,19 +240,19 @@ fn name<R: Read>(entry: &tar::Entry<'_, R>) -> Result<String> {
     Ok(String::from_utf8_lossy(&path).into_owned())
 }
 
-/// A path without its superfluous parts; nothing if it climbs out, or is empty.
+/// A path without empty parts and `.`; `None` if it is empty or has `..`.
 fn within(path: &str) -> Option<String> {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
     let parts: Vec<&str> = parts.collect();
     (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))
 }
 
-/// The reading of all layers, one on the other.
+/// Reads the layers one after the other.
 struct Layers<'v, 'w> {
     places: Places,
     visit: &'v mut Visit<'w>,
     sizes: Sizes,
-    /// Bytes so far.
+    /// Unpacked bytes so far.
     unpacked: Cell<u64>,
     /// Bytes of the whole image.
     packed: u64,
@@ -271,7 +272,7 @@ impl Layers<'_, '_> {
         let is_packed = match layer.media_type() {
             MediaType::ImageLayer => false,
             MediaType::ImageLayerGzip => true,
-            // What docker calls it.
+            // Docker's name for it.
             MediaType::Other(name) if name.ends_with(".tar.gzip") => true,
             other => bail!("it has a layer of the kind {other}; make it with gzip"),
         };
@@ -318,12 +319,12 @@ impl Layers<'_, '_> {
         Ok(())
     }
 
-    /// Shows an entry of a layer to `visit`, if it is a file of the site or the
-    /// program; gives its path then.
+    /// Calls `visit` with an entry of a layer if it is a file of the site or the
+    /// program. Returns its path then.
     fn visit_entry<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Option<String>> {
         let name = name(entry)?;
         let kind = entry.header().entry_type();
-        // What it would be read as has no end that the tar's own would set.
+        // The size of a sparse file's content is not limited by the size of the tar.
         ensure!(
             !kind.is_gnu_sparse(),
             "its layers hold {name:?} as a sparse file; make it again"
@@ -359,7 +360,7 @@ impl Layers<'_, '_> {
     }
 }
 
-/// A layer as it lies in the file: hashed and counted while it is used up.
+/// Reads a layer from the file, and hashes and counts the bytes that were read.
 struct HashedReader<'c, R> {
     inner: BufReader<R>,
     hasher: &'c Cell<Sha256>,
@@ -388,8 +389,8 @@ impl<R: Read> Read for HashedReader<'_, R> {
     }
 }
 
-/// What is unpacked, as far as a site's may go: the bytes of the image, and those
-/// that have come of it.
+/// Limits how much is unpacked: the size of the image, and the bytes that were unpacked
+/// so far.
 struct BoundedReader<'c, R>(R, (u64, &'c Cell<u64>));
 
 impl<R: Read> Read for BoundedReader<'_, R> {

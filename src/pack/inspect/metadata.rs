@@ -1,23 +1,22 @@
-//! What a package says of itself: the file METADATA of a wheel (core metadata
+//! The metadata of a package: the file METADATA of a wheel (core metadata
 //! specification, PEP 566 and 639).
 
-/// The fields that are of use here.
+/// The fields that are used here.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PackageMetadata {
     pub name: String,
     pub version: String,
     pub licence: Option<Licence>,
-    /// The packages that it cannot do without, by their names as PEP 503 has
-    /// them.
+    /// The packages that it requires, by their normal names (PEP 503).
     pub requires: Vec<String>,
 }
 
-/// A licence, as told.
+/// A licence as the package states it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Licence {
     /// An SPDX expression.
     Expression(String),
-    /// Some other words.
+    /// Any other text.
     Name(String),
 }
 
@@ -27,9 +26,9 @@ impl Licence {
         text
     }
 
-    /// An expression where the words can be one, else a name.
+    /// An expression if the text can be one, else a name.
     pub fn told(text: &str) -> Self {
-        // Crates of old have a slash between two licences.
+        // Old crates have a slash between two licences.
         let spaced = text
             .replace('/', " OR ")
             .replace('(', " ( ")
@@ -44,8 +43,8 @@ impl Licence {
     }
 }
 
-/// Whether words are identifiers with operators between them (SPDX 2.3, annex
-/// D); which identifiers there are is not asked.
+/// Whether words are identifiers with operators between them (SPDX 2.3, annex D). It is
+/// not checked which identifiers exist.
 fn is_expression(words: &[&str]) -> bool {
     let is_operator = |word: &str| matches!(word, "AND" | "OR" | "WITH");
     let mut depth = 0_usize;
@@ -68,7 +67,7 @@ fn is_identifier(word: &str) -> bool {
 }
 
 impl PackageMetadata {
-    /// Reads the fields; those that are missing or unknown are passed over.
+    /// Reads the fields; unknown ones are ignored.
     pub fn read(text: &str) -> Self {
         let mut found = Self::default();
         let (mut expression, mut plain) = (None, None);
@@ -84,7 +83,7 @@ impl PackageMetadata {
                 _ => {}
             }
         }
-        // Some have the whole text there.
+        // Some packages have the whole text of the licence there.
         let plain = plain.filter(|it| !it.is_empty() && it != "UNKNOWN" && is_short(it));
         found.licence = match (expression, plain) {
             (Some(expression), _) => Some(Licence::told(&expression)),
@@ -102,8 +101,8 @@ fn is_short(licence: &str) -> bool {
     licence.chars().count() <= 60 && !licence.contains('\n')
 }
 
-/// The header fields, each with its value; a line that begins with white space
-/// continues the one before (RFC 822).
+/// The header fields with their values. A line that begins with white space continues
+/// the one before (RFC 822).
 fn fields(text: &str) -> Vec<(&str, String)> {
     let mut fields: Vec<(&str, String)> = Vec::new();
     for line in text.lines() {
@@ -122,14 +121,14 @@ fn fields(text: &str) -> Vec<(&str, String)> {
     fields
 }
 
-/// `License :: OSI Approved :: MIT License` is `MIT License`.
+/// `MIT License` for `License :: OSI Approved :: MIT License`.
 fn classified_licence(classifier: &str) -> Option<String> {
     let licence = classifier.strip_prefix("License :: ")?;
     let last = licence.rsplit(" :: ").next()?;
     (last != "OSI Approved").then(|| last.to_owned())
 }
 
-/// The package that a requirement names (PEP 508), unless an extra only wants it.
+/// The package that a requirement names (PEP 508); `None` if only an extra requires it.
 fn required(requirement: &str) -> Option<String> {
     let (wanted, marker) = requirement.split_once(';').unwrap_or((requirement, ""));
     if marker.contains("extra") {
@@ -140,8 +139,8 @@ fn required(requirement: &str) -> Option<String> {
     (!name.is_empty()).then(|| normal_name(name))
 }
 
-/// A package's name as PEP 503 writes it: small letters, and runs of `-`, `_`
-/// and `.` as one `-`.
+/// A package's normal name (PEP 503): lower case, and runs of `-`, `_` and `.` as one
+/// `-`.
 pub fn normal_name(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for character in name.chars() {

@@ -1,9 +1,8 @@
-//! What is inside a pack of any form: how large it is and by what, under which
-//! licences, and what of it will not run.
+//! What is inside a pack of any form: its size and what takes it, the licences, and
+//! native code that will not load.
 //!
-//! A file is read once, without unpacking or running anything, into a
-//! [`Survey`]; all that is told comes from there. Only `--check` runs what is
-//! inside.
+//! A file is read once into a [`Survey`], without unpacking or running anything; the
+//! whole report is made from that. Only `--check` runs what is inside.
 
 mod binary;
 mod check;
@@ -43,7 +42,7 @@ pub use options::Options;
 /// Shows what is inside a file.
 ///
 /// # Errors
-/// One sentence with its mend.
+/// One sentence that says what to do.
 pub fn inspect(options: &Options) -> Result<()> {
     let watch = interrupt::watch()?;
     let file = options.file.as_deref().unwrap_or(python::executable());
@@ -78,27 +77,26 @@ pub fn inspect(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What a file is, which is read and found whole.
+/// The form of a file, which is read and checked.
 ///
 /// # Errors
-/// It is no pack, or damaged: one sentence.
+/// It is not a pack or is damaged: one sentence.
 pub fn form(file: &Path) -> Result<Form> {
     Ok(Pack::open(file)?.form)
 }
 
-/// Loads the app of a pack that was just made, and imports all modules of its
-/// packages.
+/// Loads the app of a pack that was just made, and imports all modules of its packages.
 ///
 /// # Errors
-/// The app does not load: one sentence, and standard error has the traceback.
+/// The app does not load: one sentence; the traceback is on standard error.
 pub fn check(file: &Path) -> Result<()> {
     let pack = Pack::open(file)?;
     check::check(file, &pack, &Contents::of(&pack.survey))
 }
 
-/// What is to be known of files before they are packed: the list of what is inside,
-/// as CycloneDX has it, and a sentence with its mend for each native module that will
-/// not load. The list has this executable and all that it carries, if `with_program`.
+/// Describes files before they are packed: the list of what is inside (CycloneDX), and
+/// one sentence for each native module that will not load. With `with_program`, the
+/// list has this executable and all that it carries.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -111,7 +109,7 @@ pub fn describe(tree: &Tree, label: &Label, with_program: bool) -> Result<(Vec<u
     Ok((list, notes))
 }
 
-/// What runs the site, if it is in the file.
+/// The program that runs the site, if it is in the file.
 fn runtime(pack: &Pack) -> Option<sbom::Runtime> {
     let program = pack.program.as_ref()?;
     if program.is_this {
@@ -132,7 +130,7 @@ fn file_name(file: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// All that is printed.
+/// The text that is printed.
 fn report(file: &Path, pack: &Pack, contents: &Contents, rows: &[sizes::Row]) -> String {
     let mut report = head(file, pack);
     let _ = write!(report, "\n{}", sizes::table(rows));
@@ -143,7 +141,7 @@ fn report(file: &Path, pack: &Pack, contents: &Contents, rows: &[sizes::Row]) ->
     report
 }
 
-/// What the file is, in a few lines.
+/// The first lines: what the file is.
 fn head(file: &Path, pack: &Pack) -> String {
     let mut head = format!(
         "{} is {} of {}",
@@ -155,7 +153,7 @@ fn head(file: &Path, pack: &Pack) -> String {
         let _ = write!(head, ": {}", printable(&title));
     }
     head.push('\n');
-    // Labels that were made by hand need not name versions.
+    // A label that was made by hand may have no versions.
     let label = pack.label.as_ref().filter(|it| !it.rgunicorn.is_empty());
     let versions = match (label, &pack.program) {
         (Some(label), _) => format!(
@@ -213,7 +211,7 @@ fn notes(pack: &Pack, contents: &Contents) -> Vec<String> {
     native::notes(&pack.survey, contents, minor(version))
 }
 
-/// `3.13` of `3.13.5`.
+/// `3.13` for `3.13.5`.
 fn minor(version: &str) -> &str {
     let dots = version.match_indices('.').nth(1);
     dots.map_or(version, |(end, _)| &version[..end])

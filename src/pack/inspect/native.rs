@@ -1,5 +1,5 @@
-//! Native code that will not load where nothing is but the executable: for
-//! another machine or another Python, or with libraries that nobody brings.
+//! Native code that will not load where only the executable is: it is for another
+//! machine or another Python, or it needs libraries that are not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use super::survey::Survey;
 use crate::carried;
 use crate::pack::text::printable;
 
-/// A sentence, with its mend, for each thing that will not load; modules are to
-/// be for this version of Python (`3.13`).
+/// One sentence for each thing that will not load; it says what to do. Modules must be
+/// for this version of Python (`3.13`).
 pub fn notes(survey: &Survey, contents: &Contents, python: &str) -> Vec<String> {
     let mut troubles = Troubles::default();
     let in_pack = names(survey);
@@ -55,8 +55,8 @@ pub fn notes(survey: &Survey, contents: &Contents, python: &str) -> Vec<String> 
     troubles.sentences(python)
 }
 
-/// The names of all libraries in the pack. Where exactly they lie is not asked:
-/// packages load their own in many ways.
+/// The names of all libraries in the pack. Their folders do not matter: packages load
+/// their own libraries in many ways.
 fn names(survey: &Survey) -> BTreeSet<&str> {
     let files = survey.binaries.keys();
     let files = files.filter_map(|path| path.rsplit('/').next());
@@ -66,8 +66,8 @@ fn names(survey: &Survey) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The other version of Python that a module is for, unless there is one of the
-/// same name that this can import (PEP 3149).
+/// The version of Python that a module is for, if it is not this one and there is no
+/// module of the same name that this one can import (PEP 3149).
 fn other_python(path: &str, survey: &Survey, python: &str) -> Option<String> {
     let tag = path.strip_suffix(".so")?;
     let (stem, tag) = tag.rsplit_once(".cpython-")?;
@@ -88,7 +88,8 @@ fn other_python(path: &str, survey: &Survey, python: &str) -> Option<String> {
     Some(format!("{}.{}", version.get(..1)?, version.get(1..)?))
 }
 
-/// What the executable carries, with the versions of symbols in it.
+/// The libraries that the executable carries, with the symbol versions that they
+/// define.
 #[derive(Default)]
 struct CarriedLibraries(BTreeMap<String, Option<BTreeSet<String>>>);
 
@@ -97,7 +98,7 @@ impl CarriedLibraries {
         self.versions(name).is_some()
     }
 
-    /// Whether this library is carried, and is too old.
+    /// Whether this library is carried and does not have this symbol version.
     fn lacks(&mut self, name: &str, version: &str) -> bool {
         self.versions(name)
             .is_some_and(|versions| !versions.contains(version))
@@ -120,11 +121,11 @@ enum Trouble {
     Musl,
     Python(String),
     Library(String),
-    /// A library, and the version of symbols that it does not have.
+    /// A library, and a symbol version that it does not have.
     Version(String, String),
 }
 
-/// The troubles by package, each with the files that have it.
+/// The problems by package, each with the files that have it.
 #[derive(Default)]
 struct Troubles(BTreeMap<(String, Trouble), Vec<String>>);
 
@@ -188,7 +189,7 @@ impl Trouble {
     }
 }
 
-/// A package on PyPI that brings a library which others expect of the host.
+/// A package on PyPI that includes a library which other packages expect on the host.
 fn package_with(library: &str) -> Option<&'static str> {
     let known = [
         ("libpq.so.", "psycopg[binary]"),

@@ -1,4 +1,4 @@
-//! What `rgunicorn inspect` can be told.
+//! The options of `rgunicorn inspect`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// That nothing is written over what is read, or over what was just written.
+    /// Checks that no output replaces the inspected file or another output.
     ///
     /// # Errors
-    /// It would be: one sentence.
+    /// One sentence.
     pub(super) fn check_outputs(&self, file: &Path) -> Result<()> {
         for (name, output) in [("--html", &self.html), ("--sbom", &self.sbom)] {
             let Some(output) = output else { continue };
@@ -46,7 +46,7 @@ impl Options {
     }
 }
 
-/// The absolute path without links, also of a file that is not there yet.
+/// The absolute path without symbolic links, also of a file that does not exist yet.
 fn place(path: &Path) -> PathBuf {
     if let Ok(there) = fs::canonicalize(path) {
         return there;

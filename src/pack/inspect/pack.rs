@@ -1,4 +1,4 @@
-//! The forms that a pack can have, each read to the same view of it.
+//! Opens a pack of any form, and reads what is in it.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -17,13 +17,13 @@ use crate::pack::error::{EntryFault, Error, Problem};
 use crate::pack::label::{self, Label};
 use crate::python;
 
-/// A pack that was looked at.
+/// A pack that was read.
 #[derive(Debug)]
 pub struct Pack {
     pub form: Form,
     /// Bytes of the file.
     pub size: u64,
-    /// Packs that were made by hand have none.
+    /// `None` for packs that were made by hand.
     pub label: Option<Label>,
     pub program: Option<Program>,
     pub survey: Survey,
@@ -53,10 +53,10 @@ impl fmt::Display for Form {
 #[derive(Clone, Debug)]
 pub struct Program {
     pub size: Size,
-    /// Whether it is byte for byte the running one, so that what this knows of
-    /// itself is true of it.
+    /// Whether it is the running program, byte for byte. Then everything about it is
+    /// known.
     pub is_this: bool,
-    /// The version of rgunicorn that it is, where that was looked for.
+    /// The version of rgunicorn, if it was looked for.
     pub version: Option<String>,
 }
 
@@ -64,12 +64,12 @@ impl Pack {
     /// Reads a file of any form.
     ///
     /// # Errors
-    /// It is no pack, or a damaged or hostile one; one sentence with its mend.
+    /// It is not a pack, is damaged or is hostile; one sentence that says what to do.
     pub fn open(path: &Path) -> Result<Self> {
         let unreadable = |error| Problem::Unreadable(error).of(path);
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
-            // Opening a pipe might wait for ever.
+            // Opening a pipe might block for ever.
             bail!(
                 "Cannot use {}: it is not a file; name a zip, an executable or an image.",
                 path.display()
@@ -86,7 +86,7 @@ impl Pack {
             )),
         });
         let mut pack = read.map_err(|error| match error.downcast::<Error>() {
-            // It names the file already.
+            // This error names the file already.
             Ok(error) => error.into(),
             Err(error) => anyhow!("Cannot use {}: {error:#}.", path.display()),
         })?;
@@ -117,7 +117,7 @@ impl Pack {
 
 enum FileType {
     Zip,
-    /// Its bytes, and whether a site follows.
+    /// The program's size in bytes, and whether a site follows.
     Program {
         end: u64,
         site: bool,
@@ -139,7 +139,7 @@ impl FileType {
         file.take(512).read_to_end(&mut start)?;
         Ok(match &start[..] {
             [b'P', b'K', ..] => Self::Zip,
-            // The magic of POSIX and of GNU.
+            // The magic number of POSIX and GNU tar.
             block if block.get(257..262) == Some(b"ustar") => Self::Tar,
             _ => Self::Other,
         })
@@ -167,8 +167,8 @@ fn program(file: &File, path: &Path, end: u64, site: bool) -> Result<Pack> {
     Ok(Pack::new(Form::Bare, Some(program), Survey::default()))
 }
 
-/// Whether these bytes, of this number, are those of the running program, aside
-/// from the word whether it has a site.
+/// Whether these `length` bytes are the running program, apart from the mark that says
+/// whether it has a site.
 fn is_running(bytes: &mut dyn Read, length: u64) -> io::Result<bool> {
     let Ok(mut own) = File::open(python::executable()) else {
         return Ok(false);
@@ -184,11 +184,11 @@ fn is_running(bytes: &mut dyn Read, length: u64) -> io::Result<bool> {
     Ok(packed::mark(&mut one, false) && packed::mark(&mut other, false) && one == other)
 }
 
-/// The version of a program, if it is rgunicorn: it is in the name that it gives
-/// itself towards apps (`SERVER_SOFTWARE`).
+/// The version of a program, if it is rgunicorn: it follows the name in
+/// `SERVER_SOFTWARE`.
 fn version(file: &File, length: u64) -> Result<Option<String>> {
     const NAME: &[u8] = b"rgunicorn/";
-    /// More than any build has.
+    /// Larger than any build, in bytes.
     const LIMIT: u64 = 1 << 30;
     let mut bytes = Vec::new();
     let mut start = file;

@@ -1,5 +1,5 @@
-//! The packages in a pack, and whose each file is (PEP 376, the recording
-//! installed projects specification).
+//! The packages in a pack, and the package that each file belongs to (PEP 376 and the
+//! specification "Recording installed projects").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,43 +18,43 @@ pub struct Package {
     pub metadata: PackageMetadata,
     pub files: Vec<String>,
     pub size: Size,
-    /// Names of modules that `import` takes.
+    /// Names of modules that can be imported.
     pub modules: BTreeSet<String>,
-    /// Hashes of what it was installed from, by algorithm, where that is told
-    /// (PEP 610).
+    /// Hashes of the archive that it was installed from, by algorithm, if they are
+    /// known (PEP 610).
     pub hashes: BTreeMap<String, String>,
 }
 
-/// All files of a pack, shared out.
+/// All files of a pack, by what they belong to.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// In the order of their names.
+    /// Sorted by name.
     pub packages: Vec<Package>,
-    /// The files that are the app's.
+    /// The files of the app.
     pub app: Vec<String>,
     pub app_size: Size,
-    /// Those among the packages that no package has listed.
+    /// Files in `site-packages` that no package lists.
     pub others: Vec<String>,
     pub others_size: Size,
-    /// Files of packages, with the package's place in the list.
+    /// The files of packages, each with the index of its package in the list.
     pub owners: BTreeMap<String, usize>,
 }
 
 impl Package {
-    /// Its name and version, fit to be shown.
+    /// Its name and version, printable.
     pub fn title(&self) -> String {
         let PackageMetadata { name, version, .. } = &self.metadata;
         printable(format!("{name} {version}").trim())
     }
 
-    /// Its name as PEP 503 has it.
+    /// Its normal name (PEP 503).
     pub fn key(&self) -> String {
         normal_name(&self.metadata.name)
     }
 }
 
 impl Contents {
-    /// Finds the packages, and gives each file to one of them or to the app.
+    /// Finds the packages, and assigns each file to one of them or to the app.
     pub fn of(survey: &Survey) -> Self {
         let mut found: Vec<(String, Package)> = Vec::new();
         for (path, text) in &survey.texts {
@@ -87,7 +87,7 @@ impl Contents {
         contents
     }
 
-    /// The package that a file is of.
+    /// The package that a file belongs to.
     pub fn package_of(&self, path: &str) -> Option<&Package> {
         let owner = self.owners.get(path);
         owner.map(|&owner| &self.packages[owner])
@@ -97,7 +97,7 @@ impl Contents {
 fn package(survey: &Survey, folder: &str, text: &str) -> Package {
     let mut metadata = PackageMetadata::read(text);
     if metadata.name.is_empty() {
-        // The folder is called NAME-VERSION.dist-info.
+        // The folder's name is NAME-VERSION.dist-info.
         let name = folder.rsplit('/').next().unwrap_or_default();
         metadata.name = name.split('-').next().unwrap_or_default().to_owned();
     }
@@ -120,8 +120,8 @@ fn hashes(origin: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The module that this file is, unless it is in another module: `flask`, or
-/// `zope.interface` where no file makes a module of `zope` (PEP 420).
+/// The name of the module in this file, unless it is inside another module: `flask`, or
+/// `zope.interface` if `zope` has no `__init__.py` (PEP 420).
 fn module(path: &str, survey: &Survey) -> Option<String> {
     let (base, within) = match path.split_once('/') {
         Some((SITE_PACKAGES, within)) => (SITE_PACKAGES, within),
@@ -163,10 +163,10 @@ fn is_identifier(name: &str) -> bool {
         && name != "__pycache__"
 }
 
-/// Whose files are whose; packages are known by their places in a list.
+/// The owners of files and folders, as indexes in the list of packages.
 struct Owners {
     files: BTreeMap<String, usize>,
-    /// Folders with files of one package only.
+    /// Folders whose listed files belong to one package; `None` if to several.
     folders: BTreeMap<String, Option<usize>>,
 }
 
@@ -188,8 +188,8 @@ impl Owners {
     }
 
     fn add(&mut self, survey: &Survey, base: &str, path: &str, owner: usize) {
-        // Scripts are listed by the place they would have in a virtual
-        // environment, ../../bin, and lie in bin.
+        // Scripts are listed where a virtual environment has them (../../bin), but are
+        // in bin.
         let path = in_base(base, path.trim_start_matches("../"));
         // Paths that are not in the pack may be of any length.
         let mut folder = match survey.files.contains_key(&path) {
@@ -209,8 +209,8 @@ impl Owners {
         self.files.insert(path, owner);
     }
 
-    /// A file that nobody has listed, such as a module that was compiled later,
-    /// belongs to whom the folder belongs to.
+    /// The owner of a file. If no package lists it, such as a module that was compiled
+    /// later, it is the owner of the folder.
     fn of_file(&self, path: &str) -> Option<usize> {
         if let Some(&owner) = self.files.get(path) {
             return Some(owner);
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(one.files.len(), 6);
         assert_eq!(one.size.unpacked, 12);
         assert_eq!(Vec::from_iter(&one.modules), ["one"]);
-        // What is in a folder of files of `two` alone is taken to be of it, too.
+        // Files in a folder that only has files of `two` belong to it, too.
         assert_eq!(two.files.len(), 9);
         assert_eq!(Vec::from_iter(&two.modules), ["_two", "shared.deep", "two"]);
         assert_eq!(contents.app, ["app.py"]);

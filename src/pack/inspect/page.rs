@@ -1,7 +1,7 @@
-//! A page that shows the sizes as a picture, and the same numbers as a table. It
-//! needs nothing besides itself, and no script.
+//! A page that shows the sizes as a picture and as a table. It is one file without
+//! scripts.
 //!
-//! The names in it are the pack's, so they are escaped, and the page may load and
+//! The names in it come from the pack, so they are escaped, and the page may load and
 //! run nothing (Content Security Policy 3).
 
 use std::collections::BTreeMap;
@@ -17,21 +17,21 @@ use super::treemap::{Area, cut};
 use crate::pack::text::{self, printable};
 
 const STYLE: &str = include_str!("page.css");
-/// The picture's own unit: 1200 of them are its width.
+/// In units of the picture itself.
 const PICTURE: Area = Area {
     x: 0.0,
     y: 0.0,
     width: 1200.0,
     height: 720.0,
 };
-/// What is narrower is not drawn: nobody could see or point at it.
+/// Anything narrower is not drawn, as nobody could see it or point at it.
 const SMALLEST: f64 = 4.0;
 
-/// The page for what a pack is called and described by, and its rows of sizes.
+/// The page of a pack with this title, description and rows of sizes.
 pub fn page(title: &str, about: &str, rows: &[Row], survey: &Survey) -> String {
     let title = escaped(title);
     let about = escaped(about);
-    // The file itself, and nothing that comes from elsewhere.
+    // Allows the style of this page and no other.
     let style = STANDARD.encode(Sha256::digest(STYLE));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -69,8 +69,8 @@ fn picture(rows: &[Row], survey: &Survey) -> String {
     svg
 }
 
-/// Draws one rectangle with its name, as far as there is room; tells whether
-/// there is any for more.
+/// Draws one rectangle, with its name if there is room. Returns whether there is room
+/// for more inside.
 fn draw(svg: &mut String, area: Area, name: &str, size: Size, class: &str) -> bool {
     let Area {
         x,
@@ -124,10 +124,10 @@ impl Node {
         root
     }
 
-    /// Draws what is in it, and so on for as many steps.
+    /// Draws what is inside, down to this many levels.
     fn draw_inside(&self, svg: &mut String, area: Area, steps: usize) {
         let mut inside: Vec<_> = self.inside.iter().collect();
-        // A folder in which nothing is but another one says nothing.
+        // A folder that holds only one folder is not drawn.
         if let [(_, only)] = inside[..]
             && !only.inside.is_empty()
         {
@@ -161,7 +161,8 @@ fn table(rows: &[Row]) -> String {
     table
 }
 
-/// A row of the table: its first cell heads it, or all cells head their columns.
+/// A row of the table. With "row" its first cell is a heading, with "col" all cells
+/// are.
 fn line(table: &mut String, cells: &[String; 7], heads: &str) {
     table.push_str("<tr>");
     for (column, cell) in cells.iter().enumerate() {
@@ -179,7 +180,7 @@ fn line(table: &mut String, cells: &[String; 7], heads: &str) {
     table.push_str("</tr>\n");
 }
 
-/// Text as it stands in HTML, also between quotes.
+/// Text for HTML, also inside quotes.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,7 +1,7 @@
-//! The list of all that is in a pack, for tools that look for known flaws and for
-//! licences: a bill of materials in JSON, by CycloneDX 1.6 (ECMA-424).
+//! A list of all that is in a pack, for tools that look for known vulnerabilities and
+//! for licences: a bill of materials in JSON (CycloneDX 1.6, ECMA-424).
 //!
-//! Everything comes from the pack, so the same pack has the same list.
+//! It is made from the pack alone, so the same pack has the same list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -18,22 +18,22 @@ use crate::cache::hexadecimal;
 use crate::carried::{self, Part};
 use crate::pack::label::Label;
 
-/// What runs the site, as far as it is in the pack.
+/// The program that runs the site, if it is in the pack.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Runtime {
-    /// The running executable, all of which is known.
+    /// The running executable, about which everything is known.
     This,
-    /// Another one, of these versions.
+    /// Another executable, of these versions.
     Another {
         rgunicorn: String,
         python: Option<String>,
     },
 }
 
-/// Lists packages, and what runs them if that is in the pack.
+/// Lists the packages, and the program if there is one.
 ///
 /// # Errors
-/// What this executable carries cannot be told.
+/// The list of what this executable carries cannot be read.
 pub fn list(
     contents: &Contents,
     label: Option<&Label>,
@@ -95,7 +95,7 @@ pub fn list(
     Ok(bytes)
 }
 
-/// The site's own reference.
+/// The reference of the site itself.
 const SITE: &str = "site";
 
 fn name(label: Option<&Label>) -> String {
@@ -168,12 +168,12 @@ fn of_part(part: &Part) -> Component {
         }
     };
     let licenses = match part.licence.as_str() {
-        // Several, in the text that is printed.
+        // Several licences, which the printed text explains.
         "see the text" => licences(&Licence::Name("see rgunicorn --licenses".to_owned())),
         told => licences(&Licence::told(told)),
     };
     Component {
-        // Two packages of Debian can have one source.
+        // Two packages of Debian can come from one source.
         bom_ref: match debian {
             Some((_, libraries)) => format!("{purl}#{}", libraries.replace(' ', "")),
             None => purl.clone(),
@@ -188,8 +188,8 @@ fn of_part(part: &Part) -> Component {
     }
 }
 
-/// The name under which the National Vulnerability Database has those libraries
-/// that no registry of packages knows.
+/// The name in the National Vulnerability Database of libraries that are in no package
+/// registry.
 fn cpe(name: &str, version: &str) -> Option<String> {
     let (vendor, product) = match name {
         "CPython" => ("python", "python"),
@@ -223,7 +223,7 @@ fn licences(licence: &Licence) -> Vec<LicenceChoice> {
     }]
 }
 
-/// Who needs whom among the packages, by their references.
+/// The packages that each package requires, by their references.
 fn dependencies_between(
     contents: &Contents,
     packages: &BTreeMap<String, Component>,
@@ -239,8 +239,8 @@ fn dependencies_between(
     .collect()
 }
 
-/// The packages that no other brings: the site itself must have asked for them.
-/// Where packages need each other in a circle, one of them is taken.
+/// The packages that no other requires: the site itself must have asked for them. Of
+/// packages that require each other in a circle, one is taken.
 fn direct_dependencies(dependencies: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
     let needed: BTreeSet<&String> = dependencies.values().flatten().collect();
     let roots = dependencies.keys().filter(|it| !needed.contains(it));
@@ -272,7 +272,7 @@ fn reach(
     }
 }
 
-/// A package's address (purl specification): `pkg:pypi/flask@3.1`.
+/// A package URL (purl specification), as in `pkg:pypi/flask@3.1`.
 fn purl(kind: &str, name: &str, version: &str) -> String {
     let mut purl = format!("pkg:{kind}/{}", percent_encoded(name));
     if !version.is_empty() {
@@ -294,15 +294,14 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// When the pack was made, if that is to be told (Reproducible Builds,
-/// SOURCE_DATE_EPOCH: seconds since 1970).
+/// When the pack was made, if `SOURCE_DATE_EPOCH` (seconds since 1970) says it.
 fn timestamp() -> Option<String> {
     let seconds = env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
     let time = UtcDateTime::from_unix_timestamp(seconds).ok()?;
     time.format(&Rfc3339).ok()
 }
 
-/// A UUID (RFC 9562, version 8) that is made of the content.
+/// A UUID that is computed from the content (RFC 9562, version 8).
 fn serial_number(content: &[u8]) -> String {
     let hash = Sha256::digest(content);
     let mut id: [u8; 16] = std::array::from_fn(|nth| hash[nth]);
@@ -348,7 +347,7 @@ struct Tools {
 
 #[derive(Default, Serialize)]
 struct Component {
-    /// Unique in the list; the tool that made it has none.
+    /// Unique in the list; empty for the tool that made the list.
     #[serde(rename = "bom-ref", skip_serializing_if = "String::is_empty")]
     bom_ref: String,
     #[serde(rename = "type")]

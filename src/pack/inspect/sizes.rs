@@ -1,17 +1,17 @@
-//! The sizes of all that is in a pack, by whose it is.
+//! The sizes of what is in a pack: the program, the app and each package.
 
 use super::pack::Pack;
 use super::packages::Contents;
 use super::survey::Size;
 use crate::pack::text::{self, Align, cell};
 
-/// What a row of sizes tells of.
+/// A row of the table of sizes.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub name: String,
     pub version: String,
     pub licence: String,
-    /// Paths in the pack, those of the program aside.
+    /// Paths in the pack; none for the program.
     pub files: Vec<String>,
     pub size: Size,
 }
@@ -58,17 +58,15 @@ pub fn rows(pack: &Pack, contents: &Contents) -> Vec<Row> {
     rows
 }
 
-/// The size of all.
 pub fn total(rows: &[Row]) -> Size {
     rows.iter().map(|row| row.size).sum()
 }
 
-/// The head of the table.
 pub const HEAD: [&str; 7] = [
     "Package", "Version", "Files", "Packed", "Unpacked", "Share", "Licence",
 ];
 
-/// A row as the table shows it; the share is of the packed total.
+/// A row as the table shows it. The share is of the packed total.
 pub fn cells(row: &Row, total: Size) -> [String; 7] {
     [
         row.name.clone(),
@@ -96,7 +94,7 @@ pub fn sum(rows: &[Row]) -> [String; 7] {
     ]
 }
 
-/// All rows as lines of text.
+/// The table as text.
 pub fn table(rows: &[Row]) -> String {
     use Align::{Left, Right};
     let total = total(rows);

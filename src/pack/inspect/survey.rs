@@ -1,5 +1,5 @@
-//! What is looked at in a pack, whatever form it has: the sizes of all files, and
-//! the content of those that tell something.
+//! What is read from a pack of any form: the sizes of all files, and the content of
+//! those that say something about packages or native code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,18 +16,18 @@ use crate::pack::tree::{Content, SITE_PACKAGES, Tree};
 #[derive(Debug, Default)]
 pub struct Survey {
     pub files: BTreeMap<String, Size>,
-    /// The files that packages are told by, and the label.
+    /// The label, and the files with the metadata of packages.
     pub texts: BTreeMap<String, String>,
-    /// The native code; what cannot be understood has the reason.
+    /// The native code, or the reason why it cannot be read.
     pub binaries: BTreeMap<String, Result<Binary, String>>,
 }
 
-/// How large something is, in bytes.
+/// A size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {
     /// In the pack.
     pub packed: u64,
-    /// When it is used.
+    /// When it is unpacked.
     pub unpacked: u64,
 }
 
@@ -41,10 +41,10 @@ impl Sum for Size {
 }
 
 impl Survey {
-    /// Looks at files that are not packed yet.
+    /// Examines files that are not packed yet.
     ///
     /// # Errors
-    /// One of them cannot be read, or is a text that is far too long; it is named.
+    /// A file cannot be read or is too long; it is named.
     pub fn of_tree(tree: &Tree) -> Result<Self> {
         let mut survey = Self::default();
         for (path, file) in &tree.0 {
@@ -70,7 +70,7 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Takes what the content of a file tells.
+    /// Keeps what the content of a file says.
     pub fn examine(&mut self, path: &str, bytes: &[u8]) {
         if is_native(path) {
             self.binaries.insert(path.to_owned(), Binary::read(bytes));
@@ -81,31 +81,30 @@ impl Survey {
     }
 }
 
-/// Whether the content of the file at this path is to be looked at.
+/// Whether the content of the file at this path is read.
 pub fn is_examined(path: &str) -> bool {
     path == label::NAME || is_native(path) || package_file(path).is_some()
 }
 
-/// What is wrong with a file of this size in bytes that is to be read as text: it
-/// would fill the memory.
+/// What is wrong with a file of this size in bytes that would be read as text: it would
+/// fill the memory.
 pub(super) fn too_long(path: &str, size: u64) -> Option<EntryFault> {
-    /// The longest RECORD of large packages has some 2 MB.
+    /// The longest RECORD of large packages has about 2 MB.
     const LONGEST: u64 = 16 << 20;
     (size > LONGEST && is_examined(path) && !is_native(path)).then_some(EntryFault::LongText)
 }
 
 fn is_native(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    // With versions behind, as libraries have them: libpq.so.5.16
+    // Libraries may have a version at the end: libpq.so.5.16
     name.ends_with(".so")
         || name.split_once(".so.").is_some_and(|(_, versions)| {
             versions.bytes().all(|it| it.is_ascii_digit() || it == b'.')
         })
 }
 
-/// The folder of a package's own files (PEP 376), and which file of it this is.
-/// Such folders lie where packages are installed: in `site-packages`, or at the
-/// root of packs that are made by hand.
+/// The metadata folder of a package (PEP 376), and the name of the file in it. These
+/// folders are in `site-packages`, or at the root of packs that were made by hand.
 pub fn package_file(path: &str) -> Option<(&str, &str)> {
     const NAMES: [&str; 3] = ["METADATA", "RECORD", "direct_url.json"];
     let (folder, name) = path.rsplit_once('/')?;

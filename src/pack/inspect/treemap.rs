@@ -1,7 +1,7 @@
-//! Sizes as areas: a rectangle is cut into rectangles that are as near to squares
-//! as can be (Bruls, Huizing and van Wijk, "Squarified Treemaps", 2000).
+//! Shows sizes as areas: divides a rectangle into rectangles that are nearly squares
+//! (Bruls, Huizing and van Wijk, "Squarified Treemaps", 2000).
 
-/// A rectangle; the unit is the caller's.
+/// A rectangle. The caller chooses the unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
     pub x: f64,
@@ -11,7 +11,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// What is left of it within margins.
+    /// The area inside these margins.
     pub fn within(self, top: f64, others: f64) -> Self {
         Self {
             x: self.x + others,
@@ -22,8 +22,8 @@ impl Area {
     }
 }
 
-/// Cuts `area` in proportion to sizes, which are in falling order; each has its
-/// part, in the same order.
+/// Divides `area` in proportion to sizes, which are in descending order. Returns one
+/// part for each size, in the same order.
 pub fn cut(sizes: &[u64], area: Area) -> Vec<Area> {
     let mut parts = Vec::with_capacity(sizes.len());
     let mut left = area;
@@ -51,9 +51,9 @@ pub fn cut(sizes: &[u64], area: Area) -> Vec<Area> {
     parts
 }
 
-/// How far from a square is the one that is farthest, when a row from the first to
-/// the last of these sizes, with this sum, lies along a side of this length. It is one
-/// of the two.
+/// The largest ratio of the sides of a rectangle in a row. The row has sizes from
+/// `first` to `last`, has this sum, and lies along a side of this length. Either the
+/// first or the last rectangle has the largest ratio.
 fn worst(first: u64, last: u64, sum: f64, scale: f64, side: f64) -> f64 {
     let thickness = at_least(sum * scale / at_least(side));
     let farthest = |size: u64| {
@@ -63,12 +63,12 @@ fn worst(first: u64, last: u64, sum: f64, scale: f64, side: f64) -> f64 {
     farthest(first).max(farthest(last))
 }
 
-/// What can be divided by.
+/// Avoids a division by zero.
 fn at_least(value: f64) -> f64 {
     value.max(1e-9)
 }
 
-/// Lays a row along the shorter side, and gives what is left.
+/// Places a row along the shorter side. Returns the area that is left.
 fn lay(row: &[u64], scale: f64, area: Area, parts: &mut Vec<Area>) -> Area {
     let sum: f64 = row.iter().map(|&size| size as f64 * scale).sum();
     let upright = area.width >= area.height;

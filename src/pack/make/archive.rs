@@ -1,4 +1,4 @@
-//! Writing a pack as a zip.
+//! Writes a pack as a zip.
 
 use std::io::{Cursor, Seek, Write};
 use std::thread;
@@ -11,8 +11,9 @@ use super::times::Times;
 use crate::pack::label::{self, Label};
 use crate::pack::tree::{PackFile, Tree};
 
-/// Writes the files of the trees, whose paths differ, from where `out` stands. The
-/// label comes first, and as it is, so that a pack can be told by its first bytes.
+/// Writes the files of the trees, which have different paths, to the current position
+/// of `out`. The label is first and is not compressed, so that the first bytes show
+/// that it is a pack.
 ///
 /// # Errors
 /// A file cannot be read, or `out` cannot be written.
@@ -35,14 +36,15 @@ pub fn write<W: Write + Seek>(out: W, label: &Label, trees: &[&Tree], times: Tim
     zip.finish().context("The archive cannot be written")
 }
 
-/// The entries as several archives, which are made at the same time.
+/// Compresses the entries as several archives in parallel.
 fn in_parts(
     entries: &[(&String, &PackFile)],
     plain: SimpleFileOptions,
     times: Times,
 ) -> Vec<Result<Vec<u8>>> {
     let count = thread::available_parallelism().map_or(1, usize::from);
-    // One part may be much larger than another, so there are more of them.
+    // There are more parts than processors, as one part may be much larger than
+    // another.
     let length = entries.len().div_ceil(8 * count).max(1);
     thread::scope(|scope| {
         let running: Vec<_> = entries
@@ -74,7 +76,7 @@ fn part_of(
     Ok(zip.finish()?.into_inner())
 }
 
-/// Endings of files that are compressed already.
+/// Extensions of files that are already compressed.
 const COMPRESSED: [&str; 14] = [
     "png", "jpg", "jpeg", "gif", "webp", "avif", "woff", "woff2", "gz", "br", "zst", "zip", "mp4",
     "webm",
@@ -90,7 +92,7 @@ fn options(plain: SimpleFileOptions, path: &str, file: &PackFile) -> SimpleFileO
     options.unix_permissions(file.mode())
 }
 
-/// A time as zips have it, which begin with 1980 and end with 2107.
+/// A time as zips have it: from 1980 to 2107.
 fn dos_time(seconds: u64) -> DateTime {
     let time = i64::try_from(seconds)
         .ok()

@@ -1,4 +1,4 @@
-//! Which files of a project's folder go into the pack.
+//! Selects the files of a project's folder that go into the pack.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -22,15 +22,15 @@ use crate::pack::tree::{Content, PackFile, Tree};
 #[derive(Debug, Default)]
 pub struct Collected {
     pub files: Tree,
-    /// Sentences about what was left out and may be missed.
+    /// Sentences about files that were left out and may be needed.
     pub warnings: Vec<String>,
 }
 
-/// Gathers them. `written` are the files that the pack will be; they may be there from
-/// last time.
+/// Selects the files. `written` are the files that will be written, which may exist
+/// from an earlier pack.
 ///
 /// # Errors
-/// A pattern is wrong, a file cannot be read or packed: one sentence.
+/// A pattern is wrong, or a file cannot be read or packed: one sentence.
 pub fn collect(project: &Project, written: &[&Path]) -> Result<Collected> {
     let root = &project.folder;
     let options = &project.options;
@@ -82,7 +82,7 @@ pub fn collect(project: &Project, written: &[&Path]) -> Result<Collected> {
     Ok(Collected { files, warnings })
 }
 
-/// Folders that are never wanted, wherever they are.
+/// Folders that are never packed.
 const FOLDERS: [&str; 17] = [
     ".git",
     ".hg",
@@ -103,7 +103,7 @@ const FOLDERS: [&str; 17] = [
     ".vscode",
 ];
 
-/// Files that are never wanted.
+/// Files that are never packed.
 const FILES: &[&str] = &[".DS_Store", ".coverage", "Thumbs.db"];
 const ENDINGS: &[&str] = &[".pyc", ".pyo", "~", ".swp", ".swo"];
 
@@ -119,7 +119,8 @@ struct Selection {
 }
 
 impl Selection {
-    /// Takes a file, if it is wanted. With `included` only what matches that is.
+    /// Adds a file if it is to be packed. With `included`, only files that match it
+    /// are.
     fn add(
         &mut self,
         root: &Path,
@@ -171,7 +172,8 @@ impl Selection {
         Ok(())
     }
 
-    /// A pack has limits; what is too large is told before it is read.
+    /// A pack has a size limit; this reports a project that is too large before its
+    /// files are read.
     fn check_size(&self) -> Result<()> {
         let total: u64 = self.files.values().map(|(_, meta)| meta.len()).sum();
         let largest = self.files.iter().max_by_key(|(_, (_, meta))| meta.len());
@@ -188,11 +190,11 @@ impl Selection {
     }
 }
 
-/// What is in the folder, without what version control leaves out, and without what
-/// is never wanted.
+/// All files, except those that version control ignores and those that are never
+/// packed.
 fn walk_unignored(root: &Path) -> ignore::Walk {
-    // What a parent of the folder ignores counts in a repository only: else a pack
-    // would depend on where the project lies.
+    // Ignore files of parent folders count only inside a repository. Else a pack would
+    // depend on where the project is.
     let in_repository = root.ancestors().any(|it| it.join(".git").exists());
     let mut walker = walker(root);
     walker
@@ -203,7 +205,7 @@ fn walk_unignored(root: &Path) -> ignore::Walk {
     walker.build()
 }
 
-/// All that is in the folder, without the data of version control.
+/// All files, except the data of version control.
 fn walk_all(root: &Path) -> ignore::Walk {
     let mut walker = walker(root);
     walker.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
@@ -216,8 +218,8 @@ fn walker(root: &Path) -> WalkBuilder {
     walker
 }
 
-/// What was selected. Nothing if it cannot be read and is left out anyway: by --exclude, or
-/// because it is an editor's lock, which is a link that leads nowhere.
+/// The entry. `None` if it cannot be read and would be left out: by --exclude, or as an
+/// editor's lock, which is a link to nothing.
 fn read(
     root: &Path,
     entry: Result<DirEntry, ignore::Error>,
@@ -254,7 +256,7 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// Where a file is to be, as a path in the project's folder; nothing if elsewhere.
+/// The path of a file relative to the project's folder; `None` if it is not in there.
 fn inside(root: &Path, file: &Path) -> Option<String> {
     let file = std::path::absolute(file).ok()?;
     let folder = fs::canonicalize(file.parent()?).ok()?;
@@ -279,8 +281,8 @@ fn is_unwanted(entry: &DirEntry) -> bool {
         || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a path is of data or secrets; also those of version control, to which only
-/// a link leads.
+/// Whether a path is one of data or secrets. Files of version control can get here only
+/// through a link.
 fn is_private(path: &str) -> bool {
     if path.split('/').any(|it| it == ".git") {
         return true;
@@ -298,7 +300,7 @@ fn is_private(path: &str) -> bool {
 
 /// Whether a file is a pack that was made before, or the program itself.
 fn is_own_product(path: &Path, meta: &Metadata) -> bool {
-    /// Where a zip has the name of its first entry (APPNOTE 4.3.7).
+    /// The offset of the first entry's name in a zip (APPNOTE 4.3.7).
     const NAME_AT: usize = 30;
     let Ok(mut file) = File::open(path) else {
         return false;
@@ -318,7 +320,7 @@ fn is_own_product(path: &Path, meta: &Metadata) -> bool {
         && fs::read(path).is_ok_and(|it| crate::carried::packed::is_ours(&it))
 }
 
-/// Bytes that our executable has at least, and at most with a site in it.
+/// Sizes in bytes that our executable has, with or without a site in it.
 const SMALLEST: u64 = 10 << 20;
 const LARGEST: u64 = 1 << 30;
 

@@ -1,6 +1,6 @@
-//! Compiling the modules of a pack, so that no start of it needs to.
+//! Compiles the modules of a pack, so that they are not compiled when it is started.
 //!
-//! The Python half is `_rgunicorn.compiling`.
+//! The Python part is `_rgunicorn.compiling`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,13 +15,13 @@ use crate::pack::interrupt;
 use crate::pack::walk::{self, Links};
 use crate::python::cache_tag;
 
-/// A module that cannot be compiled: its path in the folder, and why.
+/// A module that cannot be compiled: its path in the folder, and the reason.
 pub type CompileFailure = (String, String);
 
-/// Compiles all modules below a folder, into the `__pycache__` beside each
-/// (PEP 3147). Tracebacks name them by their paths with `prefix` before them,
-/// until they are imported. The answer is what is no Python of this version, as
-/// packages have among their templates and tests.
+/// Compiles all modules below a folder into the `__pycache__` beside each (PEP 3147).
+/// Until a module is imported, tracebacks name it by `prefix` and its path. Returns the
+/// files that are not Python of this version; packages have such files among their
+/// templates and tests.
 ///
 /// # Errors
 /// The folder cannot be read or written.
@@ -29,8 +29,8 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<CompileFailure>> {
     let mut modules = walk::files(folder, Links::Kept)?;
     modules.retain(|path| path.extension().is_some_and(|it| it == "py"));
     modules.sort();
-    // How they are dealt out must not depend on the machine: what a process has
-    // compiled before shows in what it writes (marshal's references).
+    // The modules must be divided in the same way on every machine, because what a
+    // process compiled before affects its output (references of `marshal`).
     let mut lists: [Vec<[String; 3]>; PROCESSES] = Default::default();
     for (nth, module) in modules.iter().enumerate() {
         let name = text(module.strip_prefix(folder).unwrap_or(module))?;
@@ -59,8 +59,8 @@ pub fn compile(folder: &Path, prefix: &str) -> Result<Vec<CompileFailure>> {
     Ok(failed)
 }
 
-/// Where the compiled form of a module is (PEP 3147), by its path; nothing if the name
-/// would be longer than any may be.
+/// The path of the compiled form of a module (PEP 3147); `None` if the file name would
+/// be too long.
 pub fn compiled(module: &str) -> Option<String> {
     const LONGEST: usize = 255;
     let (folder, file) = module.rsplit_once('/').unwrap_or(("", module));
@@ -69,7 +69,7 @@ pub fn compiled(module: &str) -> Option<String> {
     (name.len() <= LONGEST).then(|| format!("{folder}{slash}__pycache__/{name}"))
 }
 
-/// How many processes share the work, on any machine.
+/// The number of processes, the same on every machine.
 const PROCESSES: usize = 4;
 
 fn text(path: &Path) -> Result<String> {

@@ -1,4 +1,4 @@
-//! The program's own bytes, to put a site behind them.
+//! The bytes of the running program, which a site is put behind.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,11 +9,11 @@ use crate::carried::packed;
 use crate::pack::appended;
 use crate::python;
 
-/// The bytes of the running program, without a site that was packed into it; marked
-/// as one that has a site, if it is to get one.
+/// The bytes of the running program, without its own site. With `with_site`, they are
+/// marked as a program that has a site.
 ///
 /// # Errors
-/// The file cannot be read, or is another one by now.
+/// The file cannot be read, or was replaced.
 pub fn program(with_site: bool) -> Result<Vec<u8>> {
     let path = python::executable();
     let read = || format!("The program's own file {} cannot be read", path.display());

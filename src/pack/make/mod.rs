@@ -1,5 +1,4 @@
-//! From a project's folder to one file: a zip, an executable or a container
-//! image.
+//! Packs a project's folder into one file: a zip, an executable or a container image.
 
 mod archive;
 mod collect;
@@ -34,7 +33,7 @@ use super::output::{self, Output};
 /// Packs the project.
 ///
 /// # Errors
-/// One sentence with its mend; nothing half-made is left.
+/// One sentence that says what to do; nothing unfinished is left.
 pub fn pack(options: Options) -> Result<()> {
     let watch = interrupt::watch()?;
     let project = Project::read(options)?;

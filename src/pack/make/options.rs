@@ -1,4 +1,4 @@
-//! What `rgunicorn pack` can be told: on its command line, or under
+//! The options of `rgunicorn pack`, on its command line or under
 //! `[tool.rgunicorn.pack]` in the project's `pyproject.toml`.
 
 use std::path::{Path, PathBuf};
@@ -91,8 +91,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// These, and where they say nothing, those of the project in `folder`. Lists
-    /// are joined; but files of requirements are only theirs if none is named.
+    /// Fills in what these options do not give from those of the project in `folder`.
+    /// Lists are joined, except files of requirements: the project's are used only if
+    /// these name none.
     pub fn or(self, theirs: Options, folder: &Path) -> Options {
         let path = |path: PathBuf| folder.join(path);
         let paths = |paths: Vec<PathBuf>| paths.into_iter().map(path).collect::<Vec<_>>();

@@ -15,21 +15,21 @@ use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
 use crate::pack::{Label, text};
 use crate::python;
 
-/// A project that is to be packed.
+/// A project to pack.
 #[derive(Debug)]
 pub struct Project {
-    /// Its folder, without links.
+    /// Its folder, without symbolic links.
     pub folder: PathBuf,
-    /// The command line's options, and those of `[tool.rgunicorn.pack]` where the
-    /// line has none.
+    /// The options of the command line, completed with those of
+    /// `[tool.rgunicorn.pack]`.
     pub options: Options,
     pub label: Label,
 }
 
 impl Project {
     /// # Errors
-    /// The folder is not there, its `pyproject.toml` cannot be read, or a setting
-    /// is refused: one sentence.
+    /// The folder does not exist, its `pyproject.toml` cannot be read, or a setting is
+    /// refused: one sentence.
     pub fn read(options: Options) -> Result<Project> {
         let dir = options.dir.display();
         let folder = fs::canonicalize(&options.dir)
@@ -63,10 +63,10 @@ impl Project {
         })
     }
 
-    /// What files of the project are called after: its name, else its folder's.
+    /// The name for files of the project: its own name, else its folder's.
     ///
     /// # Errors
-    /// No file can have the name.
+    /// No file can have this name.
     pub fn file_name(&self) -> Result<String> {
         const LONGEST: usize = 200;
         let folder = || self.folder.file_name()?.to_str().map(str::to_owned);
@@ -81,7 +81,8 @@ impl Project {
     }
 }
 
-/// What a project names is written below it: it may be a stranger's.
+/// Checks that the outputs which a project names are inside the project. The project
+/// may not be trusted.
 fn check_outputs_inside(theirs: &Options) -> Result<()> {
     let named = [&theirs.output, &theirs.image, &theirs.sbom];
     for path in named.into_iter().flatten() {
@@ -99,13 +100,14 @@ fn check_outputs_inside(theirs: &Options) -> Result<()> {
 
 const PYPROJECT: &str = "pyproject.toml";
 
-/// Settings that say where the site is, which the pack knows itself.
+/// Settings about where the site is. The pack itself knows that.
 const LOCATION_SETTINGS: [&str; 4] = ["app_zip", "app_cache_dir", "config", "venv"];
 
-/// Settings that keep the server from serving.
+/// Settings with which the server does not serve.
 const NON_SERVING_SETTINGS: [&str; 2] = ["check_config", "print_config"];
 
-/// Settings whose check asks this machine for what only the other one need have.
+/// Settings whose check looks for something on this machine that only the other machine
+/// must have.
 const MACHINE_SETTINGS: [&str; 4] = ["user", "group", "chdir", "tmp_upload_dir"];
 
 #[derive(Default, Deserialize)]
@@ -146,8 +148,8 @@ fn read_pyproject(folder: &Path) -> Result<PyProject> {
     })
 }
 
-/// The settings that `[tool.rgunicorn]`, `--set` and `--app` give, the later ones
-/// before the earlier ones.
+/// The settings from `[tool.rgunicorn]`, `--set` and `--app`. Later ones win over
+/// earlier ones.
 fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, serde_json::Value>> {
     let mut settings = BTreeMap::new();
     for (name, value) in table {
@@ -164,7 +166,7 @@ fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, se
         let setting = find_setting(name, "--set")?;
         let value = from_text(setting, text);
         match (settings.get_mut(setting.name), value) {
-            // Several values of one setting, each with a --set of its own.
+            // Several values of one setting, each with its own --set.
             (Some(serde_json::Value::Array(there)), serde_json::Value::Array(more))
                 if lists.contains(&setting.name) =>
             {
@@ -187,7 +189,7 @@ fn settings(table: toml::Table, options: &Options) -> Result<BTreeMap<String, se
     Ok(settings)
 }
 
-/// The setting of this name, which `place` gives.
+/// The setting with this name, which `place` gives.
 fn find_setting(name: &str, place: &str) -> Result<&'static Setting> {
     let name = name.trim().replace('-', "_");
     let setting = Setting::named(&name).with_context(|| {
@@ -207,7 +209,7 @@ fn find_setting(name: &str, place: &str) -> Result<&'static Setting> {
     Ok(setting)
 }
 
-/// A setting's value as one writes it on the command line.
+/// A setting's value, from the text that the command line would take.
 fn from_text(setting: &Setting, text: &str) -> serde_json::Value {
     let text = text.trim();
     match setting.kind {

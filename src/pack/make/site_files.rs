@@ -20,16 +20,16 @@ use crate::python::discover;
 pub struct SiteFiles {
     pub app: Tree,
     pub dependencies: Tree,
-    /// The folders that the files are in exist until these are dropped.
+    /// The folders of the files exist until these are dropped.
     _folders: (Temporary<TempDir>, Dependencies),
 }
 
 impl SiteFiles {
-    /// Collects them. `written` are the files that will be written, which may be there
+    /// Collects them. `written` are the files that will be written, which may exist
     /// from an earlier pack.
     ///
     /// # Errors
-    /// One sentence with its mend.
+    /// One sentence that says what to do.
     pub fn collect(project: &Project, written: &[&Path], steps: &Steps) -> Result<Self> {
         let collected = collect::collect(project, written)?;
         for warning in &collected.warnings {
@@ -40,7 +40,7 @@ impl SiteFiles {
         let site = stage.path().join("site");
         fs::create_dir(&site)?;
         collected.files.write_to(&site)?;
-        // From here on the copies count, as the project may change.
+        // From here on the copies are used, as the project may change meanwhile.
         let mut app = Tree::of_folder(&site, "")?;
         check_app(project, &site)?;
         check_settings(project, &site, steps);
@@ -90,14 +90,13 @@ impl SiteFiles {
         Ok(files)
     }
 
-    /// All files.
     pub fn all(&self) -> Tree {
         let mut all = self.app.clone();
         all.0.extend(self.dependencies.0.clone());
         all
     }
 
-    /// Checks that no file comes from the project and from its dependencies.
+    /// Checks that no path is both in the project and in its dependencies.
     fn check_names(&self) -> Result<()> {
         let mut paths = self.app.0.keys();
         let twice = paths.find(|path| self.dependencies.0.contains_key(*path));
@@ -121,7 +120,7 @@ impl SiteFiles {
     }
 }
 
-/// Adds the compiled modules of the app, which lies in this folder.
+/// Adds the compiled modules of the app, which is in this folder.
 fn compile_app(app: &mut Tree, site: &Path, steps: &Steps) -> Result<()> {
     for (path, why) in compile::compile(site, "")? {
         steps.note(&format!(
@@ -132,7 +131,7 @@ fn compile_app(app: &mut Tree, site: &Path, steps: &Steps) -> Result<()> {
     let compiled: Vec<_> = modules.filter_map(|path| compile::compiled(path)).collect();
     for path in compiled {
         let file = site.join(&path);
-        // A template of Python, say, has none.
+        // A file that is not valid Python, such as a template, has none.
         if file.is_file() {
             let file = PackFile {
                 content: Content::Disk(file),
@@ -167,7 +166,7 @@ fn check_app(project: &Project, site: &Path) -> Result<()> {
     }
 }
 
-/// Tells which packed settings the project's own config file overrides.
+/// Warns of packed settings that the project's own config file overrides.
 fn check_settings(project: &Project, site: &Path, steps: &Steps) {
     let config = discover::read(site, "gunicorn.conf.py").unwrap_or_default();
     let is_set = |name: &&String| {

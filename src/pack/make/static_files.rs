@@ -1,7 +1,7 @@
-//! Django's static files, gathered when the site is packed.
+//! Collects Django's static files when the site is packed.
 //!
-//! The Python half is `_rgunicorn.static_files`. It works in a copy of the project,
-//! so that nothing is written into the user's folder.
+//! The Python part is `_rgunicorn.static_files`. It works in a copy of the project, so
+//! that nothing is written into the user's folder.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,18 +14,18 @@ use crate::pack::interrupt;
 use crate::pack::tree::Tree;
 use crate::python::{self, discover};
 
-/// What has become of them.
+/// Static files, or the reason why there are none.
 pub struct StaticFiles {
     pub files: Tree,
-    /// A sentence, where there are none.
+    /// A sentence, if there are no static files.
     pub note: Option<String>,
 }
 
-/// Gathers the static files of the project that `site` is a copy of, with its
-/// dependencies; nothing if it is not Django's.
+/// Collects the static files of the project that `site` is a copy of, with its
+/// dependencies. `None` if it is not a Django project.
 ///
 /// # Errors
-/// The project does not do so; with its traceback.
+/// Django cannot collect them; the error has its traceback.
 pub fn collect(site: &Path, steps: &Steps) -> Result<Option<StaticFiles>> {
     let manage = discover::read(site, "manage.py");
     let Some(settings) = manage.as_deref().and_then(discover::settings_module) else {

@@ -1,4 +1,4 @@
-//! What a pack is written as: a zip, an executable or a container image.
+//! The forms that a pack is written in: a zip, an executable or a container image.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::pack::check::check_pack;
 use crate::pack::output::Output;
 use crate::pack::text;
 
-/// One of the targets, and the file to write.
+/// A form, and the file to write.
 pub enum Target {
     Zip(PathBuf),
     Executable(PathBuf),
@@ -23,7 +23,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Those that the options ask for.
+    /// The targets that the options ask for.
     ///
     /// # Errors
     /// The image cannot have the name.
@@ -72,7 +72,7 @@ impl Target {
         !matches!(self, Target::Zip(_))
     }
 
-    /// What is to be warned of.
+    /// A warning about settings that do not fit the form.
     pub fn warning(&self, label: &Label) -> Option<String> {
         let is_closed = matches!(self, Target::Image { .. }) && image::is_closed(label);
         is_closed.then(|| {
@@ -82,11 +82,11 @@ impl Target {
         })
     }
 
-    /// Writes it, and gives a sentence about it: what it is, and how it is used.
+    /// Writes the pack. Returns a sentence about what it is and how to use it.
     /// `contents` is the list of what is inside.
     ///
     /// # Errors
-    /// A file cannot be read, or the form not be written.
+    /// A file cannot be read, or the pack cannot be written.
     pub fn write(
         &self,
         mut output: Output,
@@ -129,7 +129,7 @@ impl Target {
         writer.flush().context("The pack cannot be written")?;
         drop(writer);
         if !matches!(self, Target::Image { .. }) {
-            // What would not be served is not made.
+            // A pack that could not be served is not made.
             check_pack(self.path(), output.file())?;
         }
         let size = output.finish(matches!(self, Target::Executable(_)))?;
@@ -137,7 +137,7 @@ impl Target {
     }
 }
 
-/// A path as a shell reads it, without what would move a terminal's cursor.
+/// A path for a shell, without characters that control a terminal.
 fn quoted(path: &Path) -> String {
     let path = text::printable(&path.to_string_lossy());
     match shlex::try_quote(&path) {
@@ -146,7 +146,7 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-/// How a shell calls this file.
+/// How a shell runs this file.
 fn command(path: &Path) -> PathBuf {
     let is_bare = path.parent().is_some_and(|it| it.as_os_str().is_empty());
     if is_bare {

@@ -1,4 +1,4 @@
-//! What becomes of an unpacked site that has lost some of its files.
+//! Unpacked sites that have lost some of their files.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,8 +16,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("site-packages/dep/more.py", b"x = 1"),
 ];
 
-/// A bench whose site is unpacked, and recognised by its zip's stamp alone if
-/// it is `settled`.
+/// A bench with an unpacked site. If `settled`, its zip is recognised by its stamp
+/// alone.
 fn bench(settled: bool) -> (Bench, PathBuf) {
     let bench = Bench::new();
     write_zip(&bench.zip(), FILES);
@@ -39,7 +39,7 @@ fn assert_whole(site: &Path) {
     }
 }
 
-/// The next start finds everything there, and says so.
+/// The next start puts everything back, and says so.
 #[track_caller]
 fn assert_mended(bench: &Bench, site: &Path, sentence: &str) {
     let folder = bench.folder();
@@ -49,7 +49,7 @@ fn assert_mended(bench: &Bench, site: &Path, sentence: &str) {
     assert!(notes.len() == 1 && notes[0].contains(sentence), "{notes:?}");
     assert_eq!(bench.left().len(), 1, "{:?}", bench.left());
     drop(folder);
-    // It does not come up again.
+    // It is not reported again.
     assert_eq!(bench.folder().notes(), [] as [String; 0]);
 }
 
@@ -96,7 +96,7 @@ fn what_is_beside_the_site_may_be_missing_too() {
         assert_eq!((folder.path(), folder.notes().len()), (&*site, 0));
         assert_whole(&site);
     }
-    // A cleaner has taken every file and left the folders.
+    // A program that cleans caches has removed every file and left the folders.
     for file in ["files", "origin"].map(|name| entry.join(name)) {
         fs::remove_file(file).unwrap();
     }
@@ -120,7 +120,7 @@ fn whoever_uses_the_folder_is_not_disturbed() {
     cut.set_len(3).unwrap();
     fs::remove_file(site.join("site-packages/dep/more.py")).unwrap();
     assert_mended(&bench, &site, "data/words.txt and 1 more");
-    // Nothing that was whole was touched, and what is open stays what it is.
+    // Whole files were not touched, and an open file keeps its content.
     assert_eq!(inode("app.py"), app);
     assert_ne!(inode("data/words.txt"), words);
     let mut open = String::new();
@@ -156,7 +156,7 @@ fn what_the_app_has_written_stays() {
         "{notes:?}"
     );
     assert_kept();
-    // The next version does not take its place.
+    // The next version does not replace it.
     write_zip(&bench.zip(), &[("app.py", b"two")]);
     drop(bench.folder());
     assert_kept();

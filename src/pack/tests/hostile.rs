@@ -1,4 +1,4 @@
-//! Archives that must be refused, and leave nothing behind.
+//! Archives that are refused and leave nothing behind.
 
 use std::fs::{self, File};
 use std::io::Write;

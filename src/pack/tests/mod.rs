@@ -1,4 +1,4 @@
-//! Archives good and bad, unpacked into folders of the test's own.
+//! Unpacks good and bad archives into temporary folders.
 
 mod damage;
 mod hostile;
@@ -19,7 +19,7 @@ use zip::write::SimpleFileOptions;
 use super::cache::{Origin, UnpackedSite};
 use super::unpack::{Unpacked, unpack_into};
 
-/// A folder with a zip to be written, and a cache place not yet made.
+/// A folder for a zip, and a cache folder that does not exist yet.
 struct Bench {
     dir: TempDir,
 }
@@ -63,14 +63,13 @@ impl Bench {
         assert_eq!(around, 1 + cache, "something beside the zip and the cache");
     }
 
-    /// What is in the cache, hidden files too.
+    /// What is in the cache, hidden files included.
     fn left(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.place()).into_iter().flatten();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 
-    /// Makes the zip look as if it had been there for a while: only then is it
-    /// recognised without being read.
+    /// Waits until the zip is old enough to be recognised without being read.
     fn settle(&self) {
         let file = File::open(self.zip()).unwrap();
         while !Origin::of(&self.zip(), &file).unwrap().is_settled() {

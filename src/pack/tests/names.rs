@@ -1,11 +1,11 @@
-//! The files' names, however the archive has them.
+//! The names of files, in all encodings that archives use.
 
 use std::fs;
 
 use super::Bench;
 use super::raw::{Raw, crc32, write_raw};
 
-/// The paths of the files that such an entry unpacks to.
+/// The paths of the files that this entry unpacks to.
 fn unpacked(entry: Raw) -> Vec<String> {
     let bench = Bench::new();
     write_raw(&bench.zip(), &[entry]);
@@ -30,7 +30,7 @@ fn utf_8_from_unix_needs_no_flag() {
     const DARWIN: u8 = 19;
     for system in [UNIX, DARWIN] {
         assert_eq!(unpacked(without_flag("größe.txt", system)), ["größe.txt"]);
-        // What is no UTF-8 is in the old code page.
+        // Bytes that are not UTF-8 are in the old code page.
         assert_eq!(unpacked(without_flag(*b"caf\x82", system)), ["café"]);
     }
 }

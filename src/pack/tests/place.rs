@@ -1,4 +1,4 @@
-//! Which places are fit for a cache.
+//! Which folders can be used as a cache.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Group, geteuid};
 
 use super::{Bench, Unpacked, unpack_into, write_zip};
 
-/// Anybody but us and root.
+/// A user who is neither this one nor root.
 const STRANGER: u32 = 4711;
 
 fn bench() -> Bench {
@@ -26,7 +26,7 @@ impl Bench {
         path
     }
 
-    /// Nothing where the place is not used.
+    /// `None` if the place is not used.
     fn unpacked_below(&self, place: &Path) -> Option<PathBuf> {
         match unpack_into(&self.zip(), &[place.to_owned()], false, None).unwrap() {
             Unpacked::Folder(folder) => Some(folder.path().to_owned()),
@@ -64,7 +64,7 @@ fn nothing_is_made_below_a_folder_that_others_may_write() {
     for mode in [0o777, 0o757, 0o775] {
         let open = bench.folder_with(&format!("{mode:o}"), mode);
         if geteuid().is_root() {
-            // The group may be the user's own.
+            // The group could be the user's own.
             chown(&open, None, Some(STRANGER)).unwrap();
         } else if mode == 0o775 {
             continue;
@@ -78,7 +78,7 @@ fn nothing_is_made_below_a_folder_that_others_may_write() {
 
 #[test]
 fn a_group_without_others_is_no_stranger() {
-    // The user's own group, where the system gives each one, as it does to root.
+    // Many systems have such a group for each user, and root has one.
     let group = Group::from_gid(Gid::from_raw(0)).unwrap();
     if !geteuid().is_root() || group.is_none_or(|group| !group.mem.is_empty()) {
         eprintln!("skipped: only root is sure to have such a group");
@@ -124,7 +124,7 @@ fn a_strangers_folder_is_none_of_ours() {
     let why = format!("'{}' belongs to another user", theirs.display());
     bench.refuses(&ours, &why);
     bench.refuses(&theirs, &why);
-    // Not even in a sticky folder, where they may have been first.
+    // Not even in a sticky folder, where another user may have made it first.
     let sticky = bench.folder_with("sticky", 0o1777);
     let taken = sticky.join("cache");
     fs::create_dir(&taken).unwrap();
@@ -146,7 +146,7 @@ fn a_symbolic_link_is_followed_if_all_of_the_way_is_safe() {
     let out = bench.dir.path().join("out");
     symlink(open.join("cache"), &out).unwrap();
     bench.refuses(&out, "can be written by others");
-    // What the link is in counts as well.
+    // The folder that the link is in counts as well.
     let hidden = open.join("link");
     symlink(&target, &hidden).unwrap();
     bench.refuses(&hidden, "can be written by others");

@@ -1,23 +1,23 @@
-//! A zip writer that can lie.
+//! Writes zips with any content, also wrong ones.
 
 use std::fs;
 use std::path::Path;
 
-/// A stored entry, every field of which can lie.
+/// A stored entry; every field may be wrong.
 #[derive(Clone)]
 pub struct Raw {
     pub name: Vec<u8>,
     pub data: Vec<u8>,
     pub mode: u32,
     pub flags: u16,
-    /// What it was made on (APPNOTE 4.4.2).
+    /// The system that it was made on (APPNOTE 4.4.2).
     pub system: u8,
-    /// The extra field of the directory.
+    /// The extra field in the directory.
     pub extra: Vec<u8>,
     pub method: u16,
     pub crc: Option<u32>,
     pub size: Option<u32>,
-    /// Where the directory says that the entry starts.
+    /// The offset of the entry as the directory gives it.
     pub offset: Option<u32>,
 }
 

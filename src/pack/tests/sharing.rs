@@ -1,4 +1,4 @@
-//! What a good archive becomes, and who shares it.
+//! What good archives unpack to, and which starts share it.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -81,7 +81,7 @@ fn a_second_start_reuses_the_folder() {
     write_zip(&bench.zip(), &[("app.py", b"one")]);
     let first = bench.folder();
     let inode = |folder: &UnpackedSite| fs::metadata(folder.path()).unwrap().ino();
-    // By content, while the file is young...
+    // By content while the file is young ...
     let second = bench.folder();
     assert_eq!(inode(&first), inode(&second));
     // ... and by its stamp later.
@@ -106,7 +106,7 @@ fn only_new_content_counts_as_a_change_while_unpacking() {
     let hash = content_hash(&file, 0).unwrap();
     let check = || check_unchanged(&bench.zip(), &file, 0, &before, &hash);
     check().unwrap();
-    // What `cp -l`, `chmod` and `touch` do beside a start.
+    // The effects of `cp -l`, `chmod` and `touch` during a start.
     fs::hard_link(bench.zip(), bench.dir.path().join("link.zip")).unwrap();
     fs::set_permissions(bench.zip(), fs::Permissions::from_mode(0o600)).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
@@ -126,8 +126,8 @@ fn a_recognised_archive_is_not_read_again() {
     write_zip(&bench.zip(), &[("app.py", b"one")]);
     bench.settle();
     drop(bench.folder());
-    // Renaming the entry in the cache shows which way was taken: by content
-    // the folder of that hash would be missing and be made anew.
+    // The entry in the cache is renamed. A start that looked it up by content would not
+    // find the folder with that hash, and would make it again.
     let entry = bench.left().pop().unwrap();
     let moved = bench.place().join("moved");
     fs::rename(entry, &moved).unwrap();
@@ -235,7 +235,7 @@ fn where_nothing_is_writable_the_zip_itself_is_imported_from() {
         &bench.zip(),
         &[("app.py", b""), ("site-packages/fast.so", b"")],
     );
-    // A place below a file can be made by nobody, root included.
+    // Nobody, not even root, can make a folder below a file.
     let places = [bench.zip().join("cache"), PathBuf::from("/proc/none")];
     let unpacked = unpack_into(&bench.zip(), &places, false, None).unwrap();
     let zip = bench.zip().canonicalize().unwrap();

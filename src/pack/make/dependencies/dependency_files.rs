@@ -1,4 +1,4 @@
-//! Where a project says what it depends on.
+//! The files of a project that name its dependencies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,28 +14,28 @@ use crate::pack::make::python;
 
 const PROJECT: &str = "pyproject.toml";
 
-/// The files that say it.
+/// The files that name the dependencies.
 #[derive(Debug, Default, PartialEq)]
 pub struct DependencyFiles {
     /// Files of requirements, as pip reads them.
     pub plain: Vec<PathBuf>,
-    /// A file of another kind.
+    /// A lock file or pyproject.toml, which pip does not read.
     pub read: Option<PathBuf>,
 }
 
-/// Requirements of pip.
+/// What pip is to install.
 #[derive(Debug, Default, Deserialize)]
 pub struct Requirements {
     /// Files of requirements.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
-    /// Further lines of such a file.
+    /// Further lines of a requirements file.
     pub lines: Vec<String>,
-    /// Locked ones without a hash, such as folders and commits.
+    /// Locked requirements without a hash, such as folders and commits.
     pub unhashed: Vec<String>,
-    /// Whether they are all, and nothing is to be resolved.
+    /// Whether this is everything, so that pip need not look for dependencies.
     pub locked: bool,
-    /// What the files say.
+    /// What the files of requirements say.
     #[serde(skip)]
     pub plain: RequirementLines,
 }
@@ -48,11 +48,11 @@ enum Answer {
 }
 
 impl DependencyFiles {
-    /// What the options name, else the first that the project has; and sentences
-    /// for the user.
+    /// The files that the options name, else the first one that the project has; and
+    /// sentences for the user.
     ///
     /// # Errors
-    /// A named file is not there, or files do not go together: one sentence.
+    /// A named file does not exist, or files cannot be used together: one sentence.
     pub fn find(
         project: &Path,
         options: &Options,
@@ -112,12 +112,11 @@ impl DependencyFiles {
         }
     }
 
-    /// All files.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.plain.iter().chain(&self.read)
     }
 
-    /// The files' names, as in `uv.lock`.
+    /// The names of the files, as in `uv.lock`.
     pub fn names(&self) -> String {
         let names = self.files().filter_map(|it| it.file_name());
         let names: Vec<_> = names.map(|it| it.to_string_lossy()).collect();
@@ -127,7 +126,7 @@ impl DependencyFiles {
     /// What pip is to install.
     ///
     /// # Errors
-    /// A file cannot be understood, or lacks what was asked for: one sentence.
+    /// A file cannot be read, or does not have what was asked for: one sentence.
     pub fn requirements(&self, project: &Path, options: &Options) -> Result<Requirements> {
         let mut plain = RequirementLines::default();
         for file in &self.plain {
@@ -145,7 +144,7 @@ impl DependencyFiles {
                 self.names()
             );
         }
-        // With hashes all that is needed stands there.
+        // If there are hashes, all dependencies are listed.
         let is_hashed = plain.lines.iter().any(|line| line.contains("--hash"));
         if let (Some(extras), false) = (&plain.own, is_hashed) {
             let file = project.join(PROJECT);
@@ -168,7 +167,7 @@ impl DependencyFiles {
     }
 }
 
-/// Reads a file that is not one of pip's.
+/// Reads a file that pip does not read.
 fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Result<Requirements> {
     let question = serde_json::json!({
         "file": file, "project": project, "extras": extras, "groups": groups,
@@ -200,13 +199,14 @@ fn ask(file: &Path, project: &Path, extras: &[String], groups: &[String]) -> Res
     }
 }
 
-/// Whether pip might end a line there, as Python's `str.splitlines` does; no name,
-/// version or address has any other control character either. Tabs are spaces.
+/// Whether pip may end a line at this character, as Python's `str.splitlines` does.
+/// Names, versions and URLs have no other control characters either. A tab counts as a
+/// space.
 fn is_end_of_line(character: char) -> bool {
     character.is_control() && character != '\t' || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// The project has none of these files that names dependencies.
+/// The result if the project has no file that names dependencies.
 fn none_found(
     project: &Path,
     options: &Options,
@@ -230,7 +230,7 @@ fn none_found(
     Ok((None, vec![note]))
 }
 
-/// Whether a file is to be read by us and not by pip; its name tells.
+/// Whether we read the file, and not pip. Its name decides.
 fn is_of_another_kind(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let of_tools = [PROJECT, "uv.lock", "poetry.lock", "Pipfile.lock"];
@@ -238,7 +238,8 @@ fn is_of_another_kind(file: &Path) -> bool {
     of_tools.contains(&&*name) || name.starts_with("pylock.") && name.ends_with(".toml")
 }
 
-/// Many projects have the file for their tools' settings alone.
+/// Whether it names dependencies. Many projects have this file only for the settings of
+/// tools.
 fn speaks_of_dependencies(file: &Path) -> Result<bool> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "kebab-case")]

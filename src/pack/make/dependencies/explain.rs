@@ -1,10 +1,9 @@
-//! What pip says of a failure, as one sentence with its mend.
+//! Turns the output of a failed pip into one sentence that says what to do.
 
 use std::env;
 use std::path::Path;
 
-/// The sentence, without a full stop. `said` is all that pip has printed, `log` what
-/// it has logged.
+/// The sentence, without a full stop. `said` is the output of pip, `log` its log file.
 pub fn explain(said: &str, log: &str) -> String {
     let lines: Vec<&str> = said.lines().chain(log.lines()).map(str::trim).collect();
     let ways = [full_disk, wrong_hash, conflict, no_package, not_built];
@@ -17,12 +16,12 @@ fn has(lines: &[&str], text: &str) -> bool {
     lines.iter().any(|line| line.contains(text))
 }
 
-/// What follows `start` in the first line that begins so.
+/// What follows `start` in the first line that begins with it.
 fn after<'a>(lines: &[&'a str], start: &str) -> Option<&'a str> {
     lines.iter().find_map(|line| line.strip_prefix(start))
 }
 
-/// What follows `start` in the last line that begins so.
+/// What follows `start` in the last line that begins with it.
 fn after_last<'a>(lines: &[&'a str], start: &str) -> Option<&'a str> {
     lines.iter().rev().find_map(|line| line.strip_prefix(start))
 }
@@ -185,7 +184,7 @@ fn other(lines: &[&str]) -> String {
     )
 }
 
-/// Where a requirement stands is a file of ours in most cases.
+/// Removes the place of a requirement, as it is usually a temporary file.
 fn without_place(text: &str) -> String {
     let end = text.find(" (from ").unwrap_or(text.len());
     text[..end].to_owned()

@@ -1,4 +1,5 @@
-//! All that decides what pip installs, as far as it can be known before pip runs.
+//! Everything that decides what pip installs, as far as it can be known before pip
+//! runs.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -16,20 +17,20 @@ use crate::cache::hexadecimal;
 use crate::pack::inspect::normal_name;
 use crate::pack::make::options::Options;
 
-/// What is known of it.
+/// The inputs of an installation.
 #[derive(Debug)]
 pub struct Inputs {
-    /// A name for it all, but for what lies in folders with packages.
+    /// A hash of everything, except what is in folders with packages.
     pub key: String,
-    /// A name for what lies in folders with packages: names, sizes and times.
+    /// A hash of what is in folders with packages: names, sizes and times.
     pub links: String,
-    /// Whether pip will check hashes, and take nothing that has none.
+    /// Whether pip will check hashes and refuse packages without one.
     pub is_hashed: bool,
-    /// Packages of which a version is demanded, by their normal names.
+    /// The normal names of packages that are required in exactly one version.
     pins: BTreeSet<String>,
 }
 
-/// Variables of pip that say how it works, and not what it installs.
+/// Variables of pip that change how it works, but not what it installs.
 const PIP_VARIABLES_WITHOUT_EFFECT: [&str; 17] = [
     "PIP_CACHE_DIR",
     "PIP_CERT",
@@ -50,7 +51,7 @@ const PIP_VARIABLES_WITHOUT_EFFECT: [&str; 17] = [
     "PIP_VERBOSE",
 ];
 
-/// Variables that compilers obey.
+/// Variables that compilers use.
 const COMPILER_VARIABLES: [&str; 5] = ["CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS"];
 
 impl Inputs {
@@ -58,7 +59,7 @@ impl Inputs {
     /// A file of constraints cannot be read; it is named.
     pub fn read(requirements: &Requirements, project: &Path, options: &Options) -> Result<Inputs> {
         let mut reading = InputReader {
-            // Relative paths in requirements count from here.
+            // Relative paths in requirements are relative to this folder.
             project: project.to_owned(),
             ..InputReader::default()
         };
@@ -99,13 +100,13 @@ impl Inputs {
         Ok(Inputs {
             key,
             links,
-            // A lock may have hashes of some, and no more of the others.
+            // A lock may have hashes for some packages only.
             is_hashed: reading.is_hashed && !requirements.locked,
             pins: reading.pins,
         })
     }
 
-    /// Whether these are all demanded in one version.
+    /// Whether each of these is required in exactly one version.
     pub fn pins_all(&self, names: &[String]) -> bool {
         names
             .iter()
@@ -139,7 +140,7 @@ impl InputReader {
         }
     }
 
-    /// A place with packages: what lies there now, if it is a folder.
+    /// Adds what is in a folder with packages.
     fn link(&mut self, place: &str) {
         let folder = link(place, &self.project);
         let folder = folder.strip_prefix("file://").unwrap_or(&folder);
@@ -185,7 +186,7 @@ impl InputReader {
         }
     }
 
-    /// pip's settings in files.
+    /// Adds pip's configuration files.
     fn settings(&mut self) {
         let home = env::var_os("HOME").map(PathBuf::from);
         let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
@@ -200,7 +201,7 @@ impl InputReader {
         for file in files.into_iter().flatten() {
             let text = content(&file);
             self.add(&text);
-            // Folders with packages may stand in any line.
+            // Folders with packages may be in any line.
             for word in String::from_utf8_lossy(&text).split_whitespace() {
                 if word.starts_with(['/', '.']) || word.starts_with("file:") {
                     self.link(word);
@@ -210,15 +211,16 @@ impl InputReader {
     }
 }
 
-/// What is in a file, if it is one; reading a pipe or a device might never end.
+/// The content of a file. Anything else is not read: reading a pipe or a device might
+/// never end.
 fn content(file: &Path) -> Vec<u8> {
     let is_file = file.is_file();
     let read = is_file.then(|| fs::read(file).ok());
     read.flatten().unwrap_or_default()
 }
 
-/// A place with packages, as `--find-links` names it: a folder by its absolute path,
-/// which counts from the current folder or from the project's.
+/// The value of `--find-links`: an absolute path if it is a folder. It is relative to
+/// the current folder or to the project's.
 pub fn link(place: &str, project: &Path) -> String {
     let here = std::path::absolute(place).ok();
     let mut found = here.into_iter().chain([project.join(place)]);
@@ -226,7 +228,7 @@ pub fn link(place: &str, project: &Path) -> String {
     found.map_or_else(|| place.to_owned(), |it| it.display().to_string())
 }
 
-/// Whether pip has been told to keep nothing.
+/// Whether pip is told to keep nothing in its cache.
 pub fn keeps_nothing() -> bool {
     env::var("PIP_NO_CACHE_DIR").is_ok_and(|it| is_yes(&it))
 }
@@ -238,7 +240,7 @@ fn is_yes(value: &str) -> bool {
     )
 }
 
-/// The normal name of the package of which a line demands one version.
+/// The normal name of the package, if a line requires exactly one version of it.
 fn pinned(line: &str) -> Option<String> {
     let line = line.split([';', '#']).next()?;
     let (name, version) = line.split_once("==")?;

@@ -1,9 +1,9 @@
 //! Installed dependencies that are kept for the next pack.
 //!
-//! What is pinned by hashes is the same for ever. What is pinned by versions alone
-//! stays until a folder with packages (`--find-links`) changes. All else is what an
-//! index had when it was asked, and is kept for a day. Folders, as in `./library`,
-//! change without a trace, and are installed each time.
+//! Dependencies that are pinned by hashes never change. Those that are pinned by
+//! versions stay until a folder with packages (`--find-links`) changes. All others are
+//! what an index had at that time, and are kept for a day. Folders, as in `./library`,
+//! can change without a trace and are installed each time.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,21 +18,21 @@ use super::inputs::{self, Inputs};
 use crate::cache;
 use crate::pack::walk::{self, Links};
 
-/// The folder with the packages, in the folder that is kept.
+/// The folder of the packages, in the kept folder.
 pub const PACKAGES: &str = "site-packages";
 
-/// What else is in it: what it is.
+/// A file with an [`InstallRecord`], in the kept folder.
 const ABOUT: &str = "about.json";
 
-/// The folder's name in its place.
+/// The name of the kept folder in its cache folder.
 const NAME: &str = "installed";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// As long as one is used at times it stays.
+/// Installed dependencies are removed if they were not used for this time.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How long installed dependencies are good.
+/// How long installed dependencies can be used.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Keep {
     Always,
@@ -41,15 +41,15 @@ pub enum Keep {
     Never,
 }
 
-/// What is known of installed dependencies; it is kept beside them.
+/// What is known of installed dependencies. It is stored beside them.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct InstallRecord {
     keep: Keep,
     notes: Vec<String>,
-    /// [`Inputs::links`] at that time.
+    /// [`Inputs::links`] when they were installed.
     #[serde(default)]
     links: String,
-    /// How many files there are, and their bytes.
+    /// The number of files, and their bytes.
     #[serde(default)]
     size: (u64, u64),
 }
@@ -65,27 +65,26 @@ impl InstallRecord {
     }
 }
 
-/// A folder that is kept.
+/// A kept folder.
 #[derive(Debug)]
 pub struct KeptInstall {
     pub folder: PathBuf,
     pub notes: Vec<String>,
-    /// Nobody replaces the folder as long as this is open.
+    /// A shared lock: nobody replaces the folder while this is open.
     pub held: File,
 }
 
-/// The folder for these inputs, made by `make` if it is not there. That one is given
-/// a folder that nobody else sees, and the path of a file for a log that stays if it
-/// fails.
+/// The folder for these inputs. If there is none, `make` makes it in a temporary
+/// folder; it also gets the path of a log file, which stays if it fails.
 ///
 /// # Errors
-/// Those of `make`; or there is no place that can be written.
+/// Those of `make`, or there is no folder that can be written.
 pub fn obtain(
     inputs: &Inputs,
     make: impl Fn(&Path, &Path) -> Result<InstallRecord>,
 ) -> Result<KeptInstall> {
     let places = cache::places(&format!("packs/{}", inputs.key));
-    // Only one: what fails in the first would fail in all.
+    // Only the first: what fails there would fail in all.
     let mut opened = places.iter().map(|place| cache::open(place));
     let place = opened
         .find_map(Result::ok)
@@ -130,11 +129,11 @@ fn is_good(record: &InstallRecord, folder: &Path, inputs: &Inputs) -> bool {
         Keep::ForADay => record.links == inputs.links && is_young(),
         Keep::Never => false,
     };
-    // Cleaners go by the age of files.
+    // Programs that clean caches remove old files.
     is_new && size(&folder.join(PACKAGES)).is_ok_and(|it| it == record.size)
 }
 
-/// A sentence, if it may be older than the newest packages.
+/// A sentence, if newer packages may exist.
 fn age_of(keep: Keep, about: &File) -> Option<String> {
     let made = about.metadata().ok()?.modified().ok()?;
     let hours = made.elapsed().ok()?.as_secs() / 3600;
@@ -150,7 +149,7 @@ fn age(path: &Path) -> Option<Duration> {
     fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
-/// How many files are below a folder, and their bytes.
+/// The number of files below a folder, and their bytes.
 fn size(folder: &Path) -> io::Result<(u64, u64)> {
     let mut sum = (0, 0);
     for file in walk::files(folder, Links::Kept)? {
@@ -159,7 +158,7 @@ fn size(folder: &Path) -> io::Result<(u64, u64)> {
     Ok(sum)
 }
 
-/// Removes what nobody has used for long.
+/// Removes dependencies that nobody has used for a long time.
 fn drop_unused(place: &Path) {
     let others = place.parent().and_then(|it| fs::read_dir(it).ok());
     for other in others.into_iter().flatten().flatten() {

@@ -1,8 +1,8 @@
-//! The dependencies of a project: which they are, and installing them.
+//! Finds and installs the dependencies of a project.
 //!
-//! The project's file says what is wanted ([`dependency_files`]), pip installs it
-//! ([`install`](install())), what only this machine has is taken out ([`normalize`]), and
-//! the finished folder is kept for the next pack ([`kept_install`]).
+//! The project's files say what is required ([`dependency_files`]), pip installs it
+//! ([`install`](install())), what differs between machines is removed ([`normalize`]),
+//! and the folder is kept for the next pack ([`kept_install`]).
 
 mod dependency_files;
 mod explain;
@@ -24,24 +24,24 @@ use inputs::Inputs;
 use kept_install::{InstallRecord, Keep};
 use pip::Installed;
 
-/// Dependencies that are installed.
+/// Installed dependencies.
 #[derive(Debug, Default)]
 pub struct Dependencies {
-    /// The finished `site-packages`; nothing if there are none.
+    /// The finished `site-packages`; `None` if there are no dependencies.
     pub folder: Option<PathBuf>,
     /// The files that name them, as in `uv.lock`.
     pub source: Option<String>,
     /// Whole sentences for the user.
     pub notes: Vec<String>,
-    /// Nobody replaces the folder as long as this is open.
+    /// Nobody replaces the folder while this is open.
     _held: Option<File>,
 }
 
-/// Installs them, unless an earlier pack has. `finish` is called with the new folder
-/// before it is kept.
+/// Installs the dependencies, unless an earlier pack has. `finish` is called with a new
+/// folder before it is kept.
 ///
 /// # Errors
-/// One sentence with its mend; nothing half-made is left.
+/// One sentence that says what to do; nothing unfinished is left.
 pub fn install(
     project: &Path,
     options: &Options,
@@ -87,7 +87,7 @@ pub fn install(
     })
 }
 
-/// How long what was installed may be taken for what pip would install now.
+/// How long the installed packages count as what pip would install now.
 fn keep(inputs: &Inputs, installed: &Installed) -> Keep {
     if installed.has_folders {
         Keep::Never

@@ -1,4 +1,4 @@
-//! From what pip has installed to what is the same on every machine.
+//! Makes what pip installed the same on every machine.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::pack::record;
 use crate::pack::walk::{self, Links};
 
-/// Moves all from one folder into another; what is there already stays.
+/// Moves everything from one folder into another; existing files stay.
 pub fn merge(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -25,9 +25,9 @@ pub fn merge(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes out what differs from machine to machine: commands with the path of this
-/// Python, compiled modules, notes of what was asked for and where it came from. The
-/// lists of the packages' files are made anew.
+/// Removes what differs between machines: commands with the path of this Python,
+/// compiled modules, notes about what was requested and where it came from. The lists
+/// of the packages' files are written again.
 ///
 /// # Errors
 /// A file cannot be read or written; it is named.
@@ -68,7 +68,7 @@ pub fn remove(file: &Path) -> Result<()> {
     fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))
 }
 
-/// Removes folders with nothing in them, but for this one itself.
+/// Removes the empty folders inside a folder.
 pub fn remove_empty(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -82,8 +82,8 @@ pub fn remove_empty(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// pip makes these, and begins them with the path of this Python. A long path stands
-/// in the second line.
+/// pip makes these commands; they begin with the path of this Python. A long path is in
+/// the second line.
 fn is_command_of_python(file: &Path) -> Result<bool> {
     let text = fs::read(file).with_context(|| format!("{}", file.display()))?;
     let mut lines = text.split(|byte| *byte == b'\n');
@@ -92,8 +92,8 @@ fn is_command_of_python(file: &Path) -> Result<bool> {
     Ok(first.starts_with(b"#!") && (has(first, b"python") || second.starts_with(b"'''exec'")))
 }
 
-/// Whether somebody asked for the package itself (PEP 376), and at which place of this
-/// machine it was (PEP 610).
+/// Whether a file says that the package was requested by name (PEP 376), or names a
+/// folder of this machine (PEP 610).
 fn is_install_note(file: &Path) -> Result<bool> {
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
     if !folder.to_string_lossy().ends_with(".dist-info") {
@@ -109,8 +109,8 @@ fn is_install_note(file: &Path) -> Result<bool> {
     })
 }
 
-/// Leaves in a list what is there, with the paths that it has here (the Binary
-/// distribution format, "Recording installed projects").
+/// Writes a list again: with the files that exist, by their paths here ("Recording
+/// installed projects").
 fn rewrite(file: &Path, packages: &Path) -> io::Result<()> {
     let text = fs::read_to_string(file)?;
     let mut rows = BTreeSet::new();

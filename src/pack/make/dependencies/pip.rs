@@ -1,4 +1,4 @@
-//! The carried pip at work, in a process of its own.
+//! Runs the included pip in a child process.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -20,18 +20,18 @@ use crate::pack::make::python;
 pub struct Installed {
     /// The packages' names.
     pub names: Vec<String>,
-    /// Whether there are some whose sources lie in a folder.
+    /// Whether some come from a folder, or from a file that can change.
     pub has_folders: bool,
-    /// Whether some come from an address at which there may be another tomorrow.
+    /// Whether some come from a URL where another package may be tomorrow.
     pub moves: bool,
-    /// Whether a lock file named them all.
+    /// Whether a lock file named all of them.
     pub is_locked: bool,
-    /// Whether all had a hash there.
+    /// Whether all had a hash in it.
     pub is_hashed: bool,
 }
 
-/// Installs the requirements into the folder of packages in `folder`, which has room
-/// for what is needed on the way. `log` is written, and stays.
+/// Installs the requirements into the folder of packages in `folder`, which is also
+/// used for temporary files. `log` is written, and stays.
 ///
 /// # Errors
 /// One sentence, which names the log.
@@ -51,7 +51,7 @@ pub fn install(
         ..Installed::default()
     };
     let work = folder.join("work");
-    // Where one requirement has a hash, pip demands one of all.
+    // If one requirement has a hash, pip requires one for all.
     for (lines, files) in [
         (&requirements.lines, &requirements.files[..]),
         (&requirements.unhashed, &[]),
@@ -81,7 +81,7 @@ pub fn install(
     Ok(installed)
 }
 
-/// pip with all options, but for what is to be installed.
+/// pip with all options, but without the requirements.
 fn command(project: &Path, options: &Options, work: &Path, log: &Path) -> Command {
     let mut command = python::command();
     let fixed = "-I -m pip install --no-compile --prefer-binary --no-input \
@@ -109,7 +109,7 @@ fn command(project: &Path, options: &Options, work: &Path, log: &Path) -> Comman
     for url in &options.extra_index_url {
         command.args(["--extra-index-url", url]);
     }
-    // Where to and how much it says is not the user's here.
+    // These variables must not change where pip installs and what it prints.
     for name in [
         "TARGET", "PREFIX", "ROOT", "LOG", "REPORT", "QUIET", "VERBOSE",
     ] {
@@ -118,11 +118,11 @@ fn command(project: &Path, options: &Options, work: &Path, log: &Path) -> Comman
     for name in ["USER", "DRY_RUN", "REQUIRE_VIRTUALENV"] {
         command.env(format!("PIP_{name}"), "0");
     }
-    // On the same file system, where moving costs nothing.
+    // On the same file system, so that files are moved and not copied.
     let temporary = work.join("tmp");
     let _ = fs::create_dir(&temporary);
     command.env("TMPDIR", temporary);
-    // Requirements such as ./library count from the project's folder.
+    // Requirements such as ./library are relative to the project's folder.
     command.current_dir(project);
     command
 }
@@ -216,7 +216,7 @@ impl Installed {
                 Some(it) => it.requested_revision.as_ref() != Some(&it.commit_id),
                 None => !self.is_hashed,
             };
-            // It may be another tomorrow, without a trace.
+            // The file may be another one tomorrow, without a trace.
             self.has_folders |= place.url.starts_with("file:") && !self.is_hashed;
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! Files of requirements, as pip reads them (pip's documentation, "Requirements File
+//! Requirements files as pip reads them (pip's documentation, "Requirements File
 //! Format"), without the packed project itself and without links to folders.
 //!
-//! Many tools write `-e .` into such a file. The project's files are packed already;
-//! and what is installed "editable" is a link to a folder of this machine.
+//! Many tools write `-e .` into such a file. The project's files are packed already,
+//! and an "editable" installation is a link to a folder of this machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// What such files say together.
+/// The content of such files.
 #[derive(Debug, Default)]
 pub struct RequirementLines {
-    /// Their lines, each whole; those of files that they name stand in its place.
+    /// Complete lines. The lines of a file that is named in a line replace that line.
     pub lines: Vec<String>,
-    /// All that was read, constraints too.
+    /// The text of all files that were read, constraints included.
     pub read: Vec<String>,
-    /// Extras of the packed project itself, if it is among the requirements.
+    /// Extras of the packed project itself, if it is one of the requirements.
     pub own: Option<BTreeSet<String>>,
-    /// Whether pip must be given the lines, and not the files.
+    /// Whether pip must get these lines instead of the files.
     pub differs: bool,
     seen: BTreeSet<PathBuf>,
 }
@@ -60,7 +60,7 @@ impl RequirementLines {
         Ok(())
     }
 
-    /// Reads a file of constraints, with those that it names.
+    /// Reads a file of constraints, and those that it names.
     ///
     /// # Errors
     /// It cannot be read; it is named.
@@ -86,7 +86,7 @@ impl RequirementLines {
         }
     }
 
-    /// The lines of a file, each whole and without its comment.
+    /// The complete lines of a file, without comments.
     fn read(&mut self, file: &Path) -> Result<Vec<String>> {
         let shown = file.display();
         // Reading a pipe or a device might never end.
@@ -113,7 +113,7 @@ impl RequirementLines {
     }
 }
 
-/// The option that a line is, and its value.
+/// The option in a line, and its value.
 fn option(line: &str) -> Option<(&str, &str)> {
     let (word, value) = match line.strip_prefix('-')?.starts_with('-') {
         true => line.split_once(['=', ' ', '\t'])?,
@@ -122,8 +122,8 @@ fn option(line: &str) -> Option<(&str, &str)> {
     Some((word, value.trim_start_matches(['=', ' ', '\t']).trim()))
 }
 
-/// The extras, if a requirement is the project itself: `.`, `./[docs]`,
-/// `shop @ file:///home/ann/shop`.
+/// The extras, if a requirement is the project itself: `.`, `./[docs]`, `shop @
+/// file:///home/ann/shop`.
 fn own(what: &str, project: &Path) -> Option<Vec<String>> {
     let place = what.split(';').next()?.trim();
     let place = place

@@ -1,4 +1,4 @@
-//! Leaving out of dependencies what no server needs: tests and type stubs.
+//! Removes what a server does not need from dependencies: tests and type stubs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::normalize;
 use crate::pack::walk::{self, Links};
 
-/// Leaves them out; how many bytes that saves.
+/// Removes them. Returns how many bytes that saves.
 ///
 /// # Errors
 /// A file cannot be read or removed; it is named.
@@ -29,7 +29,7 @@ pub fn strip(packages: &Path) -> Result<u64> {
     Ok(saved)
 }
 
-/// Folders on the way to a file that are called so.
+/// The parent folders of a file that are named `test` or `tests`.
 fn folders_of_tests(file: &Path) -> impl Iterator<Item = &Path> {
     let folders = file.ancestors().skip(1);
     folders.filter(|it| {
@@ -40,8 +40,8 @@ fn folders_of_tests(file: &Path) -> impl Iterator<Item = &Path> {
     })
 }
 
-/// Whether tests are in it, as a test runner finds them: `django.test`, which is for
-/// tests of others, has none.
+/// Whether a folder has tests that a test runner would find. `django.test`, which helps
+/// to write tests, has none.
 fn has_tests(folder: &Path, files: &[PathBuf]) -> bool {
     files.iter().any(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -51,8 +51,8 @@ fn has_tests(folder: &Path, files: &[PathBuf]) -> bool {
     })
 }
 
-/// A module may read its own stub when it is imported, to know what it exports
-/// (`lazy_loader`).
+/// Whether a file is a type stub that nobody reads. A module may read its own stub when
+/// it is imported, to know what it exports (`lazy_loader`).
 fn is_stub(file: &Path) -> Result<bool> {
     if file.extension().is_none_or(|it| it != "pyi") {
         return Ok(false);

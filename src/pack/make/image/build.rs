@@ -1,4 +1,4 @@
-//! Building an image from its layers.
+//! Builds an image from its layers.
 
 use std::io::Write;
 use std::thread;
@@ -13,9 +13,9 @@ use crate::pack::label;
 /// Writes the image.
 ///
 /// # Errors
-/// A file cannot be read, or the image not be written.
+/// A file cannot be read, or the image cannot be written.
 pub fn write(image: &Image<'_>, to: &mut impl Write) -> Result<()> {
-    // At the same time: compressing is what takes long.
+    // In parallel, because compressing takes the most time.
     let layers = thread::scope(|scope| {
         let stack = stack(image).into_iter();
         let running: Vec<_> = stack
@@ -34,7 +34,7 @@ pub fn write(image: &Image<'_>, to: &mut impl Write) -> Result<()> {
 
 type Fill<'a> = Box<dyn FnOnce(&mut LayerWriter) -> Result<()> + Send + 'a>;
 
-/// The layers from the bottom, each with words for `docker history`.
+/// The layers from the bottom, each with a title for `docker history`.
 fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
     let label = image.label;
     let mut stack: Vec<(String, Fill<'a>)> = vec![(
@@ -61,9 +61,9 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
     stack
 }
 
-/// The executable and what a system has around it.
+/// The executable, and the files that a system has around it.
 fn base(image: &Image<'_>, contents: &mut LayerWriter) -> Result<()> {
-    // Where one has no entry, libpq and getpass fail.
+    // libpq and getpass fail for a user who has no entry.
     let users = format!(
         "root:x:0:0:root:/:/bin/false\nnobody:x:{NOBODY}:{NOBODY}:nobody:/{CACHE}:/bin/false\n"
     );

@@ -1,4 +1,4 @@
-//! How an engine runs an image.
+//! The configuration of an image: how an engine runs it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,9 +17,9 @@ use super::layer::ImageLayer;
 use crate::net::Address;
 use crate::pack::label::Label;
 
-/// The port where nothing else is said.
+/// The default port.
 const PORT: u16 = 8000;
-/// A second, as an engine counts time.
+/// A second, in the unit of engines (nanoseconds).
 const SECOND: u64 = 1_000_000_000;
 
 /// The image's configuration.
@@ -60,7 +60,7 @@ pub fn of(image: &Image<'_>, layers: &[ImageLayer]) -> Result<Value> {
         .history(history.collect::<Result<Vec<_>>>()?)
         .build()?;
     let mut whole = serde_json::to_value(whole)?;
-    // Docker's own: the specification has no such field.
+    // Docker's own field: the specification does not have it.
     whole["config"]["Healthcheck"] = json!({
         "Test": ["CMD", "/rgunicorn", "-I", "-m", "_rgunicorn.healthy"],
         "Interval": 10 * SECOND,
@@ -72,7 +72,7 @@ pub fn of(image: &Image<'_>, layers: &[ImageLayer]) -> Result<Value> {
     Ok(whole)
 }
 
-/// What the image says of itself, under the specification's names.
+/// What the image says about itself, with the names of the specification.
 pub fn annotations(image: &Image<'_>) -> Result<HashMap<String, String>> {
     let label = image.label;
     let known = [
@@ -94,13 +94,13 @@ fn environment(label: &Label) -> Vec<String> {
         format!("XDG_CACHE_HOME=/{CACHE}"),
     ];
     if !label.settings.contains_key("bind") {
-        // By which `bind` is every address.
+        // With this variable, the default of `bind` is all addresses.
         variables.push(format!("PORT={PORT}"));
     }
     variables
 }
 
-/// The ports that an image of this label listens at.
+/// The ports that an image with this label listens on.
 pub fn ports(label: &Label) -> impl Iterator<Item = u16> {
     addresses(label).into_iter().filter_map(|it| match it {
         Address::Tcp { port, .. } => Some(port),
@@ -108,7 +108,7 @@ pub fn ports(label: &Label) -> impl Iterator<Item = u16> {
     })
 }
 
-/// Whether it listens where only its own container can ask.
+/// Whether it can be reached only from inside its own container.
 pub fn is_closed(label: &Label) -> bool {
     let is_own = |it: &Address| match it {
         Address::Tcp { host, .. } => {

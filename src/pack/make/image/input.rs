@@ -1,4 +1,4 @@
-//! What an image is made of, and where its files are.
+//! What an image is made of, and the paths in it.
 
 use super::name::Name;
 use crate::pack::label::Label;
@@ -6,12 +6,11 @@ use crate::pack::tree::Tree;
 
 /// The user and the group that the site runs as: `nobody` everywhere.
 pub const NOBODY: u32 = 65534;
-/// Where the site lies.
+/// The folder of the site.
 pub const SITE: &str = "site";
-/// The one place besides `/tmp` that is [`NOBODY`]'s to write.
+/// The only folder besides `/tmp` that [`NOBODY`] may write to.
 pub const CACHE: &str = "cache";
-/// The list of what is inside, in the site's folder; scanners know it by its
-/// ending.
+/// The list of what is inside, in the site's folder. Scanners find it by its extension.
 pub const SBOM: &str = "sbom.cdx.json";
 
 /// What an image is made of.

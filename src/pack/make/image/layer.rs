@@ -1,5 +1,5 @@
-//! One layer of an image: a compressed tar that is the same bytes whenever it
-//! holds the same.
+//! One layer of an image: a compressed tar. The same content always gives the same
+//! bytes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,7 +15,7 @@ use crate::pack::tree::Tree;
 
 /// A layer that was made.
 pub struct ImageLayer {
-    /// Words for people.
+    /// For people.
     pub title: String,
     /// The SHA-256 of the tar before it was compressed, in hexadecimal.
     pub uncompressed: String,
@@ -35,12 +35,12 @@ impl Blob {
     }
 }
 
-/// Makes a layer with what `fill` puts in.
+/// Makes a layer with what `fill` adds.
 pub fn make(
     title: String,
     fill: impl FnOnce(&mut LayerWriter) -> Result<()>,
 ) -> Result<ImageLayer> {
-    // Without a time in its header, and with 255 for an unknown system (RFC 1952).
+    // The header has no time, and 255 for an unknown system (RFC 1952).
     let gzip = GzBuilder::new().write(Vec::new(), Compression::default());
     let mut contents = LayerWriter {
         tar: Builder::new(HashingWriter::new(gzip)),
@@ -55,16 +55,16 @@ pub fn make(
     })
 }
 
-/// What is in a layer, in the order in which it is put there. All belongs to
-/// root, but for folders that say otherwise. The time of a file is that of its
-/// content: a layer must not be another one because an app is.
+/// Writes entries into a layer, in the order of the calls. Everything belongs to root,
+/// except folders with another owner. The time of a file is made from its content, so
+/// that a layer does not change when another layer does.
 pub struct LayerWriter {
     tar: Builder<HashingWriter<GzEncoder<Vec<u8>>>>,
     folders: BTreeSet<String>,
 }
 
 impl LayerWriter {
-    /// A folder and those that it is in.
+    /// Adds a folder and its parents.
     pub fn folder(&mut self, path: &str, mode: u32, owner: u32) -> Result<()> {
         self.parents(path)?;
         self.folders.insert(path.to_owned());
@@ -76,14 +76,14 @@ impl LayerWriter {
             .append_data(&mut header, format!("{path}/"), io::empty())?)
     }
 
-    /// A file of these bytes.
+    /// Adds a file of these bytes.
     pub fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
         self.parents(path)?;
         let mut header = header(EntryType::Regular, mode, bytes);
         Ok(self.tar.append_data(&mut header, path, bytes)?)
     }
 
-    /// The files of a pack, below a folder.
+    /// Adds the files of a pack, below a folder.
     pub fn tree(&mut self, folder: &str, tree: &Tree) -> Result<()> {
         for (path, file) in &tree.0 {
             let bytes = file.read();
@@ -93,7 +93,7 @@ impl LayerWriter {
         Ok(())
     }
 
-    /// The folders that a path is in, where they are not there yet.
+    /// Adds the parent folders of a path that are missing.
     fn parents(&mut self, path: &str) -> Result<()> {
         match path.rsplit_once('/') {
             Some((parent, _)) if !self.folders.contains(parent) => self.folder(parent, 0o755, 0),
@@ -102,7 +102,7 @@ impl LayerWriter {
     }
 }
 
-/// The head of an entry of these bytes that is root's.
+/// The header of an entry with these bytes, which belongs to root.
 pub fn header(kind: EntryType, mode: u32, bytes: &[u8]) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);

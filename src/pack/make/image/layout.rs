@@ -1,4 +1,5 @@
-//! The tar around an image: its parts by their hashes, and what leads to them.
+//! The OCI image layout around the layers: a tar with all parts by their hashes, and an
+//! index.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -17,12 +18,11 @@ use tar::{Builder, EntryType};
 use super::layer::{self, Blob, ImageLayer};
 use super::name::Name;
 
-/// The name of an image for containerd, which reads it before the one that the
-/// specification has.
+/// The name of an image for containerd, which prefers it to the name of the
+/// specification.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// Writes what an image consists of: its configuration, its layers, and what leads
-/// to them.
+/// Writes the configuration, the layers, the manifest and the index.
 pub fn write(
     config: &impl Serialize,
     layers: &[ImageLayer],
@@ -70,7 +70,7 @@ pub fn write(
         .image_layout_version("1.0.0")
         .build()?;
     add(&mut tar, "oci-layout", &sorted(&version)?)?;
-    // What `docker load` of an engine before 25 reads.
+    // Read by `docker load` of engines before version 25.
     let paths: Vec<_> = layers.iter().map(|layer| layer.packed.path()).collect();
     let list = json!([{"Config": config.path(), "RepoTags": [name.short()], "Layers": paths}]);
     add(&mut tar, "manifest.json", &sorted(&list)?)?;
@@ -98,8 +98,8 @@ impl Blob {
     }
 }
 
-/// JSON whose keys are in order, so that it is always the same.
+/// JSON with sorted keys, so that it is always the same.
 fn sorted(value: &impl Serialize) -> Result<Vec<u8>> {
-    // The specification's types keep them in hash maps.
+    // The types of the specification use hash maps.
     Ok(serde_json::to_vec(&serde_json::to_value(value)?)?)
 }

@@ -1,10 +1,10 @@
-//! A container image of a site, made without a container engine: an OCI image
-//! layout in a tar (OCI Image Format Specification 1.1), with the list beside it
-//! by which Docker's older engines find their way.
+//! A container image of a site, made without a container engine: an OCI image layout in
+//! a tar (OCI Image Format Specification 1.1), and the list that older engines of
+//! Docker read.
 //!
-//! It has no base. Its layers come in the order of how often they change, and
-//! each is the same bytes when its content is the same: a new version of the
-//! app is an upload of the last one only.
+//! It has no base image. The layers that change most often are last, and a layer has
+//! the same bytes if its content is the same. So for a new version of the app only the
+//! last layer is uploaded.
 
 mod build;
 mod config;

@@ -1,4 +1,4 @@
-//! What an image is called.
+//! The name of an image.
 
 use anyhow::{Context, Result};
 use oci_spec::distribution::Reference;
@@ -10,19 +10,19 @@ pub struct Name {
 }
 
 impl Name {
-    /// A project's name, with its version as the tag.
+    /// The project's name, with its version as the tag.
     ///
     /// # Errors
-    /// Nothing is left of the name but what no image can have.
+    /// The project's name has no character that an image's name may have.
     pub fn usual(project: &str, version: Option<&str>) -> Result<Self> {
         let name = plain(&project.to_lowercase());
         Self::parse(&format!("{name}:{}", plain(version.unwrap_or("latest"))))
     }
 
-    /// A name as people write it; one without a tag gets `latest`.
+    /// A name as people write it. If it has no tag, `latest` is added.
     ///
     /// # Errors
-    /// No engine takes it.
+    /// It is not a valid name.
     pub fn parse(text: &str) -> Result<Self> {
         let reference: Reference = text.parse().with_context(|| {
             format!("'{text}' cannot be an image's name; give one with --tag, as in shop:1.2")
@@ -52,8 +52,8 @@ impl Name {
     }
 }
 
-/// Text with nothing but what a name may have; a project's name and version
-/// (PEP 440: `1.2+local`) have more.
+/// Text with only the characters that an image's name may have. A project's name and
+/// version may have others (PEP 440: `1.2+local`).
 fn plain(text: &str) -> String {
     let may = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
     let text = text.replace(|it| !may(it), "-");

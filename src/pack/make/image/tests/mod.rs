@@ -1,4 +1,4 @@
-//! Small images, taken apart again.
+//! Builds small images and reads them again.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -13,7 +13,7 @@ use crate::pack::hash::sha256;
 use crate::pack::label::Label;
 use crate::pack::tree::{Content, PackFile, Tree};
 
-/// What images are made of; the tests change one thing or another.
+/// The inputs of an image, which the tests change.
 struct TestImage {
     label: Label,
     _folder: tempfile::TempDir,
@@ -209,7 +209,7 @@ fn another_version_is_another_last_layer() {
     let after = made.open().layer_hashes();
     assert_eq!(before[..2], after[..2]);
     assert_ne!(before[2], after[2]);
-    // By which a browser knows that its copy is an old one.
+    // By its time a browser sees that its copy is old.
     assert_ne!(time(&made), was);
 }
 
