@@ -232,11 +232,9 @@ fn read(
     let path = path_of(&error).and_then(|it| it.strip_prefix(root).ok());
     if let Some(path) = path {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_excluded = excluded.matched_path_or_any_parents(path, true).is_ignore()
-            || excluded
-                .matched_path_or_any_parents(path, false)
-                .is_ignore();
-        if is_excluded || name.starts_with(".#") {
+        let is_excluded = |is_folder| excluded.matched_path_or_any_parents(path, is_folder);
+        if is_excluded(true).is_ignore() || is_excluded(false).is_ignore() || name.starts_with(".#")
+        {
             return Ok(None);
         }
     }

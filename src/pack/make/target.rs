@@ -148,10 +148,8 @@ fn quoted(path: &Path) -> String {
 
 /// How a shell runs this file.
 fn command(path: &Path) -> PathBuf {
-    let is_bare = path.parent().is_some_and(|it| it.as_os_str().is_empty());
-    if is_bare {
-        Path::new(".").join(path)
-    } else {
-        path.to_owned()
+    match path.parent().is_some_and(|it| it.as_os_str().is_empty()) {
+        true => Path::new(".").join(path),
+        false => path.to_owned(),
     }
 }

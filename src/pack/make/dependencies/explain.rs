@@ -13,7 +13,12 @@ pub fn explain(said: &str, log: &str) -> String {
 }
 
 fn has(lines: &[&str], text: &str) -> bool {
-    lines.iter().any(|line| line.contains(text))
+    position(lines, text).is_some()
+}
+
+/// The first line that contains `text`.
+fn position(lines: &[&str], text: &str) -> Option<usize> {
+    lines.iter().position(|line| line.contains(text))
 }
 
 /// What follows `start` in the first line that begins with it.
@@ -40,10 +45,7 @@ fn wrong_hash(lines: &[&str]) -> Option<String> {
         "Hashes are required in --require-hashes mode",
         "These do not:",
     ];
-    let missing = lines
-        .iter()
-        .position(|line| missing.iter().any(|it| line.contains(it)));
-    if let Some(start) = missing {
+    if let Some(start) = missing.iter().find_map(|it| position(lines, it)) {
         let next = lines.get(start + 1).unwrap_or(&"one of them");
         let name = next.split([' ', '<', '>', '=', '!', '~', ';']).next();
         return Some(format!(
@@ -52,13 +54,10 @@ fn wrong_hash(lines: &[&str]) -> Option<String> {
             name.unwrap_or_default()
         ));
     }
-    let start = lines
-        .iter()
-        .position(|line| line.contains("DO NOT MATCH THE HASHES"))?;
+    let start = position(lines, "DO NOT MATCH THE HASHES")?;
     let rest = &lines[start + 1..];
-    let name = rest
-        .iter()
-        .find(|line| line.contains(" from ") || line.ends_with(':'));
+    let mut rest = rest.iter();
+    let name = rest.find(|line| line.contains(" from ") || line.ends_with(':'));
     let name = name.and_then(|line| line.split(" from ").next());
     Some(format!(
         "The file that was found for {} is not the one whose hash is locked: lock again if \
@@ -68,9 +67,7 @@ fn wrong_hash(lines: &[&str]) -> Option<String> {
 }
 
 fn conflict(lines: &[&str]) -> Option<String> {
-    let start = lines
-        .iter()
-        .position(|line| line.contains("The conflict is caused by:"))?;
+    let start = position(lines, "The conflict is caused by:")?;
     let reasons = lines[start + 1..]
         .iter()
         .take_while(|line| !line.is_empty());
