@@ -1,7 +1,7 @@
 //! The settings: one table, and the ways a setting gets its value.
 //!
 //! [`settings`] holds the table. The command line (`src/cli`),
-//! `GUNICORN_CMD_ARGS`, the config file and `docs/settings.md` are all made
+//! `GUNICORN_CMD_ARGS`, the config file and `docs/reference/settings.md` are all made
 //! from it. [`Draft`] gathers values from those sources and settles which one
 //! wins.
 

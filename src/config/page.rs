@@ -1,4 +1,4 @@
-//! `docs/settings.md`, made from the table.
+//! `docs/reference/settings.md`, made from the table.
 //!
 //! The page is kept in the repository, and the test fails when it is not what
 //! the table says. `UPDATE_DOCS=1 cargo test settings_page` rewrites it.
@@ -17,7 +17,7 @@ This page is made from the table in `src/config/settings/`;
 A value is taken from the last of these that gives one:
 
 1. the default, for some settings from a variable of the environment,
-2. the config file, a `gunicorn.conf.py` ([config-file.md](config-file.md)),
+2. the config file, a `gunicorn.conf.py` ([config-file.md](../guide/config-file.md)),
 3. `GUNICORN_CMD_ARGS`: options, written as on the command line,
 4. the command line.
 
@@ -87,7 +87,7 @@ fn entry(setting: &Setting) -> String {
 
 #[test]
 fn settings_page_is_what_the_table_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/settings.md");
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, page()).unwrap();
     }
@@ -95,7 +95,7 @@ fn settings_page_is_what_the_table_says() {
     assert_eq!(
         written,
         page(),
-        "docs/settings.md is out of date; UPDATE_DOCS=1 cargo test settings_page makes it anew"
+        "docs/reference/settings.md is out of date; UPDATE_DOCS=1 cargo test settings_page makes it anew"
     );
 }
 

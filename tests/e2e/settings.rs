@@ -420,7 +420,7 @@ struct Setting {
 impl Setting {
     /// All settings of the page, which is made from the program's own table.
     fn all() -> Vec<Self> {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/settings.md");
         let page = fs::read_to_string(page).unwrap();
         page.split("\n### `").skip(1).map(Self::read).collect()
     }

@@ -35,7 +35,7 @@ macro_rules! application {
             /// The variable turns it on with `1`, `true`, `yes` or `on`, and off with `0`,
             /// `false`, `no` or `off`. The libraries run with the C library inside the
             /// executable, so the host's must not be newer;
-            /// see [Runs anywhere](runs-anywhere.md#host-libraries).
+            /// see [Runs anywhere](../guide/runs-anywhere.md#host-libraries).
             host_libraries: bool {
                 flags: &["--host-libraries"],
                 kind: Kind::Switch,
@@ -48,7 +48,7 @@ macro_rules! application {
             ///
             /// Its folders come on `sys.path` after those of `pythonpath`, and a
             /// `sitecustomize` in them is run: by this, agents that start the server with a
-            /// command of theirs get into it ([Agents](agents.md)). The variable turns it
+            /// command of theirs get into it ([Agents](../guide/agents.md)). The variable turns it
             /// on with `1`, `true`, `yes` or `on`.
             read_pythonpath: bool {
                 flags: &["--read-pythonpath"],

@@ -120,7 +120,7 @@ macro_rules! logging {
             /// The class of the logger that hooks and the app see.
             ///
             /// A class of the config file's may derive from `gunicorn.glogging.Logger`; see
-            /// [The config file](config-file.md).
+            /// [The config file](../guide/config-file.md).
             logger_class: String {
                 flags: &["--logger-class"],
                 kind: Kind::Text("STRING"),

@@ -9,7 +9,7 @@ macro_rules! sources {
             /// The config file: a path, `file:PATH` or `python:MODULE`.
             ///
             /// Without it, `gunicorn.conf.py` in the current folder is read if there is
-            /// one; see [The config file](config-file.md). It counts only on the command line and
+            /// one; see [The config file](../guide/config-file.md). It counts only on the command line and
             /// in `GUNICORN_CMD_ARGS`.
             config: OsString {
                 flags: &["-c", "--config"],

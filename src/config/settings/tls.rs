@@ -18,7 +18,7 @@ macro_rules! tls {
             ///
             /// The file may hold the key, too. A folder holds several certificates, of
             /// which each client gets the one for the name that it asks for; see
-            /// [TLS](tls.md#several-certificates).
+            /// [TLS](../guide/tls.md#several-certificates).
             certfile: Option<PathBuf> {
                 flags: &["--certfile"],
                 kind: Kind::Text("FILE"),
