@@ -1,17 +1,17 @@
-//! How many requests are under way at a time (`limit_concurrency`).
+//! Limits how many requests are handled at a time (`limit_concurrency`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts the requests that are under way.
+/// Counts the requests that are being handled.
 #[derive(Debug)]
 pub struct Admissions {
-    /// 0 for any number.
+    /// The largest number of them; 0 for no limit.
     max: usize,
     count: Arc<AtomicUsize>,
 }
 
-/// A request's share in the number, until it is dropped.
+/// One counted request. Dropping it takes the request off the count.
 #[derive(Debug)]
 pub struct Admission(Option<Arc<AtomicUsize>>);
 
@@ -23,13 +23,13 @@ impl Admissions {
         }
     }
 
-    /// Admits a request, unless there are as many as may be.
+    /// Counts a request, or gives nothing if the limit is reached.
     pub fn admit(&self) -> Option<Admission> {
         if self.max == 0 {
             return Some(Admission(None));
         }
         let before = self.count.fetch_add(1, Ordering::Relaxed);
-        // Dropped, it is not counted any more.
+        // Made also for a request over the limit: dropping it undoes the count.
         let admission = Admission(Some(Arc::clone(&self.count)));
         (before < self.max).then_some(admission)
     }

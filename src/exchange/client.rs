@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, and where it arrived.
+//! The client of a connection, and the listener that accepted it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,15 +11,16 @@ pub struct Client {
     /// Empty over a unix socket.
     pub address: String,
     pub port: Option<u16>,
-    /// True for a proxy whose fields about the request are believed.
+    /// True for a proxy whose fields about the request are believed
+    /// (`forwarded_allow_ips`).
     pub trusted: bool,
-    /// True if it may send a PROXY header.
+    /// True if the client may send a PROXY header (`proxy_allow_ips`).
     pub may_proxy: bool,
-    /// The listener that it came by; nothing for a unix socket.
+    /// The listener that accepted it; nothing for a unix socket.
     pub server: Option<Arc<Server>>,
 }
 
-/// Where a listener is bound, as requests are told.
+/// The address of a listener, as the app sees it.
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,

@@ -1,12 +1,12 @@
-//! The page with which the server answers in the app's place.
+//! The server's own error responses.
 
 use super::date::today;
 use super::rules::ExchangeRules;
 use crate::http::{ErrorPage, ErrorResponse, Status};
 
-/// Says `message`, and has the id of the request. A 503 also says after how
-/// many seconds to come again (`retry_after`). `fields` are others that the
-/// answer has.
+/// An error page with this `message` and the request's id. A 503 also has a
+/// `Retry-After` field (`retry_after`). `fields` are further fields of the
+/// response.
 pub fn error_page(
     rules: &ExchangeRules,
     status: Status,
@@ -16,10 +16,10 @@ pub fn error_page(
     fields: &[(&str, &str)],
 ) -> ErrorResponse {
     let seconds = rules.retry_after.to_string();
-    let comes_again = status == Status::SERVICE_UNAVAILABLE && rules.retry_after > 0;
-    let retry_after = comes_again.then_some(("Retry-After", &*seconds));
-    let own = retry_after.into_iter().chain(rules.id_field(id));
-    let fields: Vec<_> = own.chain(fields.iter().copied()).collect();
+    let is_retried = status == Status::SERVICE_UNAVAILABLE && rules.retry_after > 0;
+    let retry_after = is_retried.then_some(("Retry-After", &*seconds));
+    let standard = retry_after.into_iter().chain(rules.id_field(id));
+    let fields: Vec<_> = standard.chain(fields.iter().copied()).collect();
     ErrorPage {
         status,
         message,
