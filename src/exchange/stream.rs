@@ -27,7 +27,7 @@ pub trait Stream: Send + Sync {
     /// The client's TLS certificate, if it sent one.
     fn certificate(&self) -> Option<&ClientCertificate>;
 
-    /// The TLS version and cipher in use; nothing without TLS.
+    /// The version, cipher suite and certificates of TLS; nothing without TLS.
     fn tls(&self) -> Option<&TlsFacts>;
 
     /// Appends the body's received bytes to `into` and gives their number: 0

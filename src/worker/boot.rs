@@ -1,4 +1,4 @@
-//! What a worker begins with, and why it may end before its time.
+//! The data that a worker starts with, and the errors that end it early.
 
 use crate::config::Settings;
 use crate::log::AccessLog;
@@ -14,57 +14,59 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// What a new worker is given. It lives as long as the process, which is the
-/// worker's own: the app's loop and threads may hold it whatever ends first.
+/// The data of a new worker. It lives as long as the process: the app's event
+/// loop and threads may use it until then.
 pub struct Boot {
     pub settings: Settings,
-    /// What its interpreter sees.
+    /// The environment of the interpreter.
     pub environment: Environment,
     pub app: AppSource,
-    /// The app itself, if the master has loaded it already.
+    /// The app itself, if the master has loaded it already (`preload_app`).
     pub preloaded: Option<Py<PyAny>>,
-    /// Whose the process is to become.
+    /// The user and group that the worker changes to.
     pub owner: Option<Owner>,
     pub listeners: Vec<Listener>,
-    /// Certificates, if the listeners speak TLS.
+    /// Certificates, if the listeners use TLS.
     pub tls: Option<Arc<Tls>>,
-    /// The access log, unless there is none.
+    /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
     pub heartbeat: Heartbeat,
-    /// What `reload` watches besides the modules; nothing without it.
+    /// The files that `reload` watches in addition to the modules; nothing
+    /// without `reload`.
     pub watched: Option<Watched>,
-    /// The master: without it, the worker stops.
+    /// The master's process id. The worker stops when the master has ended.
     pub parent: Pid,
     /// The hooks of the config file.
     pub hooks: Hooks,
-    /// What they can see of the master.
+    /// What the hooks can see of the master.
     pub master: hooks::Master,
-    /// How many workers the master has made, with this one.
+    /// How many workers the master has made, including this one.
     pub age: u64,
-    /// What a hook has put in the place of `max_requests` and its jitter.
+    /// The value that a hook has set in place of `max_requests` and its jitter.
     pub max_requests: OnceLock<u64>,
 }
 
 impl Boot {
-    /// Says that the worker is alive; True if it is to stop, as its master is
-    /// gone.
+    /// Tells the master that the worker is alive. True if the master has ended,
+    /// so that the worker must stop.
     pub fn beat(&self) -> bool {
         self.heartbeat.beat();
         self.is_orphan()
     }
 
-    /// True, and told once, if the master is gone: the worker is to stop.
+    /// True if the master has ended, so that the worker must stop. The first
+    /// time, a line is logged.
     pub fn is_orphan(&self) -> bool {
-        static TOLD: AtomicBool = AtomicBool::new(false);
+        static LOGGED: AtomicBool = AtomicBool::new(false);
         let orphan = getppid() != self.parent;
-        if orphan && !TOLD.swap(true, Ordering::Relaxed) {
+        if orphan && !LOGGED.swap(true, Ordering::Relaxed) {
             let pid = process::id();
             ::log::info!("Parent changed, shutting down: <Worker {pid}>");
         }
         orphan
     }
 
-    /// Writes the lines of the access log that wait.
+    /// Writes the buffered lines of the access log.
     pub fn flush_access_log(&self) {
         if let Some(log) = &self.access_log {
             log.flush();
@@ -72,12 +74,12 @@ impl Boot {
     }
 }
 
-/// Why a worker ends before its time.
+/// Why a worker ends early.
 pub enum Failure {
     Loading(LoadError),
-    /// What went wrong, as text.
+    /// The text of the error.
     Serving(String),
-    /// Python code has asked for this exit code.
+    /// Python code has called `sys.exit()` with this code.
     Exit(i32),
 }
 
@@ -100,8 +102,8 @@ impl Failure {
         Failure::Loading(LoadError::App(message.to_owned()))
     }
 
-    /// An error of `module`, which runs a loop in Python: that the worker cannot
-    /// begin if it is the module's `BootError`.
+    /// An error from `module`, which runs an event loop in Python. The module's
+    /// `BootError` means that the worker cannot start.
     pub fn of_loop(py: Python<'_>, module: &str, error: &PyErr) -> Failure {
         let is_boot_error = py
             .import(module)
@@ -114,7 +116,7 @@ impl Failure {
     }
 }
 
-/// Writes a line that the Python half of a worker has for the error log.
+/// Writes a line from the Python half of a worker to the error log.
 pub fn log_for_python(level: &str, text: &str) {
     match level {
         "debug" => ::log::debug!("{text}"),
@@ -123,8 +125,8 @@ pub fn log_for_python(level: &str, text: &str) {
     }
 }
 
-/// Sends both logs to Python's `logging`, if the settings say so and the master,
-/// which may have no interpreter, has not done it.
+/// Sends both logs to Python's `logging`, if the settings say so and the master
+/// has not done it. The master may have no interpreter.
 pub fn log_by_python(boot: &Boot) -> Result<(), Failure> {
     if boot.settings.log_by_python() && !logger::is_installed() {
         let installed = boot.settings.install_logger(None);

@@ -2,7 +2,7 @@
 
 mod boot;
 mod classes;
-mod life;
+mod lifecycle;
 mod network;
 mod python_steps;
 mod request;
@@ -19,29 +19,30 @@ pub use watch::reload::Watched;
 use crate::python;
 use crate::python::app::LoadError;
 use boot::Failure;
-use life::Life;
+use lifecycle::Lifecycle;
 use pyo3::prelude::*;
 use signals::{Signals, app};
 use std::process;
 use std::time::Duration;
 
-/// The worker came to its end in good order.
+/// The worker ended as it was asked to.
 const DONE: i32 = 0;
-/// The app could not be loaded because something raised: Gunicorn's
-/// `WORKER_BOOT_ERROR`.
+/// The app could not be loaded because it raised an exception, or the worker
+/// could not start: Gunicorn's `WORKER_BOOT_ERROR`.
 const BOOT_ERROR: i32 = 3;
-/// The module has no such app: Gunicorn's `APP_LOAD_ERROR`.
+/// The module does not contain the app: Gunicorn's `APP_LOAD_ERROR`.
 const APP_LOAD_ERROR: i32 = 4;
-/// Something went wrong while serving.
+/// An error happened while serving.
 const FAILED: i32 = 255;
 
-/// Does a worker's work in this process, which the master has just forked.
-/// Gives the exit code.
+/// Runs a worker in this process, which the master has just forked, and gives
+/// its exit code.
 pub fn run(boot: Boot) -> i32 {
     // Never freed: see `Boot`.
     let boot: &'static Boot = Box::leak(Box::new(boot));
     let signals = match Signals::install(&boot.hooks) {
-        // Never freed: threads and the app's loop hold it.
+        // Never freed: threads and the app's event loop use it until the
+        // process ends.
         Ok(signals) => &*Box::leak(Box::new(signals)),
         Err(error) => {
             ::log::error!("Exception in worker process\nThe signals cannot be handled: {error}");
@@ -50,7 +51,7 @@ pub fn run(boot: Boot) -> i32 {
     };
     let pid = process::id();
     ::log::info!("Booting worker with pid: {pid}");
-    let code = match Life::new(boot, signals).live() {
+    let code = match Lifecycle::new(boot, signals).run() {
         Ok(()) => DONE,
         Err(Failure::Exit(code)) => code,
         Err(Failure::Serving(error)) => {
@@ -73,10 +74,10 @@ pub fn run(boot: Boot) -> i32 {
     ::log::info!("Worker exiting (pid: {pid})");
     boot.hooks.worker_exit();
     if python::is_started() {
-        // It can only fail as the app has broken the module.
+        // It fails only if the app has changed the module.
         let _ = Python::attach(app::hide);
     }
-    // A thread that logs through Python must not meet its end.
+    // The interpreter must not end while a thread logs through Python.
     crate::log::undivert_in(Duration::from_secs(1));
     python::finish();
     boot.flush_access_log();

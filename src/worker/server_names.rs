@@ -1,16 +1,16 @@
-//! What the server calls itself in answers and to the app.
+//! The server's name in responses and in the environ.
 
 use crate::config::Settings;
 use pyo3::prelude::*;
 
 const SOFTWARE: &str = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
 
-/// The `Server` field of every answer; empty for none.
+/// The `Server` field of every response; empty for no field.
 pub fn server_header(settings: &Settings) -> String {
     if settings.given.contains("server_header") {
         return settings.server_header.clone();
     }
-    let name = ask("header", &settings.server_header);
+    let name = python_name("header", &settings.server_header);
     match name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => name,
         false => {
@@ -25,14 +25,14 @@ pub fn server_header(settings: &Settings) -> String {
 
 /// `SERVER_SOFTWARE` in the environ.
 pub fn software() -> String {
-    ask("software", SOFTWARE)
+    python_name("software", SOFTWARE)
 }
 
-/// The name that Python code has changed this one to, in the `gunicorn` package.
-fn ask(function: &str, usual: &str) -> String {
+/// The name that Python code has set in the `gunicorn` package, else `default`.
+fn python_name(function: &str, default: &str) -> String {
     Python::attach(|py| {
         let module = py.import("_rgunicorn.server_names")?;
-        module.call_method1(function, (usual,))?.extract()
+        module.call_method1(function, (default,))?.extract()
     })
-    .unwrap_or_else(|_| usual.to_owned())
+    .unwrap_or_else(|_| default.to_owned())
 }

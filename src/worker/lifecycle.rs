@@ -1,5 +1,5 @@
-//! A worker's life, step by step: what comes before the app, the app, and serving
-//! it. Where there are hooks or a worker class in Python, these take the steps.
+//! The steps of a worker: preparation, loading the app, and serving it. Hooks
+//! or a worker class in Python may call the steps themselves.
 
 use crate::config::{WorkerClass, current_folder};
 use crate::process::daemon;
@@ -16,20 +16,20 @@ use pyo3::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The steps of a worker's life, each of which is taken once.
-pub struct Life {
+/// The steps of a worker. Each is taken once.
+pub struct Lifecycle {
     boot: &'static Boot,
     signals: &'static Signals,
-    /// What `reload` watches, until it does.
+    /// The files that `reload` will watch; nothing once it watches them.
     watched: Option<Watched>,
     watch: Option<reload::Watch>,
-    /// The app could not be loaded, and a page says why.
+    /// The app could not be loaded, and a page that says why is served instead.
     is_failing: bool,
 }
 
-impl Life {
-    pub fn new(boot: &'static Boot, signals: &'static Signals) -> Life {
-        Life {
+impl Lifecycle {
+    pub fn new(boot: &'static Boot, signals: &'static Signals) -> Lifecycle {
+        Lifecycle {
             boot,
             signals,
             watched: boot.watched.clone(),
@@ -38,11 +38,11 @@ impl Life {
         }
     }
 
-    /// The whole of it.
-    pub fn live(mut self) -> Result<(), Failure> {
-        self.begin()?;
+    /// Takes all steps, until the worker ends.
+    pub fn run(mut self) -> Result<(), Failure> {
+        self.prepare()?;
         if self.boot.hooks.lead_worker() {
-            return python_steps::live(self);
+            return python_steps::run(self);
         }
         self.patch()?;
         let app = self.load()?;
@@ -53,12 +53,13 @@ impl Life {
         self.boot
     }
 
-    /// Becomes the user that the worker is to be, and has an interpreter.
-    fn begin(&self) -> Result<(), Failure> {
+    /// Changes to the worker's user, and starts the interpreter.
+    fn prepare(&self) -> Result<(), Failure> {
         let boot = self.boot;
         if let Some(owner) = boot.owner {
             owner.become_it().map_err(|error| Failure::boot(&error))?;
-            // What the master has laid out may not be for this user.
+            // This user may not be allowed to read the files that the master
+            // has written.
             time_zone::provide();
         }
         match &boot.preloaded {
@@ -75,7 +76,7 @@ impl Life {
             .map_err(|error: hooks::HookError| Failure::boot(&error))
     }
 
-    /// Makes the interpreter ready for the app, as the worker class needs it.
+    /// Prepares the interpreter for the app, as the worker class needs it.
     pub fn patch(&self) -> Result<(), Failure> {
         match &self.boot.settings.worker_class {
             class if class.is_gevent() && self.boot.preloaded.is_none() => gevent::patch(),
@@ -85,8 +86,8 @@ impl Life {
         }
     }
 
-    /// The app. Where it is watched, one that cannot be loaded is a page that
-    /// says why, until one of its files changes.
+    /// Loads the app. With `reload`, an app that cannot be loaded is replaced
+    /// by a page that says why, until one of its files changes.
     pub fn load(&mut self) -> Result<Py<PyAny>, Failure> {
         if let Some(app) = &self.boot.preloaded {
             return Ok(Python::attach(|py| app.clone_ref(py)));
@@ -104,7 +105,7 @@ impl Life {
         }
     }
 
-    /// Serves the app until the worker is to end.
+    /// Serves the app until the worker must end.
     pub fn serve(&mut self, app: Py<PyAny>) -> Result<(), Failure> {
         let class = self.class_for(&app)?;
         daemon::forget();
@@ -132,7 +133,7 @@ impl Life {
         classes::serve(boot, signals, app, &class)
     }
 
-    /// The class of worker that can serve the app.
+    /// The worker class that serves this kind of app.
     fn class_for(&self, app: &Py<PyAny>) -> Result<WorkerClass, Failure> {
         if self.is_failing {
             return Ok(WorkerClass::Sync);
