@@ -221,7 +221,7 @@ impl Roster {
                 }
                 continue;
             }
-            let silence = worker.heartbeat.silence().unwrap_or_default();
+            let silence = worker.heartbeat.since_beat().unwrap_or_default();
             let is_booting = !worker.is_serving();
             if timeout.is_some_and(|timeout| silence > timeout) {
                 ::log::error!(target: "critical", "WORKER TIMEOUT (pid:{pid})");

@@ -61,7 +61,7 @@ impl Signals {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        waker.silence();
+        waker.clear();
         let mut came = Vec::new();
         while let Some(info) = self.0.read_signal()? {
             came.extend(Signal::try_from(info.ssi_signo as i32));

@@ -1,9 +1,9 @@
-//! What the workers of a master have in common: how many connections each has,
-//! so that one that has many more than another lets others accept first; and
-//! the way of idle connections from one that ends to the others.
+//! A table in shared memory: how many connections each worker has. A worker
+//! that has many more than another lets the others accept first. The table also
+//! has the socket pair through which idle connections go from worker to worker.
 
 use crate::worker::shared::handover::Handover;
-use crate::worker::shared::memory::{Plain, Shared};
+use crate::worker::shared::memory::{Shareable, Shared};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,37 +11,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How long a worker leaves those that arrive to others. They may all be busy,
-/// so then it takes them.
+/// How long a worker lets the others accept first. They may all be busy; after
+/// this time the worker accepts.
 pub const DEFER_TIME: Duration = Duration::from_millis(20);
 
-/// How often in a row a worker that serves one request at a time leaves those
-/// that arrive to one that has nothing to do. That one comes as soon as the
-/// system lets it, which may take a while on a busy machine.
+/// How many times in a row a worker that serves one request at a time lets an
+/// idle worker accept first. On a busy machine it may take a while until the
+/// system runs the idle worker.
 const MOST_DEFERRALS: u32 = 50;
 
-/// How many workers are counted; those beyond are not, and never wait.
+/// The size of the table. Workers without a slot are not counted, and never let
+/// others go first.
 const MOST_WORKERS: usize = 256;
 
-/// The workers of one master. It makes this before it forks them.
+/// The workers of one master, which makes the table before it forks them.
 #[derive(Clone, Debug)]
-pub struct WorkerTable(Arc<Members>);
+pub struct WorkerTable(Arc<TableData>);
 
 #[derive(Debug)]
-struct Members {
+struct TableData {
     counts: Shared<Counts>,
-    /// Written to when one that sleeps is to accept.
-    call: EventFd,
-    /// Nothing where the system does not have it.
+    /// Written to when a waiting worker should accept.
+    accept_event: EventFd,
+    /// Nothing if the system cannot make it.
     handover: Option<Handover>,
 }
 
-/// For each worker its connections and one more; 0 for none that accepts.
+/// For each slot the number of connections plus one; 0 if the slot is free or
+/// its worker does not accept.
 #[derive(Debug)]
 struct Counts([AtomicU32; MOST_WORKERS]);
 
-// SAFETY: it is made of atomics, whose zeros are values.
-unsafe impl Plain for Counts {}
+// SAFETY: all fields are atomics, for which zero is a valid value.
+unsafe impl Shareable for Counts {}
 
 /// A worker's entry in the table.
 #[derive(Clone, Debug)]
@@ -50,40 +52,40 @@ pub struct WorkerSlot {
     number: usize,
 }
 
-/// Whether a worker lets others go first.
+/// Decides whether a worker lets others accept first.
 #[derive(Debug, Default)]
 pub struct Deferral {
-    /// How many times in a row it did so for one that has nothing to do.
-    waited: u32,
-    /// How many times it did so and the others did not come forward.
-    in_vain: u32,
-    /// How many connections it takes before it does so again.
-    takes: u32,
-    /// The fewest connections that a worker had then.
+    /// How many times in a row the worker let an idle worker accept first.
+    deferrals: u32,
+    /// How many times in a row no other worker accepted instead.
+    unsuccessful: u32,
+    /// How many times the worker accepts before it lets others go first again.
+    accepts: u32,
+    /// The fewest connections that any worker had the last time.
     fewest: u32,
 }
 
 impl WorkerTable {
-    /// Whose workers hand connections over by `handover`, if there is one
-    /// already.
+    /// An empty table. `handover` is the socket pair of a master that was
+    /// upgraded; without it, a new pair is made.
     ///
     /// # Errors
     /// The system has no memory left to share, or no descriptor.
     pub fn new(handover: Option<Handover>) -> io::Result<WorkerTable> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(WorkerTable(Arc::new(Members {
+        Ok(WorkerTable(Arc::new(TableData {
             counts: Shared::anonymous()?,
-            call: EventFd::from_flags(flags)?,
+            accept_event: EventFd::from_flags(flags)?,
             handover: handover.or_else(|| Handover::new().ok()),
         })))
     }
 
-    /// How idle connections go from one worker to another.
+    /// The socket pair for idle connections.
     pub fn handover(&self) -> Option<&Handover> {
         self.0.handover.as_ref()
     }
 
-    /// A slot that none of `others` has, empty; nothing when all are taken.
+    /// A free slot, which none of `others` has; nothing when all are taken.
     pub fn slot<'a>(
         &self,
         others: impl Iterator<Item = &'a WorkerSlot> + Clone,
@@ -99,7 +101,7 @@ impl WorkerTable {
 }
 
 impl WorkerSlot {
-    /// Says how many connections the worker has; nothing when it does not
+    /// Sets how many connections the worker has; nothing when it does not
     /// accept any more.
     pub fn set_connections(&self, connections: Option<usize>) {
         let count = connections.map_or(0, |count| count.saturating_add(1));
@@ -107,13 +109,14 @@ impl WorkerSlot {
         self.table.0.counts.0[self.number].store(count, Ordering::Relaxed);
     }
 
-    /// Has one of the workers that sleep accept, if there is one.
-    pub fn call_another(&self) {
-        // It fails only when billions of calls were not heard.
-        let _ = self.table.0.call.write(1);
+    /// Wakes a worker that waits for events, if there is one, so that it
+    /// accepts.
+    pub fn ask_another(&self) {
+        // It fails only when billions of writes were not read.
+        let _ = self.table.0.accept_event.write(1);
     }
 
-    /// How idle connections go to the other workers, and come from them.
+    /// The socket pair for idle connections.
     pub fn handover(&self) -> Option<&Handover> {
         self.table.handover()
     }
@@ -122,7 +125,7 @@ impl WorkerSlot {
         self.table.0.counts.0[number].load(Ordering::Relaxed)
     }
 
-    /// The fewest connections that a worker has.
+    /// The fewest connections that any worker has.
     fn fewest(&self) -> u32 {
         let counts = (0..MOST_WORKERS).map(|number| self.count(number));
         counts.filter(|count| *count > 0).min().unwrap_or(1) - 1
@@ -130,46 +133,49 @@ impl WorkerSlot {
 }
 
 impl AsFd for WorkerSlot {
-    /// Readable, anew with each [`call`](WorkerSlot::call_another).
+    /// Becomes readable with each [`ask_another`](WorkerSlot::ask_another).
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.table.0.call.as_fd()
+        self.table.0.accept_event.as_fd()
     }
 }
 
 impl Deferral {
-    /// True if the worker is to leave those that arrive to others for a while,
-    /// [`DEFER_TIME`]. Then it takes one, and each time that nobody else did,
-    /// twice as many: who does not accept holds nobody up. One that was
-    /// `called` by another takes them. But one that `serves_one` request at a
-    /// time leaves them to whoever has no connection at all: the request of its
-    /// own may be on the way, and keep it for long. It does so [`MOST_DEFERRALS`] times
-    /// before it takes them after all.
-    pub fn defers(&mut self, slot: &WorkerSlot, called: bool, serves_one: bool) -> bool {
+    /// True if the worker should let others accept first, for [`DEFER_TIME`].
+    /// After that it accepts at least once before it lets others go first
+    /// again; and each time that no other worker accepted instead, twice as
+    /// often, so that idle workers that do not accept hold up no client. A
+    /// worker that was `asked` by another accepts at once.
+    ///
+    /// A worker that `serves_one` request at a time also defers when it was
+    /// asked, if another has no connection at all: the next request on its own
+    /// connection may be coming, and may take long. After [`MOST_DEFERRALS`]
+    /// times in a row it goes on as other workers do.
+    pub fn defers(&mut self, slot: &WorkerSlot, asked: bool, serves_one: bool) -> bool {
         let own = slot.count(slot.number).saturating_sub(1);
         let fewest = slot.fewest();
         let most = match fewest {
             0 if serves_one => 0,
-            _ if called => return false,
+            _ if asked => return false,
             fewest => fewest + fewest / 4 + 2,
         };
         if own <= most {
             *self = Deferral::default();
             return false;
         }
-        if self.takes > 0 {
-            self.takes -= 1;
+        if self.accepts > 0 {
+            self.accepts -= 1;
             return false;
         }
-        if serves_one && fewest == 0 && self.waited < MOST_DEFERRALS {
-            self.waited += 1;
+        if serves_one && fewest == 0 && self.deferrals < MOST_DEFERRALS {
+            self.deferrals += 1;
             return true;
         }
-        self.waited = 0;
-        self.in_vain = match fewest > self.fewest {
+        self.deferrals = 0;
+        self.unsuccessful = match fewest > self.fewest {
             true => 0,
-            false => (self.in_vain + 1).min(16),
+            false => (self.unsuccessful + 1).min(16),
         };
-        self.takes = 1 << self.in_vain;
+        self.accepts = 1 << self.unsuccessful;
         self.fewest = fewest;
         true
     }
@@ -201,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_has_clearly_more_than_another_waits() {
+    fn only_a_worker_with_clearly_more_than_another_defers() {
         let waits = |slot: &WorkerSlot| Deferral::default().defers(slot, false, false);
         let slots = table(&[Some(16), Some(22), Some(23), None]);
         let waiting: Vec<_> = slots.iter().map(waits).collect();
@@ -211,21 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn who_serves_one_at_a_time_waits_for_who_has_nothing_to_do() {
-        for called in [false, true] {
+    fn a_worker_with_one_request_at_a_time_waits_for_an_idle_one() {
+        for asked in [false, true] {
             let waits = |counts: &[Option<usize>]| {
-                Deferral::default().defers(&table(counts)[0], called, true)
+                Deferral::default().defers(&table(counts)[0], asked, true)
             };
             assert!(waits(&[Some(1), Some(0), Some(2)]));
             assert!(!waits(&[Some(0), Some(0)]));
             assert!(!waits(&[Some(1), Some(1)]));
             assert!(!waits(&[Some(1), None]));
-            assert_eq!(waits(&[Some(9), Some(1)]), !called);
+            assert_eq!(waits(&[Some(9), Some(1)]), !asked);
         }
     }
 
     #[test]
-    fn who_serves_one_at_a_time_is_patient_and_not_for_ever() {
+    fn a_worker_with_one_request_at_a_time_does_not_wait_for_ever() {
         let slots = table(&[Some(1), Some(0)]);
         let mut deferral = Deferral::default();
         let waits = (0..).take_while(|_| deferral.defers(&slots[0], true, true));
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_in_vain_waits_less_often() {
+    fn a_worker_that_defers_without_success_defers_less_often() {
         let slots = table(&[Some(100), Some(1)]);
         let mut deferral = Deferral::default();
         let mut takes = || {

@@ -1,10 +1,10 @@
-//! Idle connections on their way from a worker that ends to one that goes on.
+//! Passes idle connections from a worker that ends to the other workers.
 //!
-//! A connection without a request is nothing but its socket, and what the
-//! client sends meanwhile waits in the system. So a worker that is replaced
-//! closes none: it sends the sockets through a pair that all workers of a
-//! master have (`SCM_RIGHTS`, unix(7)), and any worker that serves takes them
-//! up, as it takes connections from a listener.
+//! An idle connection has no state except its socket, and the system keeps what
+//! the client sends meanwhile. So a worker that is replaced need not close it:
+//! it sends the socket through a socket pair that all workers of a master share
+//! (`SCM_RIGHTS`, unix(7)). Any worker that still serves takes it, as it takes
+//! connections from a listener.
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -17,24 +17,24 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Bytes of the longest message: a letter and an address.
-const LONGEST: usize = 128;
+/// Bytes of the longest message, which is one letter and an address.
+const MAX_MESSAGE: usize = 128;
 
-/// Bytes that the system shall hold between two workers; it counts about 800
-/// for each connection.
-const BUFFER: usize = 1 << 20;
+/// The socket pair's buffer in bytes. The system counts about 800 for each
+/// connection.
+const BUFFER_SIZE: usize = 1 << 20;
 
-/// Both ends of the way. All workers have both.
+/// Both ends of the socket pair. All workers have both.
 #[derive(Debug)]
 pub struct Handover {
     give: OwnedFd,
     take: OwnedFd,
 }
 
-/// A connection, as it is handed over.
-pub struct Handed {
+/// A connection that was handed over.
+pub struct HandedOver {
     pub socket: Socket,
-    /// Where the listener is bound that it came by; nothing for a unix socket.
+    /// The address of the listener that accepted it; nothing for a unix socket.
     pub server: Option<SocketAddr>,
     /// True if it has carried a request.
     pub is_used: bool,
@@ -46,12 +46,12 @@ impl Handover {
     pub fn new() -> io::Result<Handover> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let (give, take) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-        // The system may allow less; then more of them are given later.
-        let _ = setsockopt(&give, sockopt::SndBuf, &BUFFER);
+        // The system may allow less; then fewer connections fit at a time.
+        let _ = setsockopt(&give, sockopt::SndBuf, &BUFFER_SIZE);
         Ok(Handover { give, take })
     }
 
-    /// The one that workers have already.
+    /// The socket pair that the workers have already.
     pub fn adopt([give, take]: [OwnedFd; 2]) -> Handover {
         Handover { give, take }
     }
@@ -61,11 +61,10 @@ impl Handover {
         [self.give.as_fd(), self.take.as_fd()]
     }
 
-    /// Gives a connection away. The socket stays open until the caller drops it.
+    /// Sends a connection. The socket stays open until the caller drops it.
     ///
     /// # Errors
-    /// `WouldBlock` when so many are under way that it must wait, or what else
-    /// the system says.
+    /// `WouldBlock` when the buffer is full, or any other error of the system.
     pub fn give(
         &self,
         socket: &Socket,
@@ -83,16 +82,16 @@ impl Handover {
         Ok(())
     }
 
-    /// Takes the connection that has waited the longest; nothing when none
-    /// waits.
+    /// Takes the connection that was sent first; nothing if there is none.
     ///
     /// # Errors
-    /// The process has no descriptors left, or what else the system says.
-    pub fn take(&self) -> io::Result<Option<Handed>> {
-        // What has come is lost if there is no descriptor for it.
+    /// The process has no descriptors left, or any other error of the system.
+    pub fn take(&self) -> io::Result<Option<HandedOver>> {
+        // Fails here if there is no free descriptor: in `recvmsg` the socket
+        // would be lost.
         drop(self.take.try_clone()?);
         loop {
-            let mut text = [0; LONGEST];
+            let mut text = [0; MAX_MESSAGE];
             let mut parts = [IoSliceMut::new(&mut text)];
             let mut space = cmsg_space!(RawFd);
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
@@ -106,16 +105,16 @@ impl Handover {
             for message in received.cmsgs()? {
                 if let ControlMessageOwned::ScmRights(descriptors) = message {
                     for descriptor in descriptors {
-                        // SAFETY: the system has just made it for this message,
-                        // and nobody else knows of it.
+                        // SAFETY: the system has just made this descriptor for
+                        // the message, and nothing else uses it.
                         socket = Some(unsafe { Socket::from_raw_fd(descriptor) });
                     }
                 }
             }
             let length = received.bytes;
-            // Another message than ours goes, with what it carries.
+            // Any other message is dropped, with its descriptors.
             if let (Some(socket), Ok(text)) = (socket, str::from_utf8(&text[..length])) {
-                return Ok(Some(Handed {
+                return Ok(Some(HandedOver {
                     socket,
                     server: text.get(1..).and_then(|address| address.parse().ok()),
                     is_used: text.starts_with('u'),
@@ -126,7 +125,7 @@ impl Handover {
 }
 
 impl AsFd for Handover {
-    /// Readable while a connection waits to be taken.
+    /// Readable while there is a connection to take.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.take.as_fd()
     }

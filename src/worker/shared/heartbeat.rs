@@ -1,8 +1,8 @@
-//! What a worker tells the master, through memory that both share: that it is
-//! alive, that it serves, that it wants a successor, and what it is doing.
+//! What a worker tells the master through shared memory: that it is alive, that
+//! it serves, that it wants a successor, and which requests it handles.
 
 use crate::worker::shared::balance::WorkerSlot;
-use crate::worker::shared::memory::{Plain, Shared};
+use crate::worker::shared::memory::{Shareable, Shared};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{read, write};
@@ -13,30 +13,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How much of a request line is kept.
-const LONGEST_LINE: usize = 256;
+/// How many bytes of a request line are kept.
+const MAX_LINE: usize = 256;
 
-/// Memory that the master and one worker share across the fork.
+/// Memory that the master and one worker share.
 ///
-/// The master makes it before it forks, the worker writes, the master reads.
-/// All methods may be called from any thread, and none waits.
+/// The master makes it before it forks. The worker writes, the master reads.
+/// Any thread may call the methods, and none of them waits.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
-    page: Arc<Shared<Page>>,
+    memory: Arc<Shared<Memory>>,
     waker: MasterWaker,
-    /// Where the workers see each other's connections.
+    /// The worker's entry in the table of all workers.
     pub slot: Option<WorkerSlot>,
 }
 
-/// What a worker rings when the master should look at its heartbeat at once.
+/// Wakes the master, so that it reads the heartbeats at once.
 ///
-/// One serves all workers. Its descriptor is readable once it was rung.
+/// All workers share one. Its descriptor is readable after
+/// [`wake`](MasterWaker::wake).
 #[derive(Clone, Debug)]
 pub struct MasterWaker(Arc<OwnedFd>);
 
 #[derive(Debug)]
-struct Page {
-    /// Monotonic milliseconds of the last beat, 0 before the first.
+struct Memory {
+    /// The time of the last beat in monotonic milliseconds; 0 before the first.
     beat: AtomicU64,
     ready: AtomicBool,
     retiring: AtomicBool,
@@ -47,16 +48,16 @@ struct Page {
     ended: AtomicU64,
     /// True while a thread writes the request line.
     writing: AtomicBool,
-    /// How many bytes of the line count.
+    /// How many bytes of `line` are in use.
     length: AtomicU32,
-    line: UnsafeCell<[u8; LONGEST_LINE]>,
+    line: UnsafeCell<[u8; MAX_LINE]>,
 }
 
-// SAFETY: zeros are values of all fields, and `begin_request` says how the line
-// is guarded.
-unsafe impl Plain for Page {}
+// SAFETY: zero is a valid value of all fields. `begin_request` says what guards
+// the line.
+unsafe impl Shareable for Memory {}
 // SAFETY: as above.
-unsafe impl Sync for Page {}
+unsafe impl Sync for Memory {}
 
 impl MasterWaker {
     /// # Errors
@@ -66,20 +67,20 @@ impl MasterWaker {
         Ok(MasterWaker(Arc::new(EventFd::from_flags(flags)?.into())))
     }
 
-    /// The one that workers already ring.
+    /// The one that the workers already use.
     pub fn adopt(descriptor: OwnedFd) -> MasterWaker {
         MasterWaker(Arc::new(descriptor))
     }
 
     /// Wakes the master.
-    pub fn ring(&self) {
-        // It can only fail because it rings already.
+    pub fn wake(&self) {
+        // It fails only when billions of writes were not read.
         let _ = write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Stops it ringing.
-    pub fn silence(&self) {
-        // It can only fail because it does not ring.
+    /// Makes the descriptor unreadable again.
+    pub fn clear(&self) {
+        // It fails only if the descriptor is not readable.
         let _ = read(&self.0, &mut [0; 8]);
     }
 }
@@ -90,79 +91,82 @@ impl AsFd for MasterWaker {
     }
 }
 
-/// The worker's side.
+/// The methods of the worker.
 impl Heartbeat {
-    /// Says that the worker is alive, now.
+    /// Says that the worker is alive.
     pub fn beat(&self) {
-        self.page.beat.store(now(), Ordering::Relaxed);
+        self.memory.beat.store(now(), Ordering::Relaxed);
     }
 
-    /// Says that the app is loaded and the worker takes connections. The
+    /// Says that the app is loaded and the worker accepts connections. The
     /// master may then end the worker that this one replaces.
     pub fn ready(&self) {
         self.beat();
-        self.page.ready.store(true, Ordering::Release);
-        self.waker.ring();
+        self.memory.ready.store(true, Ordering::Release);
+        self.waker.wake();
     }
 
     /// Asks the master for a successor. The worker goes on serving until the
     /// master sends TERM, which it does as soon as the successor is ready.
     pub fn retire(&self) {
-        if !self.page.retiring.swap(true, Ordering::Relaxed) {
-            self.waker.ring();
+        if !self.memory.retiring.swap(true, Ordering::Relaxed) {
+            self.waker.wake();
         }
     }
 
-    /// Says before the worker kills itself that it has too much memory.
+    /// Says that the worker is about to kill itself because it uses too much
+    /// memory.
     pub fn grew_too_large(&self) {
-        self.page.too_large.store(true, Ordering::Relaxed);
+        self.memory.too_large.store(true, Ordering::Relaxed);
     }
 
-    /// True if at its end the worker leaves those who wait to be accepted to
-    /// others, who take connections from the same sockets.
+    /// True if the worker, when it ends, leaves clients that wait to be
+    /// accepted to other processes, which listen on the same sockets.
     pub fn leaves_queue(&self) -> bool {
-        self.page.leaves_queue.load(Ordering::Acquire)
+        self.memory.leaves_queue.load(Ordering::Acquire)
     }
 
-    /// True if at its end the worker gives its idle connections to other
+    /// True if the worker, when it ends, gives its idle connections to other
     /// workers of its master.
     pub fn hands_over(&self) -> bool {
-        self.page.hands_over.load(Ordering::Acquire)
+        self.memory.hands_over.load(Ordering::Acquire)
     }
 
-    /// Counts a request that the app is about to handle, and notes its line
-    /// (the concatenated parts, cut off at 256 bytes) for the case that it is
-    /// the worker's last.
+    /// Counts a request that the app is about to handle, and keeps its line:
+    /// the concatenated parts, cut off at 256 bytes. The master logs the line
+    /// if the worker dies.
     pub fn begin_request(&self, line: &[&[u8]]) {
-        let page = &self.page;
-        page.begun.fetch_add(1, Ordering::Relaxed);
-        if page.writing.swap(true, Ordering::Acquire) {
-            // Another thread began one at the same moment; either will do.
+        let memory = &self.memory;
+        memory.begun.fetch_add(1, Ordering::Relaxed);
+        if memory.writing.swap(true, Ordering::Acquire) {
+            // Another thread writes its line at this moment; either line will
+            // do.
             return;
         }
         let mut length = 0;
         for part in line {
-            let count = part.len().min(LONGEST_LINE - length);
-            // SAFETY: `count` bytes fit behind `length` in the array. `writing`
-            // keeps other threads of this process out, and the master, who
-            // may read a torn line, copies bytes through a pointer, too.
+            let count = part.len().min(MAX_LINE - length);
+            // SAFETY: `count` bytes fit after `length` bytes of the array.
+            // `writing` keeps other threads of this process out. The master may
+            // read while this writes and get a mixture of two lines; it, too,
+            // copies bytes through a pointer.
             unsafe {
-                let start = page.line.get().cast::<u8>().add(length);
+                let start = memory.line.get().cast::<u8>().add(length);
                 start.copy_from_nonoverlapping(part.as_ptr(), count);
             }
             length += count;
         }
-        page.length.store(length as u32, Ordering::Relaxed);
-        page.writing.store(false, Ordering::Release);
+        memory.length.store(length as u32, Ordering::Relaxed);
+        memory.writing.store(false, Ordering::Release);
     }
 
-    /// Counts a request that is over.
+    /// Counts a request that has ended.
     pub fn end_request(&self) {
-        self.page.ended.fetch_add(1, Ordering::Relaxed);
+        self.memory.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The master's side.
+/// The methods of the master.
 impl Heartbeat {
     /// # Errors
     /// The system has no memory left to share.
@@ -170,96 +174,100 @@ impl Heartbeat {
         Ok(Heartbeat::of(Shared::new()?, waker))
     }
 
-    /// The page of a worker that is alive; a fresh one, as of a worker that
-    /// serves, when it has got lost.
+    /// The memory of a worker that already serves. If its file was lost, new
+    /// memory that says so.
     ///
     /// # Errors
-    /// It cannot be mapped.
+    /// The memory cannot be mapped.
     pub fn adopt(file: Option<OwnedFd>, waker: &MasterWaker) -> io::Result<Heartbeat> {
         let Some(file) = file else {
             let heartbeat = Heartbeat::new(waker)?;
-            heartbeat.page.ready.store(true, Ordering::Release);
+            heartbeat.memory.ready.store(true, Ordering::Release);
             return Ok(heartbeat);
         };
         Ok(Heartbeat::of(Shared::of(file)?, waker))
     }
 
-    fn of(page: Shared<Page>, waker: &MasterWaker) -> Heartbeat {
+    fn of(memory: Shared<Memory>, waker: &MasterWaker) -> Heartbeat {
         Heartbeat {
-            page: Arc::new(page),
+            memory: Arc::new(memory),
             waker: waker.clone(),
             slot: None,
         }
     }
 
-    /// The file that the page is, if it is one.
+    /// The file of the memory, if it has one.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.page.file()
+        self.memory.file()
     }
 
-    /// The time since the last beat; nothing before the first one, since an
-    /// app may take its time to load.
-    pub fn silence(&self) -> Option<Duration> {
-        match self.page.beat.load(Ordering::Relaxed) {
+    /// The time since the last beat; nothing before the first one, since an app
+    /// may take long to load.
+    pub fn since_beat(&self) -> Option<Duration> {
+        match self.memory.beat.load(Ordering::Relaxed) {
             0 => None,
             beat => Some(Duration::from_millis(now().saturating_sub(beat))),
         }
     }
 
-    /// Says before TERM that others go on with the worker's sockets.
+    /// Says, before the master sends TERM, that other processes go on listening
+    /// on the worker's sockets.
     pub fn leave_queue(&self) {
-        self.page.leaves_queue.store(true, Ordering::Release);
+        self.memory.leaves_queue.store(true, Ordering::Release);
     }
 
-    /// Says whether other workers of this master go on when this one ends.
+    /// Says whether other workers of this master serve on after this one ends.
     pub fn hand_over(&self, others_go_on: bool) {
-        self.page.hands_over.store(others_go_on, Ordering::Release);
+        self.memory
+            .hands_over
+            .store(others_go_on, Ordering::Release);
     }
 
     /// True once the worker serves.
     pub fn is_ready(&self) -> bool {
-        self.page.ready.load(Ordering::Acquire)
+        self.memory.ready.load(Ordering::Acquire)
     }
 
     /// True once the worker wants a successor.
     pub fn is_retiring(&self) -> bool {
-        self.page.retiring.load(Ordering::Relaxed)
+        self.memory.retiring.load(Ordering::Relaxed)
     }
 
-    /// True if the worker has killed itself, as it had too much memory.
+    /// True if the worker has killed itself because it used too much memory.
     pub fn is_too_large(&self) -> bool {
-        self.page.too_large.load(Ordering::Relaxed)
+        self.memory.too_large.load(Ordering::Relaxed)
     }
 
     /// How many requests the worker has finished.
     pub fn requests(&self) -> u64 {
-        self.page.ended.load(Ordering::Relaxed)
+        self.memory.ended.load(Ordering::Relaxed)
     }
 
     /// How many requests the worker is handling.
     pub fn in_flight(&self) -> u64 {
-        let ended = self.page.ended.load(Ordering::Relaxed);
-        let begun = self.page.begun.load(Ordering::Relaxed);
+        let ended = self.memory.ended.load(Ordering::Relaxed);
+        let begun = self.memory.begun.load(Ordering::Relaxed);
         begun.saturating_sub(ended)
     }
 
     /// The line of the request that was begun last; empty before the first.
     pub fn last_request(&self) -> Vec<u8> {
-        let page = &self.page;
-        let length = page.length.load(Ordering::Relaxed) as usize;
-        let mut line = vec![0; length.min(LONGEST_LINE)];
-        // SAFETY: the array has at least as many bytes. The worker may be
-        // writing; what was read may then be a mixture, but bytes are bytes.
+        let memory = &self.memory;
+        let length = memory.length.load(Ordering::Relaxed) as usize;
+        let mut line = vec![0; length.min(MAX_LINE)];
+        // SAFETY: the array has at least as many bytes. The worker may write at
+        // the same time; then the copy is a mixture of two lines, but any byte
+        // is a valid value.
         unsafe {
-            let start = page.line.get().cast::<u8>();
+            let start = memory.line.get().cast::<u8>();
             start.copy_to_nonoverlapping(line.as_mut_ptr(), line.len());
         }
         line
     }
 }
 
-/// Milliseconds of the monotonic clock, the same in every process; never 0.
-/// The coarse clock is a few of them behind, and costs next to nothing.
+/// Milliseconds of the monotonic clock, which all processes share; never 0. The
+/// coarse clock is a few milliseconds behind, and is much cheaper to read.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("Linux has this clock");
     (Duration::from(now).as_millis() as u64).max(1)
@@ -275,19 +283,19 @@ mod tests {
         Heartbeat::new(&MasterWaker::new().unwrap()).unwrap()
     }
 
-    fn rings(waker: &MasterWaker) -> bool {
+    fn is_woken(waker: &MasterWaker) -> bool {
         let mut ready = [PollFd::new(waker.as_fd(), PollFlags::POLLIN)];
         poll(&mut ready, PollTimeout::ZERO).unwrap() == 1
     }
 
     #[test]
-    fn silence_begins_with_the_first_beat() {
+    fn the_time_since_a_beat_begins_with_the_first() {
         let heartbeat = heartbeat();
-        assert_eq!(heartbeat.silence(), None);
+        assert_eq!(heartbeat.since_beat(), None);
         heartbeat.beat();
         thread::sleep(Duration::from_millis(20));
-        let silence = heartbeat.silence().unwrap();
-        assert!(silence >= Duration::from_millis(15), "{silence:?}");
+        let time = heartbeat.since_beat().unwrap();
+        assert!(time >= Duration::from_millis(15), "{time:?}");
     }
 
     #[test]
@@ -295,15 +303,15 @@ mod tests {
         let waker = MasterWaker::new().unwrap();
         let heartbeat = Heartbeat::new(&waker).unwrap();
         heartbeat.beat();
-        assert!(!rings(&waker) && !heartbeat.is_ready() && !heartbeat.is_retiring());
+        assert!(!is_woken(&waker) && !heartbeat.is_ready() && !heartbeat.is_retiring());
         heartbeat.ready();
-        assert!(rings(&waker) && heartbeat.is_ready());
-        waker.silence();
+        assert!(is_woken(&waker) && heartbeat.is_ready());
+        waker.clear();
         heartbeat.retire();
-        assert!(rings(&waker) && heartbeat.is_retiring());
-        waker.silence();
+        assert!(is_woken(&waker) && heartbeat.is_retiring());
+        waker.clear();
         heartbeat.retire();
-        assert!(!rings(&waker), "once is enough");
+        assert!(!is_woken(&waker), "once is enough");
     }
 
     #[test]

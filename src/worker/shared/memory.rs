@@ -1,4 +1,4 @@
-//! A value in memory that processes share across a fork.
+//! A value in memory that processes share after a fork.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -10,24 +10,24 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
-/// What may be shared between processes.
+/// A type whose values processes may share.
 ///
 /// # Safety
-/// All zeros are a value of it, it has no drop, and everything in it may be
-/// changed by another process at any time: it is made of atomics, or guards
-/// the rest with them.
-pub unsafe trait Plain: Sync {}
+/// All zeros are a valid value, there is nothing to drop, and another process
+/// may change any part of it at any time: all fields are atomics, or are
+/// guarded by atomics.
+pub unsafe trait Shareable: Sync {}
 
-/// The value, all zeros at first.
+/// A shared value. A new one is all zeros.
 #[derive(Debug)]
-pub struct Shared<T: Plain> {
+pub struct Shared<T: Shareable> {
     memory: NonNull<T>,
-    /// The file that the memory is, where the system gives one: through it the
-    /// master finds the value again after it has executed itself anew.
+    /// The file of the memory, if the system allows one. A master that executes
+    /// itself anew finds the value again through it.
     file: Option<OwnedFd>,
 }
 
-impl<T: Plain> Shared<T> {
+impl<T: Shareable> Shared<T> {
     const SIZE: NonZeroUsize = NonZeroUsize::new(size_of::<T>()).expect("it has fields");
 
     /// # Errors
@@ -35,16 +35,16 @@ impl<T: Plain> Shared<T> {
     pub fn new() -> io::Result<Shared<T>> {
         match Self::make_file() {
             Ok(file) => Self::of(file),
-            // A filter against it; the value is then lost when the master
-            // executes itself anew.
+            // A system call filter may forbid it. Then the value is lost when
+            // the master executes itself anew.
             Err(_) => Self::anonymous(),
         }
     }
 
-    /// The value in a file that [`file`](Shared::file) gave.
+    /// The value in a file from [`file`](Shared::file).
     ///
     /// # Errors
-    /// It cannot be mapped.
+    /// The file cannot be mapped.
     pub fn of(file: OwnedFd) -> io::Result<Shared<T>> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping overlaps no memory that is in use.
@@ -55,7 +55,7 @@ impl<T: Plain> Shared<T> {
         })
     }
 
-    /// A value that no other program can find.
+    /// A value without a file.
     ///
     /// # Errors
     /// The system has no memory left to share.
@@ -69,7 +69,7 @@ impl<T: Plain> Shared<T> {
         })
     }
 
-    /// The file that the memory is, if it is one.
+    /// The file of the memory, if it has one.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
     }
@@ -81,26 +81,26 @@ impl<T: Plain> Shared<T> {
     }
 }
 
-impl<T: Plain> Deref for Shared<T> {
+impl<T: Shareable> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the mapping is page-aligned, large enough, zeroed at first
-        // (a valid value, says `Plain`), and lives as long as `self`.
+        // SAFETY: the mapping is page-aligned, large enough, zeroed at first (a
+        // valid value: see `Shareable`), and lives as long as `self`.
         unsafe { self.memory.as_ref() }
     }
 }
 
-impl<T: Plain> Drop for Shared<T> {
+impl<T: Shareable> Drop for Shared<T> {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made with this size, and no reference into
-        // it outlives `self`. It cannot fail for such a one.
+        // SAFETY: the mapping was made with this size, and no reference into it
+        // outlives `self`.
         let _ = unsafe { munmap(self.memory.cast::<c_void>(), Self::SIZE.get()) };
     }
 }
 
-// SAFETY: the pointer is the only owner of its mapping, and what it leads to
-// may be used from any thread, says `Plain`.
-unsafe impl<T: Plain> Send for Shared<T> {}
+// SAFETY: the pointer is the only owner of its mapping, and any thread may use
+// the value: see `Shareable`.
+unsafe impl<T: Shareable> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl<T: Plain> Sync for Shared<T> {}
+unsafe impl<T: Shareable> Sync for Shared<T> {}

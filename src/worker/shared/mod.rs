@@ -1,4 +1,4 @@
-//! What the master and its workers share: memory, descriptors.
+//! The memory and descriptors that the master and its workers share.
 
 pub mod balance;
 pub mod handover;

@@ -37,7 +37,7 @@ impl Reactor {
         if let Some(slot) = &rules.heartbeat.slot
             && deferral.defers(slot, called, rules.one_at_a_time)
         {
-            slot.call_another();
+            slot.ask_another();
             self.accepting.pause_until = Instant::now().checked_add(DEFER_TIME);
             return self.accept_no_more();
         }
