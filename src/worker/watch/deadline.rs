@@ -1,8 +1,8 @@
 //! `request_timeout`: how long the app may take for one request.
 //!
-//! A thread watches the requests in flight. It needs nothing of the app's
-//! thread and nothing of the interpreter, so it acts whatever they do. It looks
-//! when the oldest request would be over its time: requests that are in time
+//! A thread watches the requests in flight. It needs neither the app's thread
+//! nor the interpreter, so it can act even when the app hangs. It checks when
+//! the oldest request would be over its limit, so requests within the limit
 //! cost nothing.
 
 use std::sync::Arc;
@@ -15,12 +15,14 @@ use crate::worker::request::in_flight::{InFlight, Why, report};
 use crate::worker::shared::Heartbeat;
 use crate::worker::signals::Stop;
 
-/// Between two looks whether a worker that has given up requests may end.
-const ENDING: Duration = Duration::from_millis(50);
+/// The pause between two checks whether a worker that has given up requests may
+/// end.
+const END_CHECK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Gives up requests that are older than `limit` from now on. The first one
-/// has the worker replaced: its thread may never come back. As soon as the
-/// master ends it, it goes without waiting for those that were given up.
+/// Starts the thread that gives up requests older than `limit`. After the first
+/// one the worker is replaced, as its thread may never return. As soon as the
+/// master asks the worker to stop, it ends without waiting for the requests
+/// that were given up.
 pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, stop: Stop) {
     let watch = move || {
         log::go_straight();
@@ -28,8 +30,13 @@ pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, st
         loop {
             let due = in_flight.oldest().map(|oldest| oldest + limit);
             let pause = due.map_or(limit, |due| due.saturating_duration_since(Instant::now()));
-            // One that begins meanwhile is due after `limit`, not before.
-            thread::sleep(if retiring { pause.min(ENDING) } else { pause });
+            // A request that begins during the pause is due after `limit`, not
+            // before.
+            thread::sleep(if retiring {
+                pause.min(END_CHECK_PAUSE)
+            } else {
+                pause
+            });
             let overdue = in_flight.give_up(limit, Why::TooLong);
             if !overdue.is_empty() {
                 let seconds = limit.as_secs();

@@ -1,9 +1,9 @@
-//! `max_worker_memory` and `max_worker_memory_hard`: how much memory a worker
-//! may have of its own.
+//! `max_worker_memory` and `max_worker_memory_hard`: how much private memory a
+//! worker may use.
 //!
-//! A thread looks five times a second, so that a request that fills the memory
-//! is seen while it runs. What counts is memory that nobody shares: pages that
-//! a worker has in common with the master or with other workers do not.
+//! A thread checks five times a second, so that it also sees a request that
+//! fills the memory while it runs. Only private memory counts: pages that a
+//! worker shares with the master or with other workers do not.
 
 use std::fs;
 use std::process;
@@ -20,12 +20,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 const MIB: u64 = 1 << 20;
 
-/// Watches this process's memory from now on, if there is a limit.
+/// Starts the thread that watches this process's memory, if there is a limit.
 pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
     let limit = |mib: u32| (mib > 0).then(|| u64::from(mib) * MIB);
     let soft = limit(settings.max_worker_memory);
     let hard = limit(settings.max_worker_memory_hard);
-    let Some(least) = soft.into_iter().chain(hard).min() else {
+    let Some(lower) = soft.into_iter().chain(hard).min() else {
         return;
     };
     if private().is_none() {
@@ -39,24 +39,24 @@ pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
             let mut soft = soft;
             loop {
                 thread::sleep(PAUSE);
-                if anonymous().is_some_and(|most| most <= least) {
+                if anonymous().is_some_and(|bytes| bytes <= lower) {
                     continue;
                 }
                 let Some(used) = private() else { continue };
                 if let Some(limit) = hard.filter(|limit| used > *limit) {
                     ::log::error!(
                         "{}; it is killed",
-                        verdict(used, "max_worker_memory_hard", limit)
+                        message(used, "max_worker_memory_hard", limit)
                     );
                     crate::log::flush_at_last();
                     heartbeat.grew_too_large();
-                    // Nothing of the app's may stand in the way of this.
+                    // SIGKILL, since the app can neither handle nor delay it.
                     let _ = kill(Pid::this(), Signal::SIGKILL);
                 }
                 if let Some(limit) = soft.filter(|limit| used > *limit) {
                     ::log::warn!(
                         "{}; it is replaced",
-                        verdict(used, "max_worker_memory", limit)
+                        message(used, "max_worker_memory", limit)
                     );
                     heartbeat.retire();
                     soft = None;
@@ -68,7 +68,7 @@ pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
     }
 }
 
-fn verdict(used: u64, setting: &str, limit: u64) -> String {
+fn message(used: u64, setting: &str, limit: u64) -> String {
     format!(
         "Worker (pid: {}) uses {} MiB of memory, more than {setting} ({} MiB)",
         process::id(),
@@ -77,8 +77,8 @@ fn verdict(used: u64, setting: &str, limit: u64) -> String {
     )
 }
 
-/// Bytes in memory that are no file's: never less than `private`, files that
-/// were changed aside, and quickly known (proc_pid_statm(5)).
+/// Resident bytes that belong to no file (proc_pid_statm(5)). Quick to read,
+/// and not less than `private` unless the process has pages of files to itself.
 fn anonymous() -> Option<u64> {
     let page = sysconf(SysconfVar::PAGE_SIZE).ok()??.unsigned_abs();
     let text = fs::read_to_string("/proc/self/statm").ok()?;
@@ -90,7 +90,7 @@ fn anonymous() -> Option<u64> {
     Some(resident.saturating_sub(shared) * page)
 }
 
-/// Bytes in memory that this process alone has (proc_pid_smaps_rollup(5)).
+/// Resident bytes that only this process uses (proc_pid_smaps_rollup(5)).
 fn private() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let kib = text.lines().filter_map(|line| {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn memory_that_is_written_to_is_seen() {
         let before = (private().unwrap(), anonymous().unwrap());
-        // Large, since other tests of this process free theirs meanwhile.
+        // Large, since other tests of this process free memory meanwhile.
         let block = std::hint::black_box(vec![1_u8; 256 << 20]);
         let after = (private().unwrap(), anonymous().unwrap());
         assert!(after.0 >= before.0 + 128 * MIB, "{before:?} {after:?}");

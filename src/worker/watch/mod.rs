@@ -1,4 +1,4 @@
-//! What watches over a worker while the app has its threads.
+//! Threads that watch a worker while the app occupies its other threads.
 
 pub mod deadline;
 pub mod memory;

@@ -1,9 +1,9 @@
-//! `reload`: a worker that sees its code change asks for a successor.
+//! `reload`: a worker asks for a successor when its code has changed.
 //!
-//! A thread compares, again and again, what the files look like with what they
-//! looked like before. With inotify it does so as soon as something happens in
-//! one of their folders, else once a second. Either way the comparison decides,
-//! so an event too many or too few does no harm.
+//! A thread compares the files' sizes and times with the last ones again and
+//! again. With inotify it compares as soon as an event comes from one of their
+//! folders, else once a second. In both cases the comparison decides, so an
+//! additional or a missing event does no harm.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -23,58 +23,59 @@ use crate::config::ReloadEngine;
 use crate::python::{self, Hooks, reloading};
 use crate::worker::shared::Heartbeat;
 
-/// Between two looks, when nothing says that one is due: new modules may have
-/// been imported meanwhile.
-const PULSE_MS: u16 = 1000;
+/// The longest pause between two comparisons: new modules may have been
+/// imported meanwhile.
+const PAUSE_MS: u16 = 1000;
 
-/// Editors and copies change a file in several steps; the successor should
-/// see the last of them.
+/// Editors and copying programs change a file in several steps. After this
+/// pause the successor reads the final file.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// How far a file system's clock may be behind.
-const TICK: Duration = Duration::from_millis(10);
+/// How much a file system's clock may be behind.
+const CLOCK_LAG: Duration = Duration::from_millis(10);
 
-/// What is watched besides the files of imported modules.
+/// The files that are watched in addition to those of imported modules.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// When the app's loading began: what has changed since may not be what
-    /// was loaded.
+    /// When the loading of the app began: a file that was changed later may not
+    /// be the one that was loaded.
     pub since: SystemTime,
-    /// Files that may not be there yet.
+    /// Files that may not exist yet.
     pub files: Vec<PathBuf>,
     /// Patterns of file names, absolute.
     pub patterns: Vec<OsString>,
 }
 
-/// The watch, until this value is dropped. The thread is not in the
-/// interpreter any more then, so that this can be ended.
+/// The watch, until this value is dropped. After that the thread does not enter
+/// the interpreter any more, so that the interpreter can be ended.
 #[derive(Debug)]
 pub struct Watch {
-    /// Held by the thread while it is in the interpreter; true once it must
-    /// not go there again.
+    /// Locked by the thread while it is in the interpreter; true once the
+    /// thread must not enter it any more.
     ended: Arc<Mutex<bool>>,
 }
 
 impl Watch {
     /// # Errors
-    /// The system gives no thread, or no inotify where that was asked for.
+    /// The system has no thread left, or no inotify where the setting asks for
+    /// it.
     pub fn start(
         engine: ReloadEngine,
         watched: Watched,
         heartbeat: Heartbeat,
         hooks: Hooks,
     ) -> io::Result<Watch> {
-        let bell = match engine {
+        let folders = match engine {
             ReloadEngine::Poll => None,
-            ReloadEngine::Inotify => Some(MasterWaker::new()?),
-            ReloadEngine::Auto => MasterWaker::new().ok(),
+            ReloadEngine::Inotify => Some(FolderWatch::new()?),
+            ReloadEngine::Auto => FolderWatch::new().ok(),
         };
         let ended = Arc::new(Mutex::new(false));
-        let gate = Arc::clone(&ended);
+        let for_thread = Arc::clone(&ended);
         python::thread("reload").spawn(move || {
-            if let Some(file) = wait_for_change(&gate, bell, &watched) {
+            if let Some(file) = wait_for_change(&for_thread, folders, &watched) {
                 ::log::info!("Worker reloading: {} modified", file.display());
-                let ended = gate.lock().unwrap_or_else(PoisonError::into_inner);
+                let ended = for_thread.lock().unwrap_or_else(PoisonError::into_inner);
                 if !*ended {
                     hooks.worker_int();
                 }
@@ -92,16 +93,16 @@ impl Drop for Watch {
     }
 }
 
-/// The file that changed; nothing if the watch has ended before one did.
+/// The first file that has changed; nothing if the watch has ended before.
 fn wait_for_change(
-    gate: &Mutex<bool>,
-    mut bell: Option<MasterWaker>,
+    ended: &Mutex<bool>,
+    mut folders: Option<FolderWatch>,
     watched: &Watched,
 ) -> Option<PathBuf> {
-    let mut known = Known::new(watched.since);
+    let mut known = KnownFiles::new(watched.since);
     loop {
         let (modules, mut others) = {
-            let ended = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
             if *ended {
                 return None;
             }
@@ -109,23 +110,23 @@ fn wait_for_change(
             reloading::files(&watched.patterns).unwrap_or_default()
         };
         others.extend_from_slice(&watched.files);
-        if let Some(bell) = &mut bell {
-            // Before the look, lest a change slip in between.
-            bell.watch(modules.iter().chain(&others));
+        if let Some(folders) = &mut folders {
+            // Before the comparison, so that no change between both is missed.
+            folders.watch(modules.iter().chain(&others));
         }
         if let Some(changed) = known.first_change(modules, others) {
             thread::sleep(SETTLING);
             return Some(changed);
         }
-        match &bell {
-            Some(bell) => bell.wait(),
-            None => thread::sleep(Duration::from_millis(PULSE_MS.into())),
+        match &folders {
+            Some(folders) => folders.wait(),
+            None => thread::sleep(Duration::from_millis(PAUSE_MS.into())),
         }
     }
 }
 
-/// What tells one content of a file from another: where it lies, its size, and
-/// when it was changed.
+/// Identifies a file's content: its inode, its size and the time of its last
+/// change.
 type Stamp = (u64, u64, i64, i64);
 
 fn stamp(file: &Path) -> Option<Stamp> {
@@ -133,8 +134,8 @@ fn stamp(file: &Path) -> Option<Stamp> {
     Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
 }
 
-/// Whether a file was changed, or put in another's place, since then. Times to
-/// come are a wrong clock's, and say nothing.
+/// Whether a file was changed or replaced after `since`. A time in the future
+/// comes from a wrong clock, and is ignored.
 fn is_younger(file: &Path, since: SystemTime) -> bool {
     let Ok(meta) = fs::metadata(file) else {
         return false;
@@ -147,24 +148,24 @@ fn is_younger(file: &Path, since: SystemTime) -> bool {
     since < changed && changed <= SystemTime::now()
 }
 
-/// What the files looked like at the last look.
-struct Known {
+/// The stamps of the files at the last comparison.
+struct KnownFiles {
     stamps: HashMap<PathBuf, Option<Stamp>>,
-    /// Until the first look.
+    /// Only before the first comparison.
     since: Option<SystemTime>,
 }
 
-impl Known {
-    fn new(since: SystemTime) -> Known {
-        Known {
+impl KnownFiles {
+    fn new(since: SystemTime) -> KnownFiles {
+        KnownFiles {
             stamps: HashMap::new(),
-            since: Some(since - TICK),
+            since: Some(since - CLOCK_LAG),
         }
     }
 
-    /// A file that looks different now. One that is gone for the moment is left
-    /// for the next look. A new one is a change unless it is a module's: those
-    /// are imported when they are needed.
+    /// The first file that has changed. A file that is missing is compared
+    /// again the next time. A new file counts as changed unless it is a
+    /// module's: modules are imported when they are needed.
     fn first_change(&mut self, modules: Vec<PathBuf>, others: Vec<PathBuf>) -> Option<PathBuf> {
         let modules = modules.into_iter().map(|file| (file, true));
         let others = others.into_iter().map(|file| (file, false));
@@ -187,22 +188,22 @@ impl Known {
     }
 }
 
-/// Tells when something happens in folders.
-struct MasterWaker {
+/// Waits for changes in folders.
+struct FolderWatch {
     inotify: Inotify,
     folders: HashSet<PathBuf>,
 }
 
-impl MasterWaker {
-    fn new() -> io::Result<MasterWaker> {
-        Ok(MasterWaker {
+impl FolderWatch {
+    fn new() -> io::Result<FolderWatch> {
+        Ok(FolderWatch {
             inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
             folders: HashSet::new(),
         })
     }
 
-    /// Watches the folders of these files, too: a file that is replaced is
-    /// another file, in the same folder.
+    /// Also watches the folders of these files. The folder and not the file,
+    /// since a file that is replaced is another file.
     fn watch<'a>(&mut self, files: impl Iterator<Item = &'a PathBuf>) {
         let events = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
@@ -210,17 +211,18 @@ impl MasterWaker {
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_ONLYDIR;
         for folder in files.filter_map(|file| file.parent()) {
-            // One that is not there, or too many: the pulse finds its changes.
+            // If the folder does not exist or there are too many, the regular
+            // comparison finds its changes.
             if !self.folders.contains(folder) && self.inotify.add_watch(folder, events).is_ok() {
                 self.folders.insert(folder.to_owned());
             }
         }
     }
 
-    /// Returns when something happened, or after a while.
+    /// Returns when something has happened, or after the pause.
     fn wait(&self) {
         let mut ready = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ready, PollTimeout::from(PULSE_MS));
+        let _ = poll(&mut ready, PollTimeout::from(PAUSE_MS));
         while self
             .inotify
             .read_events()
@@ -238,26 +240,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         fs::write(path("app.py"), "1").unwrap();
-        let mut known = Known::new(SystemTime::now() + Duration::from_secs(1));
-        let mut look = |modules: &[&str], others: &[&str]| {
+        let mut known = KnownFiles::new(SystemTime::now() + Duration::from_secs(1));
+        let mut first_change = |modules: &[&str], others: &[&str]| {
             let paths = |names: &[&str]| names.iter().map(|name| path(name)).collect();
             known.first_change(paths(modules), paths(others))
         };
-        assert_eq!(look(&["app.py"], &["site.zip"]), None);
-        assert_eq!(look(&["app.py"], &["site.zip"]), None);
-        // A module that is imported later is none; a new page is one.
+        assert_eq!(first_change(&["app.py"], &["site.zip"]), None);
+        assert_eq!(first_change(&["app.py"], &["site.zip"]), None);
+        // A module that is imported later is no change; a new page is one.
         fs::write(path("late.py"), "1").unwrap();
         fs::write(path("page.html"), "1").unwrap();
-        assert_eq!(look(&["app.py", "late.py"], &[]), None);
-        assert_eq!(look(&[], &["page.html"]), Some(path("page.html")));
-        // An editor that takes the old file away first.
+        assert_eq!(first_change(&["app.py", "late.py"], &[]), None);
+        assert_eq!(first_change(&[], &["page.html"]), Some(path("page.html")));
+        // As by an editor that removes the old file first.
         fs::remove_file(path("app.py")).unwrap();
-        assert_eq!(look(&["app.py"], &[]), None);
+        assert_eq!(first_change(&["app.py"], &[]), None);
         fs::write(path("app.py"), "22").unwrap();
-        assert_eq!(look(&["app.py"], &[]), Some(path("app.py")));
-        // A watched file that was not there.
+        assert_eq!(first_change(&["app.py"], &[]), Some(path("app.py")));
+        // A watched file that did not exist.
         fs::write(path("site.zip"), "1").unwrap();
-        assert_eq!(look(&[], &["site.zip"]), Some(path("site.zip")));
+        assert_eq!(first_change(&[], &["site.zip"]), Some(path("site.zip")));
     }
 
     #[test]
@@ -266,8 +268,12 @@ mod tests {
         let file = dir.path().join("app.py");
         let before = SystemTime::now();
         fs::write(&file, "1").unwrap();
-        let look = |since| Known::new(since).first_change(vec![file.clone()], Vec::new());
-        assert_eq!(look(before), Some(file.clone()));
-        assert_eq!(look(SystemTime::now() + Duration::from_secs(1)), None);
+        let first_change =
+            |since| KnownFiles::new(since).first_change(vec![file.clone()], Vec::new());
+        assert_eq!(first_change(before), Some(file.clone()));
+        assert_eq!(
+            first_change(SystemTime::now() + Duration::from_secs(1)),
+            None
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! What clients hear when a worker was asked to stop: from then on that their
-//! connections end, and at last that there is no more time.
+//! What clients are told when a worker was asked to stop: first that their
+//! connections will close, and before `graceful_timeout` ends that their
+//! requests get no answer.
 //!
-//! Right before `graceful_timeout` is over and the worker is killed, those who
-//! would lose their connection without a word are told to come again: 503. It
-//! is said by a thread of its own, as the app may have all others. The log is
-//! told what the worker was still at.
+//! The master kills the worker when `graceful_timeout` is over. Shortly before,
+//! clients that would lose their connection without any answer get a 503. A
+//! thread of its own sends it, as the app may occupy all others. The error log
+//! gets the requests that were still running.
 
 use crate::log;
 use crate::worker::network::Registry;
@@ -15,33 +16,36 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How long before the end it is said: the master's clock is ahead a little,
-/// the machine may be busy, and the app may give the interpreter away late.
+/// How long before the end of `graceful_timeout` clients are told: the master's
+/// clock is a little ahead, the machine may be busy, and the app may release
+/// the GIL late.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Has the clients told, `graceful` after the worker was asked to stop.
+/// Sees to it that the clients are told when the worker was asked to stop, and
+/// shortly before `graceful` is over.
 pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) {
     let registry = Arc::downgrade(registry);
     let in_flight = Arc::clone(signals.in_flight());
-    // Of a short time, not all.
-    let patience = graceful.saturating_sub(MARGIN.min(graceful / 4));
+    // Of a short `graceful`, the margin is only a part.
+    let time_before_notice = graceful.saturating_sub(MARGIN.min(graceful / 4));
     signals.when_asked_to_stop(move || {
         if let Some(registry) = registry.upgrade() {
             registry.context.ask_to_stop();
         }
         ::log::debug!("Worker (pid: {}) was asked to stop", process::id());
         let (registry, in_flight) = (registry.clone(), Arc::clone(&in_flight));
-        let speak = move || {
+        let notify = move || {
             log::go_straight();
-            thread::sleep(patience);
+            thread::sleep(time_before_notice);
             let requests = in_flight.give_up(Duration::ZERO, Why::Stopping);
             let registry = registry.upgrade();
             let told = requests.len() + registry.as_ref().map_or(0, |it| it.answer_unavailable());
             if told > 0 {
                 ::log::warn!("graceful_timeout is over: {told} clients are told to come again");
             }
-            // Without a registry the worker has served, and something holds up the
-            // end of its process. Else it ends by itself if the app lets it.
+            // Without a registry the worker has stopped serving, but something
+            // delays the end of its process. In all other cases the worker ends
+            // by itself if the app allows it.
             if !requests.is_empty() || registry.is_none() {
                 report(
                     "has not ended, and graceful_timeout is over; it has",
@@ -51,7 +55,7 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
         };
         let spawned = thread::Builder::new()
             .name("stop-notice".to_owned())
-            .spawn(speak);
+            .spawn(notify);
         if let Err(error) = spawned {
             ::log::error!("Clients cannot be told of the worker's end: {error}");
         }
