@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Output {
     queue: VecDeque<Piece>,
     /// Bytes of memory in the queue; files cost none.
-    held: usize,
+    in_memory: usize,
     /// True while the transport has taken more than the socket has.
     unsent: bool,
     /// Where bytes are kept that memory has no room for, until all is sent.
@@ -56,8 +56,8 @@ impl Output {
     }
 
     /// Bytes of memory that wait for the socket.
-    pub fn held(&self) -> usize {
-        self.held
+    pub fn in_memory(&self) -> usize {
+        self.in_memory
     }
 
     /// Sends the parts as far as the socket takes them, and keeps the rest: in
@@ -85,7 +85,7 @@ impl Output {
     }
 
     fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
-        let fits = self.held + bytes.len() <= limits.memory;
+        let fits = self.in_memory + bytes.len() <= limits.memory;
         let to_file = !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. }));
         if to_file && let Some(offset) = self.spool(&bytes, limits) {
             let length = bytes.len() as u64;
@@ -98,7 +98,7 @@ impl Output {
             }
             return;
         }
-        self.held += bytes.len();
+        self.in_memory += bytes.len();
         self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
     }
 
@@ -161,7 +161,7 @@ impl Output {
             let done = match piece {
                 Piece::Bytes { bytes, sent } => {
                     *sent += moved;
-                    self.held -= moved;
+                    self.in_memory -= moved;
                     *sent == bytes.len()
                 }
                 // A file that became shorter cannot keep the head's promise.
@@ -219,7 +219,7 @@ mod tests {
         }
         let mut read = vec![0; sent.len()];
         let mut length = 0;
-        let before = (output.held(), output.spool.is_some());
+        let before = (output.in_memory(), output.spool.is_some());
         while length < read.len() {
             length += client.read(&mut read[length..]).unwrap();
             output.flush(&mut transport, &socket).unwrap();
@@ -241,11 +241,11 @@ mod tests {
 
     #[test]
     fn a_full_file_leaves_the_rest_to_memory() {
-        let (_, sent, read) = written(&LIMITS, |output| output.held() > 3000);
+        let (_, sent, read) = written(&LIMITS, |output| output.in_memory() > 3000);
         assert_eq!(sent, read);
         assert!(read.len() > 100_000);
         let none = BufferLimits { file: 0, ..LIMITS };
-        let (_, sent, read) = written(&none, |output| output.held() > 3000);
+        let (_, sent, read) = written(&none, |output| output.in_memory() > 3000);
         assert_eq!(sent, read);
     }
 }

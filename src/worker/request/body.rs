@@ -1,12 +1,12 @@
-//! A request's body between the network and the app: held in memory, beyond
-//! that in a file without a name, until it is taken.
+//! A request's body between the network and the app: kept in memory, and above
+//! a limit in a file without a name, until the app takes it.
 
 use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
 use crate::worker::request::spool::Spool;
 use std::io;
 use std::path::Path;
 
-/// How much is taken out of the file at once.
+/// How many bytes are read from the file at once.
 const BLOCK: usize = 256 * 1024;
 
 /// The body of one request.
@@ -14,60 +14,61 @@ const BLOCK: usize = 256 * 1024;
 pub struct Body {
     decoder: BodyDecoder,
     memory: Vec<u8>,
-    /// What `memory` had no room for; it comes before what is there.
+    /// The file, if one is used. Its bytes come before those in `memory`.
     spool: Option<Spool>,
-    /// Bytes that were taken out of the spool.
+    /// Bytes that were taken from the spool.
     taken: u64,
-    /// True once a file could not be made or written: then the rest is held in
-    /// memory, and no more is received than the app asks for.
-    has_no_room: bool,
+    /// True once a file could not be made or written. From then on the body is
+    /// kept in memory, and only received as the app reads it.
+    file_failed: bool,
     ended: bool,
-    /// True while the client waits to be asked for the body (RFC 9110 section
-    /// 10.1.1, `Expect: 100-continue`).
-    pub waits_to_be_asked: bool,
+    /// True while the client waits for a 100 response before it sends the body
+    /// (RFC 9110 section 10.1.1, `Expect: 100-continue`).
+    pub expects_continue: bool,
 }
 
 impl Body {
-    pub fn new(framing: Framing, limits: &Limits, waits_to_be_asked: bool) -> Body {
+    pub fn new(framing: Framing, limits: &Limits, expects_continue: bool) -> Body {
         Body {
             decoder: BodyDecoder::new(framing, limits),
             memory: Vec::new(),
             spool: None,
             taken: 0,
-            has_no_room: false,
+            file_failed: false,
             ended: false,
-            waits_to_be_asked,
+            expects_continue,
         }
     }
 
-    /// True once all of the body has come.
+    /// True once the whole body was received.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Bytes that were received and not taken.
-    pub fn held(&self) -> u64 {
+    /// Bytes that were received and not taken yet.
+    pub fn buffered(&self) -> u64 {
         self.memory.len() as u64 + self.spooled()
     }
 
-    /// Those of them that lie in the file.
+    /// The part of the buffered bytes that is in the file.
     fn spooled(&self) -> u64 {
         let written = self.spool.as_ref().map_or(0, Spool::written);
         written.saturating_sub(self.taken)
     }
 
-    /// True if what was received lies in a file.
+    /// True if a file is used.
     pub fn is_spooled(&self) -> bool {
         self.spool.is_some()
     }
 
-    /// True once what is received can only be held in memory.
-    pub fn has_no_room(&self) -> bool {
-        self.has_no_room
+    /// True once no file can be used.
+    pub fn file_failed(&self) -> bool {
+        self.file_failed
     }
 
-    /// Puts what is held, and what comes from now on, into a file without a
-    /// name in this folder, else in the usual one, if that can be done.
+    /// Moves the buffered bytes into a file without a name, and writes further
+    /// ones there: in this folder, or in the system's folder for temporary
+    /// files. Keeps them in memory if that fails.
     pub fn spool(&mut self, folder: Option<&Path>) {
         let spooled = Spool::new(folder).and_then(|mut spool| {
             spool.append(&self.memory)?;
@@ -79,37 +80,38 @@ impl Body {
                 self.taken = 0;
                 self.memory = Vec::new();
             }
-            Err(error) => self.give_up_file(&error),
+            Err(error) => self.keep_in_memory(&error),
         }
     }
 
-    /// From now on the body is held in memory. The app is to be called, so that
-    /// it is not too much.
-    fn give_up_file(&mut self, error: &io::Error) {
+    /// Keeps the body in memory from now on. The app is called early, so that
+    /// the body is not larger than necessary.
+    fn keep_in_memory(&mut self, error: &io::Error) {
         ::log::error!(
             "A request's body cannot be put into a file ({error}): the app is called before it \
              is whole. See tmp_upload_dir."
         );
-        self.has_no_room = true;
+        self.file_failed = true;
     }
 
     fn keep(&mut self, data: &[u8]) {
-        if let Some(spool) = self.spool.as_mut().filter(|_| !self.has_no_room) {
+        if let Some(spool) = self.spool.as_mut().filter(|_| !self.file_failed) {
             match spool.append(data) {
                 Ok(_) => return,
-                Err(error) => self.give_up_file(&error),
+                Err(error) => self.keep_in_memory(&error),
             }
         }
         self.memory.extend_from_slice(data);
     }
 
-    /// Takes what belongs to the body off the front of `input`.
+    /// Takes the body's bytes off the front of `input`.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         loop {
             match self.decoder.next(input)? {
                 Piece::Data(data) => self.keep(data),
                 Piece::NeedMore => {
-                    // By length, the end is known before it is looked for.
+                    // With a Content-Length, the decoder knows the end before
+                    // its next call.
                     self.ended = self.decoder.is_done();
                     return Ok(());
                 }
@@ -121,7 +123,7 @@ impl Body {
         }
     }
 
-    /// Moves bytes that are held to the end of `into`; gives their number.
+    /// Moves buffered bytes to the end of `into`, and gives their number.
     pub fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
         let length = usize::try_from(self.spooled()).map_or(BLOCK, |left| left.min(BLOCK));
         if let Some(spool) = self.spool.as_ref().filter(|_| length > 0) {
@@ -166,9 +168,9 @@ mod tests {
         let mut input = &b"two threefour"[..];
         body.feed(&mut input).unwrap();
         assert!(body.has_ended() && body.is_spooled());
-        assert_eq!((body.held(), input), (9, &b"reefour"[..]));
+        assert_eq!((body.buffered(), input), (9, &b"reefour"[..]));
         assert_eq!(take_all(&mut body), b"before onetwo th");
-        assert_eq!(body.held(), 0);
+        assert_eq!(body.buffered(), 0);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The requests that the app is handling, for whoever must speak of them while
-//! the app does not: at a deadline, and when the worker is aborted.
+//! The requests that the app is handling. Other threads answer and log them
+//! when the app is too slow, and when the worker stops or is aborted.
 
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use crate::exchange::{Exchange, Stream, error_page};
 use crate::http::Status;
 use crate::log::{self, AccessRecord};
 
-/// All requests in flight of a worker. Beginning and ending one takes a lock
-/// that nobody holds for long, and no memory once there is enough.
+/// All requests in flight of a worker. To begin or end one takes a lock that is
+/// never held for long, and allocates no memory once there are enough slots.
 #[derive(Default)]
 pub struct InFlight(Mutex<Slots>);
 
@@ -20,11 +20,11 @@ struct Slots {
     free: Vec<usize>,
 }
 
-/// A request's place, with what is needed to answer and to log it.
+/// A place for one request, with the data needed to answer and to log it.
 #[derive(Default)]
 struct Slot {
     request: Option<TrackedRequest>,
-    /// The method and the target, in memory that the next request uses again.
+    /// The method and the target. The next request uses their memory again.
     method: Vec<u8>,
     target: Vec<u8>,
     address: String,
@@ -36,39 +36,39 @@ struct TrackedRequest {
     started: Instant,
     protocol: &'static str,
     is_head: bool,
-    /// The app's answer does not count any more.
+    /// The app's response is ignored from now on.
     given_up: bool,
-    /// The access log has its line.
+    /// The request's line was written to the access log.
     logged: bool,
 }
 
-/// Why requests are given up.
+/// Why requests are given up, and with which status.
 #[derive(Clone, Copy, Debug)]
-pub enum Why {
+pub enum GiveUpReason {
     /// The app took too long: 504.
     TooLong,
-    /// The worker is aborted in the middle of it: 504.
+    /// The worker is aborted: 504.
     Aborted,
-    /// The worker ends: 503.
+    /// The worker stops: 503.
     Stopping,
 }
 
 /// A request in flight, until this value is dropped.
 pub struct Tracked {
     all: Arc<InFlight>,
-    place: usize,
+    index: usize,
 }
 
 impl InFlight {
-    /// Notes a request that the app is about to handle.
+    /// Adds a request that the app is about to handle.
     pub fn begin(self: &Arc<Self>, exchange: &Exchange) -> Tracked {
         let (head, stream) = (&exchange.head, exchange.stream());
         let mut all = self.lock();
-        let place = all.free.pop().unwrap_or_else(|| {
+        let index = all.free.pop().unwrap_or_else(|| {
             all.slots.push(Slot::default());
             all.slots.len() - 1
         });
-        let slot = &mut all.slots[place];
+        let slot = &mut all.slots[index];
         slot.method.extend_from_slice(head.method());
         slot.target.extend_from_slice(head.target());
         slot.address.push_str(&stream.client().address);
@@ -84,11 +84,12 @@ impl InFlight {
         drop(all);
         Tracked {
             all: Arc::clone(self),
-            place,
+            index,
         }
     }
 
-    /// When the oldest request began that was not given up yet.
+    /// When the oldest request began that counts: upgraded connections and
+    /// requests that were given up do not.
     pub fn oldest(&self) -> Option<Instant> {
         let all = self.lock();
         let waiting = all
@@ -104,17 +105,17 @@ impl InFlight {
         requests.peek().is_some() && requests.all(|request| request.given_up)
     }
 
-    /// Gives up the requests that are at least as old as that: the client gets
-    /// an answer where nothing was sent yet, the access log its line. The
-    /// result says which they were, for the error log.
-    pub fn give_up(&self, age: Duration, why: Why) -> Vec<String> {
+    /// Gives up the requests that are at least `age` old: their clients get an
+    /// error page unless a part of the response was sent, and the access log
+    /// gets their lines. The result describes the requests for the error log.
+    pub fn give_up(&self, age: Duration, reason: GiveUpReason) -> Vec<String> {
         let mut all = self.lock();
         let slots = all.slots.iter_mut();
-        slots.filter_map(|slot| slot.give_up(age, why)).collect()
+        slots.filter_map(|slot| slot.give_up(age, reason)).collect()
     }
 
-    /// Lets apps that have their connections for another protocol find the end
-    /// of what clients send.
+    /// Ends the clients' input for apps that have taken their connections for
+    /// another protocol.
     pub fn end_upgraded(&self) {
         for request in self.lock().requests() {
             if request.stream.is_detached_for_good() {
@@ -135,17 +136,17 @@ impl Slots {
 }
 
 impl Slot {
-    fn give_up(&mut self, least: Duration, why: Why) -> Option<String> {
+    fn give_up(&mut self, min_age: Duration, reason: GiveUpReason) -> Option<String> {
         let request = self.request.as_mut()?;
         let age = request.started.elapsed();
-        if request.given_up || age < least {
+        if request.given_up || age < min_age {
             return None;
         }
         let upgraded = request.stream.is_detached_for_good();
-        match why {
-            Why::TooLong if upgraded => return None,
-            Why::Stopping if upgraded => {
-                // It answers by itself, in its own protocol.
+        match reason {
+            GiveUpReason::TooLong if upgraded => return None,
+            GiveUpReason::Stopping if upgraded => {
+                // The app ends the connection itself, in its own protocol.
                 request.stream.end_for_app();
                 return None;
             }
@@ -154,17 +155,18 @@ impl Slot {
         request.given_up = true;
         let id = request.id.as_deref();
         let rules = request.stream.rules();
-        let (status, message) = match why {
-            Why::Stopping => (Status::SERVICE_UNAVAILABLE, "The server stops"),
-            Why::TooLong | Why::Aborted => (Status::GATEWAY_TIMEOUT, ""),
+        let (status, message) = match reason {
+            GiveUpReason::Stopping => (Status::SERVICE_UNAVAILABLE, "The server stops"),
+            GiveUpReason::TooLong | GiveUpReason::Aborted => (Status::GATEWAY_TIMEOUT, ""),
         };
         let page = error_page(rules, status, message, request.is_head, id, &[]);
         let answered = request.stream.refuse(&page.bytes);
-        // One that is aborted is not to go on to another request.
-        if !matches!(why, Why::Aborted) {
+        // The app of an aborted worker must not go on to another request.
+        if !matches!(reason, GiveUpReason::Aborted) {
             request.stream.end_for_app();
         }
-        // Else the app has answered, and is still at work on something.
+        // If the request was logged, the app has answered it, but has not
+        // returned.
         if let Some(log) = log::access().filter(|_| !request.logged) {
             let mut parts = self.target.splitn(2, |byte| *byte == b'?');
             log.line(&AccessRecord {
@@ -200,11 +202,11 @@ impl Slot {
 }
 
 impl Tracked {
-    /// True if the app's answer is the one to be logged, and not one that was
-    /// given in its place. From then on no other is.
+    /// True if the app's response must be logged, and not an error page that
+    /// was sent instead. After that no error page is logged for the request.
     pub fn log_answer(&self) -> bool {
         let mut all = self.all.lock();
-        let request = all.slots[self.place].request.as_mut();
+        let request = all.slots[self.index].request.as_mut();
         request.is_some_and(|request| {
             request.logged = true;
             !request.given_up
@@ -215,21 +217,22 @@ impl Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         let mut all = self.all.lock();
-        let slot = &mut all.slots[self.place];
+        let slot = &mut all.slots[self.index];
         slot.method.clear();
         slot.target.clear();
         slot.address.clear();
         let ended = slot.request.take();
-        all.free.push(self.place);
-        // Its stream may be the last one's owner, whose end takes a while.
+        all.free.push(self.index);
+        // This may be the last reference to the connection, whose drop takes a
+        // while.
         drop(all);
         drop(ended);
     }
 }
 
-/// What the error log says of requests that were given up, with the stack of
+/// Writes the requests that were given up to the error log, with the stack of
 /// every thread.
-pub fn report(what: &str, requests: &[String]) {
+pub fn log_given_up(what: &str, requests: &[String]) {
     let pid = process::id();
     let requests = match requests {
         [] => "no request".to_owned(),

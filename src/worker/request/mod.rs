@@ -1,4 +1,4 @@
-//! One request between the network and the app, and what is kept of it.
+//! One request between the network and the app.
 
 pub mod body;
 pub mod in_flight;

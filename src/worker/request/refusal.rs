@@ -1,4 +1,4 @@
-//! A request that the server answers itself, before the app sees it.
+//! A request that the server answers itself, without the app.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use crate::exchange::{Exchange, ExchangeRules, error_page};
 use crate::http::{ErrorResponse, Head, Status};
 use crate::log::{self, AccessLog, AccessRecord, Whole, id_note};
 
-/// What the logs have of such a request, and its answer.
+/// The data of such a request and its response for the logs.
 #[derive(Debug, Default)]
 pub struct Refusal {
-    /// The client's.
+    /// The client's address.
     address: String,
-    /// What has come as the request line, if that is all there is.
+    /// The received part of the request line, if the head is not complete.
     line: Vec<u8>,
-    /// The head, if it was whole.
+    /// The head, if it is complete.
     head: Option<Box<Head>>,
-    /// What the request is called, if it has a name.
+    /// The request's id, if requests have ids.
     id: Option<Arc<str>>,
     status: u16,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     body_bytes: u64,
 }
 
 impl Refusal {
-    /// Of a request that has this head, from that client.
+    /// For a request with a complete head.
     pub fn of_head(address: String, id: Option<Arc<str>>, head: Box<Head>) -> Refusal {
         Refusal {
             address,
@@ -34,8 +34,8 @@ impl Refusal {
         }
     }
 
-    /// Of a request whose head is not whole, or is none: of what was
-    /// `received` since its start.
+    /// For a request whose head is incomplete or invalid. `received` are its
+    /// bytes so far.
     pub fn of_part(address: String, id: Option<Arc<str>>, received: &[u8]) -> Refusal {
         let mut lines = received.split(|byte| b"\r\n".contains(byte));
         Refusal {
@@ -46,8 +46,7 @@ impl Refusal {
         }
     }
 
-    /// Of a request that is on its way to the app, and of which only the id is
-    /// known here.
+    /// For a request that the app has; only its id is known here.
     pub fn of_queued(address: String, id: Option<Arc<str>>) -> Refusal {
         Refusal {
             address,
@@ -56,7 +55,7 @@ impl Refusal {
         }
     }
 
-    /// Of one that was to go to the app; takes its head.
+    /// For a request that was about to be given to the app. Takes its head.
     pub fn of_exchange(exchange: &mut Exchange) -> Refusal {
         Refusal {
             address: exchange.remote().0.to_owned(),
@@ -66,13 +65,13 @@ impl Refusal {
         }
     }
 
-    /// What the error log calls the request.
+    /// The request's id as a part of a line of the error log.
     pub fn note(&self) -> impl Display {
         id_note(self.id.as_deref())
     }
 
-    /// The answer: it says `message`, and has `fields` besides the request's
-    /// id.
+    /// The response: an error page with this `message`, the request's id, and
+    /// further `fields`.
     pub fn answer(
         &mut self,
         rules: &ExchangeRules,
@@ -89,7 +88,7 @@ impl Refusal {
         page
     }
 
-    /// Writes the request's line.
+    /// Writes the request's line to the access log.
     pub fn log(&self, log: &AccessLog) {
         let head = self.head.as_deref();
         let field = |name: &str| head?.field(name).map(Into::into);
@@ -119,8 +118,9 @@ impl Refusal {
         });
     }
 
-    /// Writes it in a worker that may not come to writing logs any more.
-    pub fn log_at_last(&self) {
+    /// Writes the line at once, for a worker that may end before it writes its
+    /// buffered lines.
+    pub fn log_now(&self) {
         if let Some(log) = log::access() {
             self.log(&log);
             log.flush();

@@ -1,4 +1,4 @@
-//! A file without a name, for bytes that memory has no room for.
+//! A file without a name, for bytes above a limit of memory.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// The file, and how much was written to it.
+/// A temporary file and its size.
 #[derive(Debug)]
 pub struct Spool {
     file: File,
@@ -14,10 +14,11 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// In this folder, else in the usual one.
+    /// A new file in this folder, or in the system's folder for temporary
+    /// files.
     ///
     /// # Errors
-    /// No file can be made there.
+    /// The file cannot be made.
     pub fn new(folder: Option<&Path>) -> io::Result<Spool> {
         let file = match folder {
             Some(folder) => tempfile::tempfile_in(folder)?,
@@ -26,16 +27,16 @@ impl Spool {
         Ok(Spool { file, written: 0 })
     }
 
-    /// How many bytes it holds.
+    /// The bytes in the file.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Puts bytes at the end, and gives where they begin.
+    /// Appends bytes, and gives their offset.
     ///
     /// # Errors
-    /// They cannot all be written: the disk is full, say. Then none of them
-    /// counts.
+    /// Not all bytes can be written, for instance because the disk is full.
+    /// Then none of them counts.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let start = self.written;
         self.file.write_all_at(bytes, start)?;
@@ -43,10 +44,10 @@ impl Spool {
         Ok(start)
     }
 
-    /// Fills `into` with the bytes from `offset` on.
+    /// Fills `into` with the bytes at `offset`.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The bytes cannot be read.
     pub fn read(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(into, offset)
     }

@@ -12,7 +12,7 @@ mod handler;
 
 use crate::log;
 use crate::python::{self, Hooks, traceback};
-use crate::worker::request::in_flight::{InFlight, Why, report};
+use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
 use crate::worker::shared::Heartbeat;
 use handler::{answer, is_ours_alone};
 use nix::libc;
@@ -200,8 +200,10 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
             Ok(Signal::SIGABRT) => {
                 // Python's logging might wait for what hangs.
                 log::undivert();
-                let requests = state.in_flight.give_up(Duration::ZERO, Why::Aborted);
-                report("was aborted in", &requests);
+                let requests = state
+                    .in_flight
+                    .give_up(Duration::ZERO, GiveUpReason::Aborted);
+                log_given_up("was aborted in", &requests);
                 state.hooks.worker_abort();
                 state.hooks.worker_exit();
                 exit(ABORTED);

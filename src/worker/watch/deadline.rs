@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::log;
 use crate::python;
-use crate::worker::request::in_flight::{InFlight, Why, report};
+use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
 use crate::worker::shared::Heartbeat;
 use crate::worker::signals::Stop;
 
@@ -37,11 +37,11 @@ pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, st
             } else {
                 pause
             });
-            let overdue = in_flight.give_up(limit, Why::TooLong);
+            let overdue = in_flight.give_up(limit, GiveUpReason::TooLong);
             if !overdue.is_empty() {
                 let seconds = limit.as_secs();
                 let what = format!("is replaced: request_timeout ({seconds} s) is over for");
-                report(&what, &overdue);
+                log_given_up(&what, &overdue);
                 retiring = true;
                 heartbeat.retire();
             }

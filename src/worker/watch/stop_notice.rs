@@ -9,7 +9,7 @@
 
 use crate::log;
 use crate::worker::network::Registry;
-use crate::worker::request::in_flight::{Why, report};
+use crate::worker::request::in_flight::{GiveUpReason, log_given_up};
 use crate::worker::signals::Signals;
 use std::process;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
         let notify = move || {
             log::go_straight();
             thread::sleep(time_before_notice);
-            let requests = in_flight.give_up(Duration::ZERO, Why::Stopping);
+            let requests = in_flight.give_up(Duration::ZERO, GiveUpReason::Stopping);
             let registry = registry.upgrade();
             let told = requests.len() + registry.as_ref().map_or(0, |it| it.answer_unavailable());
             if told > 0 {
@@ -47,7 +47,7 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
             // delays the end of its process. In all other cases the worker ends
             // by itself if the app allows it.
             if !requests.is_empty() || registry.is_none() {
-                report(
+                log_given_up(
                     "has not ended, and graceful_timeout is over; it has",
                     &requests,
                 );

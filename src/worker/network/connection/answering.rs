@@ -159,8 +159,8 @@ impl Connection {
         let Some(body) = &mut request.body else {
             return Ok(());
         };
-        let waits = std::mem::replace(&mut body.waits_to_be_asked, false);
-        if waits && body.held() == 0 && !request.answered {
+        let waits = std::mem::replace(&mut body.expects_continue, false);
+        if waits && body.buffered() == 0 && !request.answered {
             self.send(state, &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")])?;
         }
         Ok(())

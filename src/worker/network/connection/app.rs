@@ -95,7 +95,7 @@ impl Stream for Connection {
         self.wait(PollFlags::POLLOUT, |State { io, request, .. }| {
             let sent = io.flush(&self.socket)?;
             has_sent(io, request, self.rules(), sent);
-            Ok(io.output.held() <= LOW_WATER)
+            Ok(io.output.in_memory() <= LOW_WATER)
         })?;
         let mut state = self.lock();
         state.request.held_back = false;
@@ -261,7 +261,7 @@ impl Connection {
             if io.deadline.is_none() {
                 io.deadline = deadline_after(self.rules().send_timeout);
             }
-            request.held_back = io.output.held() > HIGH_WATER;
+            request.held_back = io.output.in_memory() > HIGH_WATER;
         }
         Ok(state.request.held_back)
     }

@@ -95,7 +95,7 @@ impl Pair {
         if io.output.is_empty() {
             io.deadline = None;
         }
-        let moved = io.output.held() <= HIGH_WATER && self.take(io, client, buffer);
+        let moved = io.output.in_memory() <= HIGH_WATER && self.take(io, client, buffer);
         if self.app_ended && io.output.is_empty() && !self.told {
             self.told = true;
             // The client may be gone.

@@ -97,7 +97,7 @@ impl Connection {
         let status = Status::SERVICE_UNAVAILABLE;
         let page = refusal.answer(&self.rules().exchange, status, "The server stops", &[]);
         let written = self.send(state, &mut [IoSlice::new(&page.bytes)]);
-        refusal.log_at_last();
+        refusal.log_now();
         state.io.broken = true;
         if !is_apps {
             state.stays = false;

@@ -91,7 +91,7 @@ impl Connection {
             if io.output.is_empty() {
                 io.deadline = None;
             }
-            if request.held_back && (io.broken || io.output.held() <= LOW_WATER) {
+            if request.held_back && (io.broken || io.output.in_memory() <= LOW_WATER) {
                 request.held_back = false;
                 heard.writable = true;
             }
@@ -203,11 +203,12 @@ impl Connection {
         let rules = self.rules();
         let request = &mut state.request;
         let body = request.body.as_mut().expect("there is one in this phase");
-        if body.held() > rules.body_in_memory && !body.is_spooled() {
+        if body.buffered() > rules.body_in_memory && !body.is_spooled() {
             body.spool(rules.upload_dir.as_deref());
         }
         // Where there is no room for it, the app is called sooner.
-        let enough = body.has_ended() || body.held() >= rules.body_before_app || body.has_no_room();
+        let enough =
+            body.has_ended() || body.buffered() >= rules.body_before_app || body.file_failed();
         if enough && let Some(head) = request.head.take() {
             return self.give_to_app(state, *head);
         }
