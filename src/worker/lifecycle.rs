@@ -123,7 +123,12 @@ impl Lifecycle {
         if boot.settings.request_timeout > 0 {
             let limit = Duration::from_secs(boot.settings.request_timeout.into());
             let in_flight = Arc::clone(signals.in_flight());
-            deadline::watch(limit, in_flight, boot.heartbeat.clone(), signals.watched());
+            deadline::watch(
+                limit,
+                in_flight,
+                boot.heartbeat.clone(),
+                signals.stop_handle(),
+            );
         }
         if boot.age == 1 && boot.settings.worker_class.depends_on_app() {
             let built_in = class.to_string();

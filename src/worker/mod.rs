@@ -70,7 +70,7 @@ pub fn run(boot: Boot) -> i32 {
     if python::is_started() {
         Python::attach(|py| signals.call_handlers(py, &boot.heartbeat));
     }
-    signals.leave();
+    signals.begin_exit();
     ::log::info!("Worker exiting (pid: {pid})");
     boot.hooks.worker_exit();
     if python::is_started() {

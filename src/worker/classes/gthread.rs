@@ -58,7 +58,7 @@ pub fn serve(
         watch: Arc::default(),
         average: AtomicU64::new(0),
     };
-    signals.wake_main_thread_by(pool.alarm());
+    signals.set_wake_main_thread(pool.alarm());
     let threads = boot.settings.threads.max(1);
     let pool = &pool;
     boot.heartbeat.ready();

@@ -39,7 +39,7 @@ pub fn serve(
     let waiter = Box::new(NetworkWaiter(boot.heartbeat.clone()));
     let reactor = network(boot, signals, rules, waiter)?;
     let context = Arc::downgrade(reactor.context());
-    signals.wake_main_thread_by(move || {
+    signals.set_wake_main_thread(move || {
         if let Some(context) = context.upgrade() {
             context.wake();
         }

@@ -1,11 +1,11 @@
-//! A worker's signals, Gunicorn's: TERM ends it after the current request, INT
-//! and QUIT end it at once, USR1 opens its log files anew, ABRT is the master's
-//! verdict that it hangs.
+//! A worker's signals, as in Gunicorn: TERM stops it after the current
+//! requests, INT and QUIT stop it at once, USR1 reopens its log files. The
+//! master sends ABRT when the worker hangs.
 //!
-//! The handler writes the signal's number to a pipe; a thread of its own reads
-//! there and acts. So it can act while the app keeps the worker's main thread.
-//! Handlers of the app's are called besides, by the main thread, which is woken
-//! for that.
+//! The handler writes the signal's number to a pipe. A thread of its own reads
+//! the pipe and acts, so that signals work while the app occupies the main
+//! thread. Handlers that the app has set are also called, in the main thread,
+//! which is woken for that.
 
 pub mod app;
 mod handler;
@@ -14,7 +14,7 @@ use crate::log;
 use crate::python::{self, Hooks, traceback};
 use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
 use crate::worker::shared::Heartbeat;
-use handler::{answer, is_ours_alone};
+use handler::{handle_as_worker, has_no_other_handler};
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
@@ -27,64 +27,65 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-/// What INT and QUIT leave to an idle worker to end by itself (Gunicorn's
-/// pause in the same place).
+/// The pause after INT and QUIT in which an idle worker ends by itself.
+/// Gunicorn has the same pause.
 const QUICK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The exit code of a worker that was aborted.
 const ABORTED: i32 = 1;
 
-/// Shows apps what a worker does when it gets a signal. To be called before an
-/// app is loaded, also by the master that loads it for its workers.
+/// Makes the worker's signal handlers visible to apps (`signal.getsignal()`).
+/// To be called before an app is loaded, also by a master that loads it for its
+/// workers.
 ///
 /// # Errors
-/// Python cannot be told.
+/// The Python half cannot be imported, or raises an exception.
 pub fn show_signals() -> anyhow::Result<()> {
     Ok(Python::attach(app::show)?)
 }
 
-/// What the main thread learns of the signals, and tells.
+/// The worker's signals, as the main thread uses them.
 pub struct Signals {
-    state: Arc<State>,
-    /// Readable, for good, once the worker is to stop.
+    state: Arc<SignalState>,
+    /// Readable for good once the worker must stop.
     stopping: PipeReader,
 }
 
 #[derive(Default)]
-struct State {
+struct SignalState {
     stop: AtomicBool,
     /// INT or QUIT has come.
-    quick: AtomicBool,
-    /// A thread ends the process, and no other may.
-    leaving: AtomicBool,
-    /// For the hooks about signals.
+    quick_stop: AtomicBool,
+    /// A thread is ending the process, and no other may.
+    exiting: AtomicBool,
+    /// The hooks for signals.
     hooks: Hooks,
-    /// What the worker does, for the log.
+    /// The running requests, for the log.
     in_flight: Arc<InFlight>,
-    /// What is to be done when the worker is asked to stop.
-    at_stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Called when the worker is asked to stop.
+    on_stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Wakes the main thread.
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-/// What another thread than the main one sees of the worker's end.
+/// Lets other threads than the main one see and request the worker's end.
 #[derive(Clone)]
-pub struct Stop(Arc<State>);
+pub struct StopHandle(Arc<SignalState>);
 
-impl Stop {
-    /// True once the worker is to take no more requests.
-    pub fn is_asked_for(&self) -> bool {
+impl StopHandle {
+    /// True once the worker must take no more requests.
+    pub fn is_requested(&self) -> bool {
         self.0.stop.load(Ordering::Relaxed)
     }
 
     /// Asks the worker to take no more requests, and to end.
-    pub fn ask(&self) {
-        answer(libc::SIGTERM);
+    pub fn request(&self) {
+        handle_as_worker(libc::SIGTERM);
     }
 
-    /// Ends the process, unless it is about to end by itself.
+    /// Ends the process, unless another thread is ending it.
     pub fn end_now(&self) {
-        if !self.0.leaving.swap(true, Ordering::Relaxed) {
+        if !self.0.exiting.swap(true, Ordering::Relaxed) {
             log::undivert();
             ::log::info!("Worker exiting (pid: {})", process::id());
             self.0.hooks.worker_exit();
@@ -95,27 +96,27 @@ impl Stop {
 }
 
 impl Signals {
-    /// Installs the handlers and lets the signals through, which the master
-    /// had held back since before the fork.
+    /// Installs the handlers and unblocks the signals, which the master has
+    /// blocked since before the fork.
     ///
     /// # Errors
     /// The process has no descriptors or threads left.
     pub fn install(hooks: &Hooks) -> io::Result<Signals> {
         let (reader, writer) = io::pipe()?;
-        handler::begin(writer)?;
+        handler::start(writer)?;
         let (stopping, stopper) = io::pipe()?;
-        let state = Arc::new(State {
+        let state = Arc::new(SignalState {
             hooks: hooks.clone(),
-            ..State::default()
+            ..SignalState::default()
         });
-        let watched = Arc::clone(&state);
-        python::thread("signals").spawn(move || watch(reader, stopper, &watched))?;
-        app::hear_all()?;
+        let for_thread = Arc::clone(&state);
+        python::thread("signals").spawn(move || run(reader, stopper, &for_thread))?;
+        app::install_all()?;
         SigSet::empty().thread_set_mask()?;
         Ok(Signals { state, stopping })
     }
 
-    /// True once the worker is to take no more requests.
+    /// True once the worker must take no more requests.
     pub fn stop(&self) -> bool {
         self.state.stop.load(Ordering::Relaxed)
     }
@@ -125,20 +126,20 @@ impl Signals {
         &self.state.in_flight
     }
 
-    /// Calls `act` in the signals' thread once the worker is asked to stop in
-    /// good order. Only the first of several counts.
-    pub fn when_asked_to_stop(&self, act: impl Fn() + Send + Sync + 'static) {
-        let _ = self.state.at_stop.set(Box::new(act));
+    /// Sets the function that the signals' thread calls when TERM comes. Only
+    /// the first call counts.
+    pub fn set_on_stop(&self, act: impl Fn() + Send + Sync + 'static) {
+        let _ = self.state.on_stop.set(Box::new(act));
     }
 
-    /// Says how the main thread is woken where nothing else wakes it for the
-    /// app's handlers. It is to call them then.
-    pub fn wake_main_thread_by(&self, wake: impl Fn() + Send + Sync + 'static) {
+    /// Sets the function that wakes the main thread, which then has to call
+    /// [`call_handlers`](Signals::call_handlers). Only the first call counts.
+    pub fn set_wake_main_thread(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.state.wake.set(Box::new(wake));
     }
 
-    /// Calls the app's handlers of the signals that have come. For the main
-    /// thread, which alone can do it.
+    /// Calls the app's handlers of the signals that have come. Only the main
+    /// thread can do this.
     pub fn call_handlers(&self, py: Python<'_>, heartbeat: &Heartbeat) {
         let Err(error) = py.check_signals() else {
             return;
@@ -154,8 +155,8 @@ impl Signals {
         }
     }
 
-    /// The app has done what ends a process: the worker asks for a successor,
-    /// and ends when that serves.
+    /// The app has done something that ends a process: the worker asks for a
+    /// successor, and ends when the successor serves.
     pub fn app_ends_worker(&self, heartbeat: &Heartbeat, why: &str) {
         if !self.stop() && !heartbeat.is_retiring() {
             let pid = process::id();
@@ -164,41 +165,41 @@ impl Signals {
         }
     }
 
-    /// For another thread.
-    pub fn watched(&self) -> Stop {
-        Stop(Arc::clone(&self.state))
+    /// The handle for other threads.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.state))
     }
 
-    /// Says that the worker ends by itself. Does not return if another thread
-    /// is about to end it.
-    pub fn leave(&self) {
-        while self.state.leaving.swap(true, Ordering::Relaxed) {
+    /// Says that the main thread ends the process. Does not return if another
+    /// thread is ending it.
+    pub fn begin_exit(&self) {
+        while self.state.exiting.swap(true, Ordering::Relaxed) {
             thread::park();
         }
     }
 }
 
 impl AsFd for Signals {
-    /// Readable, for good, once the worker is to stop.
+    /// Readable for good once the worker must stop.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stopping.as_fd()
     }
 }
 
-fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
+fn run(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<SignalState>) {
     log::go_straight();
     let mut stopper = Some(stopper);
     let mut number = [0];
     while signals.read_exact(&mut number).is_ok() {
         let number = i32::from(number[0]);
-        if !is_ours_alone(number)
+        if !has_no_other_handler(number)
             && let Some(wake) = state.wake.get()
         {
             wake();
         }
         match Signal::try_from(number) {
             Ok(Signal::SIGABRT) => {
-                // Python's logging might wait for what hangs.
+                // Python's logging might wait for the thread that hangs.
                 log::undivert();
                 let requests = state
                     .in_flight
@@ -210,45 +211,48 @@ fn watch(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<State>) {
             }
             Ok(Signal::SIGUSR1) => reopen_logs(),
             Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2 | Signal::SIGWINCH))
-                if is_ours_alone(number) =>
+                if has_no_other_handler(number) =>
             {
                 ::log::debug!("{signal} ignored. It is for the master");
             }
             Ok(Signal::SIGTERM) => {
                 if !state.stop.swap(true, Ordering::Relaxed)
-                    && let Some(act) = state.at_stop.get()
+                    && let Some(act) = state.on_stop.get()
                 {
                     act();
                 }
                 stopper = None;
             }
-            Ok(Signal::SIGINT | Signal::SIGQUIT) if !state.quick.swap(true, Ordering::Relaxed) => {
-                // First, as the main thread may end the interpreter then.
+            Ok(Signal::SIGINT | Signal::SIGQUIT)
+                if !state.quick_stop.swap(true, Ordering::Relaxed) =>
+            {
+                // Called first, as the main thread may end the interpreter once
+                // `stop` is set.
                 state.hooks.worker_int();
                 state.stop.store(true, Ordering::Relaxed);
                 stopper = None;
                 thread::sleep(QUICK_PAUSE);
-                Stop(Arc::clone(state)).end_now();
+                StopHandle(Arc::clone(state)).end_now();
             }
-            // The app's.
+            // A signal that only the app handles.
             _ => {}
         }
     }
     drop(stopper);
 }
 
-/// In a thread of its own: Python's handlers, too, have files, and Python may be
-/// waiting for what hangs.
+/// In a thread of its own: Python's log handlers may have files, too, and
+/// Python may be waiting for a thread that hangs.
 fn reopen_logs() {
     if python::thread("logs").spawn(log::reopen).is_err() {
         log::reopen();
     }
 }
 
-/// Ends the process while its other threads are still at work, so without what
-/// is registered for the end of an orderly one.
+/// Ends the process while other threads still run, so without exit handlers
+/// (`atexit(3)`).
 fn exit(code: i32) -> ! {
     log::flush_at_last();
-    // SAFETY: it takes no pointers and does not return.
+    // SAFETY: `_exit` takes no pointers and does not return.
     unsafe { libc::_exit(code) }
 }

@@ -13,7 +13,7 @@ use crate::log;
 use crate::python;
 use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
 use crate::worker::shared::Heartbeat;
-use crate::worker::signals::Stop;
+use crate::worker::signals::StopHandle;
 
 /// The pause between two checks whether a worker that has given up requests may
 /// end.
@@ -23,7 +23,7 @@ const END_CHECK_PAUSE: Duration = Duration::from_millis(50);
 /// one the worker is replaced, as its thread may never return. As soon as the
 /// master asks the worker to stop, it ends without waiting for the requests
 /// that were given up.
-pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, stop: Stop) {
+pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, stop: StopHandle) {
     let watch = move || {
         log::go_straight();
         let mut retiring = false;
@@ -45,7 +45,7 @@ pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, st
                 retiring = true;
                 heartbeat.retire();
             }
-            if retiring && stop.is_asked_for() && in_flight.is_stuck() {
+            if retiring && stop.is_requested() && in_flight.is_stuck() {
                 stop.end_now();
             }
         }

@@ -28,7 +28,7 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
     let in_flight = Arc::clone(signals.in_flight());
     // Of a short `graceful`, the margin is only a part.
     let time_before_notice = graceful.saturating_sub(MARGIN.min(graceful / 4));
-    signals.when_asked_to_stop(move || {
+    signals.set_on_stop(move || {
         if let Some(registry) = registry.upgrade() {
             registry.context.ask_to_stop();
         }

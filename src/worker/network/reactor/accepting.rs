@@ -207,7 +207,7 @@ impl Reactor {
         // been heard, this is as good; and else epoll would tell for ever.
         if let Some(Errno::EINVAL) = errno {
             self.accept_no_more()?;
-            self.stop.ask();
+            self.stop.request();
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::exchange::Exchange;
 use crate::net::Listener;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::balance::Deferral;
-use crate::worker::signals::{Signals, Stop};
+use crate::worker::signals::{Signals, StopHandle};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -69,7 +69,7 @@ pub enum Event {
 pub struct Reactor {
     context: Arc<Context>,
     registry: Arc<Registry>,
-    stop: Stop,
+    stop: StopHandle,
     accepting: Accepting,
     places: Places,
     timers: TimerWheel,
@@ -136,7 +136,7 @@ impl Reactor {
         let mut reactor = Reactor {
             registry: Registry::new(Arc::clone(&context), listeners),
             context,
-            stop: signals.watched(),
+            stop: signals.stop_handle(),
             accepting: Accepting::default(),
             places: Places::default(),
             timers: TimerWheel::new(Instant::now()),
