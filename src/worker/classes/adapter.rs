@@ -1,16 +1,16 @@
-//! The `tornado` and `aiohttp` workers: an app of that kind is made an ASGI app,
-//! and served as one. The adapters are in Python.
+//! The `tornado` and `aiohttp` workers: an adapter in Python makes an ASGI app
+//! of such an app, and the `asgi` worker serves it.
 
 use super::asgi;
 use crate::worker::boot::{Boot, Failure};
 use pyo3::prelude::*;
 
-/// The adapter of Tornado's apps.
+/// The module of the adapter for Tornado's apps.
 pub const TORNADO: &str = "_rgunicorn.tornado";
-/// The adapter of aiohttp's apps.
+/// The module of the adapter for aiohttp's apps.
 pub const AIOHTTP: &str = "_rgunicorn.aiohttp";
 
-/// Makes the loop that the app finds when it is imported.
+/// Makes the event loop before the app is imported, as the app may ask for it.
 pub fn prepare(boot: &Boot, module: &str) -> Result<(), Failure> {
     Python::attach(|py| {
         let name = boot.settings.asgi_loop.word();

@@ -1,5 +1,5 @@
-//! The `gevent` worker: each request is a greenlet's, and gevent's hub watches
-//! the reactor's descriptor. The hub's half is `_rgunicorn.gevent`.
+//! The `gevent` worker: each request runs in a greenlet, and gevent's hub
+//! watches the reactor's descriptor. The Python half is `_rgunicorn.gevent`.
 
 use super::life_signs::{network, pulse, rules};
 use super::wsgi_service::WsgiService;
@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 const MODULE: &str = "_rgunicorn.gevent";
 
-/// Makes the standard library cooperate. The app is imported after that.
+/// Patches the standard library for gevent. To be called before the app is
+/// imported.
 pub fn patch() -> Result<(), Failure> {
     Python::attach(|py| {
         let patched = py.import(MODULE).and_then(|it| it.call_method0("patch"));
@@ -30,7 +31,7 @@ pub fn patch() -> Result<(), Failure> {
     })
 }
 
-/// The app with the WebSockets of the package gevent-websocket.
+/// The app, wrapped for the package gevent-websocket.
 pub fn with_websockets(app: &Py<PyAny>) -> Result<Py<PyAny>, Failure> {
     Python::attach(|py| {
         let module = py.import("_rgunicorn.gevent_websocket");
@@ -41,7 +42,7 @@ pub fn with_websockets(app: &Py<PyAny>) -> Result<Py<PyAny>, Failure> {
     })
 }
 
-/// Serves until a signal ends it or the parent is gone.
+/// Serves until a signal ends the worker or the master has ended.
 pub fn serve(
     boot: &'static Boot,
     application: Arc<Application>,
@@ -49,7 +50,7 @@ pub fn serve(
 ) -> Result<(), Failure> {
     let reactor = network(boot, signals, rules(boot), Box::new(GreenletWaiter))
         .map_err(|error| Failure::Serving(error.to_string()))?;
-    let network = Network {
+    let network = GeventNetwork {
         boot,
         signals,
         reactor,
@@ -72,7 +73,7 @@ pub fn serve(
     })
 }
 
-/// Waits for a client by letting other greenlets run.
+/// Waits for a client, and lets other greenlets run meanwhile.
 struct GreenletWaiter;
 
 impl Waiter for GreenletWaiter {
@@ -82,7 +83,7 @@ impl Waiter for GreenletWaiter {
             ready.contains(PollFlags::POLLOUT),
             longest.as_secs_f64(),
         );
-        // The GIL stays with the thread: its greenlets share it.
+        // The thread keeps the GIL: its greenlets share it.
         Python::attach(|py| {
             let waited = py
                 .import(MODULE)
@@ -92,7 +93,7 @@ impl Waiter for GreenletWaiter {
     }
 }
 
-struct Network {
+struct GeventNetwork {
     boot: &'static Boot,
     signals: &'static Signals,
     reactor: Reactor,
@@ -100,7 +101,7 @@ struct Network {
     events: Vec<Event>,
 }
 
-impl Network {
+impl GeventNetwork {
     fn turn(&mut self) -> io::Result<()> {
         loop {
             self.reactor.turn(Duration::ZERO, &mut self.events)?;
@@ -116,7 +117,7 @@ impl Network {
         self.signals.app_ends_worker(&self.boot.heartbeat, why);
     }
 
-    fn jobs(&mut self) -> Vec<Job> {
+    fn take_jobs(&mut self) -> Vec<Job> {
         let mut jobs = Vec::new();
         for event in self.events.drain(..) {
             match event {
@@ -124,8 +125,8 @@ impl Network {
                     exchange: Mutex::new(Some(exchange)),
                     service: self.service.clone(),
                 }),
-                Event::Refused(refusal) => self.service.note_refusal(&refusal),
-                // The app finds out by itself when it reads or writes.
+                Event::Refused(refusal) => self.service.log_refusal(&refusal),
+                // The app notices these when it reads or writes.
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
             }
         }
@@ -154,15 +155,15 @@ impl Job {
     }
 }
 
-/// What the hub's half of the worker calls.
+/// What the Python half of the worker calls.
 #[pyclass(unsendable, module = "rgunicorn")]
 struct GeventWorker {
     /// Nothing once the worker has ended.
-    network: RefCell<Option<Network>>,
+    network: RefCell<Option<GeventNetwork>>,
 }
 
 impl GeventWorker {
-    fn with<T>(&self, act: impl FnOnce(&mut Network) -> T) -> Option<T> {
+    fn with<T>(&self, act: impl FnOnce(&mut GeventNetwork) -> T) -> Option<T> {
         self.network.try_borrow_mut().ok()?.as_mut().map(act)
     }
 }
@@ -181,19 +182,19 @@ impl GeventWorker {
         self.with(|network| network.boot.heartbeat.ready());
     }
 
-    /// The requests that have come, and the seconds to the next deadline.
+    /// The new requests, and the seconds until the next deadline.
     fn turn(&self) -> PyResult<(Vec<Job>, Option<f64>)> {
         let turned = self.with(|network| -> io::Result<_> {
             network.turn()?;
             let deadline = network.reactor.next_deadline();
             let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
-            Ok((network.jobs(), left.map(|left| left.as_secs_f64())))
+            Ok((network.take_jobs(), left.map(|left| left.as_secs_f64())))
         });
         Ok(turned.transpose()?.unwrap_or_default())
     }
 
-    /// Says that the worker is alive; True if it is to stop, as its master is
-    /// gone.
+    /// Tells the master that the worker is alive. True if the master has ended,
+    /// so that the worker must stop.
     fn beat(&self) -> bool {
         self.with(|network| network.boot.beat()).unwrap_or(false)
     }
@@ -202,17 +203,17 @@ impl GeventWorker {
         log_for_python(level, text);
     }
 
-    /// The app has done what ends a process.
+    /// Says that the app has done something that ends a process.
     fn app_ends_it(&self, why: &str) {
         self.with(|network| network.app_ends_worker(why));
     }
 
-    /// Takes no new connections; gives the requests that had come.
+    /// Stops taking new connections, and gives the requests that were received.
     fn stop(&self) -> PyResult<Vec<Job>> {
         let stopped = self.with(|network| -> io::Result<_> {
             network.reactor.stop(&mut network.events)?;
             network.turn()?;
-            Ok(network.jobs())
+            Ok(network.take_jobs())
         });
         Ok(stopped.transpose()?.unwrap_or_default())
     }

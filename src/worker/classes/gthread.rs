@@ -1,10 +1,11 @@
-//! The `gthread` worker: threads take whole requests from one queue.
+//! The `gthread` worker: threads take requests from one queue.
 //!
-//! One thread at a time leads: it turns the reactor, then takes the requests
-//! that came as if it were alone, so that a quick app costs no switch between
-//! threads. When the app keeps it longer than a moment, another thread takes
-//! the lead; where the app is slow as a rule, that happens at once. The main
-//! thread watches for such moments and leads itself while all others are busy.
+//! One thread at a time is the leader: it turns the reactor, and then handles
+//! the received requests itself, so that a quick app needs no switch between
+//! threads. When the app keeps the leader longer than [`LEADER_TIME`], another
+//! thread becomes the leader; if requests are slow on average, this happens at
+//! once. The main thread checks for this, and is the leader while all other
+//! threads are busy.
 
 use super::life_signs::{LifeSigns, Next, network, pulse, rules};
 use super::wsgi_service::WsgiService;
@@ -24,20 +25,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the app may keep the leader before another thread leads.
-const MOMENT: Duration = Duration::from_millis(1);
+/// How long the app may keep the leader before another thread becomes the
+/// leader.
+const LEADER_TIME: Duration = Duration::from_millis(1);
 
-/// After so many moments without a request the watch sleeps.
-const QUIET_MOMENTS: u32 = 20;
+/// After so many checks without a request the main thread checks less often.
+const QUIET_CHECKS: u32 = 20;
 
-/// An app whose requests take longer than this, on average, is slow: then a
-/// switch between threads is cheap in comparison.
+/// Microseconds. If requests take longer on average, a switch between threads
+/// is cheap in comparison.
 const SLOW_MICROS: u64 = 300;
 
-/// Serves until a signal ends it or the parent is gone.
+/// Serves until a signal ends the worker or the master has ended.
 ///
 /// # Errors
-/// epoll does not work, or there can be no threads.
+/// epoll does not work, or the system has no threads left.
 pub fn serve(
     boot: &'static Boot,
     application: Arc<Application>,
@@ -49,7 +51,7 @@ pub fn serve(
         signals,
         service: WsgiService::new(boot, application, signals),
         context: Arc::clone(reactor.context()),
-        network: Mutex::new(Network {
+        network: Mutex::new(GthreadNetwork {
             reactor,
             events: Vec::new(),
         }),
@@ -58,7 +60,7 @@ pub fn serve(
         watch: Arc::default(),
         average: AtomicU64::new(0),
     };
-    signals.set_wake_main_thread(pool.alarm());
+    signals.set_wake_main_thread(pool.main_thread_waker());
     let threads = boot.settings.threads.max(1);
     let pool = &pool;
     boot.heartbeat.ready();
@@ -85,19 +87,20 @@ struct Pool {
     signals: &'static Signals,
     service: WsgiService,
     context: Arc<Context>,
-    /// Only who leads locks it.
-    network: Mutex<Network>,
-    /// Never locked while waiting for the GIL, which the others may hold.
+    /// Only the leader locks it.
+    network: Mutex<GthreadNetwork>,
+    /// Never locked while a thread waits for the GIL, which another may hold
+    /// while it waits for this lock.
     state: Arc<Mutex<PoolState>>,
-    /// There is work for a thread that has none.
+    /// Notified when an idle thread should look for work.
     work: Condvar,
-    /// The main thread has something to watch.
+    /// Notified when the main thread should check the pool.
     watch: Arc<Condvar>,
-    /// Microseconds that a request takes, on average.
+    /// Microseconds that a request takes on average.
     average: AtomicU64,
 }
 
-struct Network {
+struct GthreadNetwork {
     reactor: Reactor,
     events: Vec<Event>,
 }
@@ -105,26 +108,27 @@ struct Network {
 #[derive(Default)]
 struct PoolState {
     ready: VecDeque<Exchange>,
-    /// Requests that were taken from `ready`.
+    /// How many requests were taken from `ready` so far.
     taken: u64,
     /// Threads without work.
     idle: usize,
-    leading: bool,
-    /// True while it is the main thread that leads.
-    main_leads: bool,
-    /// True while the main thread watches.
+    has_leader: bool,
+    /// True while the main thread is the leader.
+    main_is_leader: bool,
+    /// True while the main thread checks the pool every [`LEADER_TIME`].
     watching: bool,
-    /// A signal has come, for which the app may have a handler.
+    /// True if a signal has come for which the app may have a handler.
     signalled: bool,
-    over: bool,
+    ended: bool,
     failure: Option<io::Error>,
 }
 
 impl Pool {
-    /// The life of one of the threads.
+    /// The work of one thread of the pool.
     fn work(&self, name: &str) {
         Python::attach(|py| {
-            // Python makes an object for a thread that it has not started.
+            // Python makes a thread object for a thread that it has not
+            // started.
             if let Ok(thread) = py
                 .import("threading")
                 .and_then(|threading| threading.call_method0("current_thread"))
@@ -134,7 +138,7 @@ impl Pool {
             while let Some(exchange) = self.next(py) {
                 let begin = Instant::now();
                 self.service.respond(exchange);
-                self.note_time(begin.elapsed());
+                self.record_time(begin.elapsed());
             }
         });
     }
@@ -147,24 +151,24 @@ impl Pool {
                 state.taken += 1;
                 return Some(exchange);
             }
-            if state.over {
+            if state.ended {
                 return None;
             }
-            if !state.leading {
-                state.leading = true;
+            if !state.has_leader {
+                state.has_leader = true;
                 drop(state);
                 py.detach(|| self.lead());
                 state = self.lock();
                 continue;
             }
-            if state.main_leads {
+            if state.main_is_leader {
                 self.context.wake();
             }
             state.idle += 1;
             drop(state);
             py.detach(|| {
                 let mut state = self.lock();
-                while state.ready.is_empty() && state.leading && !state.over {
+                while state.ready.is_empty() && state.has_leader && !state.ended {
                     state = self
                         .work
                         .wait(state)
@@ -181,13 +185,13 @@ impl Pool {
         self.boot.heartbeat.beat();
         self.boot.flush_access_log();
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-        let Network { reactor, events } = &mut *network;
+        let GthreadNetwork { reactor, events } = &mut *network;
         let mut turned = match self.signals.stop() {
             true => reactor.stop(events),
             false => Ok(()),
         };
         let is_done = |reactor: &Reactor| self.context.is_stopping() && reactor.connections() == 0;
-        // There is nothing to wait for after the last connection.
+        // After the last connection there is nothing to wait for.
         if turned.is_ok() && !is_done(reactor) {
             turned = reactor.turn(pulse(self.boot), events);
         }
@@ -195,21 +199,22 @@ impl Pool {
         for event in events.drain(..) {
             match event {
                 Event::Request(exchange) => state.ready.push_back(exchange),
-                Event::Refused(refusal) => self.service.note_refusal(&refusal),
-                // The app finds out by itself when it reads or writes.
+                Event::Refused(refusal) => self.service.log_refusal(&refusal),
+                // The app notices these when it reads or writes.
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
             }
         }
         let done = is_done(reactor);
-        state.leading = false;
+        state.has_leader = false;
         let requests = state.ready.len();
         if requests > 0 && !state.watching {
             state.watching = true;
             self.watch.notify_one();
         }
-        // The leader takes one of the requests, and leaves the lead.
+        // The leader takes one of the requests itself, and is not the leader
+        // any more.
         let slow = self.average.load(Ordering::Relaxed) > SLOW_MICROS;
-        let wanted = match (slow, state.main_leads) {
+        let wanted = match (slow, state.main_is_leader) {
             (true, _) => requests,
             (false, true) => 1,
             (false, false) => 0,
@@ -225,8 +230,8 @@ impl Pool {
         }
     }
 
-    /// Wakes the main thread, whatever it does, for the app's signal handlers.
-    fn alarm(&self) -> impl Fn() + Send + Sync + 'static {
+    /// A function that wakes the main thread for the app's signal handlers.
+    fn main_thread_waker(&self) -> impl Fn() + Send + Sync + 'static {
         let context = Arc::downgrade(&self.context);
         let (state, watch) = (Arc::downgrade(&self.state), Arc::clone(&self.watch));
         move || {
@@ -235,7 +240,7 @@ impl Pool {
             };
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.signalled = true;
-            if state.main_leads {
+            if state.main_is_leader {
                 context.wake();
             }
             drop(state);
@@ -243,13 +248,13 @@ impl Pool {
         }
     }
 
-    /// The main thread's part: to see that there is always one who leads, and
-    /// the end.
+    /// The work of the main thread: it sees to it that there is always a
+    /// leader, and ends the worker.
     fn watch(&self) {
-        let mut life = LifeSigns::new(self.boot, self.signals);
-        let (mut taken, mut quiet, mut asleep) = (0, 0, true);
+        let mut life_signs = LifeSigns::new(self.boot, self.signals);
+        let (mut taken, mut quiet_checks, mut waits_long) = (0, 0, true);
         loop {
-            match life.next() {
+            match life_signs.next() {
                 Next::GoOn | Next::Stop => {}
                 Next::End => return self.end(Ok(())),
                 Next::Orphaned => {
@@ -258,7 +263,7 @@ impl Pool {
                 }
             }
             let mut state = self.lock();
-            if state.over {
+            if state.ended {
                 return;
             }
             if std::mem::take(&mut state.signalled) {
@@ -266,32 +271,37 @@ impl Pool {
                 Python::attach(|py| self.signals.call_handlers(py, &self.boot.heartbeat));
                 continue;
             }
-            // Who was just woken has not seen a moment pass yet.
-            let woken = asleep && state.watching;
+            // A main thread that was just woken has not waited for LEADER_TIME
+            // yet.
+            let woken = waits_long && state.watching;
             if woken {
-                quiet = 0;
+                quiet_checks = 0;
             }
-            asleep = !state.watching;
-            let still = state.taken == taken && !woken;
+            waits_long = !state.watching;
+            let nothing_taken = state.taken == taken && !woken;
             taken = state.taken;
-            quiet = if still && state.leading { quiet + 1 } else { 0 };
-            if still && !state.leading {
+            quiet_checks = if nothing_taken && state.has_leader {
+                quiet_checks + 1
+            } else {
+                0
+            };
+            if nothing_taken && !state.has_leader {
                 if state.idle > 0 {
                     self.work.notify_one();
                 } else {
-                    state.leading = true;
-                    state.main_leads = true;
+                    state.has_leader = true;
+                    state.main_is_leader = true;
                     drop(state);
                     self.lead();
-                    self.lock().main_leads = false;
+                    self.lock().main_is_leader = false;
                     continue;
                 }
             }
-            let pause = match quiet {
-                0..QUIET_MOMENTS => MOMENT,
+            let pause = match quiet_checks {
+                0..QUIET_CHECKS => LEADER_TIME,
                 _ => {
                     state.watching = false;
-                    asleep = true;
+                    waits_long = true;
                     pulse(self.boot)
                 }
             };
@@ -302,7 +312,7 @@ impl Pool {
 
     fn end(&self, result: io::Result<()>) {
         let mut state = self.lock();
-        state.over = true;
+        state.ended = true;
         state.failure = result.err().or(state.failure.take());
         drop(state);
         self.work.notify_all();
@@ -310,7 +320,7 @@ impl Pool {
         self.context.wake();
     }
 
-    fn note_time(&self, time: Duration) {
+    fn record_time(&self, time: Duration) {
         let micros = time.as_micros() as u64;
         let average = self.average.load(Ordering::Relaxed);
         let average = (average * 7 + micros) / 8;
@@ -322,7 +332,7 @@ impl Pool {
     }
 }
 
-/// Waits for a client while the other threads go on.
+/// Waits for a client without the GIL, so that other threads run.
 struct WithoutGil;
 
 impl Waiter for WithoutGil {

@@ -1,5 +1,6 @@
-//! What every class of worker does besides serving: it shows the master that it
-//! is alive, sees whether the master is, and keeps the time of its end.
+//! What every worker class does in addition to serving: it tells the master
+//! that the worker is alive, checks that the master is alive, and limits the
+//! time for stopping.
 
 use crate::worker::boot::Boot;
 use crate::worker::network::{Reactor, Rules, Waiter};
@@ -8,26 +9,26 @@ use crate::worker::watch::stop_notice;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// One worker's life signs. Where the loop is in Python, that keeps the
-/// time, and calls [`Boot::beat`].
+/// These duties in a worker whose loop is in Rust. A loop in Python keeps the
+/// time itself, and calls [`Boot::beat`].
 pub struct LifeSigns {
     boot: &'static Boot,
     signals: &'static Signals,
-    /// When the parent was looked at.
-    looked: Instant,
-    /// When the worker ends, whatever it is doing.
-    end: Option<Instant>,
+    /// When the master was last checked.
+    parent_checked: Instant,
+    /// When the worker ends, even if requests are running.
+    end_time: Option<Instant>,
 }
 
-/// What the worker is to do.
+/// What the worker must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     GoOn,
-    /// The worker was asked to stop just now: it takes no new connections.
+    /// The worker was asked to stop just now: it must take no new connections.
     Stop,
     /// The time for stopping is over.
     End,
-    /// The master is gone.
+    /// The master has ended.
     Orphaned,
 }
 
@@ -36,26 +37,26 @@ impl LifeSigns {
         LifeSigns {
             boot,
             signals,
-            looked: Instant::now(),
-            end: None,
+            parent_checked: Instant::now(),
+            end_time: None,
         }
     }
 
-    /// Says that the worker is alive, and whether it goes on. To be called at
-    /// least once in every [`pulse`].
+    /// Tells the master that the worker is alive, and tells the worker what to
+    /// do. To be called at least once in every [`pulse`].
     pub fn next(&mut self) -> Next {
         self.boot.heartbeat.beat();
         let now = Instant::now();
-        if self.signals.stop() && self.end.is_none() {
+        if self.signals.stop() && self.end_time.is_none() {
             let graceful = self.boot.settings.graceful_timeout;
-            self.end = now.checked_add(Duration::from_secs(graceful.into()));
+            self.end_time = now.checked_add(Duration::from_secs(graceful.into()));
             return Next::Stop;
         }
-        if self.end.is_some_and(|end| now >= end) {
+        if self.end_time.is_some_and(|end_time| now >= end_time) {
             return Next::End;
         }
-        if now.duration_since(self.looked) >= pulse(self.boot) {
-            self.looked = now;
+        if now.duration_since(self.parent_checked) >= pulse(self.boot) {
+            self.parent_checked = now;
             if self.boot.is_orphan() {
                 return Next::Orphaned;
             }
@@ -64,19 +65,18 @@ impl LifeSigns {
     }
 
     /// True if the worker was asked to stop and [`next`](LifeSigns::next) has
-    /// not said so yet.
+    /// not reported it yet.
     pub fn has_stop(&self) -> bool {
-        self.signals.stop() && self.end.is_none()
+        self.signals.stop() && self.end_time.is_none()
     }
 
     /// True after [`Next::Stop`].
     pub fn is_stopping(&self) -> bool {
-        self.end.is_some()
+        self.end_time.is_some()
     }
 }
 
-/// The longest time between two signs of life, and between two looks at the
-/// parent.
+/// The longest time between two beats, and between two checks of the master.
 pub fn pulse(boot: &Boot) -> Duration {
     match boot.settings.timeout {
         0 => Duration::from_secs(1),
@@ -84,7 +84,7 @@ pub fn pulse(boot: &Boot) -> Duration {
     }
 }
 
-/// The network of a worker, whose clients are told when the worker ends.
+/// The network of a worker. Its clients are told when the worker stops.
 ///
 /// # Errors
 /// The process has no descriptors left.
@@ -100,7 +100,7 @@ pub fn network(
     Ok(reactor)
 }
 
-/// What the settings say of the network.
+/// The network's rules from the settings.
 pub fn rules(boot: &Boot) -> Rules {
     Rules::new(&boot.settings, &boot.heartbeat, boot.tls.as_ref())
 }

@@ -1,4 +1,4 @@
-//! The classes of worker: how each runs the app.
+//! The worker classes, one file each.
 
 pub mod adapter;
 pub mod asgi;
@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 use std::env;
 use std::sync::Arc;
 
-/// Serves the app by that class until a signal ends it or the parent is gone.
+/// Serves the app with this worker class until a signal ends the worker or the
+/// master has ended.
 pub fn serve(
     boot: &'static Boot,
     signals: &'static Signals,
@@ -45,8 +46,8 @@ pub fn serve(
         WorkerClass::GeventWebsocket => gevent::with_websockets(&app)?,
         _ => app,
     };
-    // Not on the stack, which greenlets share: one that has run before would find
-    // its own bytes in this place.
+    // On the heap: greenlets share the stack, and when one runs, the stack has
+    // its bytes in this place.
     let application = Application::new(app, &settings).map_err(|error| Failure::boot(&error))?;
     let application = Arc::new(application);
     let served = match class {

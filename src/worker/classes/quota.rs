@@ -1,4 +1,4 @@
-//! After how many requests a worker asks for its successor.
+//! The number of requests after which a worker asks for a successor.
 
 use crate::config::Settings;
 use crate::worker::boot::Boot;
@@ -7,43 +7,43 @@ use std::hash::{BuildHasher, RandomState};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The requests that a worker handles before it is replaced.
+/// Counts requests up to that number.
 #[derive(Debug)]
 pub struct Quota {
-    /// None for as many as there are.
-    most: Option<u64>,
+    /// Nothing for no limit.
+    max: Option<u64>,
     handled: AtomicU64,
 }
 
 impl Quota {
-    /// What a hook has set, else what the settings say.
+    /// The value that a hook has set, else the settings'.
     pub fn of(boot: &Boot) -> Quota {
         match boot.max_requests.get() {
-            Some(most) => Quota {
-                most: Some(*most),
+            Some(max) => Quota {
+                max: Some(*max),
                 handled: AtomicU64::new(0),
             },
             None => Quota::new(&boot.settings),
         }
     }
 
-    /// `max_requests`, and up to `max_requests_jitter` more by chance, so that
-    /// not all workers are replaced at the same time.
+    /// `max_requests`, and a random number up to `max_requests_jitter` more, so
+    /// that not all workers are replaced at the same time.
     fn new(settings: &Settings) -> Quota {
-        let chance = RandomState::new().hash_one(process::id());
-        let more = chance % (u64::from(settings.max_requests_jitter) + 1);
-        let most = u64::from(settings.max_requests);
+        let random = RandomState::new().hash_one(process::id());
+        let jitter = random % (u64::from(settings.max_requests_jitter) + 1);
+        let max = u64::from(settings.max_requests);
         Quota {
-            most: (most > 0).then_some(most + more),
+            max: (max > 0).then_some(max + jitter),
             handled: AtomicU64::new(0),
         }
     }
 
-    /// Counts a request that was handled; with the last one the worker asks
-    /// for a successor. It goes on until that is ready.
+    /// Counts a request that was handled. After the last one the worker asks
+    /// for a successor, and serves on until the successor is ready.
     pub fn count(&self, heartbeat: &Heartbeat) {
-        let Some(most) = self.most else { return };
-        if self.handled.fetch_add(1, Ordering::Relaxed) + 1 == most {
+        let Some(max) = self.max else { return };
+        if self.handled.fetch_add(1, Ordering::Relaxed) + 1 == max {
             ::log::info!("Autorestarting worker after current request.");
             heartbeat.retire();
         }
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn chance_adds_up_to_the_jitter() {
-        let all: Vec<_> = (0..200).map(|_| quota(10, 3).most.unwrap()).collect();
-        assert!(all.iter().all(|most| (10..=13).contains(most)));
+        let all: Vec<_> = (0..200).map(|_| quota(10, 3).max.unwrap()).collect();
+        assert!(all.iter().all(|max| (10..=13).contains(max)));
         assert!(all.contains(&10) && all.contains(&13));
     }
 }

@@ -1,5 +1,5 @@
-//! The `sync` worker: the app runs in the reactor's own thread, one request at
-//! a time. While it waits for its client, the network goes on.
+//! The `sync` worker: the app runs in the reactor's thread, one request at a
+//! time. While the app waits for its client, the network goes on.
 
 use super::life_signs::{LifeSigns, Next, network, pulse, rules};
 use super::wsgi_service::WsgiService;
@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Serves until a signal ends it or the parent is gone.
+/// Serves until a signal ends the worker or the master has ended.
 ///
 /// # Errors
 /// epoll does not work.
@@ -44,7 +44,7 @@ pub fn serve(
             context.wake();
         }
     });
-    NETWORK.set(Some(Rc::new(RefCell::new(Network {
+    NETWORK.set(Some(Rc::new(RefCell::new(SyncNetwork {
         reactor,
         events: Vec::new(),
         ready: VecDeque::new(),
@@ -62,26 +62,26 @@ fn run(
     signals: &'static Signals,
     service: &WsgiService,
 ) -> io::Result<()> {
-    let mut life = LifeSigns::new(boot, signals);
+    let mut life_signs = LifeSigns::new(boot, signals);
     loop {
-        let next = life.next();
+        let next = life_signs.next();
         if next == Next::Stop {
-            with_network(Network::stop)?;
+            with_network(SyncNetwork::stop)?;
         }
         signals.call_handlers(py, &boot.heartbeat);
-        let is_done = life.is_stopping() && with_network(|it| Ok(it.is_done()))?;
+        let is_done = life_signs.is_stopping() && with_network(|it| Ok(it.is_done()))?;
         if is_done || matches!(next, Next::End | Next::Orphaned) {
             return Ok(());
         }
         boot.flush_access_log();
         py.detach(|| with_network(|network| network.turn(pulse(boot))))?;
         for refusal in with_network(|network| Ok(mem::take(&mut network.refused)))? {
-            service.note_refusal(&refusal);
+            service.log_refusal(&refusal);
         }
-        // More come in meanwhile, and without an end: signals are looked for in
-        // between.
+        // Only the requests that are there now: more arrive all the time, and
+        // signals must be checked in between.
         for _ in 0..with_network(|network| Ok(network.ready.len()))? {
-            if life.has_stop() {
+            if life_signs.has_stop() {
                 break;
             }
             if let Some(exchange) = with_network(|network| Ok(network.ready.pop_front()))? {
@@ -92,8 +92,8 @@ fn run(
     }
 }
 
-/// The reactor and what it has brought.
-struct Network {
+/// The reactor, and the requests that it has received.
+struct SyncNetwork {
     reactor: Reactor,
     events: Vec<Event>,
     /// Requests that wait for the app.
@@ -103,17 +103,17 @@ struct Network {
 
 thread_local! {
     /// The network of a worker's main thread.
-    static NETWORK: RefCell<Option<Rc<RefCell<Network>>>> = const { RefCell::new(None) };
+    static NETWORK: RefCell<Option<Rc<RefCell<SyncNetwork>>>> = const { RefCell::new(None) };
 }
 
-fn with_network<T>(act: impl FnOnce(&mut Network) -> io::Result<T>) -> io::Result<T> {
+fn with_network<T>(act: impl FnOnce(&mut SyncNetwork) -> io::Result<T>) -> io::Result<T> {
     let network = NETWORK.with_borrow(Option::clone);
     act(&mut network
         .expect("this is the worker's main thread")
         .borrow_mut())
 }
 
-impl Network {
+impl SyncNetwork {
     fn turn(&mut self, longest: Duration) -> io::Result<()> {
         let timeout = if self.ready.is_empty() {
             longest
@@ -121,22 +121,22 @@ impl Network {
             Duration::ZERO
         };
         let result = self.reactor.turn(timeout, &mut self.events);
-        self.sort();
+        self.sort_events();
         result
     }
 
     fn stop(&mut self) -> io::Result<()> {
         let result = self.reactor.stop(&mut self.events);
-        self.sort();
+        self.sort_events();
         result
     }
 
-    fn sort(&mut self) {
+    fn sort_events(&mut self) {
         for event in self.events.drain(..) {
             match event {
                 Event::Request(exchange) => self.ready.push_back(exchange),
                 Event::Refused(refusal) => self.refused.push(*refusal),
-                // The app finds out by itself when it reads or writes.
+                // The app notices these when it reads or writes.
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
             }
         }
@@ -147,7 +147,7 @@ impl Network {
     }
 }
 
-/// Waits for the app's client, and meanwhile serves the network.
+/// Waits for the app's client, and serves the network meanwhile.
 struct NetworkWaiter(Heartbeat);
 
 impl Waiter for NetworkWaiter {
@@ -156,14 +156,14 @@ impl Waiter for NetworkWaiter {
         Python::attach(|py| {
             py.detach(|| match NETWORK.with_borrow(Option::is_some) {
                 true => with_network(|network| network.wait(socket, ready, longest)),
-                // A thread of the app's own.
+                // A thread that the app has started.
                 false => SocketWaiter.wait(socket, ready, longest),
             })
         })
     }
 }
 
-impl Network {
+impl SyncNetwork {
     fn wait(&mut self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
         let mut longest = longest;
         if let Some(deadline) = self.reactor.next_deadline() {
@@ -175,7 +175,7 @@ impl Network {
         ];
         poll_for(&mut events, longest)?;
         self.reactor.turn(Duration::ZERO, &mut self.events)?;
-        self.sort();
+        self.sort_events();
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! What the classes of worker that speak WSGI have in common: a request is
-//! taken to the app, its answer to the client, both to the log.
+//! The part that all WSGI worker classes share: it calls the app for a request,
+//! sends the response, and writes the access log.
 
 use super::quota::Quota;
 use crate::exchange::{Exchange, today};
@@ -36,7 +36,7 @@ impl WsgiService {
         }
     }
 
-    /// Answers one request, whatever happens in it.
+    /// Answers one request. A panic is answered with a 500.
     pub fn respond(&self, exchange: Exchange) {
         let head = &exchange.head;
         let line = [head.method(), b" ", head.target()];
@@ -55,8 +55,8 @@ impl WsgiService {
         exchange.finish(keep_alive);
     }
 
-    /// Writes a request down that the server has answered itself.
-    pub fn note_refusal(&self, refusal: &Refusal) {
+    /// Logs a request that the server has answered itself.
+    pub fn log_refusal(&self, refusal: &Refusal) {
         if let Some(log) = &self.boot.access_log {
             refusal.log(log);
         }
