@@ -1,7 +1,6 @@
-//! What the connections of a worker have in common, and may use from any
-//! thread.
+//! Data that all connections of a worker share. Any thread may use it.
 
-use super::id::Id;
+use super::id::ConnectionId;
 use super::relay::Relay;
 use super::rules::Rules;
 use super::waiter::Waiter;
@@ -17,18 +16,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What every connection is watched for.
+/// The events that epoll reports for every connection.
 pub const INTEREST: EpollFlags = EpollFlags::EPOLLIN
     .union(EpollFlags::EPOLLRDHUP)
     .union(EpollFlags::EPOLLET);
 
-/// See above.
+/// The data that all connections of a worker share.
 pub struct Context {
     pub rules: Rules,
     pub epoll: Epoll,
     pub waiter: Box<dyn Waiter>,
     pub admissions: Admissions,
-    /// What carries bytes for apps that have taken their connections.
+    /// Copies bytes for apps that have taken their connections.
     pub relay: Relay,
     ids: Mutex<RequestIds>,
     wake: EventFd,
@@ -36,8 +35,8 @@ pub struct Context {
     sleeping: AtomicBool,
     asked_to_stop: AtomicBool,
     stopping: AtomicBool,
-    /// Connections for the reactor to look at.
-    returned: Mutex<Vec<Id>>,
+    /// Connections that the reactor must check.
+    to_check: Mutex<Vec<ConnectionId>>,
 }
 
 impl Context {
@@ -53,24 +52,24 @@ impl Context {
             sleeping: AtomicBool::new(false),
             asked_to_stop: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            returned: Mutex::default(),
+            to_check: Mutex::default(),
         }
     }
 
-    /// What a request is called, if requests have names: what a trusted client
-    /// says in the `field` of that name, else a new name.
+    /// The id of a request, if requests have ids: the value of the `field` with
+    /// this name if a trusted client sent a valid one, else a new id.
     pub fn request_id<'a>(
         &self,
         client: &Client,
         field: impl FnOnce(&str) -> Option<&'a [u8]>,
     ) -> Option<Arc<str>> {
         let name = self.rules.exchange.request_id.as_ref()?;
-        let told = match client.trusted {
+        let sent = match client.trusted {
             true => field(name).filter(|id| is_request_id(id)),
             false => None,
         };
-        let told = told.and_then(|id| str::from_utf8(id).ok());
-        Some(told.map_or_else(|| self.next_id().into(), Arc::from))
+        let sent = sent.and_then(|id| str::from_utf8(id).ok());
+        Some(sent.map_or_else(|| self.next_id().into(), Arc::from))
     }
 
     /// A new request id.
@@ -79,64 +78,67 @@ impl Context {
         ids.next_id()
     }
 
-    /// Has the reactor look at a connection again.
-    pub fn give_back(&self, id: Id) {
-        self.returned().push(id);
+    /// Lets the reactor check a connection again.
+    pub fn request_check(&self, id: ConnectionId) {
+        self.to_check().push(id);
         if self.sleeping.load(Ordering::SeqCst) {
             self.wake();
         }
     }
 
-    /// The connections that were given back.
-    pub fn returned(&self) -> MutexGuard<'_, Vec<Id>> {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The connections that the reactor must check.
+    pub fn to_check(&self) -> MutexGuard<'_, Vec<ConnectionId>> {
+        self.to_check.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the reactor's wait.
     pub fn wake(&self) {
-        // It fails only when billions of calls were not noticed.
+        // It fails only when billions of writes were not read.
         let _ = self.wake.write(1);
     }
 
-    /// Takes note of all calls of `wake` so far.
-    pub fn woken(&self) {
+    /// Takes note of all calls of [`wake`](Context::wake) so far.
+    pub fn clear_wake(&self) {
         let _ = self.wake.read();
     }
 
-    /// Says that the reactor is about to wait; false if it is not to.
+    /// Says that the reactor is about to wait. False if it must not, since
+    /// there are connections to check.
     pub fn fall_asleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
-        self.returned().is_empty()
+        self.to_check().is_empty()
     }
 
     pub fn wake_up(&self) {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// Says that the worker is to end: the reactor learns of it in its own time.
+    /// Says that the worker was asked to stop. The reactor itself stops later,
+    /// see [`stop`](Context::stop).
     pub fn ask_to_stop(&self) {
         self.asked_to_stop.store(true, Ordering::Relaxed);
     }
 
-    /// True if connections may stay open after their answers: the worker goes
-    /// on, or other workers take over those that `can_move`.
+    /// True if connections may stay open after their responses: the worker goes
+    /// on, or the connection `can_move` and other workers take it.
     pub fn keeps_connections(&self, can_move: bool) -> bool {
         !self.asked_to_stop.load(Ordering::Relaxed) || can_move && self.has_successors()
     }
 
-    /// True after the worker has stopped to take new connections; it ends those
-    /// that it has.
+    /// True once the worker takes no new connections, and ends those that it
+    /// has.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on the worker takes no new connections, and ends those it has.
+    /// From now on the worker takes no new connections, and ends those that it
+    /// has.
     pub fn stop(&self) {
         self.ask_to_stop();
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// True while connections go to other workers as soon as they are idle.
+    /// True if idle connections are handed over to other workers.
     pub fn hands_over(&self) -> bool {
         self.is_stopping() && self.has_successors()
     }
@@ -145,7 +147,7 @@ impl Context {
         self.rules.heartbeat.hands_over() && self.handover().is_some()
     }
 
-    /// How idle connections go from one worker to another.
+    /// The socket pair for idle connections, if there is one.
     pub fn handover(&self) -> Option<&Handover> {
         self.rules.heartbeat.slot.as_ref()?.handover()
     }
@@ -158,17 +160,18 @@ impl Context {
         }
     }
 
-    /// Has epoll tell also when the socket can be written to again.
-    pub fn watch_for_room(&self, socket: &Socket, id: Id) -> io::Result<()> {
+    /// Lets epoll also report when the socket can be written to.
+    pub fn watch_writable(&self, socket: &Socket, id: ConnectionId) -> io::Result<()> {
         let mut event = EpollEvent::new(INTEREST | EpollFlags::EPOLLOUT, id.to_bits());
         Ok(self.epoll.modify(socket, &mut event)?)
     }
 }
 
-/// A number that no other worker has.
+/// A random number, so that the ids of workers differ.
 fn random() -> u128 {
     let mut bytes = [0; 16];
-    // Without it ids would repeat those of other workers, and no more.
+    // If it fails, request ids may repeat those of other workers. Nothing else
+    // depends on it.
     let _ = SystemRandom::new().fill(&mut bytes);
     u128::from_ne_bytes(bytes)
 }

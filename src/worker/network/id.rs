@@ -1,20 +1,21 @@
-//! Names of connections.
+//! The ids of connections.
 
-/// A connection's place in the worker's table, and how many had it before.
+/// A connection's index in the reactor's table, and how many connections had
+/// this index before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Id {
-    pub place: u32,
+pub struct ConnectionId {
+    pub index: u32,
     pub generation: u32,
 }
 
-impl Id {
+impl ConnectionId {
     pub fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.place)
+        u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
-    pub fn from_bits(bits: u64) -> Id {
-        Id {
-            place: bits as u32,
+    pub fn from_bits(bits: u64) -> ConnectionId {
+        ConnectionId {
+            index: bits as u32,
             generation: (bits >> 32) as u32,
         }
     }

@@ -1,4 +1,5 @@
-//! The network of a worker: listeners and connections, whatever its class.
+//! The network of a worker, the same for all worker classes: listeners and
+//! connections.
 
 mod connection;
 mod context;

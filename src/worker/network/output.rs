@@ -1,4 +1,4 @@
-//! What was written to a client and its socket has not taken yet.
+//! The output of a connection that the socket has not taken yet.
 
 use crate::net::Transport;
 use crate::worker::request::spool::Spool;
@@ -8,26 +8,29 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-/// The bytes between the app and the socket, in their order.
+/// The bytes between the app and the socket, in order.
 #[derive(Debug, Default)]
 pub struct Output {
     queue: VecDeque<Piece>,
-    /// Bytes of memory in the queue; files cost none.
+    /// Bytes in memory, without those in files.
     in_memory: usize,
-    /// True while the transport has taken more than the socket has.
+    /// True while the transport (TLS) has bytes that the socket has not taken.
     unsent: bool,
-    /// Where bytes are kept that memory has no room for, until all is sent.
+    /// The file for bytes above the memory limit. It is removed once everything
+    /// was sent.
     spool: Option<Spool>,
 }
 
-/// How much of an answer is kept for a client that is slower than the app.
+/// How much of a response is kept for a client that reads slower than the app
+/// writes.
 #[derive(Debug)]
 pub struct BufferLimits {
     /// Bytes in memory.
     pub memory: usize,
     /// Bytes in a file; 0 for no file.
     pub file: u64,
-    /// The folder of the file; the usual one if there is none.
+    /// The folder of the file; nothing for the system's folder for temporary
+    /// files.
     pub folder: Option<PathBuf>,
 }
 
@@ -55,13 +58,13 @@ impl Output {
         self.queue.is_empty() && !self.unsent
     }
 
-    /// Bytes of memory that wait for the socket.
+    /// Bytes in memory that wait for the socket.
     pub fn in_memory(&self) -> usize {
         self.in_memory
     }
 
-    /// Sends the parts as far as the socket takes them, and keeps the rest: in
-    /// memory, or in a file if memory has no `room` and the file has.
+    /// Sends as much as the socket takes, and keeps the rest: in memory up to
+    /// the limit, then in a file up to its limit, then again in memory.
     pub fn write(
         &mut self,
         transport: &mut Transport,
@@ -102,9 +105,9 @@ impl Output {
         self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
     }
 
-    /// Puts bytes at the end of the file, if it takes all of them, and gives
-    /// where they begin. That it cannot be made or written is no reason to fail:
-    /// the app waits for its client, as it does without a file.
+    /// Appends all bytes to the file, and gives their offset; nothing if the
+    /// file has no room or fails. That is no error: the app then waits for its
+    /// client, as it does without a file.
     fn spool(&mut self, bytes: &[u8], limits: &BufferLimits) -> Option<u64> {
         let written = self.spool.as_ref().map_or(0, Spool::written);
         if written + bytes.len() as u64 > limits.file {
@@ -129,7 +132,7 @@ impl Output {
         self.flush(transport, socket).map(drop)
     }
 
-    /// Sends what the socket takes now; gives the bytes that went out.
+    /// Sends as much as the socket takes now. Gives the number of bytes sent.
     pub fn flush(&mut self, transport: &mut Transport, socket: &Socket) -> io::Result<usize> {
         let result = self.send_queue(transport, socket);
         self.unsent = transport.has_unsent();
@@ -164,7 +167,8 @@ impl Output {
                     self.in_memory -= moved;
                     *sent == bytes.len()
                 }
-                // A file that became shorter cannot keep the head's promise.
+                // The file has become shorter than the Content-Length that was
+                // sent.
                 Piece::File { left: 1.., .. } | Piece::Spooled { .. } if moved == 0 => {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
@@ -178,7 +182,7 @@ impl Output {
                 self.queue.pop_front();
             }
         }
-        // Its bytes take no room on the disk any more.
+        // Frees the disk space.
         self.spool = None;
         match transport.flush(socket) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -200,7 +204,7 @@ mod tests {
     };
 
     /// Writes blocks of 700 bytes to a client that reads nothing, until
-    /// `enough`; then what it reads.
+    /// `enough`. Then lets the client read everything.
     fn written(
         limits: &BufferLimits,
         enough: impl Fn(&Output) -> bool,

@@ -1,9 +1,9 @@
-//! The listeners and the open connections of a worker, for whoever must find
-//! them from another thread than the reactor's.
+//! The listeners and the open connections of a worker, for threads other than
+//! the reactor's.
 
 use super::connection::Connection;
 use super::context::Context;
-use super::id::Id;
+use super::id::ConnectionId;
 use crate::exchange::{Server, error_page};
 use crate::http::Status;
 use crate::log::id_note;
@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub struct Registry {
     pub context: Arc<Context>,
     pub listeners: Vec<Listener>,
-    /// For each listener where it is bound; nothing for a unix socket.
+    /// The address of each listener; nothing for a unix socket.
     servers: Vec<Option<Arc<Server>>>,
-    /// The connections that are open, by their places.
+    /// The open connections, by the indexes of their ids.
     open: Mutex<Vec<Weak<Connection>>>,
 }
 
@@ -42,38 +42,38 @@ impl Registry {
         registry
     }
 
-    /// Takes note of a connection.
-    pub fn opened(&self, connection: &Arc<Connection>) {
-        let place = connection.id.place as usize;
+    /// Adds a connection.
+    pub fn add(&self, connection: &Arc<Connection>) {
+        let index = connection.id.index as usize;
         let mut open = self.open();
-        if open.len() <= place {
-            open.resize(place + 1, Weak::new());
+        if open.len() <= index {
+            open.resize(index + 1, Weak::new());
         }
-        open[place] = Arc::downgrade(connection);
+        open[index] = Arc::downgrade(connection);
     }
 
-    /// Forgets one.
-    pub fn closed(&self, id: Id) {
-        self.open()[id.place as usize] = Weak::new();
+    /// Removes a connection.
+    pub fn remove(&self, id: ConnectionId) {
+        self.open()[id.index as usize] = Weak::new();
     }
 
-    /// Where that listener is bound.
+    /// The address of the listener with this index.
     pub fn server(&self, listener: usize) -> Option<Arc<Server>> {
         self.servers[listener].clone()
     }
 
-    /// Where a listener is bound, perhaps one of another worker's.
+    /// The address of a listener, possibly of another worker.
     pub fn server_at(&self, address: SocketAddr) -> Arc<Server> {
         let mut known = self.servers.iter().flatten();
         let known = known.find(|it| it.address == address);
         known.map_or_else(|| Server::new(address), Arc::clone)
     }
 
-    /// Tells clients that have asked and were not answered that they are not
-    /// going to be: the worker ends. Gives their number. Any thread may call it.
+    /// Answers all clients that wait for a response or to be accepted with a
+    /// 503, since the worker ends. Gives their number. Any thread may call it.
     pub fn answer_unavailable(&self) -> usize {
         let open: Vec<_> = self.open().iter().filter_map(Weak::upgrade).collect();
-        let mut told = open
+        let mut answered = open
             .iter()
             .filter(|connection| connection.answer_unavailable())
             .count();
@@ -81,33 +81,34 @@ impl Registry {
             for listener in &self.listeners {
                 while let Ok((socket, _)) = listener.accept() {
                     self.reject(&socket, "The server stops");
-                    told += 1;
+                    answered += 1;
                 }
             }
         }
-        told
+        answered
     }
 
-    /// Tells a client that was just accepted why nothing is done for it.
-    pub fn reject(&self, socket: &Socket, why: &str) {
+    /// Answers a client that was just accepted with a 503 and this reason.
+    pub fn reject(&self, socket: &Socket, reason: &str) {
         let rules = &self.context.rules;
         if rules.tls.is_none() && socket.set_nonblocking(true).is_ok() {
-            let named = rules.exchange.request_id.is_some();
-            let id = named.then(|| self.context.next_id());
+            let has_ids = rules.exchange.request_id.is_some();
+            let id = has_ids.then(|| self.context.next_id());
             let id = id.as_deref();
             let note = id_note(id);
-            ::log::debug!("A client that has just come is turned away{note}: {why}");
+            ::log::debug!("A client that has just come is turned away{note}: {reason}");
             let status = Status::SERVICE_UNAVAILABLE;
-            let page = error_page(&rules.exchange, status, why, false, id, &[]);
-            // Its buffer is empty; and if it takes nothing, nothing is lost.
+            let page = error_page(&rules.exchange, status, reason, false, id, &[]);
+            // The socket's buffer is empty, so the page fits. If sending fails,
+            // the client gets no page.
             let _ = socket.send_with_flags(&page.bytes, libc::MSG_NOSIGNAL);
             let _ = socket.shutdown(Shutdown::Write);
         }
     }
 
-    /// The connection of that name, if it is still there.
-    fn connection(&self, id: Id) -> Option<Arc<Connection>> {
-        let connection = self.open().get(id.place as usize)?.upgrade()?;
+    /// The connection with this id, if it is still open.
+    fn connection(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        let connection = self.open().get(id.index as usize)?.upgrade()?;
         (connection.id == id).then_some(connection)
     }
 

@@ -1,9 +1,9 @@
-//! A worker's thread that carries bytes between clients and apps which have
-//! taken their connections, where a descriptor alone cannot be given away. It
-//! is started when it is first needed. The app may keep the thread of the
-//! reactor meanwhile, and this one needs nothing of the interpreter.
+//! A thread that copies bytes between clients and apps that have taken their
+//! connections, where the app cannot get the client's own socket. It starts
+//! when it is first needed. It is not the reactor's thread, since the app may
+//! occupy that one, and it does not use the interpreter.
 
-use super::id::Id;
+use super::id::ConnectionId;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::Socket;
@@ -14,35 +14,38 @@ use std::thread;
 /// How many events are taken from epoll at once.
 const MOST_EVENTS: usize = 64;
 
-/// What both sockets of a connection are watched for.
+/// The events that epoll reports for both sockets of a connection.
 const INTEREST: EpollFlags = EpollFlags::EPOLLIN
     .union(EpollFlags::EPOLLOUT)
     .union(EpollFlags::EPOLLRDHUP)
     .union(EpollFlags::EPOLLET);
 
-/// Carries what there is both ways on a connection; nothing once the worker has
-/// no connections any more.
-type Carrier = dyn Fn(Id) -> Option<()> + Send + Sync;
+/// Copies the available bytes of a connection in both directions. Gives nothing
+/// once the worker has no network any more; then the thread ends.
+type Carrier = dyn Fn(ConnectionId) -> Option<()> + Send + Sync;
 
-/// The thread, and what it watches.
+/// The thread and its epoll.
 #[derive(Default)]
 pub struct Relay {
     carrier: OnceLock<Arc<Carrier>>,
-    /// Once the thread runs.
+    /// Nothing until the thread runs.
     epoll: Mutex<Option<Arc<Epoll>>>,
 }
 
 impl Relay {
-    /// Says how bytes are carried. Only the first call counts.
-    pub fn set_carrier(&self, carrier: impl Fn(Id) -> Option<()> + Send + Sync + 'static) {
+    /// Sets the function that copies bytes. Only the first call counts.
+    pub fn set_carrier(
+        &self,
+        carrier: impl Fn(ConnectionId) -> Option<()> + Send + Sync + 'static,
+    ) {
         let _ = self.carrier.set(Arc::new(carrier));
     }
 
-    /// Has the carrier called when one of the sockets is ready.
+    /// Calls the carrier whenever one of the sockets is ready.
     ///
     /// # Errors
     /// The process has no descriptors or threads left.
-    pub fn watch(&self, sockets: [&Socket; 2], id: Id) -> io::Result<()> {
+    pub fn watch(&self, sockets: [&Socket; 2], id: ConnectionId) -> io::Result<()> {
         let epoll = self.epoll()?;
         for socket in sockets {
             epoll.add(socket, EpollEvent::new(INTEREST, id.to_bits()))?;
@@ -50,8 +53,8 @@ impl Relay {
         Ok(())
     }
 
-    /// The same once more, as there was more than one call has carried.
-    pub fn call_again(&self, socket: &Socket, id: Id) -> io::Result<()> {
+    /// Calls the carrier again, as one call did not copy everything.
+    pub fn call_again(&self, socket: &Socket, id: ConnectionId) -> io::Result<()> {
         let mut event = EpollEvent::new(INTEREST, id.to_bits());
         Ok(self.epoll()?.modify(socket, &mut event)?)
     }
@@ -86,7 +89,7 @@ fn run(epoll: &Epoll, carrier: &Carrier) {
             Err(error) => return ::log::error!("Connections of apps are cut off: {error}"),
         };
         for event in &events[..count] {
-            if carrier(Id::from_bits(event.data())).is_none() {
+            if carrier(ConnectionId::from_bits(event.data())).is_none() {
                 return;
             }
         }

@@ -1,5 +1,5 @@
-//! What a worker accepts of its clients, and how long it waits for them: from
-//! the settings.
+//! The settings for clients: what a worker accepts from them, and how long it
+//! waits for them.
 
 use super::output::BufferLimits;
 use crate::config::{HeaderMap, ProxyHeaders, ProxyProtocol, Settings, TrustedPeers};
@@ -11,57 +11,61 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Bytes of output that a connection holds in memory before the app is to wait.
+/// Bytes of output that a connection keeps in memory before the app has to
+/// wait.
 pub const HIGH_WATER: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub struct Rules {
-    /// What the master shares with the worker.
+    /// The memory that the worker shares with the master.
     pub heartbeat: Heartbeat,
-    /// Certificates, if TLS is spoken.
+    /// Certificates, if the listeners use TLS.
     pub tls: Option<Arc<Tls>>,
     pub exchange: ExchangeRules,
-    /// What is accepted of clients.
+    /// What is accepted from clients that are not trusted.
     pub untrusted: Policy,
-    /// What is accepted of proxies that are trusted (`forwarded_allow_ips`).
+    /// What is accepted from trusted proxies (`forwarded_allow_ips`).
     pub trusted: Policy,
     pub trusted_peers: TrustedPeers,
-    /// Peers that may send a PROXY header.
+    /// Peers that may send a PROXY header (`proxy_allow_ips`).
     pub proxy_peers: TrustedPeers,
-    /// Where trusted peers tell the client's address.
+    /// The field in which trusted peers send the client's address
+    /// (`proxy_headers`).
     pub address_field: Option<AddressField>,
-    /// How long a head may take, from its first byte or from the connection's
-    /// beginning.
+    /// How long a head may take, from its first byte, or for the first one from
+    /// the start of the connection (`header_timeout`).
     pub head_timeout: Option<Duration>,
-    /// How long a body may take that is slower than `body_min_rate`.
+    /// How long a body may take in total that is slower than `body_min_rate`.
     pub body_timeout: Option<Duration>,
-    /// Bytes per second of a body that cost a client none of its time.
+    /// At this rate in bytes per second a body uses none of the client's time.
     pub body_min_rate: u32,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may read nothing of its response (`send_timeout`).
     pub send_timeout: Option<Duration>,
-    /// The most connections of one address; 0 for any number.
+    /// The most connections of one address; 0 for no limit
+    /// (`max_connections_per_client`).
     pub max_per_client: u32,
-    /// How long the next request on a connection may take to begin; zero for
-    /// one request for each connection (Gunicorn's `keepalive`).
+    /// How long a connection waits for its next request; zero for one request
+    /// per connection (Gunicorn's `keepalive`).
     pub keep_alive: Duration,
-    /// The same when the worker ends (`keepalive_grace`).
+    /// The same when the worker stops (`keepalive_grace`).
     pub keep_alive_at_end: Duration,
-    /// Bytes of a body that are held in memory.
+    /// Bytes of a body that are kept in memory (`body_buffer_size`).
     pub body_in_memory: u64,
-    /// Where longer ones are kept meanwhile (Gunicorn's `tmp_upload_dir`).
+    /// The folder for the files of longer bodies (Gunicorn's `tmp_upload_dir`).
     pub upload_dir: Option<PathBuf>,
-    /// Bytes of a body that are received before the app is called; the app
-    /// itself receives what comes after them.
+    /// Bytes of a body that are received before the app is called
+    /// (`body_spool_size`). The app receives the rest itself.
     pub body_before_app: u64,
-    /// How much of an answer is kept for a client that is slower than the app.
+    /// How much of a response is kept for a client that reads slower than the
+    /// app writes.
     pub buffer: BufferLimits,
     /// Connections at a time (Gunicorn's `worker_connections`).
     pub max_connections: usize,
-    /// Requests at a time; 0 for any number.
+    /// Requests at a time; 0 for no limit (`limit_concurrency`).
     pub max_requests: usize,
-    /// True if the app has one request at a time, and the others wait for it.
+    /// True if the app handles one request at a time, and other requests wait.
     pub one_at_a_time: bool,
-    /// How many connections are accepted before the others are looked after.
+    /// How many connections are accepted from one listener at a time.
     pub accepts_at_once: usize,
 }
 
@@ -70,7 +74,7 @@ impl Rules {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let timeout = seconds(settings.timeout);
         let limit = |time: Duration| (!time.is_zero()).then_some(time);
-        // `timeout` bounds them all, as in Gunicorn.
+        // No time limit is longer than `timeout`, as in Gunicorn.
         let within = |time: u32| match (limit(timeout), limit(seconds(time))) {
             (Some(timeout), Some(time)) => Some(timeout.min(time)),
             (timeout, time) => timeout.or(time),
@@ -131,8 +135,8 @@ impl Rules {
         &self.untrusted.limits
     }
 
-    /// The time of a client that had `left` and has sent `received` bytes of a
-    /// body since.
+    /// The remaining time of a client that had `left` and then sent `received`
+    /// bytes of a body.
     pub fn add_time(&self, left: Duration, received: usize) -> Duration {
         let received = u32::try_from(received).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(1).saturating_mul(received) / self.body_min_rate.max(1);
@@ -141,12 +145,12 @@ impl Rules {
     }
 }
 
-/// When `timeout` from now on is over; nothing if there is none.
+/// The end of `timeout` from now on; nothing if there is none.
 pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-/// What is accepted of clients that are not trusted.
+/// What is accepted from clients that are not trusted.
 fn policy(settings: &Settings) -> Policy {
     Policy {
         limits: Limits::new(

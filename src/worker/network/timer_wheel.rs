@@ -1,30 +1,30 @@
-//! Deadlines of many connections, kept cheaply: each connection has an entry
-//! at or before its deadline, and what is looked at too early is put back.
-//! So a request costs no timer, only each look does.
+//! Deadlines of many connections. Each connection has an entry at or before its
+//! deadline. A connection that is checked too early gets a new entry. So a
+//! request costs no timer, only a check does.
 
 use std::time::{Duration, Instant};
 
-/// How exact deadlines are.
+/// The precision of deadlines.
 const TICK: Duration = Duration::from_millis(125);
 
-/// How many ticks the wheel sees ahead (32 s).
+/// How many ticks ahead an entry can be (32 s).
 const SLOTS: usize = 256;
 
-/// A moment in ticks since the wheel was made.
+/// A time in ticks since the wheel was made.
 type Tick = u64;
 
-/// Numbers of connections by the tick at which they are looked at.
+/// The indexes of connections, by the tick at which they are checked.
 #[derive(Debug)]
 pub struct TimerWheel {
     start: Instant,
     slots: Vec<Vec<u32>>,
-    /// One bit for each slot that holds something.
+    /// One bit for each slot, set if the slot is not empty.
     filled: [u64; SLOTS / 64],
-    /// The first tick that was not looked at.
+    /// The first tick that was not processed.
     next: Tick,
-    /// For each number the tick at which it is looked at next; its other
-    /// entries are void.
-    looks: Vec<Option<Tick>>,
+    /// For each index the tick of its next check; its entries at other ticks
+    /// are ignored.
+    checks: Vec<Option<Tick>>,
 }
 
 impl TimerWheel {
@@ -34,35 +34,35 @@ impl TimerWheel {
             slots: vec![Vec::new(); SLOTS],
             filled: [0; SLOTS / 64],
             next: 1,
-            looks: Vec::new(),
+            checks: Vec::new(),
         }
     }
 
-    /// Has `number` looked at by `deadline`, unless it is looked at sooner
-    /// anyway.
-    pub fn schedule(&mut self, number: u32, deadline: Instant) {
+    /// Schedules a check of `index` at `deadline`, unless an earlier one is
+    /// scheduled.
+    pub fn schedule(&mut self, index: u32, deadline: Instant) {
         let tick = self.tick(deadline);
-        let index = number as usize;
-        if self.looks.len() <= index {
-            self.looks.resize(index + 1, None);
+        let place = index as usize;
+        if self.checks.len() <= place {
+            self.checks.resize(place + 1, None);
         }
-        if self.looks[index].is_none_or(|look| tick < look) {
-            self.looks[index] = Some(tick);
+        if self.checks[place].is_none_or(|check| tick < check) {
+            self.checks[place] = Some(tick);
             let slot = tick as usize % SLOTS;
-            self.slots[slot].push(number);
+            self.slots[slot].push(index);
             self.filled[slot / 64] |= 1 << (slot % 64);
         }
     }
 
-    /// True if `number` is going to be looked at.
-    pub fn is_scheduled(&self, number: u32) -> bool {
-        matches!(self.looks.get(number as usize), Some(Some(_)))
+    /// True if a check of `index` is scheduled.
+    pub fn is_scheduled(&self, index: u32) -> bool {
+        matches!(self.checks.get(index as usize), Some(Some(_)))
     }
 
-    /// Moves the numbers whose tick has come into `due`, in place of what was
-    /// there; false when none is left.
+    /// Replaces the content of `due` by the indexes of the next tick that has
+    /// come; false if there is none.
     pub fn pop(&mut self, now: Instant, due: &mut Vec<u32>) -> bool {
-        let Some(tick) = self.next_filled().filter(|tick| self.moment(*tick) <= now) else {
+        let Some(tick) = self.next_filled().filter(|tick| self.time_of(*tick) <= now) else {
             return false;
         };
         let slot = tick as usize % SLOTS;
@@ -70,21 +70,21 @@ impl TimerWheel {
         std::mem::swap(due, &mut self.slots[slot]);
         self.filled[slot / 64] &= !(1 << (slot % 64));
         self.next = tick + 1;
-        let looks = &mut self.looks;
-        due.retain(|number| {
-            looks[*number as usize]
-                .take_if(|look| *look == tick)
+        let checks = &mut self.checks;
+        due.retain(|index| {
+            checks[*index as usize]
+                .take_if(|check| *check == tick)
                 .is_some()
         });
         true
     }
 
-    /// When there is something to look at.
-    pub fn next_look(&self) -> Option<Instant> {
-        self.next_filled().map(|tick| self.moment(tick))
+    /// When the next check is due.
+    pub fn next_check(&self) -> Option<Instant> {
+        self.next_filled().map(|tick| self.time_of(tick))
     }
 
-    /// Says that every tick before `now` was looked at.
+    /// Says that every tick before `now` was processed.
     pub fn forward(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.start).as_millis() / TICK.as_millis();
         if self.next_filled().is_none_or(|tick| tick > passed as u64) {
@@ -92,15 +92,15 @@ impl TimerWheel {
         }
     }
 
-    /// The tick of a look at `deadline`: the first after it, or the farthest
-    /// that the wheel sees.
+    /// The tick of a check for `deadline`: the first tick after it, or the last
+    /// tick that an entry can have.
     fn tick(&self, deadline: Instant) -> Tick {
         let since = deadline.saturating_duration_since(self.start);
         let tick = (since.as_millis() / TICK.as_millis()) as u64 + 1;
         tick.clamp(self.next, self.next + SLOTS as u64 - 1)
     }
 
-    fn moment(&self, tick: Tick) -> Instant {
+    fn time_of(&self, tick: Tick) -> Instant {
         self.start + TICK * u32::try_from(tick).unwrap_or(u32::MAX)
     }
 
@@ -127,35 +127,35 @@ impl TimerWheel {
 mod tests {
     use super::*;
 
-    /// The seconds at which deadlines are seen, asked every 125 ms.
-    fn seen(deadlines: &[f64]) -> Vec<(u32, f64)> {
+    /// The seconds at which deadlines are checked, asked every 125 ms.
+    fn checked(deadlines: &[f64]) -> Vec<(u32, f64)> {
         let start = Instant::now();
         let mut wheel = TimerWheel::new(start);
-        for (number, deadline) in deadlines.iter().enumerate() {
-            wheel.schedule(number as u32, start + Duration::from_secs_f64(*deadline));
+        for (index, deadline) in deadlines.iter().enumerate() {
+            wheel.schedule(index as u32, start + Duration::from_secs_f64(*deadline));
         }
-        let (mut seen, mut due) = (Vec::new(), Vec::new());
+        let (mut checked, mut due) = (Vec::new(), Vec::new());
         for step in 0..600 {
             let now = start + TICK * step;
             while wheel.pop(now, &mut due) {
-                seen.extend(due.iter().map(|number| (*number, f64::from(step) / 8.0)));
+                checked.extend(due.iter().map(|index| (*index, f64::from(step) / 8.0)));
             }
             wheel.forward(now);
         }
-        assert_eq!(wheel.next_look(), None);
-        seen
+        assert_eq!(wheel.next_check(), None);
+        checked
     }
 
     #[test]
-    fn a_look_comes_right_after_the_deadline_or_early_when_that_is_far() {
+    fn a_check_comes_right_after_the_deadline_or_early_if_that_is_far() {
         assert_eq!(
-            seen(&[2.0, 0.0, 0.3, 40.0]),
+            checked(&[2.0, 0.0, 0.3, 40.0]),
             [(1, 0.125), (2, 0.375), (0, 2.125), (3, 32.0)]
         );
     }
 
     #[test]
-    fn numbers_put_in_later_are_seen_too() {
+    fn indexes_scheduled_later_are_checked_too() {
         let start = Instant::now();
         let mut wheel = TimerWheel::new(start);
         let mut due = Vec::new();

@@ -1,4 +1,4 @@
-//! How the app's thread waits for its client.
+//! How the app's thread waits for a client.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -7,14 +7,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Waits for a socket in the way of a worker class.
+/// Waits for a socket, as the worker class needs it.
 pub trait Waiter: Send + Sync {
-    /// Returns when the socket may be ready or the time is over, or sooner. It
-    /// is called with the GIL held if the thread has it, and releases it.
+    /// Returns when the socket may be ready, when the time is over, or earlier.
+    /// May be called with the GIL held, and releases it then.
     fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()>;
 }
 
-/// Waits for the socket alone: for threads that have nothing else to do.
+/// Waits only for the socket: for threads that have nothing else to do.
 #[derive(Debug)]
 pub struct SocketWaiter;
 
@@ -27,7 +27,7 @@ impl Waiter for SocketWaiter {
 /// Waits until one of the descriptors is ready, a signal comes or the time is
 /// over.
 pub fn poll_for(events: &mut [PollFd<'_>], longest: Duration) -> io::Result<()> {
-    // Rounded up, so that the last millisecond is not spent polling.
+    // Rounded up, so that the last millisecond is not spent in a busy loop.
     let timeout = PollTimeout::try_from(longest + Duration::from_millis(1));
     match poll(events, timeout.unwrap_or(PollTimeout::MAX)) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),

@@ -1,9 +1,9 @@
-//! The reactor's half: from an answer to the next request or the end, and the
-//! answers that the server gives itself.
+//! The reactor's functions for sending: from a response to the next request or
+//! the end, and the server's own responses.
 
-use super::phase::{Event, Phase};
+use super::phase::{Phase, PhaseEvent};
 use super::receiving::Step;
-use super::{Connection, State, has_sent};
+use super::{Connection, ConnectionState, note_sent};
 use crate::http::{Head, Status, field_so_far};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
@@ -11,55 +11,56 @@ use std::fmt::Display;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-/// How long, and over how many bytes, a connection that is at its end listens
-/// on: the client may still be sending, and a reset would take our answer from
-/// it (RFC 9112 section 9.6).
+/// How long, and for how many bytes, the server goes on reading at the end of a
+/// connection. The client may still be sending; a reset of the connection would
+/// discard the response before the client has read it (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024;
 
-/// What has become of a connection whose deadline has come.
-pub enum Expired {
-    /// It goes on.
-    Not,
-    /// The app, which still has it, is to learn that the client is given up.
+/// The result of a deadline.
+pub enum Expiry {
+    /// The connection goes on.
+    NotYet,
+    /// The app still has the request, and must be told that the client's time
+    /// is over.
     ForApp,
-    /// It is to be looked at.
+    /// The connection must be advanced.
     Ended,
 }
 
 impl Connection {
-    /// Sends what is left of the answer; then waits for the next request, or
+    /// Sends the rest of the response; then waits for the next request, or
     /// ends.
-    pub fn flush(&self, state: &mut State) -> Step {
-        let State { io, request, .. } = state;
+    pub fn flush(&self, state: &mut ConnectionState) -> Step {
+        let ConnectionState { io, request, .. } = state;
         match io.flush(&self.socket) {
-            Ok(sent) => has_sent(io, request, self.rules(), sent),
+            Ok(sent) => note_sent(io, request, self.rules(), sent),
             Err(_) => return Step::Close,
         }
         if !io.output.is_empty() {
-            return match self.watch_for_room(state) {
+            return match self.watch_writable(state) {
                 Ok(()) => Step::Wait,
                 Err(_) => Step::Close,
             };
         }
-        if state.stays {
-            self.expect_request(state, Event::Sent);
+        if state.stays_open {
+            self.expect_request(state, PhaseEvent::Sent);
             return Step::Again;
         }
         if io.shut_down(&self.socket).is_err() || !io.readable && io.received.is_empty() {
             return Step::Close;
         }
         io.deadline = deadline_after(Some(LINGER));
-        state.ignored = LINGER_BYTES;
-        state.phase.enter(Event::Sent, Phase::Linger);
+        state.bytes_to_ignore = LINGER_BYTES;
+        state.phase.enter(PhaseEvent::Sent, Phase::Linger);
         Step::Again
     }
 
-    /// Reads on for a client that may still be sending.
-    pub fn linger(&self, state: &mut State, buffer: &mut [u8]) -> Step {
+    /// Reads and ignores bytes of a client that may still be sending.
+    pub fn linger(&self, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {
         match state.io.receive(&self.socket, buffer) {
-            Ok(Some(length @ 1..)) if state.ignored > length => {
-                state.ignored -= length;
+            Ok(Some(length @ 1..)) if state.bytes_to_ignore > length => {
+                state.bytes_to_ignore -= length;
                 Step::Again
             }
             Ok(None) => Step::Wait,
@@ -67,115 +68,120 @@ impl Connection {
         }
     }
 
-    /// Ends a connection that had its time: a client that has begun a request
-    /// is told so; what the app has is cut off.
-    pub fn expire(&self, state: &mut State) -> Expired {
-        let State { io, request, .. } = state;
+    /// Ends a connection whose deadline is over. A client that has sent a part
+    /// of a request gets a 408. A connection that the app has is cut off.
+    pub fn expire(&self, state: &mut ConnectionState) -> Expiry {
+        let ConnectionState { io, request, .. } = state;
         if io.deadline.is_none_or(|end| end > Instant::now()) {
-            // Then it is the app that has waited, for a body. What it has not
-            // looked at yet has come in time.
+            // Then it is the deadline of an app that waits for a body. Bytes
+            // that have arrived and were not read yet are in time.
             request.body_deadline = None;
             if io.readable {
-                return Expired::Not;
+                return Expiry::NotYet;
             }
             request.body_is_late = true;
             io.hung_up = true;
-            return Expired::ForApp;
+            return Expiry::ForApp;
         }
         io.deadline = None;
-        if state.phase.is_apps() {
+        if state.phase.is_with_app() {
             io.broken = true;
-            return Expired::ForApp;
+            return Expiry::ForApp;
         }
         let late = match state.phase {
-            Phase::Head if state.begun => "head was not whole in time",
+            Phase::Head if state.head_begun => "head was not whole in time",
             Phase::Body => "body came too slowly",
             _ => {
-                state.phase.enter(Event::End, Phase::Closed);
-                return Expired::Ended;
+                state.phase.enter(PhaseEvent::End, Phase::Closed);
+                return Expiry::Ended;
             }
         };
         let why = format!("The request's {late}");
         let _ = self.refuse_request(state, Status::REQUEST_TIMEOUT, &why);
-        Expired::Ended
+        Expiry::Ended
     }
 
-    /// Answers a request that never reaches the app.
-    pub fn refuse_request(&self, state: &mut State, status: Status, error: &dyn Display) -> Step {
+    /// Refuses a request that cannot be given to the app.
+    pub fn refuse_request(
+        &self,
+        state: &mut ConnectionState,
+        status: Status,
+        error: &dyn Display,
+    ) -> Step {
         let refusal = match state.request.head.take() {
-            Some(head) => self.refusal_of(*head),
-            None => self.refusal_of_part(&state.io.received),
+            Some(head) => self.refusal_for(*head),
+            None => self.refusal_for_part(&state.io.received),
         };
         ::log::warn!(
             "Invalid request from ip={}{}: {error}",
             self.client.address,
             refusal.note()
         );
-        self.answer_itself(state, refusal, status, &error.to_string())
+        self.send_refusal(state, refusal, status, &error.to_string())
     }
 
-    /// Sends an answer of the server's own, the last one of the connection.
-    pub fn answer_itself(
+    /// Sends a response of the server's own. The connection ends after it.
+    pub fn send_refusal(
         &self,
-        state: &mut State,
+        state: &mut ConnectionState,
         mut refusal: Refusal,
         status: Status,
         message: &str,
     ) -> Step {
-        state.stays = false;
-        state.phase.enter(Event::Refuse, Phase::Flush);
+        state.stays_open = false;
+        state.phase.enter(PhaseEvent::Refuse, Phase::Flush);
         let page = refusal.answer(&self.rules().exchange, status, message, &[]);
         state.refusal = Some(Box::new(refusal));
         if self.send(state, &mut [IoSlice::new(&page.bytes)]).is_err() {
             return Step::Close;
         }
-        // Whatever else has come is no request.
+        // Bytes that have arrived after this request are ignored.
         state.io.readable = true;
         state.io.deadline = deadline_after(self.rules().send_timeout);
         Step::Again
     }
 
-    /// The refusal of a request that has this head.
-    pub fn refusal_of(&self, head: Head) -> Refusal {
-        let address = match self.told_address(&head) {
+    /// The refusal of a request with this head.
+    pub fn refusal_for(&self, head: Head) -> Refusal {
+        let address = match self.forwarded_address(&head) {
             Some((address, _)) => address,
             None => self.client.address.clone(),
         };
         Refusal::of_head(address, self.request_id(&head), Box::new(head))
     }
 
-    /// Of a request whose head is not whole, or is none: of what was `received`
-    /// since its start.
-    pub fn refusal_of_part(&self, received: &[u8]) -> Refusal {
+    /// The refusal of a request whose head is incomplete or invalid. `received`
+    /// are its bytes so far.
+    pub fn refusal_for_part(&self, received: &[u8]) -> Refusal {
         let field = |name: &str| field_so_far(received, name);
         let id = self.context.request_id(&self.client, field);
         Refusal::of_part(self.client.address.clone(), id, received)
     }
 
-    /// Asks the client for the body, if it waits to be asked and has not begun
-    /// (RFC 9110 section 10.1.1).
-    pub fn ask_for_body(&self, state: &mut State) -> io::Result<()> {
+    /// Sends a 100 response, if the client waits for it and has not sent any of
+    /// the body (RFC 9110 section 10.1.1).
+    pub fn ask_for_body(&self, state: &mut ConnectionState) -> io::Result<()> {
         let request = &mut state.request;
         let Some(body) = &mut request.body else {
             return Ok(());
         };
-        let waits = std::mem::replace(&mut body.expects_continue, false);
-        if waits && body.buffered() == 0 && !request.answered {
+        let is_waiting = std::mem::replace(&mut body.expects_continue, false);
+        if is_waiting && body.buffered() == 0 && !request.answered {
             self.send(state, &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")])?;
         }
         Ok(())
     }
 
-    /// Sends the parts as far as the socket takes them, and keeps the rest.
-    pub fn send(&self, state: &mut State, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    /// Sends as much as the socket takes, and keeps the rest.
+    pub fn send(&self, state: &mut ConnectionState, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         let limits = &self.rules().buffer;
         state.io.send(&self.socket, limits, parts)
     }
 
-    /// Has the reactor told when there is room for more output.
-    pub fn watch_for_room(&self, state: &mut State) -> io::Result<()> {
-        if !std::mem::replace(&mut state.io.watched_for_room, true) {
-            self.context.watch_for_room(&self.socket, self.id)?;
+    /// Lets epoll also report when the socket can be written to.
+    pub fn watch_writable(&self, state: &mut ConnectionState) -> io::Result<()> {
+        if !std::mem::replace(&mut state.io.watches_writable, true) {
+            self.context.watch_writable(&self.socket, self.id)?;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! The app's half: what the thread that runs the app does with a connection.
+//! The app's functions: what the app's thread does with a connection.
 
-use super::phase::{Event, Phase};
+use super::phase::{Phase, PhaseEvent};
 use super::receiving::LOW_WATER;
-use super::{Connection, State, has_sent, with_buffer};
+use super::{Connection, ConnectionState, note_sent, with_buffer};
 use crate::exchange::{Client, Detached, ExchangeRules, Stream};
 use crate::http::{self, BodyError, ProxyHeader};
 use crate::net::{ClientCertificate, TlsFacts};
@@ -12,7 +12,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// The longest wait without a sign of life to the master.
+/// The longest wait without a beat to the master.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Stream for Connection {
@@ -69,20 +69,20 @@ impl Stream for Connection {
     }
 
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
-        self.put_out(|state| {
+        self.write_with(|state| {
             state.request.answered = true;
             self.send(state, parts)
         })
     }
 
     fn write_interim(&self, response: &[u8]) -> io::Result<bool> {
-        // The client is still to be asked for a body that it holds back, and to
-        // be answered.
-        self.put_out(|state| self.send(state, &mut [IoSlice::new(response)]))
+        // `answered` stays false: a 100 response and the final response may
+        // still follow.
+        self.write_with(|state| self.send(state, &mut [IoSlice::new(response)]))
     }
 
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
-        self.put_out(|state| {
+        self.write_with(|state| {
             state.request.answered = true;
             let io = &mut state.io;
             let (output, transport) = (&mut io.output, &mut io.transport);
@@ -92,11 +92,14 @@ impl Stream for Connection {
 
     fn wait_for_room(&self) -> io::Result<()> {
         self.lock().request.time_left = self.rules().send_timeout.unwrap_or(Duration::MAX);
-        self.wait(PollFlags::POLLOUT, |State { io, request, .. }| {
-            let sent = io.flush(&self.socket)?;
-            has_sent(io, request, self.rules(), sent);
-            Ok(io.output.in_memory() <= LOW_WATER)
-        })?;
+        self.wait(
+            PollFlags::POLLOUT,
+            |ConnectionState { io, request, .. }| {
+                let sent = io.flush(&self.socket)?;
+                note_sent(io, request, self.rules(), sent);
+                Ok(io.output.in_memory() <= LOW_WATER)
+            },
+        )?;
         let mut state = self.lock();
         state.request.held_back = false;
         match state.io.broken {
@@ -120,7 +123,7 @@ impl Stream for Connection {
 
     fn upgrade(&self) {
         let mut state = self.lock();
-        state.phase.enter(Event::Upgrade, Phase::Upgraded);
+        state.phase.enter(PhaseEvent::Upgrade, Phase::Upgraded);
         state.request.body = None;
     }
 
@@ -154,41 +157,41 @@ impl Stream for Connection {
         if self.reattach(state).is_err() {
             state.io.broken = true;
         }
-        let other = state.phase == Phase::Upgraded || state.was_detached;
+        let is_upgraded = state.phase == Phase::Upgraded || state.was_detached;
         let body = state.request.body.take();
-        let unread = other || body.is_some_and(|body| !body.has_ended());
-        // Then there may be more to come that is of no use.
+        let unread = is_upgraded || body.is_some_and(|body| !body.has_ended());
+        // Then there may be bytes left to read and ignore.
         state.io.readable |= unread;
-        let stays = keep_alive && !unread && !state.io.broken;
-        if state.io.output.is_empty() && stays && !self.context.is_stopping() {
-            self.expect_request(state, Event::Finish);
+        let stays_open = keep_alive && !unread && !state.io.broken;
+        if state.io.output.is_empty() && stays_open && !self.context.is_stopping() {
+            self.expect_request(state, PhaseEvent::Finish);
             if state.io.readable || state.unparsed {
-                self.context.give_back(self.id);
+                self.context.request_check(self.id);
             }
             return;
         }
-        state.stays = stays;
-        state.phase.enter(Event::Finish, Phase::Flush);
+        state.stays_open = stays_open;
+        state.phase.enter(PhaseEvent::Finish, Phase::Flush);
         state.io.deadline = deadline_after(self.rules().send_timeout);
-        self.context.give_back(self.id);
+        self.context.request_check(self.id);
     }
 
     fn abort(&self) {
         let mut state = self.lock();
         state.io.broken = true;
-        state.phase.enter(Event::End, Phase::Closed);
-        self.context.give_back(self.id);
+        state.phase.enter(PhaseEvent::End, Phase::Closed);
+        self.context.request_check(self.id);
     }
 }
 
 impl Connection {
     fn read_body_for_app(
         &self,
-        state: &mut State,
+        state: &mut ConnectionState,
         into: &mut Vec<u8>,
     ) -> Result<Option<usize>, BodyError> {
         loop {
-            let State { io, request, .. } = state;
+            let ConnectionState { io, request, .. } = state;
             request.feed(&mut io.received)?;
             let Some(body) = &mut request.body else {
                 return Ok(Some(0));
@@ -207,11 +210,11 @@ impl Connection {
                 return Err(BodyError::TooSlow);
             }
             if state.phase == Phase::Detached {
-                // The rest of it is the app's to read.
+                // The app reads the rest of the body itself.
                 return Err(BodyError::Client(io::ErrorKind::NotConnected.into()));
             }
             self.ask_for_body(state)?;
-            let State { io, request, .. } = state;
+            let ConnectionState { io, request, .. } = state;
             let received = with_buffer(|buffer| {
                 let received = io.receive(&self.socket, buffer)?;
                 let bytes = &buffer[..received.unwrap_or(0)];
@@ -229,10 +232,15 @@ impl Connection {
         }
     }
 
-    fn read_upgraded(&self, state: &mut State, into: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    fn read_upgraded(
+        &self,
+        state: &mut ConnectionState,
+        into: &mut Vec<u8>,
+    ) -> io::Result<Option<usize>> {
         let io = &mut state.io;
         if !io.received.is_empty() {
-            // It came with the request, and its room is not kept.
+            // These bytes arrived with the request. Taking the vector frees its
+            // memory.
             let received = std::mem::take(&mut io.received);
             into.extend_from_slice(&received);
             return Ok(Some(received.len()));
@@ -247,17 +255,21 @@ impl Connection {
         })
     }
 
-    /// Writes, unless that is over, and says whether the app is to wait.
-    fn put_out(&self, put: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<bool> {
+    /// Calls `put` if writing is still possible. True if the app should wait
+    /// before it writes more.
+    fn write_with(
+        &self,
+        put: impl FnOnce(&mut ConnectionState) -> io::Result<()>,
+    ) -> io::Result<bool> {
         let mut state = self.lock();
         self.write_after_app(&mut state)?;
-        if state.io.broken || !state.phase.is_apps() {
+        if state.io.broken || !state.phase.is_with_app() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         put(&mut state).inspect_err(|_| state.io.broken = true)?;
         if !state.io.output.is_empty() {
-            self.watch_for_room(&mut state)?;
-            let State { io, request, .. } = &mut *state;
+            self.watch_writable(&mut state)?;
+            let ConnectionState { io, request, .. } = &mut *state;
             if io.deadline.is_none() {
                 io.deadline = deadline_after(self.rules().send_timeout);
             }
@@ -269,7 +281,7 @@ impl Connection {
     fn wait(
         &self,
         ready: PollFlags,
-        mut enough: impl FnMut(&mut State) -> io::Result<bool>,
+        mut enough: impl FnMut(&mut ConnectionState) -> io::Result<bool>,
     ) -> io::Result<()> {
         loop {
             let time_left = {
@@ -279,7 +291,7 @@ impl Connection {
                 }
                 let left = state.request.time_left;
                 if left.is_zero() && ready == PollFlags::POLLIN {
-                    // What the app says to that can still be sent.
+                    // The app can still send a response.
                     state.request.body_is_late = true;
                     return Ok(());
                 }

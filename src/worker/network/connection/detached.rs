@@ -1,11 +1,11 @@
-//! What the server still has of a connection that the app has taken for itself
+//! The server's part of a connection that the app has taken
 //! (`gunicorn.socket`).
 //!
-//! Over TCP or a unix socket the app gets the client's socket, in blocking
-//! mode, and the server does not touch it while the app has it. Where the bytes
-//! are on the server's side of that socket (TLS, what was received ahead or has
-//! not been sent), the app gets one end of a pair of sockets, and the worker's
-//! relay carries what comes between both.
+//! Without TLS the app gets the client's own socket, in blocking mode, and the
+//! server does not use the socket while the app has it. With TLS, or if there
+//! are bytes that were received ahead or not sent yet, the app gets one end of
+//! a socket pair, and the worker's relay copies bytes between the other end and
+//! the client.
 
 use super::io::Io;
 use crate::worker::network::output::BufferLimits;
@@ -15,96 +15,97 @@ use socket2::Socket;
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 
-/// How many blocks go each way before other connections have their turn.
+/// How many blocks are copied in each direction before it is the next
+/// connection's turn.
 const ROUNDS: u32 = 16;
 
-/// How many blocks of the app's are sent after its request.
+/// How many of the app's blocks are still sent after its request has ended.
 const LAST_BLOCKS: u32 = 16;
 
-/// What the app writes waits in the pair, so that memory has room for what was
-/// taken out of it.
-const LIMITS: BufferLimits = BufferLimits {
+/// No limit: the app's bytes wait in the socket pair, and only a limited number
+/// is taken out of it.
+const UNLIMITED: BufferLimits = BufferLimits {
     memory: usize::MAX,
     file: 0,
     folder: None,
 };
 
-pub struct Detached {
-    /// The server writes nothing any more.
+pub struct DetachedConnection {
+    /// True if the server writes nothing any more.
     pub for_good: bool,
-    /// Nothing where the app has the client's socket.
-    pub pair: Option<Pair>,
+    /// Nothing if the app has the client's socket.
+    pub pair: Option<SocketPair>,
 }
 
-/// The server's end of a pair, and what is on its way to the app.
-pub struct Pair {
+/// The server's end of the socket pair, and bytes on their way to the app.
+pub struct SocketPair {
     pub end: Socket,
     inbound: Vec<u8>,
     client_ended: bool,
     app_ended: bool,
-    /// True once the client was told of the app's end.
-    told: bool,
+    /// True once the client has seen the end of the app's output.
+    end_sent: bool,
 }
 
-impl Pair {
-    /// `inbound` comes first.
-    pub fn new(end: Socket, inbound: Vec<u8>) -> Pair {
-        Pair {
+impl SocketPair {
+    /// The app first reads `inbound`.
+    pub fn new(end: Socket, inbound: Vec<u8>) -> SocketPair {
+        SocketPair {
             end,
             inbound,
             client_ended: false,
             app_ended: false,
-            told: false,
+            end_sent: false,
         }
     }
 
-    /// Moves what the app has written so far to the output.
-    pub fn take_last(&mut self, io: &mut Io, client: &Socket, buffer: &mut [u8]) {
+    /// Moves the bytes that the app has written so far to the output.
+    pub fn take_rest(&mut self, io: &mut Io, client: &Socket, buffer: &mut [u8]) {
         let mut blocks = 0..LAST_BLOCKS;
         while blocks.next().is_some() && self.take(io, client, buffer) {}
     }
 
-    /// Carries what there is both ways; `has_sent` is told of what the client
-    /// has taken. True if there may be more.
+    /// Copies the available bytes in both directions. `on_sent` gets the number
+    /// of bytes that the client has taken. True if there may be more to copy.
     pub fn carry(
         &mut self,
         io: &mut Io,
         client: &Socket,
         buffer: &mut [u8],
-        mut has_sent: impl FnMut(&mut Io, usize),
+        mut on_sent: impl FnMut(&mut Io, usize),
     ) -> bool {
         io.readable = true;
         (0..ROUNDS).all(|_| {
-            let sent = self.carry_out(io, client, buffer, &mut has_sent);
+            let sent = self.carry_out(io, client, buffer, &mut on_sent);
             self.carry_in(io, client, buffer) || sent
         })
     }
 
-    /// Sends on what the app has written; true if something moved.
+    /// Copies bytes from the app to the client; true if there were any.
     fn carry_out(
         &mut self,
         io: &mut Io,
         client: &Socket,
         buffer: &mut [u8],
-        has_sent: &mut impl FnMut(&mut Io, usize),
+        on_sent: &mut impl FnMut(&mut Io, usize),
     ) -> bool {
         match io.flush(client) {
-            Ok(sent) => has_sent(io, sent),
+            Ok(sent) => on_sent(io, sent),
             Err(_) => return self.fail(io),
         }
         if io.output.is_empty() {
             io.deadline = None;
         }
         let moved = io.output.in_memory() <= HIGH_WATER && self.take(io, client, buffer);
-        if self.app_ended && io.output.is_empty() && !self.told {
-            self.told = true;
-            // The client may be gone.
+        if self.app_ended && io.output.is_empty() && !self.end_sent {
+            self.end_sent = true;
+            // It fails if the client has gone.
             let _ = io.shut_down(client);
         }
         moved
     }
 
-    /// Takes a block that the app has written; false if there is none.
+    /// Takes one block from the app; false if there is none.
     fn take(&mut self, io: &mut Io, client: &Socket, buffer: &mut [u8]) -> bool {
         if self.app_ended || io.broken {
             return false;
@@ -119,10 +120,10 @@ impl Pair {
             }
         };
         let parts = &mut [IoSlice::new(&buffer[..length])];
-        io.send(client, &LIMITS, parts).is_ok() || self.fail(io)
+        io.send(client, &UNLIMITED, parts).is_ok() || self.fail(io)
     }
 
-    /// Gives the app what its client has sent; true if something moved.
+    /// Copies bytes from the client to the app; true if there were any.
     fn carry_in(&mut self, io: &mut Io, client: &Socket, buffer: &mut [u8]) -> bool {
         let had = self.inbound.len();
         while !self.inbound.is_empty() {
@@ -132,7 +133,7 @@ impl Pair {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.inbound.len() < had;
                 }
-                // The app reads no more.
+                // The app does not read any more.
                 Err(_) => self.inbound.clear(),
             }
         }
@@ -150,7 +151,7 @@ impl Pair {
         true
     }
 
-    /// The client is gone: the app finds out when it reads or writes.
+    /// The client has gone: the app notices when it reads or writes.
     fn fail(&mut self, io: &mut Io) -> bool {
         io.broken = true;
         self.client_ended = true;

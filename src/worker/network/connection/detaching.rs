@@ -1,8 +1,8 @@
-//! How the app takes a connection for itself, and how the server takes it back.
+//! How the app takes a connection, and how the server takes it back.
 
-use super::detached::{Detached, Pair};
-use super::phase::{Event, Phase};
-use super::{Connection, State, with_buffer};
+use super::detached::{DetachedConnection, SocketPair};
+use super::phase::{Phase, PhaseEvent};
+use super::{Connection, ConnectionState, with_buffer};
 use crate::exchange;
 use crate::net::Transport;
 use crate::worker::network::context::INTEREST;
@@ -16,7 +16,7 @@ impl Connection {
     pub fn detach(&self, for_good: bool) -> io::Result<exchange::Detached> {
         let mut state = self.lock();
         let state = &mut *state;
-        let State { io, request, .. } = state;
+        let ConnectionState { io, request, .. } = state;
         if io.broken || state.phase != Phase::App {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -33,27 +33,27 @@ impl Connection {
                 end.set_nonblocking(true)?;
                 self.context.relay.watch([&self.socket, &end], self.id)?;
                 let inbound = std::mem::take(&mut io.received);
-                (apps, Some(Pair::new(end, inbound)))
+                (apps, Some(SocketPair::new(end, inbound)))
             }
         };
         self.context.epoll.delete(&self.socket)?;
         if is_clients {
             self.socket.set_nonblocking(false)?;
         }
-        // The relay looks for room.
-        io.watched_for_room = !is_clients;
+        // The relay watches for writability.
+        io.watches_writable = !is_clients;
         io.deadline = None;
         state.was_detached = true;
-        state.detached = Some(Box::new(Detached { for_good, pair }));
-        state.phase.enter(Event::Detach, Phase::Detached);
+        state.detached = Some(Box::new(DetachedConnection { for_good, pair }));
+        state.phase.enter(PhaseEvent::Detach, Phase::Detached);
         Ok(exchange::Detached {
             descriptor: descriptor.into(),
             is_clients,
         })
     }
 
-    /// The app has closed its socket: the client learns of it. Where it is one
-    /// of a pair, the other tells.
+    /// Says that the app has closed its socket: the client sees the end of the
+    /// output. With a socket pair, the server's end reports this itself.
     pub fn app_has_closed(&self) {
         if let Some(detached) = &self.lock().detached
             && detached.pair.is_none()
@@ -70,7 +70,8 @@ impl Connection {
     /// See [`exchange::Stream::end_for_app`].
     pub fn end_for_app(&self) {
         if let Some(detached) = &self.lock().detached {
-            // A client that is gone already needs no end.
+            // It fails if the client has already gone; then there is nothing to
+            // end.
             let _ = match &detached.pair {
                 Some(pair) => pair.end.shutdown(Shutdown::Write),
                 None => self.socket.shutdown(Shutdown::Read),
@@ -78,17 +79,17 @@ impl Connection {
         }
     }
 
-    /// Before the server writes an answer to a connection that the app has:
-    /// what the app has written comes first.
+    /// Before the server writes to a connection that the app has taken: takes
+    /// over the bytes that the app has written, which come first.
     ///
     /// # Errors
-    /// The app has it for good.
-    pub fn write_after_app(&self, state: &mut State) -> io::Result<()> {
+    /// The app has the connection for good.
+    pub fn write_after_app(&self, state: &mut ConnectionState) -> io::Result<()> {
         match &mut state.detached {
             Some(detached) if detached.for_good => Err(io::ErrorKind::BrokenPipe.into()),
             Some(detached) => match &mut detached.pair {
                 Some(pair) => {
-                    with_buffer(|buffer| pair.take_last(&mut state.io, &self.socket, buffer));
+                    with_buffer(|buffer| pair.take_rest(&mut state.io, &self.socket, buffer));
                     Ok(())
                 }
                 None => self.reattach(state),
@@ -97,47 +98,49 @@ impl Connection {
         }
     }
 
-    /// The server goes on with a connection that the app had, if it did.
-    pub fn reattach(&self, state: &mut State) -> io::Result<()> {
+    /// Takes the connection back, if the app has taken it.
+    pub fn reattach(&self, state: &mut ConnectionState) -> io::Result<()> {
         let Some(detached) = &mut state.detached else {
             return Ok(());
         };
         match &mut detached.pair {
             Some(pair) => {
                 self.context.relay.forget([&self.socket, &pair.end])?;
-                with_buffer(|buffer| pair.take_last(&mut state.io, &self.socket, buffer));
+                with_buffer(|buffer| pair.take_rest(&mut state.io, &self.socket, buffer));
             }
             None => self.socket.set_nonblocking(true)?,
         }
         state.detached = None;
-        state.phase.enter(Event::Reattach, Phase::App);
-        state.io.watched_for_room = false;
+        state.phase.enter(PhaseEvent::Reattach, Phase::App);
+        state.io.watches_writable = false;
         state.io.readable = true;
         let event = EpollEvent::new(INTEREST, self.id.to_bits());
         Ok(self.context.epoll.add(&self.socket, event)?)
     }
 
-    /// Carries what there is both ways. The relay calls it.
+    /// Copies the available bytes in both directions. The relay calls this.
     pub fn carry(&self) {
         let mut state = self.lock();
-        let State {
+        let ConnectionState {
             io,
             request,
             detached,
             ..
         } = &mut *state;
-        // Else it was taken back meanwhile.
+        // If there is no pair, the server has taken the connection back
+        // meanwhile.
         if let Some(detached) = detached
             && let Some(pair) = &mut detached.pair
         {
             let rules = &self.context.rules;
             let goes_on = with_buffer(|buffer| {
                 pair.carry(io, &self.socket, buffer, |io, sent| {
-                    super::has_sent(io, request, rules, sent);
+                    super::note_sent(io, request, rules, sent);
                 })
             });
             if goes_on {
-                // It only fails for what is not watched any more.
+                // It fails only if the relay does not watch the socket any
+                // more.
                 let _ = self.context.relay.call_again(&pair.end, self.id);
             }
         }

@@ -1,8 +1,8 @@
-//! The ways to a connection's end that do not come from its client: the worker
-//! ends, the app takes too long, another needs its place.
+//! How a connection ends for reasons other than its client: the worker stops,
+//! the app takes too long, or another client needs the place.
 
-use super::phase::{Event, Phase};
-use super::{Connection, State};
+use super::phase::{Phase, PhaseEvent};
+use super::{Connection, ConnectionState};
 use crate::http::Status;
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
@@ -10,12 +10,13 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 impl Connection {
-    /// Gives an idle connection less time, since the worker stops. One that
-    /// has not had a request yet gets `first` for it. A client that was told
-    /// that the connection stays may be sending its next request now, and is
-    /// not cut off (RFC 9112 section 9.6).
-    pub fn expect_last_request(&self, state: &mut State, first: Duration) {
-        if state.phase == Phase::Head && !state.begun {
+    /// Shortens the deadline of an idle connection, since the worker stops. A
+    /// connection that has had no request yet gets `first` for it. A client
+    /// that was told that the connection stays open may be sending its next
+    /// request now, so the connection is not closed at once (RFC 9112 section
+    /// 9.6).
+    pub fn expect_last_request(&self, state: &mut ConnectionState, first: Duration) {
+        if state.phase == Phase::Head && !state.head_begun {
             let time = match state.requests {
                 0 => first,
                 _ => self.context.idle_timeout(),
@@ -25,9 +26,9 @@ impl Connection {
         }
     }
 
-    /// Gives the connection to another worker if it is idle. Gives true if it
-    /// is gone; then the client is the other's.
-    pub fn hand_over(&self, state: &mut State) -> bool {
+    /// Gives the connection to another worker if it is idle. If true, the
+    /// connection has ended here.
+    pub fn hand_over(&self, state: &mut ConnectionState) -> bool {
         let is_idle = state.is_idle() && self.can_move() && !state.io.hung_up;
         let Some(handover) = self.context.handover().filter(|_| is_idle) else {
             return false;
@@ -39,21 +40,21 @@ impl Connection {
         {
             return false;
         }
-        // The socket is open elsewhere, so that closing it here does not end
-        // the watch.
+        // The socket stays open in the other worker, so closing it here would
+        // not remove it from this epoll.
         let _ = self.context.epoll.delete(&self.socket);
-        state.phase.enter(Event::End, Phase::Closed);
+        state.phase.enter(PhaseEvent::End, Phase::Closed);
         true
     }
 
-    /// Closes a connection on which nothing has come yet. Gives true if it is
-    /// at its end.
+    /// Closes a connection if nothing was received on it. True if it was
+    /// closed.
     pub fn close_unused(&self) -> bool {
         let mut state = self.lock();
-        // What the reactor has not looked at yet counts, too.
-        let unused = state.is_fresh() && !self.has_come();
+        // Bytes that have arrived and were not read yet count, too.
+        let unused = state.is_unused() && !self.has_input();
         if unused {
-            state.phase.enter(Event::End, Phase::Closed);
+            state.phase.enter(PhaseEvent::End, Phase::Closed);
         }
         unused
     }
@@ -61,48 +62,48 @@ impl Connection {
     /// See [`Stream::refuse`](crate::exchange::Stream::refuse).
     pub fn refuse(&self, response: &[u8]) -> bool {
         let mut state = self.lock();
-        let mine = state.phase == Phase::App && !state.request.answered && !state.io.broken;
-        if mine {
+        let can_answer = state.phase == Phase::App && !state.request.answered && !state.io.broken;
+        if can_answer {
             state.request.answered = true;
             let _ = self.send(&mut state, &mut [IoSlice::new(response)]);
         }
         state.io.broken = true;
-        mine
+        can_answer
     }
 
-    /// Tells a client that its request is not going to be answered, as the
-    /// worker ends, and gives true if there was one. Any thread may call it;
-    /// nobody looks at the connection any more.
+    /// Answers a waiting request with a 503, as the worker ends. True if there
+    /// was one, and the response was sent. Any thread may call it; the reactor
+    /// does not check the connection any more.
     pub fn answer_unavailable(&self) -> bool {
         let mut state = self.lock();
         let state = &mut *state;
-        let waits = match state.phase {
+        let is_waiting = match state.phase {
             Phase::App => !state.request.answered,
             Phase::Body => true,
-            // One may be there that nobody has looked at.
-            Phase::Head => state.begun || state.unparsed || self.has_come(),
+            // A request may have arrived that was not read yet.
+            Phase::Head => state.head_begun || state.unparsed || self.has_input(),
             _ => false,
         };
-        if !waits || state.io.broken {
+        if !is_waiting || state.io.broken {
             return false;
         }
-        let is_apps = state.phase == Phase::App;
+        let is_with_app = state.phase == Phase::App;
         let mut refusal = match state.request.head.take() {
-            _ if is_apps => {
+            _ if is_with_app => {
                 Refusal::of_queued(self.client.address.clone(), state.request.id.clone())
             }
-            Some(head) => self.refusal_of(*head),
-            None => self.refusal_of_part(&state.io.received),
+            Some(head) => self.refusal_for(*head),
+            None => self.refusal_for_part(&state.io.received),
         };
         let status = Status::SERVICE_UNAVAILABLE;
         let page = refusal.answer(&self.rules().exchange, status, "The server stops", &[]);
         let written = self.send(state, &mut [IoSlice::new(&page.bytes)]);
         refusal.log_now();
         state.io.broken = true;
-        if !is_apps {
-            state.stays = false;
-            state.phase.enter(Event::Refuse, Phase::Flush);
-            self.context.give_back(self.id);
+        if !is_with_app {
+            state.stays_open = false;
+            state.phase.enter(PhaseEvent::Refuse, Phase::Flush);
+            self.context.request_check(self.id);
         }
         written.is_ok()
     }

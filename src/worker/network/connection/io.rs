@@ -1,4 +1,4 @@
-//! The transport of a connection: the bytes both ways, and their deadline. It
+//! The transport of a connection: its input, its output and their deadline. It
 //! knows nothing of requests.
 
 use crate::net::{Tls, Transport};
@@ -10,19 +10,19 @@ use std::time::Instant;
 pub struct Io {
     pub transport: Transport,
     pub output: Output,
-    /// Received and not used: the start of a head, or what came after the
-    /// request that is being answered.
+    /// Bytes that were received and not used: the start of a head, or bytes
+    /// after the present request.
     pub received: Vec<u8>,
-    /// True if the socket may have something to read: epoll tells each time
-    /// only once.
+    /// True if the socket may have something to read. An edge-triggered epoll
+    /// reports it only once.
     pub readable: bool,
-    /// True once the client has ended its side, or all of it.
+    /// True once the client has closed the connection, or its sending side.
     pub hung_up: bool,
-    /// True once epoll also tells about room for output.
-    pub watched_for_room: bool,
-    /// Nothing can or may be written any more.
+    /// True once epoll also reports when the socket can be written to.
+    pub watches_writable: bool,
+    /// True once nothing can or may be written any more.
     pub broken: bool,
-    /// When the reactor ends the connection, unless something happens.
+    /// When the reactor ends the connection, unless something happens before.
     pub deadline: Option<Instant>,
 }
 
@@ -34,14 +34,13 @@ impl Io {
             received: Vec::new(),
             readable: false,
             hung_up: false,
-            watched_for_room: false,
+            watches_writable: false,
             broken: false,
             deadline,
         }
     }
 
-    /// From now on the bytes of the connection are TLS. False if that cannot be
-    /// begun.
+    /// Starts TLS. False if that fails.
     pub fn encrypt(&mut self, tls: &Tls) -> bool {
         match tls.accept(std::mem::take(&mut self.received)) {
             Ok(session) => self.transport = Transport::Tls(Box::new(session)),
@@ -53,7 +52,8 @@ impl Io {
         true
     }
 
-    /// Reads what has come; nothing when nothing is there.
+    /// Reads bytes that have arrived, 0 at the end of the input; nothing if
+    /// there are none.
     pub fn receive(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.readable {
             return Ok(None);
@@ -61,7 +61,7 @@ impl Io {
         match self.transport.read(socket, into) {
             Ok(length) => {
                 let all = length < into.len() && self.transport.short_read_means_empty();
-                // After the end of the client's side there is no more news.
+                // After the end of the input epoll reports nothing more.
                 self.readable = !all || length == 0 || self.hung_up;
                 Ok(Some(length))
             }
@@ -73,7 +73,7 @@ impl Io {
         }
     }
 
-    /// Sends the parts as far as the socket takes them, and keeps the rest.
+    /// Sends as much as the socket takes, and keeps the rest.
     pub fn send(
         &mut self,
         socket: &Socket,
@@ -84,12 +84,12 @@ impl Io {
             .write(&mut self.transport, socket, limits, parts)
     }
 
-    /// Sends what the socket takes now; gives the bytes that went out.
+    /// Sends as much as the socket takes now. Gives the number of bytes sent.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<usize> {
         self.output.flush(&mut self.transport, socket)
     }
 
-    /// Says that nothing more will be written; the client may go on sending.
+    /// Closes the sending side. The client may go on sending.
     pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
         self.transport.shut_down(socket)
     }

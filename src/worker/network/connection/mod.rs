@@ -1,11 +1,12 @@
-//! One client's connection: from bytes to requests and back.
+//! One client's connection: from bytes to requests, and from responses to
+//! bytes.
 //!
-//! It belongs to the reactor except for the time of a request, when the thread
-//! that runs the app reads and writes through it. [`io`] is the transport,
-//! [`request`] the one request that HTTP/1.1 carries at a time, [`phase`] the
-//! table of what may follow what. What the reactor does with a connection is in
-//! [`receiving`] and [`answering`], what the app does in [`app`], and the ways
-//! to its end are in [`ending`].
+//! The reactor owns the connection, except during a request: then the app's
+//! thread reads and writes through it. [`io`] is the transport, [`request`] the
+//! one request that HTTP/1.1 carries at a time, [`phase`] the table of phases
+//! and transitions. The reactor's functions are in [`receiving`] and
+//! [`answering`], the app's in [`app`], and those that end a connection for
+//! other reasons in [`ending`].
 
 mod answering;
 mod app;
@@ -19,19 +20,19 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use answering::Expired;
-pub use receiving::{Heard, Progress};
+pub use answering::Expiry;
+pub use receiving::{Progress, Readiness};
 
 use crate::exchange::Client;
 use crate::http::{HeadParser, ProxyHeader, ProxyMode};
 use crate::net::{ClientCertificate, TlsFacts};
 use crate::worker::network::context::Context;
-use crate::worker::network::id::Id;
+use crate::worker::network::id::ConnectionId;
 use crate::worker::network::rules::{Rules, deadline_after};
 use crate::worker::request::refusal::Refusal;
-use detached::Detached;
+use detached::DetachedConnection;
 use io::Io;
-use phase::{Event, Phase};
+use phase::{Phase, PhaseEvent};
 use request::CurrentRequest;
 use socket2::Socket;
 use std::cell::RefCell;
@@ -39,62 +40,70 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How much is received at once, in bytes.
+/// How many bytes are received at once.
 pub const BLOCK: usize = 64 * 1024;
 
-/// A connection and what is known of it.
+/// A connection of a client.
 pub struct Connection {
-    pub id: Id,
+    pub id: ConnectionId,
     pub client: Client,
     context: Arc<Context>,
-    /// What a PROXY header has told.
+    /// The PROXY header, if the client sent one.
     proxy: OnceLock<ProxyHeader>,
-    /// What the client has shown over TLS.
+    /// The client's TLS certificate, if it sent one.
     certificate: OnceLock<ClientCertificate>,
     tls: OnceLock<Option<Box<TlsFacts>>>,
     socket: Socket,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
-pub struct State {
+pub struct ConnectionState {
     io: Io,
     request: CurrentRequest,
     phase: Phase,
     parser: HeadParser,
-    /// True if the parser has not seen what was received.
+    /// True if there are received bytes that the parser has not seen.
     unparsed: bool,
-    /// True once a part of the next request has come.
-    begun: bool,
-    /// Requests that were taken from here.
+    /// True once a part of the next request's head was received.
+    head_begun: bool,
+    /// How many requests were received.
     requests: u32,
-    /// In [`Phase::Flush`]: the connection stays open when all was sent.
-    stays: bool,
-    /// In [`Phase::Linger`]: how many bytes of the client are still ignored.
-    ignored: usize,
-    /// While the app has taken the connection.
-    detached: Option<Box<Detached>>,
-    /// True once the app has taken the connection, which ends with that request.
+    /// In [`Phase::Flush`]: true if the connection stays open after everything
+    /// was sent.
+    stays_open: bool,
+    /// In [`Phase::Linger`]: how many more bytes of the client are read and
+    /// ignored.
+    bytes_to_ignore: usize,
+    /// Set while the app has taken the connection.
+    detached: Option<Box<DetachedConnection>>,
+    /// True once the app has taken the connection. It then ends with that
+    /// request.
     was_detached: bool,
-    /// For the log: a request that was refused just now.
+    /// A request that was just refused, for the log.
     refusal: Option<Box<Refusal>>,
 }
 
 impl Connection {
-    pub fn new(id: Id, client: Client, context: Arc<Context>, socket: Socket) -> Connection {
-        let proxied = context.rules.untrusted.proxy != ProxyMode::Off;
-        let state = State {
+    pub fn new(
+        id: ConnectionId,
+        client: Client,
+        context: Arc<Context>,
+        socket: Socket,
+    ) -> Connection {
+        let expects_proxy_header = context.rules.untrusted.proxy != ProxyMode::Off;
+        let state = ConnectionState {
             io: Io::new(deadline_after(context.rules.head_timeout)),
             request: CurrentRequest::default(),
-            phase: match proxied {
+            phase: match expects_proxy_header {
                 true => Phase::Proxy,
                 false => Phase::Head,
             },
             parser: HeadParser::default(),
             unparsed: false,
-            begun: false,
+            head_begun: false,
             requests: 0,
-            stays: false,
-            ignored: 0,
+            stays_open: false,
+            bytes_to_ignore: 0,
             detached: None,
             was_detached: false,
             refusal: None,
@@ -109,13 +118,13 @@ impl Connection {
             socket,
             state: Mutex::new(state),
         };
-        if !proxied {
+        if !expects_proxy_header {
             connection.begin_tls(&mut connection.lock());
         }
         connection
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,66 +132,68 @@ impl Connection {
         &self.context.rules
     }
 
-    /// Encrypts a connection that begins, if TLS is spoken.
-    fn begin_tls(&self, state: &mut State) {
+    /// Starts TLS on a new connection, if the listeners use it.
+    fn begin_tls(&self, state: &mut ConnectionState) {
         if let Some(tls) = &self.rules().tls
             && !state.io.encrypt(tls)
         {
-            state.phase.enter(Event::End, Phase::Closed);
+            state.phase.enter(PhaseEvent::End, Phase::Closed);
         }
     }
 
-    /// True if all that is known of the connection goes over with its socket.
+    /// True if the connection has no state except its socket, so that another
+    /// worker can take it.
     fn can_move(&self) -> bool {
         self.rules().tls.is_none() && self.proxy.get().is_none()
     }
 
     /// True if the socket has something to read.
-    fn has_come(&self) -> bool {
+    fn has_input(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         self.socket.peek(&mut byte).is_ok_and(|length| length > 0)
     }
 
-    /// Waits for the next request.
-    fn expect_request(&self, state: &mut State, event: Event) {
+    /// Begins to wait for the next request.
+    fn expect_request(&self, state: &mut ConnectionState, event: PhaseEvent) {
         state.phase.enter(event, Phase::Head);
         state.unparsed = !state.io.received.is_empty();
         state.io.deadline = deadline_after(Some(self.context.idle_timeout()));
     }
 }
 
-impl State {
-    /// The request that was refused since this was asked last.
+impl ConnectionState {
+    /// The request that was refused since the last call.
     pub fn take_refusal(&mut self) -> Option<Box<Refusal>> {
         self.refusal.take()
     }
 
-    /// When the connection is to be looked at even if nothing happens.
+    /// When the connection must be checked even if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         let body = self.request.body_deadline;
         let body = body.filter(|_| self.phase == Phase::App);
         [self.io.deadline, body].into_iter().flatten().min()
     }
 
-    /// True if no request has come yet, nor a part of one. (Empty lines are
-    /// none, RFC 9112 section 2.2.)
-    pub fn is_fresh(&self) -> bool {
-        let waits = matches!(self.phase, Phase::Proxy | Phase::Head);
+    /// True if no part of a request was received yet. (Empty lines before it do
+    /// not count, RFC 9112 section 2.2.)
+    pub fn is_unused(&self) -> bool {
+        let is_waiting = matches!(self.phase, Phase::Proxy | Phase::Head);
         let mut received = self.io.received.iter();
-        waits && self.requests == 0 && received.all(|byte| b"\r\n".contains(byte))
+        is_waiting && self.requests == 0 && received.all(|byte| b"\r\n".contains(byte))
     }
 
-    /// True if nothing has come since the connection began, or since the last
-    /// answer.
+    /// True if nothing was received since the connection began, or since the
+    /// last response.
     fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Proxy | Phase::Head)
-            && !self.begun
+            && !self.head_begun
             && !self.unparsed
             && self.io.received.is_empty()
     }
 }
 
-/// Room for a [`BLOCK`] of this thread: a connection has room only for what came.
+/// A buffer of [`BLOCK`] bytes for each thread. So a connection itself needs
+/// memory only for received bytes.
 fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
     thread_local! {
         static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BLOCK].into());
@@ -190,8 +201,9 @@ fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
     BUFFER.with_borrow_mut(|buffer| act(buffer))
 }
 
-/// The client has taken some of its answer, or none.
-fn has_sent(io: &mut Io, request: &mut CurrentRequest, rules: &Rules, sent: usize) {
+/// Notes how much of the response was sent: if the client took some of it, its
+/// time starts again.
+fn note_sent(io: &mut Io, request: &mut CurrentRequest, rules: &Rules, sent: usize) {
     if sent > 0 {
         request.time_left = rules.send_timeout.unwrap_or(Duration::MAX);
         if io.deadline.is_some() {

@@ -1,35 +1,36 @@
-//! What happens on a connection, as a table: the phases, the events, and which
-//! event leads from where to where.
+//! The states of a connection as a table: the phases, the events, and which
+//! event leads from which phase to which.
 
-/// What happens on a connection.
+/// What happens on a connection at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// A PROXY header may come first.
     Proxy,
-    /// The next request is awaited, or has come in part.
+    /// The server waits for the next request's head, or has received a part of
+    /// it.
     Head,
     /// The body of a request is being received, before the app is called.
     Body,
     /// The app has the request.
     App,
-    /// The app has it for bytes that are not HTTP/1.1 any more.
+    /// The app has the request, and the connection carries another protocol.
     Upgraded,
     /// The app has taken the connection itself.
     Detached,
-    /// The answer is whole, and a part of it waits for the socket.
+    /// The response is complete, and a part of it waits for the socket.
     Flush,
-    /// The answer was sent; what the client still sends is ignored.
+    /// The response was sent. Bytes that the client still sends are ignored.
     Linger,
     Closed,
 }
 
 /// Why a connection goes from one phase to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// What may come before the first request was read.
+pub enum PhaseEvent {
+    /// The PROXY header was read, or there is none.
     ProxyHeaderRead,
-    /// Another worker has handed the connection over, which has carried a
-    /// request.
+    /// The connection has carried requests in another worker, which has handed
+    /// it over.
     TakenOver,
     /// A head was read, and a body follows.
     HeadRead,
@@ -41,25 +42,25 @@ pub enum Event {
     Upgrade,
     /// The app takes the connection.
     Detach,
-    /// The server goes on with a connection that the app had.
+    /// The server takes the connection back from the app.
     Reattach,
     /// The app has answered.
     Finish,
-    /// All of the answer was sent.
+    /// The whole response was sent.
     Sent,
-    /// The connection ends: the client is gone or had its time, the app gives
-    /// it up, or another worker has it.
+    /// The connection ends: the client has gone or its time is over, the app
+    /// has given up, or another worker has the connection.
     End,
 }
 
-use Event::{
+use Phase::{App, Body, Closed, Detached, Flush, Head, Linger, Proxy, Upgraded};
+use PhaseEvent::{
     CallApp, Detach, End, Finish, HeadRead, ProxyHeaderRead, Reattach, Refuse, Sent, TakenOver,
     Upgrade,
 };
-use Phase::{App, Body, Closed, Detached, Flush, Head, Linger, Proxy, Upgraded};
 
-/// Every move that a connection may make.
-pub const MOVES: [(Phase, Event, Phase); 27] = [
+/// All legal transitions. All others are errors in this program.
+pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 27] = [
     (Proxy, ProxyHeaderRead, Head),
     (Proxy, TakenOver, Head),
     (Proxy, Refuse, Flush),
@@ -80,7 +81,7 @@ pub const MOVES: [(Phase, Event, Phase); 27] = [
     (Upgraded, Finish, Flush),
     (Upgraded, End, Closed),
     (Detached, Reattach, App),
-    // The server cannot take it back.
+    // The server could not take the connection back.
     (Detached, Finish, Flush),
     (Detached, End, Closed),
     (Flush, Sent, Head),
@@ -92,26 +93,27 @@ pub const MOVES: [(Phase, Event, Phase); 27] = [
 
 #[cfg(test)]
 thread_local! {
-    /// The moves of a thread so far, for the tests.
-    pub static MADE: std::cell::RefCell<Vec<(Phase, Event, Phase)>> = const {
+    /// All transitions that a thread has made, for the tests.
+    pub static TRANSITIONS_MADE: std::cell::RefCell<Vec<(Phase, PhaseEvent, Phase)>> = const {
         std::cell::RefCell::new(Vec::new())
     };
 }
 
 impl Phase {
-    /// Goes to `next` because of `event`.
-    pub fn enter(&mut self, event: Event, next: Phase) {
+    /// Changes the phase to `next` because of `event`. A transition that is not
+    /// in the table panics in debug builds.
+    pub fn enter(&mut self, event: PhaseEvent, next: Phase) {
         debug_assert!(
-            MOVES.contains(&(*self, event, next)),
+            TRANSITIONS.contains(&(*self, event, next)),
             "{event:?} does not lead from {self:?} to {next:?}"
         );
         #[cfg(test)]
-        MADE.with_borrow_mut(|made| made.push((*self, event, next)));
+        TRANSITIONS_MADE.with_borrow_mut(|made| made.push((*self, event, next)));
         *self = next;
     }
 
-    /// True while the app has the connection.
-    pub fn is_apps(self) -> bool {
+    /// True while the app uses the connection.
+    pub fn is_with_app(self) -> bool {
         matches!(self, App | Upgraded | Detached)
     }
 }

@@ -1,8 +1,9 @@
-//! The reactor's half: from what the client sends to a request for the app.
+//! The reactor's functions for receiving: from the client's bytes to a request
+//! for the app.
 
-use super::phase::{Event, Phase};
+use super::phase::{Phase, PhaseEvent};
 use super::request::CurrentRequest;
-use super::{Connection, State, has_sent};
+use super::{Connection, ConnectionState, note_sent};
 use crate::exchange::{Exchange, Stream, spare_head};
 use crate::http::{
     self, Framing, Head, ProxyHeader, ProxyStart, Status, client_address, proxy_start,
@@ -13,28 +14,29 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Bytes of output in memory below which an app that was held back may go on.
+/// An app that has to wait may write again when at most this many bytes of
+/// output are in memory.
 pub const LOW_WATER: usize = 64 * 1024;
 
-/// What has become of a connection that was looked at.
+/// The result of advancing a connection.
 pub enum Progress {
-    /// It waits for its client.
+    /// The connection waits for its client, or for the app.
     Waiting,
-    /// It has a request.
+    /// The connection has a request for the app.
     Request(Exchange),
-    /// It is at its end.
+    /// The connection has ended.
     Closed,
 }
 
-/// What the app is to be told of.
+/// The events that the app must be told of.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Heard {
+pub struct Readiness {
     pub readable: bool,
     pub writable: bool,
     pub hung_up: bool,
 }
 
-/// What follows from one step of [`Connection::advance`].
+/// The result of one step of [`Connection::advance`].
 pub enum Step {
     Again,
     Wait,
@@ -43,9 +45,10 @@ pub enum Step {
 }
 
 impl Connection {
-    /// Goes as far as it can with what the client has sent and takes. The
-    /// reactor calls it; `buffer` is room for a [`BLOCK`](super::BLOCK).
-    pub fn advance(self: &Arc<Self>, state: &mut State, buffer: &mut [u8]) -> Progress {
+    /// Does everything that is possible at present: reads, sends, and changes
+    /// the phase. The reactor calls it. `buffer` has [`BLOCK`](super::BLOCK)
+    /// bytes.
+    pub fn advance(self: &Arc<Self>, state: &mut ConnectionState, buffer: &mut [u8]) -> Progress {
         loop {
             let step = match state.phase {
                 Phase::Proxy => self.read_proxy_header(state, buffer),
@@ -61,9 +64,10 @@ impl Connection {
                 Step::Wait => return Progress::Waiting,
                 Step::Request(exchange) => return Progress::Request(exchange),
                 Step::Close => {
-                    state.phase.enter(Event::End, Phase::Closed);
+                    state.phase.enter(PhaseEvent::End, Phase::Closed);
                     if state.was_detached {
-                        // The app may have copies of the socket.
+                        // The app may have copies of the socket, so closing it
+                        // is not enough.
                         let _ = self.socket.shutdown(Shutdown::Both);
                     }
                     return Progress::Closed;
@@ -72,20 +76,26 @@ impl Connection {
         }
     }
 
-    /// Takes note of what epoll says, and sends what waits to be sent.
-    pub fn hear(&self, state: &mut State, readable: bool, writable: bool, hung_up: bool) -> Heard {
-        let State { io, request, .. } = state;
+    /// Handles an event from epoll, and sends waiting output.
+    pub fn update_readiness(
+        &self,
+        state: &mut ConnectionState,
+        readable: bool,
+        writable: bool,
+        hung_up: bool,
+    ) -> Readiness {
+        let ConnectionState { io, request, .. } = state;
         io.readable |= readable || hung_up;
         io.hung_up |= hung_up;
-        let in_use = matches!(state.phase, Phase::App | Phase::Upgraded);
-        let mut heard = Heard {
-            readable: in_use && readable,
+        let with_app = matches!(state.phase, Phase::App | Phase::Upgraded);
+        let mut changed = Readiness {
+            readable: with_app && readable,
             writable: false,
-            hung_up: in_use && hung_up,
+            hung_up: with_app && hung_up,
         };
-        if in_use && writable && !io.broken && !io.output.is_empty() {
+        if with_app && writable && !io.broken && !io.output.is_empty() {
             match io.flush(&self.socket) {
-                Ok(sent) => has_sent(io, request, self.rules(), sent),
+                Ok(sent) => note_sent(io, request, self.rules(), sent),
                 Err(_) => io.broken = true,
             }
             if io.output.is_empty() {
@@ -93,21 +103,21 @@ impl Connection {
             }
             if request.held_back && (io.broken || io.output.in_memory() <= LOW_WATER) {
                 request.held_back = false;
-                heard.writable = true;
+                changed.writable = true;
             }
         }
-        heard
+        changed
     }
 
-    /// Goes on with a connection that another worker has handed over: one that
-    /// is used waits for its next request.
-    pub fn take_over(&self, state: &mut State) {
+    /// Takes over a connection that has carried requests in another worker: it
+    /// waits for its next request.
+    pub fn take_over(&self, state: &mut ConnectionState) {
         state.requests = 1;
-        self.expect_request(state, Event::TakenOver);
+        self.expect_request(state, PhaseEvent::TakenOver);
     }
 
-    /// Reads what comes before the client's own first byte.
-    fn read_proxy_header(&self, state: &mut State, buffer: &mut [u8]) -> Step {
+    /// Reads the PROXY header.
+    fn read_proxy_header(&self, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {
         let io = &mut state.io;
         match io.receive(&self.socket, buffer) {
             Ok(Some(0)) | Err(_) => return Step::Close,
@@ -124,38 +134,38 @@ impl Connection {
             }
             Err(error) => return self.refuse_request(state, error.status(), &error),
         }
-        state.phase.enter(Event::ProxyHeaderRead, Phase::Head);
+        state.phase.enter(PhaseEvent::ProxyHeaderRead, Phase::Head);
         self.begin_tls(state);
-        // What was read with the header is not told of again.
+        // Epoll does not report the bytes again that were read with the header.
         state.io.readable = true;
         state.unparsed = !state.io.received.is_empty();
         Step::Again
     }
 
-    fn read_head(self: &Arc<Self>, state: &mut State, buffer: &mut [u8]) -> Step {
-        let State { io, parser, .. } = state;
+    fn read_head(self: &Arc<Self>, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {
+        let ConnectionState { io, parser, .. } = state;
         let policy = match self.client.trusted {
             true => &self.rules().trusted,
             false => &self.rules().untrusted,
         };
         let mut head = spare_head();
         let parsed = if state.unparsed {
-            // It came with the request before.
+            // These bytes arrived with the request before.
             state.unparsed = false;
             parser.advance(&io.received, policy, &mut head)
         } else {
-            let fresh = match io.receive(&self.socket, buffer) {
+            let new_bytes = match io.receive(&self.socket, buffer) {
                 Ok(Some(0)) | Err(_) => return Step::Close,
                 Ok(Some(length)) => &buffer[..length],
                 Ok(None) => return Step::Wait,
             };
             if io.received.is_empty() {
-                let parsed = parser.advance(fresh, policy, &mut head);
+                let parsed = parser.advance(new_bytes, policy, &mut head);
                 let used = parsed.as_ref().map_or(0, |length| length.unwrap_or(0));
-                io.received.extend_from_slice(&fresh[used..]);
+                io.received.extend_from_slice(&new_bytes[used..]);
                 parsed.map(|length| length.map(|_| 0))
             } else {
-                io.received.extend_from_slice(fresh);
+                io.received.extend_from_slice(new_bytes);
                 parser.advance(&io.received, policy, &mut head)
             }
         };
@@ -165,7 +175,7 @@ impl Connection {
                 self.begin_request(state, head)
             }
             Ok(None) => {
-                if !state.is_fresh() && !std::mem::replace(&mut state.begun, true) {
+                if !state.is_unused() && !std::mem::replace(&mut state.head_begun, true) {
                     state.io.deadline = deadline_after(self.rules().head_timeout);
                 }
                 Step::Again
@@ -174,10 +184,10 @@ impl Connection {
         }
     }
 
-    /// Begins the request that has this head.
-    fn begin_request(self: &Arc<Self>, state: &mut State, head: Head) -> Step {
+    /// Begins the request with this head.
+    fn begin_request(self: &Arc<Self>, state: &mut ConnectionState, head: Head) -> Step {
         let rules = self.rules();
-        state.begun = false;
+        state.head_begun = false;
         state.requests = state.requests.saturating_add(1);
         state.request = CurrentRequest::new(rules.body_timeout);
         if state.requests == 1
@@ -192,11 +202,11 @@ impl Connection {
         state.request.body = Some(Box::new(body));
         state.request.head = Some(Box::new(head));
         state.io.deadline = deadline_after(rules.body_timeout);
-        state.phase.enter(Event::HeadRead, Phase::Body);
+        state.phase.enter(PhaseEvent::HeadRead, Phase::Body);
         Step::Again
     }
 
-    fn read_body(self: &Arc<Self>, state: &mut State, buffer: &mut [u8]) -> Step {
+    fn read_body(self: &Arc<Self>, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {
         if let Err(error) = state.request.feed(&mut state.io.received) {
             return self.refuse_request(state, error.status(), &error);
         }
@@ -206,7 +216,7 @@ impl Connection {
         if body.buffered() > rules.body_in_memory && !body.is_spooled() {
             body.spool(rules.upload_dir.as_deref());
         }
-        // Where there is no room for it, the app is called sooner.
+        // Without a file, the app is called earlier.
         let enough =
             body.has_ended() || body.buffered() >= rules.body_before_app || body.file_failed();
         if enough && let Some(head) = request.head.take() {
@@ -236,34 +246,35 @@ impl Connection {
         }
     }
 
-    fn give_to_app(self: &Arc<Self>, state: &mut State, head: Head) -> Step {
+    fn give_to_app(self: &Arc<Self>, state: &mut ConnectionState, head: Head) -> Step {
         let Some(admission) = self.context.admissions.admit() else {
-            let refusal = self.refusal_of(head);
+            let refusal = self.refusal_for(head);
             let why = "There are too many requests";
             ::log::debug!(
                 "{why} for one from ip={}{}",
                 self.client.address,
                 refusal.note()
             );
-            return self.answer_itself(state, refusal, Status::SERVICE_UNAVAILABLE, why);
+            return self.send_refusal(state, refusal, Status::SERVICE_UNAVAILABLE, why);
         };
-        state.phase.enter(Event::CallApp, Phase::App);
+        state.phase.enter(PhaseEvent::CallApp, Phase::App);
         state.io.deadline = None;
         let id = self.request_id(&head);
-        let told = self.told_address(&head);
+        let told = self.forwarded_address(&head);
         state.request.id.clone_from(&id);
         let stream: Arc<dyn Stream> = self.clone();
         Step::Request(Exchange::new(stream, head, id, told, admission))
     }
 
-    /// What the request is called that has this head, if requests have names.
+    /// The id of the request with this head, if requests have ids.
     pub fn request_id(&self, head: &Head) -> Option<Arc<str>> {
         let client = &self.client;
         self.context.request_id(client, |name| head.field(name))
     }
 
-    /// What a trusted field says of the client, else what a PROXY header says.
-    pub fn told_address(&self, head: &Head) -> Option<(String, Option<u16>)> {
+    /// The client's address and port from a trusted field, else from the PROXY
+    /// header.
+    pub fn forwarded_address(&self, head: &Head) -> Option<(String, Option<u16>)> {
         let rules = self.rules();
         if let Some(field) = rules.address_field
             && self.client.trusted

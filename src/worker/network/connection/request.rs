@@ -1,4 +1,4 @@
-//! The request that a connection receives or answers now.
+//! The request that a connection receives or answers at present.
 
 use crate::http::{BodyError, Head};
 use crate::worker::request::body::Body;
@@ -7,27 +7,28 @@ use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub struct CurrentRequest {
-    /// What the request is called that the app has, if it has a name.
+    /// The id of the request that the app has, if requests have ids.
     pub id: Option<Arc<str>>,
-    /// The head while the body is received; afterwards the app has it.
+    /// The head while the body is received; after that the app has it.
     pub head: Option<Box<Head>>,
-    /// Whether there is more to the request than its head, and what of it.
+    /// The body, if there is one.
     pub body: Option<Box<Body>>,
-    /// True once a part of the response was sent, other than interim ones.
+    /// True once a part of the final response was sent.
     pub answered: bool,
-    /// True while the app was told to hold back its output.
+    /// True while the app should wait before it writes more.
     pub held_back: bool,
-    /// When the reactor gives the client up, as an ASGI app waits for more of
-    /// its body. (Other apps wait in `wait_for_body`, which keeps the time.)
+    /// When the client's time ends while an ASGI app waits for more of the
+    /// body. (Other apps wait in `wait_for_body`, which keeps the time itself.)
     pub body_deadline: Option<Instant>,
-    /// True once an app has waited too long for more of the body.
+    /// True once the client's time for the body is over.
     pub body_is_late: bool,
-    /// What the client may still take of its request's time.
+    /// How much time the client has left to send the body, or to take the
+    /// response.
     pub time_left: Duration,
 }
 
 impl CurrentRequest {
-    /// A request that has begun, and whose body may take that long.
+    /// A new request, whose body may take this long.
     pub fn new(body_timeout: Option<Duration>) -> CurrentRequest {
         CurrentRequest {
             time_left: body_timeout.unwrap_or(Duration::MAX),
@@ -35,7 +36,7 @@ impl CurrentRequest {
         }
     }
 
-    /// Gives what was received to the body, as far as it belongs there.
+    /// Moves the body's part of the received bytes to the body.
     pub fn feed(&mut self, received: &mut Vec<u8>) -> Result<(), BodyError> {
         if let Some(body) = &mut self.body
             && !received.is_empty()
@@ -49,8 +50,8 @@ impl CurrentRequest {
         Ok(())
     }
 
-    /// The app does not wait for the body any more: the time that it has waited
-    /// is taken off the client's.
+    /// Ends the client's time for the body, as bytes have arrived: the rest of
+    /// the time is kept for the next wait.
     pub fn stop_clock(&mut self) {
         if let Some(end) = self.body_deadline.take() {
             self.time_left = end.saturating_duration_since(Instant::now());

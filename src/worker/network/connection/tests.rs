@@ -1,6 +1,6 @@
-//! Every move of the table, made over a pair of sockets.
+//! Makes every transition in the table of phases, over a socket pair.
 
-use super::phase::{MADE, MOVES};
+use super::phase::{TRANSITIONS, TRANSITIONS_MADE};
 use super::*;
 use crate::config::{ProxyProtocol, Settings};
 use crate::exchange::{Exchange, Stream};
@@ -14,7 +14,7 @@ use std::io::{IoSlice, Read, Write};
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\n\r\n";
 
-/// A connection, and its client.
+/// A connection and its client.
 struct Pair {
     connection: Arc<Connection>,
     client: Option<Socket>,
@@ -34,8 +34,8 @@ fn pair(proxy_protocol: ProxyProtocol) -> Pair {
     );
     let (client, socket) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let id = Id {
-        place: 0,
+    let id = ConnectionId {
+        index: 0,
         generation: 0,
     };
     context
@@ -61,11 +61,12 @@ fn plain() -> Pair {
 }
 
 impl Pair {
-    /// Goes as far as the connection can, as the reactor does after epoll has
-    /// told that there is something to read.
+    /// Advances the connection, as the reactor does after epoll has reported
+    /// that it is readable.
     fn advance(&self) -> Option<Exchange> {
         let mut state = self.connection.lock();
-        self.connection.hear(&mut state, true, true, false);
+        self.connection
+            .update_readiness(&mut state, true, true, false);
         match self.connection.advance(&mut state, &mut [0; BLOCK]) {
             Progress::Request(exchange) => Some(exchange),
             Progress::Waiting | Progress::Closed => None,
@@ -112,7 +113,7 @@ fn a_proxy_header_comes_first() {
 fn a_proxy_header_that_is_none_is_refused() {
     let mut pair = pair(ProxyProtocol::V1);
     assert!(pair.send(b"PROXY nonsense\r\n").is_none());
-    // The answer was sent; what else comes is ignored.
+    // The response was sent; further bytes are ignored.
     assert_eq!(pair.phase(), Phase::Linger);
     pair.close();
     pair.close();
@@ -169,7 +170,7 @@ fn a_client_resets_the_connection_while_it_sends_its_body() {
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     assert!(pair.send(head).is_none());
     assert_eq!(pair.phase(), Phase::Body);
-    // It has not read the 100, so this is a reset.
+    // The client has not read the 100, so this is a reset.
     pair.close();
 }
 
@@ -242,14 +243,14 @@ fn a_connection_that_does_not_stay_ends_after_its_answer() {
     exchange.finish(false);
     assert_eq!(pair.phase(), Phase::Flush);
     let mut state = pair.connection.lock();
-    // Nothing else has come from the client.
+    // Nothing else has arrived from the client.
     state.io.readable = false;
     pair.connection.advance(&mut state, &mut [0; BLOCK]);
     assert_eq!(state.phase, Phase::Closed);
 }
 
 #[test]
-fn every_move_of_the_table_is_made_and_no_other() {
+fn every_transition_of_the_table_is_made_and_no_other() {
     a_proxy_header_comes_first();
     a_proxy_header_that_is_none_is_refused();
     a_connection_may_end_before_its_proxy_header();
@@ -264,8 +265,8 @@ fn every_move_of_the_table_is_made_and_no_other() {
     a_connection_that_cannot_be_taken_back_ends();
     an_answer_is_sent_as_the_client_takes_it();
     a_connection_that_does_not_stay_ends_after_its_answer();
-    let made = MADE.take();
-    for a_move in MOVES {
-        assert!(made.contains(&a_move), "{a_move:?} is not made");
+    let made = TRANSITIONS_MADE.take();
+    for transition in TRANSITIONS {
+        assert!(made.contains(&transition), "{transition:?} is not made");
     }
 }

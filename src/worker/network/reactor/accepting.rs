@@ -1,12 +1,12 @@
-//! How connections come to a reactor: from the listeners, from other workers
-//! that end, and in which order with other workers.
+//! How a reactor gets connections: from the listeners, and from other workers
+//! that end. Workers with fewer connections may go first.
 
 use super::{HANDOVER, LISTENERS, Reactor};
 use crate::exchange::{Client, Server};
 use crate::net::{Listener, Peer};
 use crate::worker::network::connection::Connection;
 use crate::worker::network::context::INTEREST;
-use crate::worker::network::id::Id;
+use crate::worker::network::id::ConnectionId;
 use crate::worker::shared::balance::DEFER_TIME;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
@@ -17,93 +17,94 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// When there are as many connections as may be, one that has sent nothing for
-/// this long is closed for a client that waits.
+/// When the number of connections is at its limit, a connection that has
+/// received nothing for this long may be closed for a waiting client.
 const UNUSED_TIME: Duration = Duration::from_secs(1);
 
-/// The pause in accepting when the system has no more descriptors.
+/// The pause in accepting when the system has no descriptors left.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often the certificates' files are looked at.
+/// The time between two checks of the certificates' files.
 const CERTIFICATE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Reactor {
-    /// Takes those that wait at the listeners; if the worker was not `called`
-    /// to do so, it may let others go first.
-    pub fn accept(&mut self, called: bool) -> io::Result<()> {
+    /// Accepts the clients that wait at the listeners, or lets other workers
+    /// accept first. `asked` is true if another worker has asked this one to
+    /// accept.
+    pub fn accept(&mut self, asked: bool) -> io::Result<()> {
         self.refresh_certificates();
         let rules = &self.context.rules;
         let deferral = &mut self.accepting.deferral;
         if let Some(slot) = &rules.heartbeat.slot
-            && deferral.defers(slot, called, rules.one_at_a_time)
+            && deferral.defers(slot, asked, rules.one_at_a_time)
         {
             slot.ask_another();
             self.accepting.pause_until = Instant::now().checked_add(DEFER_TIME);
-            return self.accept_no_more();
+            return self.stop_accepting();
         }
         let at_once = rules.accepts_at_once;
-        for number in 0..self.registry.listeners.len() {
+        for index in 0..self.registry.listeners.len() {
             for _ in 0..at_once {
-                match self.registry.listeners[number].accept() {
-                    Ok((socket, peer)) => self.accepted(number, socket, peer),
+                match self.registry.listeners[index].accept() {
+                    Ok((socket, peer)) => self.accepted(index, socket, peer),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return self.accept_failed(&error),
                 }
                 if self.is_full() {
-                    return self.accept_no_more();
+                    return self.stop_accepting();
                 }
             }
             if at_once == 1 && self.accepting.is_on {
-                // The next connection goes to the worker that has waited for
-                // the longest: epoll asks the first in the line.
-                self.context
-                    .epoll
-                    .delete(&self.registry.listeners[number])?;
-                self.watch_listener(number)?;
+                // Adding the listener again puts this worker at the end of
+                // epoll's queue, so that the next connection goes to the worker
+                // that has waited longest.
+                self.context.epoll.delete(&self.registry.listeners[index])?;
+                self.watch_listener(index)?;
             }
         }
         Ok(())
     }
 
-    /// Takes all that wait at the listeners, also those that are too many.
+    /// Accepts all clients that wait at the listeners, without a limit.
     pub fn accept_all(&mut self) {
-        for number in 0..self.registry.listeners.len() {
-            while let Ok((socket, peer)) = self.registry.listeners[number].accept() {
-                self.accepted(number, socket, peer);
+        for index in 0..self.registry.listeners.len() {
+            while let Ok((socket, peer)) = self.registry.listeners[index].accept() {
+                self.accepted(index, socket, peer);
             }
         }
     }
 
-    /// Takes at most so many connections in that other workers have given away.
-    pub fn take_handed(&mut self, most: usize) -> io::Result<()> {
-        for _ in 0..most {
+    /// Takes at most `max` connections that other workers have given away.
+    pub fn take_handed_over(&mut self, max: usize) -> io::Result<()> {
+        for _ in 0..max {
             if !self.context.is_stopping() && self.is_full() {
-                return self.accept_no_more();
+                return self.stop_accepting();
             }
             let Some(handover) = self.context.handover() else {
                 break;
             };
-            let handed = match handover.take() {
-                Ok(Some(handed)) => handed,
+            let handed_over = match handover.take() {
+                Ok(Some(handed_over)) => handed_over,
                 Ok(None) => break,
                 Err(error) => return self.accept_failed(&error),
             };
-            // A client that has no address any more has gone.
-            let Ok(peer) = handed.socket.peer_addr() else {
+            // A socket without a peer address is not connected any more.
+            let Ok(peer) = handed_over.socket.peer_addr() else {
                 continue;
             };
-            // The other worker spoke no TLS with this client, and we would.
+            // The other worker used no TLS with this client, and this one
+            // would.
             if self.context.rules.tls.is_some() {
                 continue;
             }
             let peer = peer.as_socket().map_or(Peer::Unix, Peer::Inet);
             self.count(peer, true);
-            let server = handed
+            let server = handed_over
                 .server
                 .map(|address| self.registry.server_at(address));
-            self.add(handed.socket, peer, server, handed.is_used);
+            self.add(handed_over.socket, peer, server, handed_over.is_used);
         }
-        if most == 1 {
+        if max == 1 {
             // The next one goes to another worker, as in `accept`.
             self.watch_handover(false)?;
             self.watch_handover(true)?;
@@ -111,23 +112,23 @@ impl Reactor {
         Ok(())
     }
 
-    /// Goes on accepting, or makes room for a client, when the time for it has
-    /// come.
+    /// Starts accepting again, or closes an unused connection, if it is time
+    /// to.
     pub fn accept_when_due(&mut self, now: Instant) {
         let accepting = &mut self.accepting;
         if accepting.pause_until.take_if(|it| *it <= now).is_some() && !self.context.is_stopping() {
-            // The next turn tries again if this cannot be done.
-            let _ = self.accept_again();
+            // If this fails, the end of the next connection tries again.
+            let _ = self.start_accepting();
         }
         if self.accepting.full_until.is_some_and(|until| until <= now) {
             self.make_room(now);
         }
     }
 
-    pub fn accept_again(&mut self) -> io::Result<()> {
+    pub fn start_accepting(&mut self) -> io::Result<()> {
         if !self.accepting.is_on {
-            for number in 0..self.registry.listeners.len() {
-                self.watch_listener(number)?;
+            for index in 0..self.registry.listeners.len() {
+                self.watch_listener(index)?;
             }
             self.watch_handover(true)?;
             self.accepting.is_on = true;
@@ -135,7 +136,7 @@ impl Reactor {
         Ok(())
     }
 
-    pub fn accept_no_more(&mut self) -> io::Result<()> {
+    pub fn stop_accepting(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.accepting.is_on, false) {
             for listener in &self.registry.listeners {
                 self.context.epoll.delete(listener)?;
@@ -144,11 +145,11 @@ impl Reactor {
         self.watch_handover(false)
     }
 
-    /// Has epoll tell of connections that other workers give away, or not.
+    /// Starts or stops the watch for connections that other workers give away.
     pub fn watch_handover(&mut self, watch: bool) -> io::Result<()> {
-        let is_watched = &mut self.accepting.takes_handed;
+        let watches = &mut self.accepting.watches_handover;
         if let Some(handover) = self.context.handover()
-            && watch != *is_watched
+            && watch != *watches
         {
             let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
             let epoll = &self.context.epoll;
@@ -156,32 +157,32 @@ impl Reactor {
                 true => epoll.add(handover, EpollEvent::new(flags, HANDOVER))?,
                 false => epoll.delete(handover)?,
             }
-            *is_watched = watch;
+            *watches = watch;
         }
         Ok(())
     }
 
-    /// Forgets a connection that is at its end.
-    pub fn forget(&mut self, id: Id) {
-        let connection = self.places.remove(id);
-        self.registry.closed(id);
-        self.tell_others();
+    /// Removes a connection that has ended.
+    pub fn forget(&mut self, id: ConnectionId) {
+        let connection = self.connections.remove(id);
+        self.registry.remove(id);
+        self.publish_count();
         self.uncount(connection.and_then(|connection| connection.client.ip));
         let accepting = &mut self.accepting;
         accepting.full_until = None;
-        if self.places.open() == 0 {
-            // Nobody has less to do, and a descriptor is free again.
+        if self.connections.open() == 0 {
+            // No worker has fewer connections, and a descriptor is free again.
             accepting.pause_until = None;
         }
-        let has_room = self.places.open() < self.context.rules.max_connections;
+        let has_room = self.connections.open() < self.context.rules.max_connections;
         let is_paused = accepting.pause_until.is_some();
         if has_room && !accepting.is_on && !is_paused && !self.context.is_stopping() {
-            // If it cannot be done now, the end of the next connection does it.
-            let _ = self.accept_again();
+            // If this fails, the end of the next connection tries again.
+            let _ = self.start_accepting();
         }
     }
 
-    /// Takes up certificates that have changed.
+    /// Loads certificates that have changed.
     fn refresh_certificates(&mut self) {
         let refreshed = self.accepting.refreshed;
         if let Some(tls) = &self.context.rules.tls
@@ -200,19 +201,20 @@ impl Reactor {
         let errno = error.raw_os_error().map(Errno::from_raw);
         if let Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) = errno {
             ::log::error!("No connection can be accepted: {error}");
-            self.accept_no_more()?;
+            self.stop_accepting()?;
             self.accepting.pause_until = Instant::now().checked_add(DESCRIPTOR_PAUSE);
         }
-        // The master has closed the listener for good. If its signal has not
-        // been heard, this is as good; and else epoll would tell for ever.
+        // The master has closed the listener for good. Its signal may not have
+        // arrived; stopping now has the same effect. Without this, epoll would
+        // report the listener for ever.
         if let Some(Errno::EINVAL) = errno {
-            self.accept_no_more()?;
+            self.stop_accepting()?;
             self.stop.request();
         }
         Ok(())
     }
 
-    /// Takes a new connection in, unless its client has too many.
+    /// Adds a new connection, unless its client has too many.
     fn accepted(&mut self, listener: usize, socket: Socket, peer: Peer) {
         match self.count(peer, false) {
             true => self.add(socket, peer, self.registry.server(listener), false),
@@ -220,8 +222,8 @@ impl Reactor {
         }
     }
 
-    /// Takes in a connection that was counted. One that `is_used` has carried
-    /// requests, in another worker.
+    /// Adds a connection that was counted. `is_used` is true if it has carried
+    /// requests in another worker.
     fn add(&mut self, socket: Socket, peer: Peer, server: Option<Arc<Server>>, is_used: bool) {
         let rules = &self.context.rules;
         let client = match peer {
@@ -242,14 +244,14 @@ impl Reactor {
                 server,
             },
         };
-        let id = self.places.reserve();
+        let id = self.connections.reserve();
         let watched = socket.set_nonblocking(true).and_then(|()| {
             let event = EpollEvent::new(INTEREST, id.to_bits());
             Ok(self.context.epoll.add(&socket, event)?)
         });
         if let Err(error) = watched {
             ::log::error!("A connection cannot be used: {error}");
-            self.places.give_back(id);
+            self.connections.release(id);
             self.uncount(client.ip);
             return;
         }
@@ -259,14 +261,14 @@ impl Reactor {
         }
         let deadline = connection.lock().deadline();
         let connection = Arc::new(connection);
-        self.registry.opened(&connection);
-        self.places.take(connection);
-        self.tell_others();
-        self.look_later(id.place, deadline);
+        self.registry.add(&connection);
+        self.connections.insert(connection);
+        self.publish_count();
+        self.check_later(id.index, deadline);
     }
 
-    /// Counts a client's connection; false if it has too many and may not
-    /// `exceed` that.
+    /// Counts a client's connection. False if the client has too many, and may
+    /// not `exceed` the limit.
     fn count(&mut self, peer: Peer, exceed: bool) -> bool {
         let max = self.context.rules.max_per_client;
         let Peer::Inet(address) = peer else {
@@ -292,8 +294,8 @@ impl Reactor {
         }
     }
 
-    /// True if there are as many connections as may be; then it is known when
-    /// to look for one that can be closed.
+    /// True if the number of connections is at its limit. Then this also sets
+    /// the time at which an unused one may be closed.
     fn is_full(&mut self) -> bool {
         let full = self.connections() >= self.context.rules.max_connections;
         if full {
@@ -302,16 +304,15 @@ impl Reactor {
         full
     }
 
-    /// The connection that has sent nothing for the longest time, and from when
-    /// on it may be closed for another.
+    /// The unused connection that was opened first, and when it may be closed.
     fn oldest_unused(&self) -> Option<(Instant, Arc<Connection>)> {
-        let connections = self.places.iter();
-        let unused = connections.filter(|(_, connection)| connection.lock().is_fresh());
+        let connections = self.connections.iter();
+        let unused = connections.filter(|(_, connection)| connection.lock().is_unused());
         let (opened, connection) = unused.min_by_key(|(opened, _)| *opened)?;
         Some((opened + UNUSED_TIME, Arc::clone(connection)))
     }
 
-    /// Closes a connection that was never used, if a client waits for its place.
+    /// Closes an unused connection if a client waits to be accepted.
     fn make_room(&mut self, now: Instant) {
         self.accepting.full_until = match self.oldest_unused() {
             Some((end, connection)) if end <= now => {
@@ -327,10 +328,10 @@ impl Reactor {
         };
     }
 
-    fn watch_listener(&self, number: usize) -> io::Result<()> {
+    fn watch_listener(&self, index: usize) -> io::Result<()> {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
-        let event = EpollEvent::new(flags, LISTENERS | number as u64);
-        let listener = &self.registry.listeners[number];
+        let event = EpollEvent::new(flags, LISTENERS | index as u64);
+        let listener = &self.registry.listeners[index];
         Ok(self.context.epoll.add(listener, event)?)
     }
 }

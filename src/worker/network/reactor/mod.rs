@@ -1,13 +1,13 @@
-//! The one loop over everything that a worker's network does, whatever class
-//! of worker it is: an epoll, edge-triggered, over the listeners and all
-//! connections. It knows no Python.
+//! The event loop of a worker's network, the same for all worker classes: an
+//! edge-triggered epoll for the listeners and all connections. It uses no
+//! Python.
 
 mod accepting;
-mod places;
+mod connection_table;
 
-use super::connection::{BLOCK, Connection, Expired, Heard, Progress, State};
+use super::connection::{BLOCK, Connection, ConnectionState, Expiry, Progress, Readiness};
 use super::context::Context;
-use super::id::Id;
+use super::id::ConnectionId;
 use super::registry::Registry;
 use super::rules::Rules;
 use super::timer_wheel::TimerWheel;
@@ -17,10 +17,10 @@ use crate::net::Listener;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::balance::Deferral;
 use crate::worker::signals::{Signals, StopHandle};
+use connection_table::ConnectionTable;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use places::Places;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -31,72 +31,74 @@ use std::time::{Duration, Instant};
 /// How many events are taken from epoll at once.
 const MOST_EVENTS: usize = 256;
 
-/// What epoll tells of other things than connections: no connection has this
-/// generation.
+/// The epoll data of descriptors that are not connections. No connection has
+/// this generation.
 const LISTENERS: u64 = 0xffff_ffff_0000_0000;
 const WAKE: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
-const CALL: u64 = u64::MAX - 2;
+const ASKED_TO_ACCEPT: u64 = u64::MAX - 2;
 const HANDOVER: u64 = u64::MAX - 3;
 
-/// The longest time between two looks at a connection that the app has.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest time between two checks of a connection while the app has its
+/// request.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a connection that has had no request yet gets for it when the worker
-/// stops.
+/// When the worker stops, the time for the first request of a connection that
+/// has had none.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
-/// The pause between two tries to give a connection to another worker.
+/// The pause between two attempts to give a connection to another worker.
 const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the network has brought.
+/// What has happened in the network.
 pub enum Event {
-    /// A request, whole or as much of it as is received before its app runs.
+    /// A request: the whole of it, or the part that is received before the app
+    /// is called.
     Request(Exchange),
-    /// More of a body, or of an upgraded connection's bytes, may be read on the
-    /// stream of this key.
+    /// More of a body or of an upgraded connection may be read from the stream
+    /// with this key.
     Readable(u64),
-    /// An app that was told to wait may write again.
+    /// An app that had to wait may write again to the stream with this key.
     Writable(u64),
-    /// The client of a request in flight has ended its side, or is gone, or
-    /// was too slow: reading and writing tell.
+    /// The client of the stream with this key has closed the connection or its
+    /// sending side, or was too slow. Reading and writing give the reason.
     HungUp(u64),
-    /// A request that the server answered itself.
+    /// A request that the server has answered itself.
     Refused(Box<Refusal>),
 }
 
-/// All connections of a worker.
+/// The listeners and connections of a worker.
 pub struct Reactor {
     context: Arc<Context>,
     registry: Arc<Registry>,
     stop: StopHandle,
     accepting: Accepting,
-    places: Places,
+    connections: ConnectionTable,
     timers: TimerWheel,
     buffer: Box<[u8]>,
     epoll_events: Vec<EpollEvent>,
-    /// Room for the connections of one look.
-    returned: Vec<Id>,
+    /// The connections that are being checked. The field keeps the memory.
+    to_check: Vec<ConnectionId>,
     due: Vec<u32>,
 }
 
-/// Whether connections are accepted, and when that changes.
+/// Whether connections are accepted, and when this changes.
 #[derive(Default)]
 struct Accepting {
     /// True while the listeners are watched.
     is_on: bool,
-    /// True while connections of other workers are taken.
-    takes_handed: bool,
-    /// When accepting goes on after descriptors ran out, or after others were
-    /// let go first.
+    /// True while epoll reports connections from other workers.
+    watches_handover: bool,
+    /// When accepting starts again, after descriptors ran out or other workers
+    /// were let go first.
     pause_until: Option<Instant>,
-    /// While there are as many connections as may be: when to look for one that
-    /// can be closed.
+    /// While the number of connections is at its limit: when one that is unused
+    /// may be closed.
     full_until: Option<Instant>,
     deferral: Deferral,
-    /// Connections of each address, where their number is limited.
+    /// The number of connections of each address, if it is limited.
     clients: HashMap<IpAddr, u32>,
-    /// When the certificates' files were looked at.
+    /// When the certificates' files were last checked.
     refreshed: Option<Instant>,
 }
 
@@ -108,7 +110,8 @@ impl Accepting {
 }
 
 impl Reactor {
-    /// When `signals` say that the worker is to stop, the waiting ends.
+    /// The reactor's wait also ends when `signals` say that the worker must
+    /// stop.
     ///
     /// # Errors
     /// The process has no descriptors left.
@@ -128,7 +131,7 @@ impl Reactor {
         )?;
         if let Some(slot) = &rules.heartbeat.slot {
             let flags = readable | EpollFlags::EPOLLET | EpollFlags::EPOLLEXCLUSIVE;
-            epoll.add(slot, EpollEvent::new(flags, CALL))?;
+            epoll.add(slot, EpollEvent::new(flags, ASKED_TO_ACCEPT))?;
         }
         let listeners = listeners.iter().map(Listener::try_clone);
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
@@ -138,46 +141,46 @@ impl Reactor {
             context,
             stop: signals.stop_handle(),
             accepting: Accepting::default(),
-            places: Places::default(),
+            connections: ConnectionTable::default(),
             timers: TimerWheel::new(Instant::now()),
             buffer: vec![0; BLOCK].into_boxed_slice(),
             epoll_events: vec![EpollEvent::empty(); MOST_EVENTS],
-            returned: Vec::new(),
+            to_check: Vec::new(),
             due: Vec::new(),
         };
-        reactor.accept_again()?;
-        reactor.tell_others();
+        reactor.start_accepting()?;
+        reactor.publish_count();
         Ok(reactor)
     }
 
-    /// What may be used from other threads.
+    /// The data for other threads.
     pub fn context(&self) -> &Arc<Context> {
         &self.context
     }
 
-    /// What may be used from other threads, if they have to find connections.
+    /// The open connections, for other threads.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 
-    /// Open connections.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
-        self.places.open()
+        self.connections.open()
     }
 
-    /// When there is something to do even if the network brings nothing.
+    /// When there is something to do without any event.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.timers.next_look(), self.accepting.next_deadline()];
+        let deadlines = [self.timers.next_check(), self.accepting.next_deadline()];
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does what there is to do, waiting for it at most for `timeout`, and
-    /// adds what has come of it to `events`.
+    /// Waits for events for at most `timeout`, handles them, and appends the
+    /// results to `events`.
     ///
     /// # Errors
     /// epoll does not work.
     pub fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> io::Result<()> {
-        self.look_at_returned(events);
+        self.check_requested(events);
         let mut timeout = timeout;
         if !timeout.is_zero() {
             if let Some(deadline) = self.next_deadline() {
@@ -187,42 +190,43 @@ impl Reactor {
                 timeout = Duration::ZERO;
             }
         }
-        let mut heard = std::mem::take(&mut self.epoll_events);
-        let waited = self.context.epoll.wait(&mut heard, milliseconds(timeout));
+        let mut ready = std::mem::take(&mut self.epoll_events);
+        let waited = self.context.epoll.wait(&mut ready, milliseconds(timeout));
         self.context.wake_up();
         let count = match waited {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
-        let (mut accept, mut called, mut handed) = (false, false, false);
-        for event in &heard[..count] {
+        let (mut accept, mut asked, mut handed_over) = (false, false, false);
+        for event in &ready[..count] {
             match event.data() {
-                WAKE => self.context.woken(),
+                WAKE => self.context.clear_wake(),
                 STOP => {}
-                CALL => called = true,
-                HANDOVER => handed = true,
-                // Those who are here already come before those who arrive.
+                ASKED_TO_ACCEPT => asked = true,
+                HANDOVER => handed_over = true,
+                // Accepted below, after the connections that are open already.
                 listener if listener & LISTENERS == LISTENERS => accept = true,
-                id => self.hear(Id::from_bits(id), event.events(), events),
+                id => self.on_ready(ConnectionId::from_bits(id), event.events(), events),
             }
         }
-        self.epoll_events = heard;
-        if handed {
-            self.take_handed(self.context.rules.accepts_at_once)?;
+        self.epoll_events = ready;
+        if handed_over {
+            self.take_handed_over(self.context.rules.accepts_at_once)?;
         }
-        if accept || called && self.accepting.is_on {
-            self.accept(called)?;
+        if accept || asked && self.accepting.is_on {
+            self.accept(asked)?;
         }
-        self.look_at_returned(events);
-        self.look_at_due(events);
+        self.check_requested(events);
+        self.check_due(events);
         Ok(())
     }
 
-    /// Takes what waits at the listeners, unless that is left to others, and
-    /// nothing after that, and ends the connections: each with the request that
-    /// it has or that is on its way, or by giving it to another worker. The
-    /// worker has stopped when there are no more [`connections`](Reactor::connections).
+    /// Stops the network. Accepts the clients that are waiting, unless other
+    /// processes do, and no more after that. Then ends each connection after
+    /// the request that it has or may be about to receive, or gives it to
+    /// another worker. The worker has stopped when
+    /// [`connections`](Reactor::connections) is 0.
     ///
     /// # Errors
     /// epoll does not work.
@@ -233,27 +237,32 @@ impl Reactor {
         if !self.context.rules.heartbeat.leaves_queue() {
             self.accept_all();
         }
-        self.accept_no_more()?;
-        // What has come by now is served.
+        self.stop_accepting()?;
+        // Requests that have arrived by now are served.
         self.turn(Duration::ZERO, events)?;
         self.context.stop();
-        self.tell_others();
-        // A connection that ended in that turn made room for another.
-        self.accept_no_more()?;
-        // At the server's end others may still give connections away, and no
-        // worker would take them.
+        self.publish_count();
+        // The end of a connection in that turn may have started accepting
+        // again.
+        self.stop_accepting()?;
+        // When the whole server stops, other workers may still give connections
+        // away, and no worker that goes on would take them: then this one does.
         self.watch_handover(!self.context.hands_over())?;
-        let open: Vec<_> = self.places.iter().map(|(_, it)| Arc::clone(it)).collect();
+        let open: Vec<_> = self
+            .connections
+            .iter()
+            .map(|(_, it)| Arc::clone(it))
+            .collect();
         for connection in open {
             connection.expect_last_request(&mut connection.lock(), FIRST_REQUEST_TIME);
-            // It has less time now, or is given away.
-            self.look_at(&connection, events);
+            // Its deadline is earlier now, or it is given away.
+            self.check(&connection, events);
         }
         Ok(())
     }
 
-    fn hear(&mut self, id: Id, flags: EpollFlags, events: &mut Vec<Event>) {
-        let Some(connection) = self.places.get(id) else {
+    fn on_ready(&mut self, id: ConnectionId, flags: EpollFlags, events: &mut Vec<Event>) {
+        let Some(connection) = self.connections.get(id) else {
             return;
         };
         let readable = flags.contains(EpollFlags::EPOLLIN);
@@ -262,11 +271,11 @@ impl Reactor {
         let hung_up = flags.intersects(gone);
         let connection = Arc::clone(connection);
         let mut state = connection.lock();
-        let Heard {
+        let Readiness {
             readable,
             writable,
             hung_up,
-        } = connection.hear(&mut state, readable, writable, hung_up);
+        } = connection.update_readiness(&mut state, readable, writable, hung_up);
         let key = id.to_bits();
         events.extend(readable.then_some(Event::Readable(key)));
         events.extend(writable.then_some(Event::Writable(key)));
@@ -274,15 +283,15 @@ impl Reactor {
         self.advance(&connection, &mut state, events);
     }
 
-    /// Lets a connection go on.
-    fn look_at(&mut self, connection: &Arc<Connection>, events: &mut Vec<Event>) {
+    /// Advances a connection.
+    fn check(&mut self, connection: &Arc<Connection>, events: &mut Vec<Event>) {
         self.advance(connection, &mut connection.lock(), events);
     }
 
     fn advance(
         &mut self,
         connection: &Arc<Connection>,
-        state: &mut State,
+        state: &mut ConnectionState,
         events: &mut Vec<Event>,
     ) {
         let progress = connection.advance(state, &mut self.buffer);
@@ -296,35 +305,36 @@ impl Reactor {
                     if connection.hand_over(state) {
                         return self.forget(connection.id);
                     }
-                    // So many are under way that it must be tried again.
+                    // It was not idle, or the socket pair was full: try again
+                    // soon.
                     let soon = Instant::now().checked_add(HANDOVER_PAUSE);
                     deadline = deadline.min(soon).or(soon);
                 }
-                self.look_later(connection.id.place, deadline);
+                self.check_later(connection.id.index, deadline);
             }
             Progress::Request(exchange) => {
-                // The app sets a deadline when it has answered.
-                let look = exchange.started + LOOK_INTERVAL;
-                self.look_later(connection.id.place, Some(look));
+                // The deadline is set when the app has answered.
+                let check = exchange.started + CHECK_INTERVAL;
+                self.check_later(connection.id.index, Some(check));
                 events.push(Event::Request(exchange));
             }
             Progress::Closed => self.forget(connection.id),
         }
     }
 
-    fn look_at_returned(&mut self, events: &mut Vec<Event>) {
-        let mut returned = std::mem::take(&mut self.returned);
-        std::mem::swap(&mut *self.context.returned(), &mut returned);
-        for id in returned.drain(..) {
-            if let Some(connection) = self.places.get(id).cloned() {
-                self.look_at(&connection, events);
+    fn check_requested(&mut self, events: &mut Vec<Event>) {
+        let mut to_check = std::mem::take(&mut self.to_check);
+        std::mem::swap(&mut *self.context.to_check(), &mut to_check);
+        for id in to_check.drain(..) {
+            if let Some(connection) = self.connections.get(id).cloned() {
+                self.check(&connection, events);
             }
         }
-        self.returned = returned;
+        self.to_check = to_check;
     }
 
-    /// Looks at the connections whose time has come, or may have.
-    fn look_at_due(&mut self, events: &mut Vec<Event>) {
+    /// Checks the connections whose deadline may be over.
+    fn check_due(&mut self, events: &mut Vec<Event>) {
         let now = Instant::now();
         if self.next_deadline().is_none_or(|first| first > now) {
             return;
@@ -332,9 +342,9 @@ impl Reactor {
         self.accept_when_due(now);
         let mut due = std::mem::take(&mut self.due);
         while self.timers.pop(now, &mut due) {
-            for place in due.drain(..) {
-                if let Some(connection) = self.places.at(place).cloned() {
-                    self.look_at_deadline(&connection, now, events);
+            for index in due.drain(..) {
+                if let Some(connection) = self.connections.at(index).cloned() {
+                    self.check_deadline(&connection, now, events);
                 }
             }
         }
@@ -342,38 +352,38 @@ impl Reactor {
         self.due = due;
     }
 
-    fn look_at_deadline(
+    fn check_deadline(
         &mut self,
         connection: &Arc<Connection>,
         now: Instant,
         events: &mut Vec<Event>,
     ) {
-        let place = connection.id.place;
+        let index = connection.id.index;
         let mut state = connection.lock();
         match state.deadline() {
             Some(deadline) if deadline <= now => match connection.expire(&mut state) {
-                Expired::Ended => self.advance(connection, &mut state, events),
-                Expired::ForApp => {
+                Expiry::Ended => self.advance(connection, &mut state, events),
+                Expiry::ForApp => {
                     events.push(Event::HungUp(connection.id.to_bits()));
-                    self.look_later(place, state.deadline());
+                    self.check_later(index, state.deadline());
                 }
-                Expired::Not => self.look_later(place, state.deadline()),
+                Expiry::NotYet => self.check_later(index, state.deadline()),
             },
             Some(_) if self.context.hands_over() => self.advance(connection, &mut state, events),
-            Some(deadline) => self.look_later(place, Some(deadline)),
-            None => self.look_later(place, now.checked_add(LOOK_INTERVAL)),
+            Some(deadline) => self.check_later(index, Some(deadline)),
+            None => self.check_later(index, now.checked_add(CHECK_INTERVAL)),
         }
     }
 
-    fn look_later(&mut self, place: u32, deadline: Option<Instant>) {
-        if deadline.is_some() || !self.timers.is_scheduled(place) {
-            let deadline = deadline.unwrap_or_else(|| Instant::now() + LOOK_INTERVAL);
-            self.timers.schedule(place, deadline);
+    fn check_later(&mut self, index: u32, deadline: Option<Instant>) {
+        if deadline.is_some() || !self.timers.is_scheduled(index) {
+            let deadline = deadline.unwrap_or_else(|| Instant::now() + CHECK_INTERVAL);
+            self.timers.schedule(index, deadline);
         }
     }
 
-    /// Lets the other workers know how many connections this one has.
-    fn tell_others(&self) {
+    /// Writes the number of connections to the table that the workers share.
+    fn publish_count(&self) {
         if let Some(slot) = &self.context.rules.heartbeat.slot {
             slot.set_connections((!self.context.is_stopping()).then_some(self.connections()));
         }
@@ -381,13 +391,13 @@ impl Reactor {
 }
 
 impl AsFd for Reactor {
-    /// The epoll, readable when there is something to do.
+    /// The epoll, which is readable when there are events.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.context.epoll.0.as_fd()
     }
 }
 
-/// Rounded up, so that the last millisecond is not spent polling.
+/// Rounded up, so that the last millisecond is not spent in a busy loop.
 fn milliseconds(timeout: Duration) -> EpollTimeout {
     let rounded = timeout + Duration::from_nanos(999_999);
     EpollTimeout::try_from(rounded).unwrap_or(EpollTimeout::MAX)
