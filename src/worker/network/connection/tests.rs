@@ -270,3 +270,35 @@ fn every_transition_of_the_table_is_made_and_no_other() {
         assert!(made.contains(&transition), "{transition:?} is not made");
     }
 }
+
+/// The moves as a diagram (mermaid), one line for each pair of phases.
+fn diagram() -> String {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for (from, event, next) in MOVES.iter().filter(|it| it.0 != Phase::Closed) {
+        let arrow = format!("    {from:?} --> {next:?}: ");
+        let event = format!("{event:?}");
+        match lines.iter_mut().find(|line| line.0 == arrow) {
+            Some((_, events)) => events.push(event),
+            None => lines.push((arrow, vec![event])),
+        }
+    }
+    let lines = lines
+        .iter()
+        .map(|(arrow, it)| arrow.clone() + &it.join(", ") + "\n");
+    let lines: String = lines.collect();
+    format!("\n```mermaid\nstateDiagram-v2\n{lines}```\n")
+}
+
+#[test]
+fn the_diagram_in_the_documents_is_the_table() {
+    const MARKS: [&str; 2] = ["<!-- phases:start -->", "<!-- phases:end -->"];
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/architecture.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once(MARKS[0]).unwrap();
+    let (old, after) = rest.split_once(MARKS[1]).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let page = [before, MARKS[0], &diagram(), MARKS[1], after].concat();
+        return std::fs::write(path, page).unwrap();
+    }
+    assert_eq!(old, diagram(), "to be made anew with UPDATE_DOCS=1");
+}
