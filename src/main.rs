@@ -8,7 +8,7 @@ mod carried;
 mod cli;
 mod config;
 mod exchange;
-mod gather;
+
 mod http;
 mod init;
 mod log;
@@ -16,7 +16,7 @@ mod net;
 mod pack;
 mod process;
 mod python;
-mod serve;
+
 mod site;
 mod websocket;
 mod worker;
@@ -74,7 +74,7 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
         Err(error) => return Ok(error.report().into()),
     };
     match command {
-        Command::Serve(draft) => serve::serve(draft, line, title),
+        Command::Serve(draft) => arbiter::service::serve(draft, line, title),
         Command::Python(draft, words) => be_python(draft, &words),
         Command::Licenses => print_licenses(),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
@@ -91,13 +91,13 @@ fn done(result: Result<()>) -> Result<ExitCode> {
 
 /// `rgunicorn [OPTIONS] python ...`
 fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
-    for note in gather::take_packed(&mut draft)?.warnings {
+    for note in site::configuration::apply_pack(&mut draft)?.warnings {
         eprintln!("Warning: {note}");
     }
     let settings = draft.finish(variable)?;
-    serve::enter(&settings)?;
+    arbiter::service::enter(&settings)?;
     let site = Site::find(&settings)?;
-    serve::change_folder(&site.folder)?;
+    arbiter::service::change_folder(&site.folder)?;
     Ok(exit_code(python::run(words, site.python())))
 }
 

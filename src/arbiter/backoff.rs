@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// When the next worker may be started. One early death may be chance, so the
+/// When the next worker may be started. One early exit may be chance, so the
 /// pauses begin with the second in a row.
 #[derive(Debug)]
 pub struct Backoff {
@@ -59,7 +59,7 @@ mod tests {
     fn pauses_double_up_to_a_limit() {
         let mut backoff = Backoff::default();
         backoff.grow();
-        assert!(backoff.until() <= Instant::now(), "one death is chance");
+        assert!(backoff.until() <= Instant::now(), "one exit is chance");
         let mut pauses = Vec::new();
         for _ in 0..40 {
             backoff.grow();

@@ -4,25 +4,26 @@
 //! life is [`run`]: get ready, then [`Master::keep`] the workers going until
 //! something ends that, then [`Master::stop`] them. Each turn of its loop
 //! handles the signals that came, buries the dead, and then looks at what is
-//! and what ought to be: [`Master::tend`].
+//! and what ought to be: [`Master::adjust_workers`].
 
 mod backoff;
-mod inherit;
+mod exit_report;
+mod inheritance;
 mod launch;
 mod metrics;
 mod notify;
-mod obituary;
 mod pidfile;
+mod reexec;
 mod reload;
-mod renewal;
-mod roster;
+pub mod service;
 mod signals;
 mod sockets;
 mod stop;
 mod upgrade;
+mod workers;
 
-pub use inherit::{Inheritance, VARIABLES};
-pub use renewal::begin_again;
+pub use inheritance::{Inheritance, VARIABLES};
+pub use reexec::retry_reexec;
 
 use std::io;
 use std::path::PathBuf;
@@ -41,19 +42,19 @@ use backoff::Backoff;
 use metrics::Metrics;
 use notify::Notify;
 use pidfile::Pidfile;
+use reexec::PreloadCheck;
 use reload::Reload;
-use renewal::Rehearsal;
-use roster::{Death, Roster, Worker};
 use signals::Signals;
 use sockets::Sockets;
+use workers::{Worker, WorkerExit, Workers};
 
 /// The longest pause of the master's loop.
-const PULSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between turning new clients away and telling the workers to end: handshakes
 /// that have begun come to their end meanwhile, so that workers find those
 /// clients in the queue.
-const LAST_CLIENTS: Duration = Duration::from_millis(100);
+const DRAIN: Duration = Duration::from_millis(100);
 
 /// The exit code of a worker that has not come up (Gunicorn's
 /// `WORKER_BOOT_ERROR`).
@@ -86,12 +87,12 @@ pub trait Service: Sized {
 
     /// Does a worker's work, in the worker's process. Gives its exit code.
     /// The master's signals are blocked until the worker has its own handlers.
-    fn work(&self, post: Post) -> i32;
+    fn work(&self, context: WorkerContext) -> i32;
 }
 
 /// What a worker is given by the master.
 #[derive(Debug)]
-pub struct Post {
+pub struct WorkerContext {
     /// The sockets to take connections from.
     pub listeners: Vec<Listener>,
     /// What the master watches.
@@ -160,8 +161,8 @@ pub struct Origin<'a, S> {
 /// cannot do without.
 pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> {
     let mut inheritance = origin.inheritance;
-    let is_renewal = !inheritance.workers.is_empty();
-    if !is_renewal {
+    let is_reexec = !inheritance.workers.is_empty();
+    if !is_reexec {
         ::log::info!("Starting rgunicorn {}", env!("CARGO_PKG_VERSION"));
     }
     let signals = Signals::block()?;
@@ -169,23 +170,23 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         Some(waker) => MasterWaker::adopt(waker),
         None => MasterWaker::new()?,
     };
-    let mut roster = Roster::new(inheritance.handover.take().map(Handover::adopt));
-    roster.wanted = service.settings().workers as usize;
-    if !is_renewal {
-        let facts = roster.facts(&[]);
+    let mut workers = Workers::new(inheritance.handover.take().map(Handover::adopt));
+    workers.wanted = service.settings().workers as usize;
+    if !is_reexec {
+        let facts = workers.facts(&[]);
         let hooks = service.hooks();
-        hooks.nworkers_changed(&facts, roster.wanted, None);
+        hooks.nworkers_changed(&facts, workers.wanted, None);
         match hooks.on_starting(&facts) {
-            Ok(wanted) => roster.wanted = wanted.unwrap_or(roster.wanted),
+            Ok(wanted) => workers.wanted = wanted.unwrap_or(workers.wanted),
             Err(error) => {
                 ::log::error!("{error}");
                 return Ok(1);
             }
         }
     }
-    roster.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
+    workers.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
     let mut master = Master {
-        target: roster.wanted,
+        target: workers.wanted,
         service,
         program: origin.program,
         renew: origin.renew,
@@ -193,7 +194,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         sockets: Sockets::default(),
         signals,
         waker,
-        roster,
+        workers,
         notify: Notify::from_environment(),
         pidfile: None,
         parent: inheritance.parent,
@@ -201,8 +202,8 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         generation: 1,
         generations: 1,
         reload: None,
-        rehearsal: None,
-        established: is_renewal,
+        preload_check: None,
+        established: is_reexec,
         opened: Instant::now(),
         not_before: Instant::now(),
         backoff: Backoff::default(),
@@ -210,13 +211,13 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     };
     master.show_title();
     let former = inheritance.pidfile.take();
-    if is_renewal {
+    if is_reexec {
         master.pidfile = former;
         master.write_pidfile();
     } else if let Some(path) = master.pidfile_path() {
         Pidfile::check(&path)?;
     }
-    match Sockets::open(master.settings(), &inheritance, is_renewal) {
+    match Sockets::open(master.settings(), &inheritance, is_reexec) {
         Ok(sockets) => master.sockets = sockets,
         Err(error) => {
             ::log::error!("{error}");
@@ -226,7 +227,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     }
     // Not before the sockets: a server that has them may be one that locks no
     // pid file, and keeps its own.
-    if !is_renewal && let Some(path) = master.pidfile_path() {
+    if !is_reexec && let Some(path) = master.pidfile_path() {
         let created = Pidfile::create(&path).inspect_err(|_| {
             if inheritance.sockets.is_empty() {
                 master.sockets.unlink();
@@ -247,8 +248,8 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     master.notify.ready("Gunicorn arbiter booted");
 
     let (hooks, facts) = (master.service.hooks(), master.facts());
-    if is_renewal {
-        let serving = master.roster.iter().filter(|it| !it.is_ending()).count();
+    if is_reexec {
+        let serving = master.workers.iter().filter(|it| !it.is_ending()).count();
         hooks.nworkers_changed(&facts, master.target, Some(serving));
         if let Some(wanted) = hooks.on_reload(&facts) {
             master.set_target(wanted);
@@ -293,7 +294,7 @@ struct Master<'a, S> {
     sockets: Sockets,
     signals: Signals,
     waker: MasterWaker,
-    roster: Roster,
+    workers: Workers,
     notify: Notify,
     pidfile: Option<Pidfile>,
     /// The master that this one is to replace (USR2).
@@ -309,7 +310,7 @@ struct Master<'a, S> {
     /// The generation that is being tried.
     reload: Option<Reload<S>>,
     /// The child that tries whether the app can be loaded anew.
-    rehearsal: Option<Rehearsal>,
+    preload_check: Option<PreloadCheck>,
     /// Whether any worker has ever served.
     established: bool,
     /// Since when the sockets are open.
@@ -328,9 +329,9 @@ impl<S: Service> Master<'_, S> {
     /// Keeps as many workers going as there ought to be.
     fn keep(&mut self) -> io::Result<Halt> {
         loop {
-            self.look_for_promotion();
-            self.watch_rehearsal();
-            self.tend();
+            self.check_promotion();
+            self.watch_preload_check();
+            self.adjust_workers();
             self.report_launch();
             let pause = self.pause();
             for signal in self.signals.wait(pause, &self.waker)? {
@@ -338,18 +339,18 @@ impl<S: Service> Master<'_, S> {
                     return Ok(halt);
                 }
             }
-            while let Some(death) = self.reap() {
-                if let Some(halt) = self.mourn(death) {
+            while let Some(exit) = self.reap() {
+                if let Some(halt) = self.handle_exit(exit) {
                     return Ok(halt);
                 }
             }
             let settings = self.service.settings();
-            self.roster.watch(
+            self.workers.watch(
                 limit(settings.timeout),
                 limit(settings.boot_timeout),
                 seconds(settings.graceful_timeout),
             );
-            self.metrics.workers(self.roster.iter().count());
+            self.metrics.workers(self.workers.iter().count());
             if settings.enable_backlog_metric {
                 self.metrics.backlog(&self.sockets.listeners);
             }
@@ -361,48 +362,50 @@ impl<S: Service> Master<'_, S> {
         let now = Instant::now();
         let next = [self.backoff.until(), self.not_before];
         let ahead = next.into_iter().filter(|it| *it > now).map(|it| it - now);
-        ahead.chain(self.notify.beat()).fold(PULSE, Duration::min)
+        ahead
+            .chain(self.notify.beat())
+            .fold(LONGEST_PAUSE, Duration::min)
     }
 
     /// Takes the next worker that has died, and those children that are none.
-    fn reap(&mut self) -> Option<Death> {
+    fn reap(&mut self) -> Option<WorkerExit> {
         let mut others = Vec::new();
-        let death = self.roster.reap(|pid, status| others.push((pid, status)));
+        let exit = self.workers.reap(|pid, status| others.push((pid, status)));
         for (pid, status) in others {
             if self.upgrade == Some(pid) {
                 ::log::warn!("The new master (pid:{pid}) has ended; this one goes on");
                 self.upgrade = None;
                 self.notify.main_process(Pid::this());
-            } else if let Some(rehearsal) = self.rehearsal.take_if(|it| it.pid == pid) {
-                self.end_rehearsal(rehearsal, status);
+            } else if let Some(preload_check) = self.preload_check.take_if(|it| it.pid == pid) {
+                self.end_preload_check(preload_check, status);
             } else {
                 ::log::debug!("Reaped unknown child (pid:{pid})");
             }
         }
-        if let Some(death) = &death {
+        if let Some(exit) = &exit {
             let hooks = self.service.hooks();
-            if let Some(wanted) = hooks.child_exit(&self.facts(), death.pid.as_raw()) {
+            if let Some(wanted) = hooks.child_exit(&self.facts(), exit.pid.as_raw()) {
                 self.set_target(wanted);
             }
         }
-        death
+        exit
     }
 
-    /// Draws the consequences of a worker's death, for the master at least:
+    /// Draws the consequences of a worker's exit, for the master at least:
     /// before any worker has served, one that does not come up ends it all.
-    fn mourn(&mut self, death: Death) -> Option<Halt> {
-        self.established |= death.served;
-        if self.reload_died(death) {
+    fn handle_exit(&mut self, exit: WorkerExit) -> Option<Halt> {
+        self.established |= exit.served;
+        if self.reload_worker_exited(exit) {
             return None;
         }
-        match death.code {
+        match exit.code {
             Some(WORKER_BOOT_ERROR) if !self.established => return Some(Halt::BOOT),
             Some(APP_LOAD_ERROR) if !self.established => return Some(Halt::APP),
             _ => {}
         }
-        if death.early {
+        if exit.early {
             self.backoff.grow();
-        } else if death.served {
+        } else if exit.served {
             self.backoff.reset();
         }
         None
@@ -424,7 +427,7 @@ impl<S: Service> Master<'_, S> {
             Signal::SIGTTOU if self.target > 1 => self.set_target(self.target - 1),
             Signal::SIGUSR1 => {
                 self.service.reopen_logs();
-                self.roster.signal(Signal::SIGUSR1);
+                self.workers.signal(Signal::SIGUSR1);
             }
             Signal::SIGUSR2 => self.begin_upgrade(),
             Signal::SIGWINCH if self.settings().daemon => {
@@ -439,13 +442,13 @@ impl<S: Service> Master<'_, S> {
 
     /// What hooks can see of the master.
     fn facts(&self) -> hooks::Master {
-        self.roster.facts(&self.sockets.listeners)
+        self.workers.facts(&self.sockets.listeners)
     }
 
     fn set_target(&mut self, target: usize) {
         let old = self.target;
         self.target = target;
-        self.roster.wanted = target;
+        self.workers.wanted = target;
         let hooks = self.service.hooks();
         hooks.nworkers_changed(&self.facts(), target, Some(old));
         // Who asks for workers wants to see them come up.
@@ -498,11 +501,11 @@ impl<S: Service> Master<'_, S> {
     /// Compares what is with what ought to be, and takes the next steps:
     /// workers are started that are missing or that retire, and once all are
     /// served, those that are too many are told to end.
-    fn tend(&mut self) {
-        self.established |= self.roster.iter().any(|worker| worker.is_serving());
-        self.tend_reload();
+    fn adjust_workers(&mut self) {
+        self.established |= self.workers.iter().any(|worker| worker.is_serving());
+        self.advance_reload();
         let (mut kept, mut retiring, mut booting) = (0, 0, 0);
-        for worker in self.roster.of(self.generation) {
+        for worker in self.workers.of(self.generation) {
             match worker.heartbeat.is_retiring() {
                 true => retiring += 1,
                 false => kept += 1,
@@ -524,7 +527,7 @@ impl<S: Service> Master<'_, S> {
             let others = self.reload.iter().flat_map(|it| it.sockets.descriptors());
             let others = others.chain(self.pidfile.as_ref().and_then(Pidfile::descriptor));
             let others: Vec<_> = others.collect();
-            let started = self.roster.start(
+            let started = self.workers.start(
                 &self.service,
                 self.generation,
                 &self.sockets.listeners,
@@ -545,17 +548,17 @@ impl<S: Service> Master<'_, S> {
     fn end_surplus(&mut self) {
         let generation = self.generation;
         let mut serving = self
-            .roster
+            .workers
             .iter()
             .filter(|it| it.generation <= generation && it.is_serving() && !it.is_ending())
             .count();
         let stays =
             |worker: &Worker| worker.generation == generation && !worker.heartbeat.is_retiring();
-        let mut kept = self.roster.iter().filter(|it| stays(it)).count();
+        let mut kept = self.workers.iter().filter(|it| stays(it)).count();
         let may_end_older = self.not_before <= Instant::now();
         let target = self.target;
         let mut candidates: Vec<_> = self
-            .roster
+            .workers
             .iter_mut()
             .filter(|worker| worker.generation <= generation && !worker.is_ending())
             .collect();

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use super::sockets::Sockets;
-use super::{Death, LAST_CLIENTS, Master, Service};
+use super::{DRAIN, Master, Service, WorkerExit};
 
 /// A generation on trial.
 pub struct Reload<S> {
@@ -26,19 +26,19 @@ impl<S: Service> Master<'_, S> {
         self.notify.reloading();
         self.drop_reload();
         if self.settings().preload_app {
-            return self.rehearse();
+            return self.check_preload();
         }
         let service = match (self.renew)() {
             Ok(service) => service,
-            Err(error) => return self.keep_old(&format!("{error:#}")),
+            Err(error) => return self.report_failed_reload(&format!("{error:#}")),
         };
         if service.settings().preload_app {
             // Only a fresh process can load it for all.
-            return self.rehearse();
+            return self.check_preload();
         }
         match self.sockets.renewed(service.settings()) {
             Ok(sockets) => {
-                let mut facts = self.roster.facts(&sockets.listeners);
+                let mut facts = self.workers.facts(&sockets.listeners);
                 facts.workers = service.settings().workers as usize;
                 let hooks = service.hooks();
                 hooks.nworkers_changed(&facts, facts.workers, Some(self.target));
@@ -51,17 +51,17 @@ impl<S: Service> Master<'_, S> {
                     sockets,
                 });
             }
-            Err(error) => self.keep_old(&error.to_string()),
+            Err(error) => self.report_failed_reload(&error.to_string()),
         }
     }
 
     /// Takes the next step of a reload, if there is one.
-    pub(super) fn tend_reload(&mut self) {
+    pub(super) fn advance_reload(&mut self) {
         let Some(reload) = &self.reload else { return };
         let generation = reload.generation;
         let target = reload.target;
         let (mut started, mut serving) = (0, 0);
-        for worker in self.roster.of(generation) {
+        for worker in self.workers.of(generation) {
             started += 1;
             serving += usize::from(worker.is_serving());
         }
@@ -69,7 +69,7 @@ impl<S: Service> Master<'_, S> {
             // One to see whether it comes up at all, then the others.
             let count = if started == 0 { 1 } else { target - started };
             for _ in 0..count {
-                let result = self.roster.start(
+                let result = self.workers.start(
                     &reload.service,
                     generation,
                     &reload.sockets.listeners,
@@ -101,7 +101,7 @@ impl<S: Service> Master<'_, S> {
         self.sockets = reload.sockets;
         self.generation = reload.generation;
         self.target = reload.target;
-        self.roster.wanted = self.target;
+        self.workers.wanted = self.target;
         self.backoff.reset();
         self.write_pidfile();
         self.show_title();
@@ -109,7 +109,7 @@ impl<S: Service> Master<'_, S> {
         if !left {
             // Some of the old sockets would else be emptied by nobody.
             for worker in self
-                .roster
+                .workers
                 .iter()
                 .filter(|it| it.generation < self.generation)
             {
@@ -117,7 +117,7 @@ impl<S: Service> Master<'_, S> {
             }
         }
         if left {
-            self.not_before = Instant::now() + LAST_CLIENTS;
+            self.not_before = Instant::now() + DRAIN;
         }
         if moved || left {
             ::log::info!("Listening at: {}", self.sockets);
@@ -125,27 +125,23 @@ impl<S: Service> Master<'_, S> {
     }
 
     /// True if it was a worker on trial that has died; the trial is over then.
-    pub(super) fn reload_died(&mut self, death: Death) -> bool {
-        if self.reload.as_ref().map(|it| it.generation) != Some(death.generation) {
+    pub(super) fn reload_worker_exited(&mut self, exit: WorkerExit) -> bool {
+        if self.reload.as_ref().map(|it| it.generation) != Some(exit.generation) {
             // What is left of a trial that is over has nothing to tell.
-            return death.generation > self.generation;
+            return exit.generation > self.generation;
         }
-        let how = match death.code {
+        let how = match exit.code {
             Some(code) => format!("exited with code {code}"),
             None => "was ended by a signal".to_owned(),
         };
-        let when = if death.served {
-            ""
-        } else {
-            " before it served"
-        };
-        self.fail_reload(&format!("the new worker (pid:{}) {how}{when}", death.pid));
+        let when = if exit.served { "" } else { " before it served" };
+        self.fail_reload(&format!("the new worker (pid:{}) {how}{when}", exit.pid));
         true
     }
 
     fn fail_reload(&mut self, reason: &str) {
         self.drop_reload();
-        self.keep_old(reason);
+        self.report_failed_reload(reason);
     }
 
     /// Ends the workers on trial.
@@ -154,7 +150,7 @@ impl<S: Service> Master<'_, S> {
             return;
         };
         reload.sockets.unlink_except(&self.sockets);
-        for worker in self.roster.iter_mut() {
+        for worker in self.workers.iter_mut() {
             if worker.generation > self.generation && !worker.is_ending() {
                 // Its new addresses go with it.
                 worker.end(false, true);
@@ -162,7 +158,7 @@ impl<S: Service> Master<'_, S> {
         }
     }
 
-    pub(super) fn keep_old(&mut self, reason: &str) {
+    pub(super) fn report_failed_reload(&mut self, reason: &str) {
         ::log::error!("Reload failed, the old workers go on serving: {reason}");
         self.notify.ready("Reload failed, serving as before");
         if let Err(error) = self.service.enter() {

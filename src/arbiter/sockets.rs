@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::stat::Mode;
 
-use super::inherit::Inheritance;
+use super::inheritance::Inheritance;
 use crate::config::Settings;
 use crate::net::{Address, BindError, Listener, Making, bind_patiently};
 use crate::process::Owner;
@@ -19,7 +19,7 @@ pub struct Sockets {
     pub listeners: Vec<Listener>,
     /// Whether the service manager holds them, too: it says what they are, and
     /// goes on with them after us.
-    pub lent: bool,
+    pub managed: bool,
     /// True if TLS is spoken there.
     secure: bool,
 }
@@ -34,13 +34,13 @@ impl Sockets {
     pub fn open(
         settings: &Settings,
         inheritance: &Inheritance,
-        is_renewal: bool,
+        is_reexec: bool,
     ) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
         let mut expected: Vec<_> = settings.bind.iter().flat_map(Address::parse).collect();
         for number in &inheritance.sockets {
-            let listener =
-                Listener::inherit(*number, None).map_err(|error| inheritance.misled(error))?;
+            let listener = Listener::inherit(*number, None)
+                .map_err(|error| inheritance.wrong_variable(error))?;
             let place = expected.iter().position(|it| listener.is_at(it));
             listeners.push(match place {
                 Some(place) => listener.known_as(expected.remove(place)),
@@ -48,11 +48,11 @@ impl Sockets {
             });
         }
         let sockets = Self {
-            lent: inheritance.lent,
+            managed: inheritance.managed,
             secure: settings.certfile.is_some(),
             listeners,
         };
-        if !is_renewal {
+        if !is_reexec {
             return match sockets.listeners.is_empty() {
                 true => sockets.moved(settings, TRIES),
                 false => Ok(sockets),
@@ -85,10 +85,10 @@ impl Sockets {
         let making = making(settings);
         let mut next = Self {
             listeners: Vec::with_capacity(settings.bind.len()),
-            lent: self.lent,
+            managed: self.managed,
             secure: settings.certfile.is_some(),
         };
-        if self.lent {
+        if self.managed {
             for listener in &self.listeners {
                 next.listeners.push(listener.try_clone()?);
             }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::roster::graceful_end;
 use super::sockets::Sockets;
-use super::{LAST_CLIENTS, Master, Service, seconds};
+use super::workers::graceful_end;
+use super::{DRAIN, Master, Service, seconds};
 
 /// What workers get when a graceful stop has become a quick one.
 const QUICK_STOP: Duration = Duration::from_secs(2);
@@ -17,32 +17,34 @@ const QUICK_STOP: Duration = Duration::from_secs(2);
 const KILLED: Duration = Duration::from_secs(5);
 
 /// The pause between two looks at the queues of ports that are to be closed.
-const GLANCE: Duration = Duration::from_millis(50);
+const QUEUE_PAUSE: Duration = Duration::from_millis(50);
 
 impl<S: Service> Master<'_, S> {
     /// Ends the workers: asks them to, waits, and kills those that are left.
     pub(super) fn stop(&mut self, mut graceful: bool) -> io::Result<()> {
-        self.drop_rehearsal();
+        self.drop_preload_check();
         self.reload = None;
         self.notify.stopping();
         if let Some(child) = self.upgrade {
             self.notify.main_process(child);
         }
         // Somebody else goes on with them.
-        let shared = self.sockets.lent || self.upgrade.is_some() || self.parent.is_some();
+        let shared = self.sockets.managed || self.upgrade.is_some() || self.parent.is_some();
         if graceful && !shared {
             self.sockets.turn_away();
-            let end = Instant::now() + LAST_CLIENTS;
+            let end = Instant::now() + DRAIN;
             graceful = !self.is_interrupted(end, &mut Sockets::default())?;
         }
         if shared {
-            self.roster.iter().for_each(|it| it.heartbeat.leave_queue());
+            self.workers
+                .iter()
+                .for_each(|it| it.heartbeat.leave_queue());
         }
         // Nobody takes connections up any more.
-        for worker in self.roster.iter() {
+        for worker in self.workers.iter() {
             worker.heartbeat.hand_over(false);
         }
-        self.roster.signal(if graceful {
+        self.workers.signal(if graceful {
             Signal::SIGTERM
         } else {
             Signal::SIGQUIT
@@ -56,14 +58,14 @@ impl<S: Service> Master<'_, S> {
         let mut limit = graceful_end(graceful_timeout);
         let end = Instant::now() + graceful_timeout;
         if self.is_interrupted(end, &mut ports)? {
-            self.roster.signal(Signal::SIGQUIT);
+            self.workers.signal(Signal::SIGQUIT);
             let quick = Instant::now() + QUICK_STOP;
             if quick < end {
                 limit = format!("{} s of the quick shutdown", QUICK_STOP.as_secs());
             }
             while self.wait_for_workers(end.min(quick), &mut ports)? {}
         }
-        for worker in self.roster.iter_mut() {
+        for worker in self.workers.iter_mut() {
             worker.kill_late(&limit);
         }
         let end = Instant::now() + KILLED;
@@ -88,13 +90,13 @@ impl<S: Service> Master<'_, S> {
             while self.reap().is_some() {}
             ports.close_empty();
             let left = end.saturating_duration_since(Instant::now());
-            if self.roster.is_empty() || left.is_zero() {
+            if self.workers.is_empty() || left.is_zero() {
                 return Ok(false);
             }
             let pause = if ports.listeners.is_empty() {
                 left
             } else {
-                left.min(GLANCE)
+                left.min(QUEUE_PAUSE)
             };
             let signals = self.signals.wait(pause, &self.waker)?;
             if signals.contains(&Signal::SIGINT) || signals.contains(&Signal::SIGQUIT) {

@@ -5,7 +5,7 @@
 use nix::sys::signal::SigSet;
 use nix::unistd::{ForkResult, Pid, getppid};
 
-use super::inherit::leave_open;
+use super::inheritance::leave_open;
 use super::{Master, Service};
 use crate::process::Program;
 use crate::python;
@@ -57,14 +57,14 @@ impl<S: Service> Master<'_, S> {
             program.environment.insert(name.into(), value.into());
         };
         leave("GUNICORN_FD", numbers.join(","));
-        if self.sockets.lent {
+        if self.sockets.managed {
             leave("RGUNICORN_LENT", "1".to_owned());
         }
         program
     }
 
     /// Notices when the master before us is gone, and takes its place.
-    pub(super) fn look_for_promotion(&mut self) {
+    pub(super) fn check_promotion(&mut self) {
         let Some(parent) = self.parent else { return };
         if getppid() == parent {
             return;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
 use super::settings::{Settings, TABLE};
-use super::table::{Setting, Standing};
+use super::table::{Setting, Support};
 use super::value::Value;
 use super::worker_class::WorkerClass;
 
@@ -120,13 +120,13 @@ impl Draft {
 impl Settings {
     /// What is given and changes nothing here: a sentence for each, to be
     /// logged as a warning.
-    pub fn idle(&self) -> Vec<String> {
-        let mut idle = Vec::new();
+    pub fn ignored(&self) -> Vec<String> {
+        let mut ignored = Vec::new();
         for setting in TABLE {
-            if let Standing::Idle(why) = setting.standing
+            if let Support::Ignored(why) = setting.support
                 && (setting.get)(self) != setting.default()
             {
-                idle.push(format!(
+                ignored.push(format!(
                     "The setting {} changes nothing. {why}",
                     setting.name
                 ));
@@ -135,13 +135,13 @@ impl Settings {
         if let (Some(folder), Some(_)) = (&self.certfile, &self.keyfile)
             && folder.is_dir()
         {
-            idle.push(format!(
+            ignored.push(format!(
                 "The setting keyfile changes nothing. certfile '{}' is a folder, where each \
                  certificate has its key in the same file or beside it.",
                 folder.display()
             ));
         }
-        idle
+        ignored
     }
 }
 
@@ -158,8 +158,8 @@ fn set(settings: &mut Settings, setting: &Setting, raw: Value) -> Result<(), Str
         };
     }
     (setting.set)(settings, raw)?;
-    match setting.standing {
-        Standing::Refused(advice) if (setting.get)(settings) != setting.default() => {
+    match setting.support {
+        Support::Refused(advice) if (setting.get)(settings) != setting.default() => {
             Err(advice.to_owned())
         }
         _ => Ok(()),
@@ -285,7 +285,7 @@ mod tests {
         draft
             .apply(Layer::CommandLine, setting("worker_tmp_dir"), value)
             .unwrap();
-        let told = draft.finish(nothing).unwrap().idle();
+        let told = draft.finish(nothing).unwrap().ignored();
         assert_eq!(told.len(), 1);
         assert!(told[0].starts_with("The setting worker_tmp_dir changes nothing. "));
     }

@@ -59,7 +59,7 @@ impl ConfigFile {
                 })?;
             }
             Ok(Self {
-                warnings: strangers(&names, &objects, place).map_err(raised)?,
+                warnings: unknown_names(&names, &objects, place).map_err(raised)?,
                 objects: Some(objects.unbind()),
             })
         })
@@ -184,13 +184,13 @@ fn take(
 ///
 /// A helper such as `log_level = "info"`, by which the real setting is given,
 /// is none of them.
-fn strangers(
+fn unknown_names(
     names: &Bound<'_, PyDict>,
     given: &Bound<'_, PyDict>,
     place: &Place,
 ) -> PyResult<Vec<String>> {
     let module = given.py().import("_rgunicorn.config_file")?;
-    let mut strangers = Vec::new();
+    let mut unknown_names = Vec::new();
     for (name, value) in names.iter() {
         let helper = module.call_method1("is_helper", (&name, value))?;
         let name: String = name.extract()?;
@@ -200,13 +200,13 @@ fn strangers(
         if let Some(near) = nearest(&name)
             && !names.contains(near)?
         {
-            strangers.push(format!(
+            unknown_names.push(format!(
                 "There is no setting '{name}', which {} sets; is '{near}' meant?",
                 place.name()
             ));
         }
     }
-    Ok(strangers)
+    Ok(unknown_names)
 }
 
 /// The setting whose name is as good as this one.
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!((settings.workers, settings.timeout), (3, 30));
         assert_eq!(settings.chdir, Some("/".into()));
         assert_eq!(settings.raw_env, ["A=1"]);
-        assert!(settings.logconfig_dict.is_given());
+        assert!(settings.logconfig_dict.is_set());
         assert_eq!(warnings, [""; 0]);
     }
 

@@ -27,7 +27,7 @@ impl Settings {
     /// user's own, or by a config.
     pub fn log_by_python(&self) -> bool {
         self.has_own_logger()
-            || self.logconfig_dict.is_given()
+            || self.logconfig_dict.is_set()
             || self.logconfig_json.is_some()
             || self.logconfig.is_some()
     }

@@ -6,7 +6,7 @@
 use std::{env, fs};
 
 use super::settings::TABLE;
-use super::table::{Kind, Setting, Standing};
+use super::table::{Kind, Setting, Support};
 
 const OPENING: &str = "\
 # Settings
@@ -72,10 +72,10 @@ fn entry(setting: &Setting) -> String {
     if let Some((variable, _)) = setting.variable {
         entry += &format!("- Default from the environment: `{variable}`\n");
     }
-    entry += &match setting.standing {
-        Standing::Works => String::new(),
-        Standing::Idle(why) => format!("- Changes nothing. {why}\n"),
-        Standing::Refused(advice) => format!("- Refused: {advice}.\n"),
+    entry += &match setting.support {
+        Support::Works => String::new(),
+        Support::Ignored(why) => format!("- Changes nothing. {why}\n"),
+        Support::Refused(advice) => format!("- Refused: {advice}.\n"),
     };
     entry += "\n";
     for line in setting.help.lines() {

@@ -27,11 +27,11 @@ impl ToValue for Hook {
 /// Whether a dict is given that stays in the interpreter, since it may hold
 /// anything; here its text, for showing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given(Option<String>);
+pub struct PythonDict(Option<String>);
 
-impl Given {
+impl PythonDict {
     /// True unless it is empty.
-    pub fn is_given(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
@@ -45,7 +45,7 @@ impl Given {
     }
 }
 
-impl ToValue for Given {
+impl ToValue for PythonDict {
     fn to_value(&self) -> Value {
         match &self.0 {
             None => Value::Dict(Vec::new()),

@@ -30,12 +30,12 @@ pub enum Kind {
 
 /// Whether a setting of Gunicorn's means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Support {
     /// It does what it does in Gunicorn.
     Works,
     /// It is accepted and changes nothing; why, in one sentence, which is
     /// logged as a warning where the value is not the default.
-    Idle(&'static str),
+    Ignored(&'static str),
     /// Only the default is accepted; what to do instead, in one sentence.
     Refused(&'static str),
 }
@@ -58,7 +58,7 @@ pub struct Setting {
     /// The variable of the environment that gives the default, if one does.
     pub variable: Option<Variable>,
     /// Whether it means something here.
-    pub standing: Standing,
+    pub support: Support,
     /// What it does. The first paragraph is the help of the command line.
     pub help: &'static str,
     /// Checks a value and stores it; the error is the reason for refusing it.
@@ -93,7 +93,7 @@ impl Setting {
 /// Turns the rows of `settings/*.rs` into the `Settings` struct, its defaults
 /// and the table, so that each setting is written once.
 ///
-/// Of a row's fields, `flags`, `variable` and `standing` can be left out.
+/// Of a row's fields, `flags`, `variable` and `support` can be left out.
 macro_rules! settings {
     ([$(
         section $section:literal;
@@ -104,7 +104,7 @@ macro_rules! settings {
                 kind: $kind:expr,
                 default: $default:expr,
                 $(variable: $variable:expr,)?
-                $(standing: $standing:expr,)?
+                $(support: $support:expr,)?
                 check: $check:expr,
             }
         )+
@@ -135,7 +135,7 @@ macro_rules! settings {
                     flags: settings!(@or &[] $(, $flags)?),
                     kind: $kind,
                     variable: settings!(@or None $(, Some($variable))?),
-                    standing: settings!(@or Standing::Works $(, $standing)?),
+                    support: settings!(@or Support::Works $(, $support)?),
                     help: concat!($($help, "\n"),+),
                     set: |settings, value| {
                         settings.$name = $check(value)?;

@@ -119,7 +119,7 @@ macro_rules! hooks {
             ssl_context: Hook {
                 kind: Kind::Hook(&["config", "default_ssl_context_factory"]),
                 default: Hook::default(),
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "TLS is not Python's here; use certfile, keyfile, ca_certs, cert_reqs and ciphers"
                 ),
                 check: Hook::check,

@@ -139,10 +139,10 @@ macro_rules! logging {
             /// Python's `logging.config.dictConfig`, laid over Gunicorn's own.
             ///
             /// It wins over `logconfig_json`, and that over `logconfig`.
-            logconfig_dict: Given {
+            logconfig_dict: PythonDict {
                 kind: Kind::Text("DICT"),
-                default: Given::default(),
-                check: Given::check_dict,
+                default: PythonDict::default(),
+                check: PythonDict::check_dict,
             }
 
             /// A JSON file with what `logconfig_dict` has.

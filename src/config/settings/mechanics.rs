@@ -86,7 +86,7 @@ macro_rules! mechanics {
                 flags: &["--worker-tmp-dir"],
                 kind: Kind::Text("DIR"),
                 default: None,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "A worker's sign of life lies in shared memory, so there is no file to place."
                 ),
                 check: check::path,
@@ -176,7 +176,7 @@ macro_rules! mechanics {
                 flags: &["--paste", "--paster"],
                 kind: Kind::Text("INI"),
                 default: None,
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "PasteDeploy files are not read; write a module with \"from paste.deploy import loadapp; application = loadapp('config:/path/app.ini')\" and name it as APP_MODULE"
                 ),
                 check: check::optional_text,
@@ -221,7 +221,7 @@ macro_rules! mechanics {
                 flags: &["--protocol"],
                 kind: Kind::Text("PROTOCOL"),
                 default: "http".to_owned(),
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "only HTTP is spoken; let nginx use proxy_pass instead of uwsgi_pass"
                 ),
                 check: check::text,
@@ -232,7 +232,7 @@ macro_rules! mechanics {
                 flags: &["--uwsgi-allow-from"],
                 kind: Kind::Text("ADDRESSES"),
                 default: TrustedPeers::local(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "The uwsgi protocol is not spoken, so nobody needs to be allowed to."
                 ),
                 check: TrustedPeers::check,
@@ -243,7 +243,7 @@ macro_rules! mechanics {
                 flags: &["--paste-global"],
                 kind: Kind::List("CONF"),
                 default: Vec::new(),
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "PasteDeploy files are not read; pass global_conf to loadapp in a module of your own"
                 ),
                 check: check::texts,

@@ -7,8 +7,8 @@
 //! makes the one table of them.
 
 mod application;
-mod beside;
 mod debugging;
+mod dirty;
 mod hooks;
 mod logging;
 mod mechanics;
@@ -24,15 +24,15 @@ use std::path::PathBuf;
 use super::check;
 use super::choices::*;
 use super::log_address::{StatsdAddress, SyslogAddress, SyslogFacility};
-use super::python_object::{Given, Hook};
-use super::table::{Kind, Setting, Standing, settings};
+use super::python_object::{Hook, PythonDict};
+use super::table::{Kind, Setting, Support, settings};
 use super::trusted::{Names, TrustedPeers};
 use super::value::{ToValue, Value};
 use super::worker_class::WorkerClass;
 
 use application::application;
-use beside::beside;
 use debugging::debugging;
+use dirty::dirty;
 use hooks::hooks;
 use logging::logging;
 use mechanics::mechanics;
@@ -41,4 +41,4 @@ use sources::sources;
 use tls::tls;
 use workers::workers;
 
-sources! { [] workers security debugging mechanics logging hooks tls beside application settings }
+sources! { [] workers security debugging mechanics logging hooks tls dirty application settings }

@@ -41,7 +41,7 @@ macro_rules! tls {
                 flags: &["--ssl-version"],
                 kind: Kind::Text("VERSION"),
                 default: Value::Int(2),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "TLS 1.2 and 1.3 are spoken, whatever this says, as in Gunicorn."
                 ),
                 check: check::anything,
@@ -69,7 +69,7 @@ macro_rules! tls {
                 flags: &["--suppress-ragged-eofs"],
                 kind: Kind::Switch,
                 default: true,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "A connection that ends without TLS's own end is noticed and harms nothing."
                 ),
                 check: check::switch,
@@ -80,7 +80,7 @@ macro_rules! tls {
                 flags: &["--do-handshake-on-connect"],
                 kind: Kind::Switch,
                 default: false,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "The handshake begins with the client's first bytes and holds nobody up."
                 ),
                 check: check::switch,
@@ -100,7 +100,7 @@ macro_rules! tls {
                 flags: &["--http-protocols"],
                 kind: Kind::Text("STRING"),
                 default: "h1".to_owned(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "HTTP/2 is not spoken, so clients are offered HTTP/1.1; put a proxy in front for HTTP/2."
                 ),
                 check: check::http_protocols,
@@ -111,7 +111,7 @@ macro_rules! tls {
                 flags: &["--http2-cleartext"],
                 kind: Kind::OptionalText("MODE", "prior-knowledge"),
                 default: Http2Cleartext::Off,
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "HTTP/2 is not spoken; put a proxy in front that does"
                 ),
                 check: Http2Cleartext::check_or_switch,
@@ -122,7 +122,7 @@ macro_rules! tls {
                 flags: &["--http2-max-concurrent-streams"],
                 kind: Kind::Number("INT"),
                 default: 100,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "HTTP/2 is not spoken."
                 ),
                 check: check::number,
@@ -133,7 +133,7 @@ macro_rules! tls {
                 flags: &["--http2-initial-window-size"],
                 kind: Kind::Number("INT"),
                 default: 65535,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "HTTP/2 is not spoken."
                 ),
                 check: check::number,
@@ -144,7 +144,7 @@ macro_rules! tls {
                 flags: &["--http2-max-frame-size"],
                 kind: Kind::Number("INT"),
                 default: 16384,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "HTTP/2 is not spoken."
                 ),
                 check: check::number,
@@ -155,7 +155,7 @@ macro_rules! tls {
                 flags: &["--http2-max-header-list-size"],
                 kind: Kind::Number("INT"),
                 default: 65536,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "HTTP/2 is not spoken."
                 ),
                 check: check::number,

@@ -174,7 +174,7 @@ macro_rules! workers {
                 flags: &["--http-parser"],
                 kind: Kind::Text("WORD"),
                 default: HttpParser::Auto,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There is one parser of requests, and it is fast."
                 ),
                 check: HttpParser::check,

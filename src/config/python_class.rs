@@ -13,7 +13,7 @@ use crate::python::traceback;
 
 /// A class that was found under its name, or given by the config file.
 #[derive(Debug)]
-pub struct OwnClass {
+pub struct PythonClass {
     pub class: Py<PyAny>,
     /// What the log calls it: as it was given, or the class's own name.
     pub shown: String,
@@ -28,7 +28,7 @@ type Found<'py> = (
     Vec<String>,
 );
 
-impl OwnClass {
+impl PythonClass {
     /// Finds the class of this name, which may be in a module in this folder, and
     /// gives the draft what it brings. The interpreter must have been started.
     ///
@@ -39,7 +39,7 @@ impl OwnClass {
         folder: &Path,
         file: &ConfigFile,
         draft: &mut Draft,
-    ) -> Result<OwnClass, ConfigFileError> {
+    ) -> Result<PythonClass, ConfigFileError> {
         let is_files = draft.worker_class_layer() == Some(Layer::ConfigFile);
         Python::attach(|py| {
             let given = file.worker_class(py).filter(|_| is_files);
@@ -73,7 +73,7 @@ impl OwnClass {
                 true => class.getattr("__name__").map(|name| name.to_string()),
                 false => Ok(name.to_owned()),
             };
-            Ok(OwnClass {
+            Ok(PythonClass {
                 shown: shown.unwrap_or_else(|_| name.to_owned()),
                 class: class.unbind(),
                 warnings,

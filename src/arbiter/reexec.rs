@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, dup2_stderr};
 
-use super::inherit::{Inheritance, leave_open};
+use super::inheritance::{Inheritance, leave_open};
 use super::signals::Signals;
 use super::upgrade::become_program;
 use super::{Master, Service, limit};
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// For a master that has executed itself anew and then cannot load the app: its
 /// workers go on serving, and it begins again after a pause. Gives what ends
 /// the master.
-pub fn begin_again(
+pub fn retry_reexec(
     program: &Program,
     inheritance: &Inheritance,
     error: anyhow::Error,
@@ -53,7 +53,7 @@ pub fn begin_again(
 }
 
 /// A child that tries to load the app.
-pub struct Rehearsal {
+pub struct PreloadCheck {
     pub pid: Pid,
     /// What it prints, where the system gives memory files.
     output: Option<File>,
@@ -62,15 +62,15 @@ pub struct Rehearsal {
 
 impl<S: Service> Master<'_, S> {
     /// Starts a child that loads the app, in place of one that does already.
-    pub(super) fn rehearse(&mut self) {
-        self.drop_rehearsal();
-        let output = memfd_create("rehearsal", MFdFlags::MFD_CLOEXEC)
+    pub(super) fn check_preload(&mut self) {
+        self.drop_preload_check();
+        let output = memfd_create("preload check", MFdFlags::MFD_CLOEXEC)
             .ok()
             .map(File::from);
         match python::fork() {
             Ok(ForkResult::Parent { child: pid }) => {
                 let started = Instant::now();
-                self.rehearsal = Some(Rehearsal {
+                self.preload_check = Some(PreloadCheck {
                     pid,
                     output,
                     started,
@@ -84,63 +84,67 @@ impl<S: Service> Master<'_, S> {
                 }
                 become_program(&program)
             }
-            Err(error) => self.keep_old(&format!("no process can be started: {error}")),
+            Err(error) => self.report_failed_reload(&format!("no process can be started: {error}")),
         }
     }
 
-    pub(super) fn drop_rehearsal(&mut self) {
-        if let Some(rehearsal) = self.rehearsal.take() {
-            let _ = kill(rehearsal.pid, Signal::SIGKILL);
+    pub(super) fn drop_preload_check(&mut self) {
+        if let Some(preload_check) = self.preload_check.take() {
+            let _ = kill(preload_check.pid, Signal::SIGKILL);
         }
     }
 
-    /// Ends a rehearsal that takes too long.
-    pub(super) fn watch_rehearsal(&mut self) {
+    /// Ends a preload_check that takes too long.
+    pub(super) fn watch_preload_check(&mut self) {
         let Some(limit) = limit(self.settings().boot_timeout) else {
             return;
         };
-        let is_late = |it: &Rehearsal| it.started.elapsed() > limit;
-        if self.rehearsal.as_ref().is_some_and(is_late) {
-            self.drop_rehearsal();
+        let is_late = |it: &PreloadCheck| it.started.elapsed() > limit;
+        if self.preload_check.as_ref().is_some_and(is_late) {
+            self.drop_preload_check();
             let limit = limit.as_secs();
-            self.keep_old(&format!(
+            self.report_failed_reload(&format!(
                 "the app has not loaded within {limit} s (boot_timeout)"
             ));
         }
     }
 
-    /// Draws the consequences of the rehearsal's end.
-    pub(super) fn end_rehearsal(&mut self, mut rehearsal: Rehearsal, status: WaitStatus) {
+    /// Draws the consequences of the preload_check's end.
+    pub(super) fn end_preload_check(
+        &mut self,
+        mut preload_check: PreloadCheck,
+        status: WaitStatus,
+    ) {
         if matches!(status, WaitStatus::Exited(_, 0)) {
-            let error = self.execute_anew();
-            return self.keep_old(&format!("the program cannot be executed: {error}"));
+            let error = self.reexec();
+            return self.report_failed_reload(&format!("the program cannot be executed: {error}"));
         }
         let mut said = String::new();
-        if let Some(output) = &mut rehearsal.output {
+        if let Some(output) = &mut preload_check.output {
             // It is for people: what can be read of it will do.
             let _ = output
                 .rewind()
                 .and_then(|()| output.read_to_string(&mut said));
         }
         match said.trim() {
-            "" => self.keep_old(&format!("loading the app has failed: {status:?}")),
-            said => self.keep_old(said),
+            "" => self.report_failed_reload(&format!("loading the app has failed: {status:?}")),
+            said => self.report_failed_reload(said),
         }
     }
 
     /// Becomes the program once more, with all that this process has. Gives
     /// what has prevented it.
-    fn execute_anew(&mut self) -> std::io::Error {
+    fn reexec(&mut self) -> std::io::Error {
         let mut program = self.successor();
         self.leave_workers(true);
-        let workers: Vec<_> = self.roster.iter().map(|it| it.written_down()).collect();
+        let workers: Vec<_> = self.workers.iter().map(|it| it.written_down()).collect();
         let parent = self.parent.map(|it| ("GUNICORN_PID", it.to_string()));
         let child = self.upgrade.map(|it| ("RGUNICORN_CHILD", it.to_string()));
         let left = [
             ("RGUNICORN_WORKERS", workers.join(",")),
             ("RGUNICORN_BELL", self.waker.as_fd().as_raw_fd().to_string()),
         ];
-        let handover = self.roster.handover().map(|it| {
+        let handover = self.workers.handover().map(|it| {
             let ends = it.ends().map(|end| end.as_raw_fd().to_string());
             ("RGUNICORN_HANDOVER", ends.join(","))
         });
@@ -161,10 +165,10 @@ impl<S: Service> Master<'_, S> {
 
     fn leave_workers(&self, open: bool) {
         leave_open(&self.waker, open);
-        for file in self.roster.iter().filter_map(|it| it.heartbeat.file()) {
+        for file in self.workers.iter().filter_map(|it| it.heartbeat.file()) {
             leave_open(file, open);
         }
-        for end in self.roster.handover().iter().flat_map(|it| it.ends()) {
+        for end in self.workers.handover().iter().flat_map(|it| it.ends()) {
             leave_open(end, open);
         }
     }

@@ -51,13 +51,13 @@ pub struct Inheritance {
     /// The variable that has named them.
     variable: &'static str,
     /// Whether the service manager holds them, too, and will go on with them.
-    pub lent: bool,
+    pub managed: bool,
     /// The master that we are to replace.
     pub parent: Option<Pid>,
     /// The master that is to replace us.
     pub child: Option<Pid>,
     /// Workers that are children of this process already.
-    pub workers: Vec<Adopted>,
+    pub workers: Vec<InheritedWorker>,
     pub waker: Option<OwnedFd>,
     /// By which they hand connections over: the end to give, the one to take.
     pub handover: Option<[OwnedFd; 2]>,
@@ -67,7 +67,7 @@ pub struct Inheritance {
 
 /// A worker that this process has started before it executed itself anew.
 #[derive(Debug)]
-pub struct Adopted {
+pub struct InheritedWorker {
     pub pid: Pid,
     pub age: u64,
     /// Whether it was told to end.
@@ -85,7 +85,7 @@ impl Inheritance {
         let mut inheritance = Self {
             parent: pid("GUNICORN_PID"),
             child: pid("RGUNICORN_CHILD"),
-            lent: variable("RGUNICORN_LENT").is_some(),
+            managed: variable("RGUNICORN_LENT").is_some(),
             waker: number("RGUNICORN_BELL").and_then(take),
             handover: pair(&list("RGUNICORN_HANDOVER")),
             pidfile: variable("RGUNICORN_PIDFILE").map(|path| Pidfile::known(path.into())),
@@ -96,7 +96,7 @@ impl Inheritance {
             let count = number("LISTEN_FDS").unwrap_or_default();
             let count = count.clamp(0, MAX_DESCRIPTORS);
             inheritance.sockets = (FIRST..FIRST + count).collect();
-            inheritance.lent = count > 0;
+            inheritance.managed = count > 0;
             inheritance.variable = "LISTEN_FDS";
         }
         if inheritance.sockets.is_empty() {
@@ -106,20 +106,23 @@ impl Inheritance {
             inheritance.sockets = numbers.filter_map(|it| it.parse().ok()).collect();
         }
         let workers = list("RGUNICORN_WORKERS");
-        inheritance.workers = workers.split(',').filter_map(Adopted::read).collect();
+        inheritance.workers = workers
+            .split(',')
+            .filter_map(InheritedWorker::read)
+            .collect();
         inheritance
     }
 }
 
 impl Inheritance {
     /// Whether this process has executed itself anew.
-    pub fn is_renewal(&self) -> bool {
+    pub fn is_reexec(&self) -> bool {
         self.waker.is_some()
     }
 
     /// The error of a socket that a variable has promised: it names the
     /// variable.
-    pub fn misled(&self, error: io::Error) -> io::Error {
+    pub fn wrong_variable(&self, error: io::Error) -> io::Error {
         let variable = self.variable;
         io::Error::other(format!(
             "The variable {variable} is wrong: {error}; leave it out"
@@ -130,12 +133,16 @@ impl Inheritance {
     /// executed next; the descriptors stay open for it.
     pub fn written_down(&self) -> Vec<(&'static str, OsString)> {
         let numbers: Vec<_> = self.sockets.iter().map(RawFd::to_string).collect();
-        let workers: Vec<_> = self.workers.iter().map(Adopted::written_down).collect();
+        let workers: Vec<_> = self
+            .workers
+            .iter()
+            .map(InheritedWorker::written_down)
+            .collect();
         let mut variables = vec![
             ("GUNICORN_FD", numbers.join(",").into()),
             ("RGUNICORN_WORKERS", workers.join(",").into()),
         ];
-        variables.extend(self.lent.then(|| ("RGUNICORN_LENT", "1".into())));
+        variables.extend(self.managed.then(|| ("RGUNICORN_LENT", "1".into())));
         let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string().into()));
         variables.extend(pid("GUNICORN_PID", self.parent));
         variables.extend(pid("RGUNICORN_CHILD", self.child));
@@ -156,7 +163,7 @@ impl Inheritance {
     }
 }
 
-impl Adopted {
+impl InheritedWorker {
     fn written_down(&self) -> String {
         let state = if self.is_ending { "ending" } else { "serving" };
         let file = self.heartbeat.as_ref().map(|file| {
@@ -228,9 +235,9 @@ mod tests {
         let count = ("LISTEN_FDS", "2".into());
         let inheritance = read(&[us, count.clone()]);
         assert_eq!(inheritance.sockets, [3, 4]);
-        assert!(inheritance.lent);
+        assert!(inheritance.managed);
         let inheritance = read(&[("LISTEN_PID", "1".into()), count]);
-        assert!(inheritance.sockets.is_empty() && !inheritance.lent);
+        assert!(inheritance.sockets.is_empty() && !inheritance.managed);
     }
 
     #[test]
@@ -239,7 +246,7 @@ mod tests {
         let inheritance = read(&[fds, ("GUNICORN_PID", "42".into())]);
         assert_eq!(inheritance.sockets, [3, 17]);
         assert_eq!(inheritance.parent, Some(Pid::from_raw(42)));
-        assert!(!inheritance.lent);
+        assert!(!inheritance.managed);
     }
 
     #[test]

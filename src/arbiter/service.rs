@@ -10,23 +10,23 @@ use std::time::SystemTime;
 use anyhow::{Context, Error, Result, bail};
 use pyo3::prelude::*;
 
-use crate::arbiter::{self, Inheritance, Origin, Post, Service};
+use super::{Inheritance, Origin, Service, WorkerContext};
 use crate::carried;
 use crate::cli::{self, Command};
 use crate::config::{CertReqs, Draft, Settings, WorkerClass, current_folder};
-use crate::gather::{Gathered, gather};
 use crate::log;
 use crate::net::{ClientCertificates, Tls, TlsOptions};
 use crate::process::{Owner, Program, Title, daemon};
 use crate::python::app::{self, AppSource};
 use crate::python::{self, Environment, Hooks, logger, time_zone};
 use crate::site::Site;
+use crate::site::configuration::{self, Configuration};
 use crate::worker::{self, Watched};
 
 /// Serves the app, or only checks that it could.
 pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -> Result<ExitCode> {
     let inheritance = Inheritance::read(|name| env::var_os(name));
-    for name in arbiter::VARIABLES {
+    for name in super::VARIABLES {
         remove_variable(name);
     }
     // Apps ask this variable whether they are served, and by whom.
@@ -41,21 +41,21 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
         environment: time_zone::variables().collect(),
     };
     let is_second = !inheritance.sockets.is_empty() || !inheritance.workers.is_empty();
-    let mut gathered = match gather(draft.clone(), &program.words) {
+    let mut configuration = match configuration::read(draft.clone(), &program.words) {
         Err(error) if is_second => {
             // Where the config file has the logs is not known now.
             let known = draft.finish(|name| env::var_os(name))?;
             log::install(&known.logs())?;
             return Err(give_up(error, &known, &program, &inheritance));
         }
-        gathered => gathered?,
+        configuration => configuration?,
     };
-    let settings = gathered.settings.clone();
+    let settings = configuration.settings.clone();
     if settings.print_config {
         print!("{}", settings.printed());
     }
     if settings.check_config || settings.print_config {
-        return check(&gathered, program.words);
+        return check(&configuration, program.words);
     }
     if settings.daemon && !is_second {
         let has_stderr = daemon::daemonize(settings.enable_stdio_inheritance)?;
@@ -65,11 +65,11 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
             });
         }
     }
-    if !inheritance.is_renewal() {
+    if !inheritance.is_reexec() {
         let is_set = |name: &str| env::var_os(name).is_some_and(|it| !it.is_empty());
-        gathered.warnings.extend(carried::disobeyed(is_set));
+        configuration.warnings.extend(carried::disobeyed(is_set));
     }
-    let serving = Serving::prepare(gathered, &program, title).and_then(Serving::preloaded);
+    let serving = Serving::prepare(configuration, &program, title).and_then(Serving::preloaded);
     let serving = match serving {
         Err(error) if is_second => {
             return Err(give_up(error, &settings, &program, &inheritance));
@@ -82,7 +82,7 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
         title,
         renew: &|| read_again(&program, title),
     };
-    let run = arbiter::run(serving, origin);
+    let run = super::run(serving, origin);
     let code = run.inspect_err(|error| log_unseen(error, is_second, &settings))?;
     daemon::report_failure(code);
     Ok(code.into())
@@ -100,7 +100,7 @@ fn give_up(
         log_unseen(&error, true, settings);
         return error;
     }
-    arbiter::begin_again(program, inheritance, error)
+    super::retry_reexec(program, inheritance, error)
 }
 
 /// What ends a server is printed; nobody may see that of one that another has
@@ -112,9 +112,9 @@ fn log_unseen(error: &Error, is_second: bool, settings: &Settings) {
 }
 
 /// Loads the app as a worker would, and leaves no log files behind.
-fn check(gathered: &Gathered, line: Vec<OsString>) -> Result<ExitCode> {
-    let settings = &gathered.settings;
-    for warning in &gathered.warnings {
+fn check(configuration: &Configuration, line: Vec<OsString>) -> Result<ExitCode> {
+    let settings = &configuration.settings;
+    for warning in &configuration.warnings {
         eprintln!("Warning: {warning}");
     }
     enter(settings)?;
@@ -131,7 +131,9 @@ fn read_again<'a>(program: &'a Program, title: Option<&'static Title>) -> Result
     let variable = |name: &str| env::var_os(name);
     let words = program.words.iter().skip(1).cloned();
     match cli::parse(words, variable)? {
-        Command::Serve(draft) => Serving::prepare(gather(draft, &program.words)?, program, title),
+        Command::Serve(draft) => {
+            Serving::prepare(configuration::read(draft, &program.words)?, program, title)
+        }
         _ => bail!("The command line does not serve"),
     }
 }
@@ -173,16 +175,16 @@ struct Serving<'a> {
 impl<'a> Serving<'a> {
     /// Finds the app, and changes this process so that it can be served.
     fn prepare(
-        gathered: Gathered,
+        configuration: Configuration,
         program: &'a Program,
         title: Option<&'static Title>,
     ) -> Result<Self> {
-        let Gathered {
+        let Configuration {
             settings,
             hooks,
             cfg,
             warnings,
-        } = gathered;
+        } = configuration;
         enter(&settings)?;
         // Before the site's folder is entered: it may be one of the cache.
         log::install(&settings.logs())?;
@@ -264,7 +266,7 @@ impl Service for Serving<'_> {
         give_logs_away(&self.settings);
     }
 
-    fn work(&self, post: Post) -> i32 {
+    fn work(&self, context: WorkerContext) -> i32 {
         if let Some(title) = self.title {
             title.set(&format!("gunicorn: worker [{}]", self.name));
         }
@@ -289,14 +291,14 @@ impl Service for Serving<'_> {
             watched,
             preloaded,
             owner: owner(settings),
-            listeners: post.listeners,
+            listeners: context.listeners,
             tls: self.tls.clone(),
             access_log: log::access(),
-            heartbeat: post.heartbeat,
-            parent: post.master,
+            heartbeat: context.heartbeat,
+            parent: context.master,
             hooks: self.hooks.clone(),
-            master: post.facts,
-            age: post.age,
+            master: context.facts,
+            age: context.age,
             max_requests: OnceLock::new(),
         })
     }

@@ -1,6 +1,6 @@
-//! What Gunicorn runs beside its workers, and we do not.
+//! What Gunicorn runs next to its workers, and this server does not.
 
-macro_rules! beside {
+macro_rules! dirty {
     ([$($before:tt)*] $next:ident $($rest:ident)*) => {
         $next! { [
             $($before)*
@@ -11,7 +11,7 @@ macro_rules! beside {
                 flags: &["--dirty-app"],
                 kind: Kind::List("APP"),
                 default: Vec::new(),
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "there are no dirty workers; run long work in a process of its own, such as a Celery or RQ worker"
                 ),
                 check: check::texts,
@@ -22,7 +22,7 @@ macro_rules! beside {
                 flags: &["--dirty-workers"],
                 kind: Kind::Number("INT"),
                 default: 0,
-                standing: Standing::Refused(
+                support: Support::Refused(
                     "there are no dirty workers; run long work in a process of its own, such as a Celery or RQ worker"
                 ),
                 check: check::number,
@@ -33,7 +33,7 @@ macro_rules! beside {
                 flags: &["--dirty-timeout"],
                 kind: Kind::Number("INT"),
                 default: 300,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: check::number,
@@ -44,7 +44,7 @@ macro_rules! beside {
                 flags: &["--dirty-threads"],
                 kind: Kind::Number("INT"),
                 default: 1,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: check::number,
@@ -55,7 +55,7 @@ macro_rules! beside {
                 flags: &["--dirty-graceful-timeout"],
                 kind: Kind::Number("INT"),
                 default: 30,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: check::number,
@@ -66,7 +66,7 @@ macro_rules! beside {
             on_dirty_starting: Hook {
                 kind: Kind::Hook(&["arbiter"]),
                 default: Hook::default(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: Hook::check,
@@ -76,7 +76,7 @@ macro_rules! beside {
             dirty_post_fork: Hook {
                 kind: Kind::Hook(&["arbiter", "worker"]),
                 default: Hook::default(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: Hook::check,
@@ -86,7 +86,7 @@ macro_rules! beside {
             dirty_worker_init: Hook {
                 kind: Kind::Hook(&["worker"]),
                 default: Hook::default(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: Hook::check,
@@ -96,7 +96,7 @@ macro_rules! beside {
             dirty_worker_exit: Hook {
                 kind: Kind::Hook(&["arbiter", "worker"]),
                 default: Hook::default(),
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There are no dirty workers; the settings about them change nothing."
                 ),
                 check: Hook::check,
@@ -108,7 +108,7 @@ macro_rules! beside {
                 flags: &["--control-socket"],
                 kind: Kind::Text("PATH"),
                 default: None,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There is no control socket; signals do what it does."
                 ),
                 check: check::optional_system_text,
@@ -119,7 +119,7 @@ macro_rules! beside {
                 flags: &["--control-socket-mode"],
                 kind: Kind::Mode("INT"),
                 default: 0o600,
-                standing: Standing::Idle(
+                support: Support::Ignored(
                     "There is no control socket."
                 ),
                 check: check::mode,
@@ -136,4 +136,4 @@ macro_rules! beside {
     };
 }
 
-pub(super) use beside;
+pub(super) use dirty;

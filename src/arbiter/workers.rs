@@ -10,9 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, close};
 
-use super::inherit::Adopted;
-use super::obituary::{self, OutOfMemory};
-use super::{Post, Service};
+use super::exit_report::{self, OomKills};
+use super::inheritance::InheritedWorker;
+use super::{Service, WorkerContext};
 use crate::net::Listener;
 use crate::process::child;
 use crate::python::{self, hooks};
@@ -22,20 +22,20 @@ use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
 const PANICKED: i32 = 255;
 
 /// How long an aborted worker gets to tell what it was doing.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const ABORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A worker that has served for less than this has not proved itself.
-const PROBATION: Duration = Duration::from_secs(2);
+const STABLE_AFTER: Duration = Duration::from_secs(2);
 
 /// The workers that are alive.
 #[derive(Debug)]
-pub struct Roster {
+pub struct Workers {
     /// How many workers the master means to have.
     pub wanted: usize,
     workers: Vec<Worker>,
     /// How many were ever started.
     started: u64,
-    memory: OutOfMemory,
+    memory: OomKills,
     /// Nothing where no memory can be shared for it.
     table: Option<WorkerTable>,
 }
@@ -62,7 +62,7 @@ pub struct Worker {
 
 /// A worker that has died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Death {
+pub struct WorkerExit {
     pub pid: Pid,
     pub generation: u64,
     /// Its exit code; none when a signal has ended it.
@@ -73,21 +73,21 @@ pub struct Death {
     pub early: bool,
 }
 
-impl Roster {
+impl Workers {
     /// Whose workers hand connections over by `handover`, if they do already.
     pub fn new(handover: Option<Handover>) -> Self {
         Self {
             workers: Vec::new(),
             wanted: 0,
             started: 0,
-            memory: OutOfMemory::watch(),
+            memory: OomKills::watch(),
             table: WorkerTable::new(handover).ok(),
         }
     }
 
     /// Takes up workers that this process has started in an earlier life; they
     /// are of generation 0.
-    pub fn adopt(&mut self, workers: Vec<Adopted>, waker: &MasterWaker) -> io::Result<()> {
+    pub fn adopt(&mut self, workers: Vec<InheritedWorker>, waker: &MasterWaker) -> io::Result<()> {
         for worker in workers {
             self.started = self.started.max(worker.age);
             self.workers.push(Worker {
@@ -171,7 +171,7 @@ impl Roster {
             // It is open: the master has it.
             let _ = close(*descriptor);
         }
-        let post = Post {
+        let context = WorkerContext {
             listeners: cloned,
             heartbeat,
             master,
@@ -179,7 +179,7 @@ impl Roster {
             age,
         };
         // A panic must not climb into the master's code in the child.
-        let code = catch_unwind(AssertUnwindSafe(|| service.work(post)));
+        let code = catch_unwind(AssertUnwindSafe(|| service.work(context)));
         process::exit(code.unwrap_or(PANICKED));
     }
 
@@ -216,7 +216,7 @@ impl Roster {
             }
             let pid = worker.pid;
             if let Some(since) = worker.aborted {
-                if since.elapsed() >= LAST_WORDS {
+                if since.elapsed() >= ABORT_LIMIT {
                     worker.kill();
                 }
                 continue;
@@ -245,10 +245,10 @@ impl Roster {
         }
     }
 
-    /// Takes the next child that has died off the roster and tells of it. As
+    /// Takes the next child that has died off the workers and tells of it. As
     /// process 1 the master inherits children of others; and it has some that
     /// are no workers, for which `other` is called.
-    pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<Death> {
+    pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<WorkerExit> {
         loop {
             let (pid, status) = child::reap()?;
             let Some(place) = self.workers.iter().position(|worker| worker.pid == pid) else {
@@ -259,7 +259,7 @@ impl Roster {
             if let Some(slot) = &worker.heartbeat.slot {
                 slot.set_connections(None);
             }
-            obituary::tell(
+            exit_report::log_exit(
                 pid,
                 status,
                 worker.sent,
@@ -285,7 +285,7 @@ impl Worker {
         self.ending.is_some() || self.aborted.is_some()
     }
 
-    /// What [`Adopted`] is read from.
+    /// What [`InheritedWorker`] is read from.
     pub fn written_down(&self) -> String {
         let state = if self.is_ending() {
             "ending"
@@ -336,10 +336,10 @@ impl Worker {
         let _ = kill(self.pid, signal);
     }
 
-    fn death(&self, status: WaitStatus) -> Death {
+    fn death(&self, status: WaitStatus) -> WorkerExit {
         let served = self.is_serving();
-        let proved = self.serving.is_some_and(|it| it.elapsed() >= PROBATION);
-        Death {
+        let proved = self.serving.is_some_and(|it| it.elapsed() >= STABLE_AFTER);
+        WorkerExit {
             pid: self.pid,
             generation: self.generation,
             code: match status {

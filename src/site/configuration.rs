@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pyo3::prelude::*;
 
+use super::Site;
 use crate::config::{
-    ConfigFile, Draft, Layer, OwnClass, Setting, Settings, Value, WorkerClass, current_folder,
+    ConfigFile, Draft, Layer, PythonClass, Setting, Settings, Value, WorkerClass, current_folder,
 };
 use crate::pack;
 use crate::python::config_file::Place;
 use crate::python::{self, Hooks};
-use crate::site::Site;
 
 /// The settings, and what else the sources give.
 #[derive(Debug)]
-pub struct Gathered {
+pub struct Configuration {
     pub settings: Settings,
     pub hooks: Hooks,
     /// The settings as Python code sees them, if the master needs Python.
@@ -28,7 +28,7 @@ pub struct Gathered {
 
 /// A site that was packed.
 #[derive(Debug, Default)]
-pub struct Packed {
+pub struct PackedSite {
     /// Where its modules are: a folder, or the zip that they are imported from. Nothing
     /// if the settings name no pack.
     pub root: Option<PathBuf>,
@@ -45,9 +45,9 @@ pub struct Packed {
 ///
 /// # Errors
 /// What is wrong, in one sentence, with a traceback where the file raised.
-pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
-    let Packed { root, mut warnings } = take_packed(&mut draft)?;
-    let place = find(&draft, root.as_deref());
+pub fn read(mut draft: Draft, line: &[OsString]) -> Result<Configuration> {
+    let PackedSite { root, mut warnings } = apply_pack(&mut draft)?;
+    let place = find_file(&draft, root.as_deref());
     let folder = place.as_ref().and_then(Place::folder);
     let folder = folder.map_or_else(current_folder, Path::to_owned);
     let file = match place {
@@ -67,7 +67,7 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
     }
     let mut class = None;
     if let WorkerClass::Named(name) = &settings.worker_class {
-        let own = OwnClass::find(name, &folder, &file, &mut draft)?;
+        let own = PythonClass::find(name, &folder, &file, &mut draft)?;
         settings = draft.finish(variable)?;
         warnings.extend(own.warnings);
         class = Some((own.class, own.shown));
@@ -79,8 +79,8 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
     let cfg = file.cfg(&settings, class, settings.has_own_logger())?;
     let hooks = file.hooks(cfg.as_ref(), shown)?;
     warnings.extend(file.warnings);
-    warnings.extend(settings.idle());
-    Ok(Gathered {
+    warnings.extend(settings.ignored());
+    Ok(Configuration {
         settings,
         hooks,
         cfg,
@@ -93,26 +93,26 @@ pub fn gather(mut draft: Draft, line: &[OsString]) -> Result<Gathered> {
 ///
 /// # Errors
 /// The pack cannot be used, or a setting in it is refused.
-pub fn take_packed(draft: &mut Draft) -> Result<Packed> {
-    let mut packed = Packed::default();
+pub fn apply_pack(draft: &mut Draft) -> Result<PackedSite> {
+    let mut packed = PackedSite::default();
     if let Some(own) = pack::own_site() {
         let path = Value::from(own.as_os_str().to_owned());
-        take(draft, "app_zip", path)?;
+        apply(draft, "app_zip", path)?;
     }
     if draft.clone().finish(variable)?.app_zip.is_none() {
         return Ok(packed);
     }
     let site = find_site(draft, &mut packed.warnings)?;
     for (name, value) in pack::Label::of(&site.root)?.settings {
-        let value = of_the_pack(&name, Value::from(&value), &site.root);
-        take(draft, &name, value)?;
+        let value = from_root(&name, Value::from(&value), &site.root);
+        apply(draft, &name, value)?;
     }
     packed.root = Some(site.root);
     Ok(packed)
 }
 
 /// Folders that are packed are meant from the pack's root, wherever it is served.
-fn of_the_pack(name: &str, value: Value, root: &Path) -> Value {
+fn from_root(name: &str, value: Value, root: &Path) -> Value {
     match (name, value) {
         ("chdir", Value::Str(folder)) => root.join(folder).into_os_string().into(),
         ("pythonpath", Value::Str(folders)) => {
@@ -124,7 +124,7 @@ fn of_the_pack(name: &str, value: Value, root: &Path) -> Value {
     }
 }
 
-fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
+fn apply(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
     // A newer rgunicorn may know more of them.
     if let Some(setting) = Setting::named(name) {
         draft.apply(Layer::Pack, setting, value)?;
@@ -134,7 +134,7 @@ fn take(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
 
 /// Where the config file is: where `config` says, else in the current folder,
 /// else in the site that was packed, at this root.
-fn find(draft: &Draft, packed: Option<&Path>) -> Option<Place> {
+fn find_file(draft: &Draft, packed: Option<&Path>) -> Option<Place> {
     let folder = current_folder();
     if let Some(config) = draft.config() {
         return Some(Place::parse(config, &folder));

@@ -11,13 +11,13 @@ use crate::worker::Heartbeat;
 
 /// What the kernel counts when it kills for want of memory.
 #[derive(Debug)]
-pub struct OutOfMemory {
+pub struct OomKills {
     /// The cgroup's `memory.events`; none without cgroup v2.
     events: Option<PathBuf>,
     kills: u64,
 }
 
-impl OutOfMemory {
+impl OomKills {
     /// Begins to count for this process's cgroup, which its children share.
     pub fn watch() -> Self {
         let mut watch = Self {
@@ -56,14 +56,14 @@ fn memory_events() -> Option<PathBuf> {
     events.is_file().then_some(events)
 }
 
-/// Tells the log of a worker's death. `expected` is the signal that the master
+/// Tells the log of a worker's exit. `expected` is the signal that the master
 /// has sent it last, if it has.
-pub fn tell(
+pub fn log_exit(
     pid: Pid,
     status: WaitStatus,
     expected: Option<Signal>,
     heartbeat: &Heartbeat,
-    memory: &mut OutOfMemory,
+    memory: &mut OomKills,
 ) {
     match status {
         WaitStatus::Exited(_, 0) => {}
@@ -125,7 +125,7 @@ mod tests {
     fn kills_are_noticed_once() {
         let folder = tempfile::tempdir().unwrap();
         let events = folder.path().join("memory.events");
-        let mut memory = OutOfMemory {
+        let mut memory = OomKills {
             events: Some(events.clone()),
             kills: 0,
         };
