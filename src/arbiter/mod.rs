@@ -171,7 +171,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
         None => MasterWaker::new()?,
     };
     let mut workers = Workers::new(inheritance.handover.take().map(Handover::adopt));
-    workers.wanted = service.settings().workers as usize;
+    workers.wanted = service.settings().workers.workers as usize;
     if !is_reexec {
         let facts = workers.facts(&[]);
         let hooks = service.hooks();
@@ -238,7 +238,7 @@ pub fn run<S: Service>(service: S, origin: Origin<'_, S>) -> anyhow::Result<u8> 
     master.opened = Instant::now();
     ::log::debug!("Arbiter booted");
     ::log::info!("Listening at: {} ({})", master.sockets, Pid::this());
-    let class = master.settings().worker_class.clone();
+    let class = master.settings().workers.worker_class.clone();
     // Else the first worker says it.
     if !class.depends_on_app() {
         let built_in = class.to_string();
@@ -346,12 +346,12 @@ impl<S: Service> Master<'_, S> {
             }
             let settings = self.service.settings();
             self.workers.watch(
-                limit(settings.timeout),
-                limit(settings.boot_timeout),
-                seconds(settings.graceful_timeout),
+                limit(settings.workers.timeout),
+                limit(settings.limits.boot_timeout),
+                seconds(settings.workers.graceful_timeout),
             );
             self.metrics.workers(self.workers.iter().count());
-            if settings.enable_backlog_metric {
+            if settings.logging.enable_backlog_metric {
                 self.metrics.backlog(&self.sockets.listeners);
             }
         }
@@ -430,7 +430,7 @@ impl<S: Service> Master<'_, S> {
                 self.workers.signal(Signal::SIGUSR1);
             }
             Signal::SIGUSR2 => self.begin_upgrade(),
-            Signal::SIGWINCH if self.settings().daemon => {
+            Signal::SIGWINCH if self.settings().mechanics.daemon => {
                 ::log::info!("graceful stop of workers");
                 self.set_target(0);
             }
@@ -458,7 +458,7 @@ impl<S: Service> Master<'_, S> {
     /// Where the pid file is, if there is to be one: beside that of the master
     /// that this one is to replace.
     fn pidfile_path(&self) -> Option<PathBuf> {
-        let path = self.settings().pidfile.clone()?;
+        let path = self.settings().mechanics.pidfile.clone()?;
         if self.parent.is_none() {
             return Some(path);
         }

@@ -96,7 +96,7 @@ impl<S: Service> Master<'_, S> {
 
     /// Ends a preload_check that takes too long.
     pub(super) fn watch_preload_check(&mut self) {
-        let Some(limit) = limit(self.settings().boot_timeout) else {
+        let Some(limit) = limit(self.settings().limits.boot_timeout) else {
             return;
         };
         let is_late = |it: &PreloadCheck| it.started.elapsed() > limit;

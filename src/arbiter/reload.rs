@@ -25,21 +25,21 @@ impl<S: Service> Master<'_, S> {
         ::log::info!("Hang up: Master");
         self.notify.reloading();
         self.drop_reload();
-        if self.settings().preload_app {
+        if self.settings().mechanics.preload_app {
             return self.check_preload();
         }
         let service = match (self.renew)() {
             Ok(service) => service,
             Err(error) => return self.report_failed_reload(&format!("{error:#}")),
         };
-        if service.settings().preload_app {
+        if service.settings().mechanics.preload_app {
             // Only a fresh process can load it for all.
             return self.check_preload();
         }
         match self.sockets.renewed(service.settings()) {
             Ok(sockets) => {
                 let mut facts = self.workers.facts(&sockets.listeners);
-                facts.workers = service.settings().workers as usize;
+                facts.workers = service.settings().workers.workers as usize;
                 let hooks = service.hooks();
                 hooks.nworkers_changed(&facts, facts.workers, Some(self.target));
                 let target = hooks.on_reload(&facts).unwrap_or(facts.workers);

@@ -51,15 +51,15 @@ pub fn serve(draft: Draft, line: Vec<OsString>, title: Option<&'static Title>) -
         configuration => configuration?,
     };
     let settings = configuration.settings.clone();
-    if settings.print_config {
+    if settings.debugging.print_config {
         print!("{}", settings.printed());
     }
-    if settings.check_config || settings.print_config {
+    if settings.debugging.check_config || settings.debugging.print_config {
         return check(&configuration, program.words);
     }
-    if settings.daemon && !is_second {
-        let has_stderr = daemon::daemonize(settings.enable_stdio_inheritance)?;
-        if !has_stderr || settings.errorlog != "-" {
+    if settings.mechanics.daemon && !is_second {
+        let has_stderr = daemon::daemonize(settings.logging.enable_stdio_inheritance)?;
+        if !has_stderr || settings.logging.errorlog != "-" {
             log::echo_errors_to(|line| {
                 daemon::tell(line);
             });
@@ -106,7 +106,7 @@ fn give_up(
 /// What ends a server is printed; nobody may see that of one that another has
 /// started, so it goes to the log, too.
 fn log_unseen(error: &Error, is_second: bool, settings: &Settings) {
-    if is_second && settings.errorlog != "-" {
+    if is_second && settings.logging.errorlog != "-" {
         ::log::error!("{error:#}");
     }
 }
@@ -197,10 +197,14 @@ impl<'a> Serving<'a> {
         if ::log::log_enabled!(::log::Level::Debug) {
             ::log::debug!("{}", settings.listed());
         }
-        if settings.reload && settings.preload_app {
+        if settings.debugging.reload && settings.mechanics.preload_app {
             ::log::warn!("The app is preloaded, so reload does nothing; leave out one of the two");
         }
-        let zip = settings.app_zip.as_ref().map(std::path::absolute);
+        let zip = settings
+            .application
+            .app_zip
+            .as_ref()
+            .map(std::path::absolute);
         let zip = zip.transpose().context("The current folder is gone")?;
         let tls = tls(&settings)?;
         let (site, app) = find_app(&settings)?;
@@ -226,7 +230,7 @@ impl<'a> Serving<'a> {
 
     /// Loads the app for all workers, if the settings say so.
     fn preloaded(mut self) -> Result<Self> {
-        if self.settings.preload_app {
+        if self.settings.mechanics.preload_app {
             python::start(&self.environment)?;
             if !logger::is_installed() {
                 log_by_python(&self.settings, self.cfg.as_ref())?;
@@ -308,10 +312,10 @@ impl Serving<'_> {
     /// What `reload` watches; nothing without it.
     fn watched(&self) -> Option<Watched> {
         let settings = &self.settings;
-        (settings.reload && !settings.preload_app).then(|| Watched {
+        (settings.debugging.reload && !settings.mechanics.preload_app).then(|| Watched {
             since: SystemTime::now(),
             files: self.zip.iter().cloned().collect(),
-            patterns: settings.reload_extra_files.clone(),
+            patterns: settings.debugging.reload_extra_files.clone(),
         })
     }
 
@@ -332,7 +336,11 @@ impl Serving<'_> {
 
 /// Who the workers are to be, if somebody else than the master.
 fn owner(settings: &Settings) -> Option<Owner> {
-    Owner::asked_for(settings.user, settings.group, settings.initgroups)
+    Owner::asked_for(
+        settings.mechanics.user,
+        settings.mechanics.group,
+        settings.mechanics.initgroups,
+    )
 }
 
 /// Brings both logs to Python's `logging`, if the settings say so and there is an
@@ -351,7 +359,11 @@ fn log_by_python(settings: &Settings, cfg: Option<&Py<PyAny>>) -> Result<()> {
 /// Lets the workers open the log files anew.
 fn give_logs_away(settings: &Settings) {
     let Some(owner) = owner(settings) else { return };
-    let files = settings.accesslog.iter().chain([&settings.errorlog]);
+    let files = settings
+        .logging
+        .accesslog
+        .iter()
+        .chain([&settings.logging.errorlog]);
     for file in files.map(Path::new).filter(|it| it.is_file()) {
         if let Err(error) = owner.take(file) {
             let file = file.display();
@@ -362,32 +374,32 @@ fn give_logs_away(settings: &Settings) {
 
 /// The name that `ps` shows: as set, or the app's.
 fn name(settings: &Settings, app: &AppSource) -> String {
-    match (&settings.proc_name, app) {
+    match (&settings.naming.proc_name, app) {
         (Some(name), _) => name.clone(),
         (None, AppSource::Named(uri)) => uri.clone(),
-        (None, AppSource::Conventional { .. }) => settings.default_proc_name.clone(),
+        (None, AppSource::Conventional { .. }) => settings.naming.default_proc_name.clone(),
     }
 }
 
 /// The certificates of the settings, if they want TLS.
 fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
-    let Some(certfile) = settings.certfile.clone() else {
-        if settings.keyfile.is_some() {
+    let Some(certfile) = settings.ssl.certfile.clone() else {
+        if settings.ssl.keyfile.is_some() {
             bail!("keyfile is set and certfile is not; name the certificate's file as certfile");
         }
         return Ok(None);
     };
     let tls = Tls::load(TlsOptions {
         certfile,
-        keyfile: settings.keyfile.clone(),
-        key_password_file: settings.key_password_file.clone(),
-        ca_certs: settings.ca_certs.clone(),
-        cert_reqs: match settings.cert_reqs {
+        keyfile: settings.ssl.keyfile.clone(),
+        key_password_file: settings.ssl.key_password_file.clone(),
+        ca_certs: settings.ssl.ca_certs.clone(),
+        cert_reqs: match settings.ssl.cert_reqs {
             CertReqs::None => ClientCertificates::None,
             CertReqs::Optional => ClientCertificates::Optional,
             CertReqs::Required => ClientCertificates::Required,
         },
-        ciphers: settings.ciphers.clone(),
+        ciphers: settings.ssl.ciphers.clone(),
     })?;
     Ok(Some(Arc::new(tls)))
 }
@@ -399,10 +411,10 @@ fn find_app(settings: &Settings) -> Result<(Site, AppSource)> {
         ::log::warn!("{note}");
     }
     change_folder(&site.folder)?;
-    let app = match &settings.wsgi_app {
+    let app = match &settings.sources.wsgi_app {
         Some(uri) => AppSource::Named(uri.clone()),
         None => {
-            let asgi = settings.worker_class == WorkerClass::Asgi;
+            let asgi = settings.workers.worker_class == WorkerClass::Asgi;
             python::discover::discover(&site.root, asgi)?
         }
     };
@@ -412,18 +424,21 @@ fn find_app(settings: &Settings) -> Result<(Site, AppSource)> {
 /// Takes over what the settings say of this process: its folder, its libraries
 /// and its environment.
 pub fn enter(settings: &Settings) -> Result<()> {
-    if let Some(folder) = &settings.chdir {
+    if let Some(folder) = &settings.mechanics.chdir {
         change_folder(folder)?;
     }
-    if settings.host_libraries {
+    if settings.application.host_libraries {
         rgunicorn_loader::allow_host_libraries();
         // What this process starts of itself goes by the variable.
         set_variable("RGUNICORN_HOST_LIBRARIES", "1");
     }
     // What it starts may be in another folder.
     for (name, path) in [
-        ("RGUNICORN_APP_ZIP", &settings.app_zip),
-        ("RGUNICORN_APP_CACHE_DIR", &settings.app_cache_dir),
+        ("RGUNICORN_APP_ZIP", &settings.application.app_zip),
+        (
+            "RGUNICORN_APP_CACHE_DIR",
+            &settings.application.app_cache_dir,
+        ),
     ] {
         if let (Some(_), Some(path)) = (env::var_os(name), path) {
             set_variable(name, path);

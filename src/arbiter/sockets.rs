@@ -37,7 +37,12 @@ impl Sockets {
         is_reexec: bool,
     ) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
-        let mut expected: Vec<_> = settings.bind.iter().flat_map(Address::parse).collect();
+        let mut expected: Vec<_> = settings
+            .socket
+            .bind
+            .iter()
+            .flat_map(Address::parse)
+            .collect();
         for number in &inheritance.sockets {
             let listener = Listener::inherit(*number, None)
                 .map_err(|error| inheritance.wrong_variable(error))?;
@@ -49,7 +54,7 @@ impl Sockets {
         }
         let sockets = Self {
             managed: inheritance.managed,
-            secure: settings.certfile.is_some(),
+            secure: settings.ssl.certfile.is_some(),
             listeners,
         };
         if !is_reexec {
@@ -84,9 +89,9 @@ impl Sockets {
     fn moved(&self, settings: &Settings, tries: u32) -> Result<Self, BindError> {
         let making = making(settings);
         let mut next = Self {
-            listeners: Vec::with_capacity(settings.bind.len()),
+            listeners: Vec::with_capacity(settings.socket.bind.len()),
             managed: self.managed,
-            secure: settings.certfile.is_some(),
+            secure: settings.ssl.certfile.is_some(),
         };
         if self.managed {
             for listener in &self.listeners {
@@ -94,7 +99,7 @@ impl Sockets {
             }
             return Ok(next);
         }
-        for text in &settings.bind {
+        for text in &settings.socket.bind {
             let listener = Address::parse(text)
                 .map_err(BindError::from)
                 .and_then(|address| match self.find(&address) {
@@ -171,11 +176,15 @@ impl fmt::Display for Sockets {
 }
 
 fn making(settings: &Settings) -> Making {
-    let owner = Owner::asked_for(settings.user, settings.group, settings.initgroups);
+    let owner = Owner::asked_for(
+        settings.mechanics.user,
+        settings.mechanics.group,
+        settings.mechanics.initgroups,
+    );
     Making {
-        backlog: settings.backlog,
-        umask: Mode::from_bits_truncate(settings.umask),
+        backlog: settings.socket.backlog,
+        umask: Mode::from_bits_truncate(settings.mechanics.umask),
         owner: owner.map(|it| (it.user, it.group)),
-        reuse_port: settings.reuse_port,
+        reuse_port: settings.mechanics.reuse_port,
     }
 }

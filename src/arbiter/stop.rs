@@ -54,7 +54,7 @@ impl<S: Service> Master<'_, S> {
             ports = Sockets::default();
         }
         ports.unlink();
-        let graceful_timeout = seconds(self.settings().graceful_timeout);
+        let graceful_timeout = seconds(self.settings().workers.graceful_timeout);
         let mut limit = graceful_end(graceful_timeout);
         let end = Instant::now() + graceful_timeout;
         if self.is_interrupted(end, &mut ports)? {

@@ -72,7 +72,10 @@ impl<S: Service> Master<'_, S> {
         ::log::info!("Master has been promoted.");
         self.parent = None;
         self.show_title();
-        if let (Some(file), Some(path)) = (&mut self.pidfile, &self.service.settings().pidfile) {
+        if let (Some(file), Some(path)) = (
+            &mut self.pidfile,
+            &self.service.settings().mechanics.pidfile,
+        ) {
             file.rename(path);
         }
         self.notify.main_process(Pid::this());

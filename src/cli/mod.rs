@@ -132,7 +132,7 @@ fn check_for_the_app(matches: &ArgMatches) -> Result<(), Error> {
     if matches.contains_id(parser::APP) || matches.subcommand().is_some() {
         return Ok(());
     }
-    for setting in TABLE {
+    for setting in TABLE.iter() {
         let may_take = FLAGS_ELSEWHERE.contains(&setting.name)
             || matches!(setting.kind, Kind::OptionalText(..));
         if may_take
@@ -162,7 +162,7 @@ fn is_app(text: &str) -> bool {
 
 /// Hands the values of a parsed line to the draft.
 fn take(draft: &mut Draft, layer: Layer, matches: &ArgMatches) -> Result<(), Error> {
-    for setting in TABLE {
+    for setting in TABLE.iter() {
         if let Some(raw) = value(setting, matches) {
             draft.apply(layer, setting, raw)?;
         }
@@ -184,7 +184,7 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
         }
         Kind::Switch => matches.get_flag(name).then_some(Value::Bool(true)),
         Kind::Off => matches.get_flag(name).then_some(Value::Bool(false)),
-        Kind::Hook(_) => None,
+        Kind::Function(_) => None,
     }
 }
 
@@ -232,16 +232,16 @@ mod tests {
     fn options_may_stand_anywhere_and_be_repeated() {
         let settings =
             settings("-w 3 -b :80 app:app --bind unix:/s -e A=1 --env B=2 --access-logfile - -w 4");
-        assert_eq!(settings.workers, 4);
-        assert_eq!(settings.bind, [":80", "unix:/s"]);
-        assert_eq!(settings.raw_env, ["A=1", "B=2"]);
-        assert_eq!(settings.accesslog, Some("-".into()));
-        assert_eq!(settings.wsgi_app.as_deref(), Some("app:app"));
+        assert_eq!(settings.workers.workers, 4);
+        assert_eq!(settings.socket.bind, [":80", "unix:/s"]);
+        assert_eq!(settings.mechanics.raw_env, ["A=1", "B=2"]);
+        assert_eq!(settings.logging.accesslog, Some("-".into()));
+        assert_eq!(settings.sources.wsgi_app.as_deref(), Some("app:app"));
     }
 
     #[test]
     fn every_flag_of_the_table_is_an_option() {
-        for setting in TABLE {
+        for setting in TABLE.iter() {
             for flag in setting.flags {
                 let command = parser::parser();
                 let long = flag.strip_prefix("--");
@@ -259,16 +259,16 @@ mod tests {
 
     #[test]
     fn long_options_can_be_shortened_and_have_aliases() {
-        assert_eq!(settings("--back 2 --log-file e").errorlog, "e");
-        assert_eq!(settings("--error-logfile=e").errorlog, "e");
+        assert_eq!(settings("--back 2 --log-file e").logging.errorlog, "e");
+        assert_eq!(settings("--error-logfile=e").logging.errorlog, "e");
     }
 
     #[test]
     fn the_command_line_wins_over_the_variable_of_options() {
         let environment = [("GUNICORN_CMD_ARGS", "-w 5 --env 'A=x y' -t 9")];
         let settings = settings_with("-w 2", &environment);
-        assert_eq!((settings.workers, settings.timeout), (2, 9));
-        assert_eq!(settings.raw_env, ["A=x y"]);
+        assert_eq!((settings.workers.workers, settings.workers.timeout), (2, 9));
+        assert_eq!(settings.mechanics.raw_env, ["A=x y"]);
     }
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
         match parse_with(line, &[]).unwrap() {
             Command::Python(draft, args) => {
                 let settings = draft.finish(|_| None).unwrap();
-                assert_eq!(settings.app_zip, Some("/s.zip".into()));
+                assert_eq!(settings.application.app_zip, Some("/s.zip".into()));
                 let args = args.join(" ".as_ref());
                 assert_eq!(args, "-W error manage.py --workers 3 -- -c --help");
             }
@@ -328,11 +328,18 @@ mod tests {
             );
             assert!(told.contains("is taken for the value of --"), "{told}");
         }
-        assert_eq!(settings("app:app --server-header a:b").server_header, "a:b");
-        let headers = settings("app:app --proxy-headers").proxy_headers;
+        assert_eq!(
+            settings("app:app --server-header a:b")
+                .mechanics
+                .server_header,
+            "a:b"
+        );
+        let headers = settings("app:app --proxy-headers").mechanics.proxy_headers;
         assert_eq!(
             headers,
-            settings("--proxy-headers=x-forwarded-for").proxy_headers
+            settings("--proxy-headers=x-forwarded-for")
+                .mechanics
+                .proxy_headers
         );
         for value in ["nginx/1.0", "x-forwarded-for", ":80", "a b:c"] {
             assert!(!is_app(value), "{value}");

@@ -187,7 +187,7 @@ fn option(setting: &'static Setting) -> Arg {
             .value_parser(value_parser!(OsString)),
         Kind::Switch | Kind::Off => arg.action(ArgAction::SetTrue),
         // Functions have no flags.
-        Kind::Hook(_) => arg,
+        Kind::Function(_) => arg,
     }
 }
 

@@ -16,8 +16,8 @@ pub fn cfg<'py>(
     objects: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let values = PyDict::new(py);
-    for setting in TABLE {
-        values.set_item(setting.name, (setting.get)(settings).to_python(py)?)?;
+    for setting in TABLE.iter() {
+        values.set_item(setting.name, settings.get(setting).to_python(py)?)?;
     }
     if let Some(objects) = objects {
         values.update(objects.as_mapping())?;

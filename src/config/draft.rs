@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
+use super::setting::{Setting, Support};
 use super::settings::{Settings, TABLE};
-use super::table::{Setting, Support};
 use super::value::Value;
 use super::worker_class::WorkerClass;
 
@@ -74,7 +74,7 @@ impl Draft {
     /// Where the config file is, when a source has said it.
     pub fn config(&self) -> Option<&OsStr> {
         let given = self.given.contains_key("config");
-        given.then_some(self.settings.config.as_os_str())
+        given.then_some(self.settings.sources.config.as_os_str())
     }
 
     /// Where the worker class comes from, if from anywhere.
@@ -95,7 +95,7 @@ impl Draft {
         mut self,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Settings, Invalid> {
-        for setting in TABLE {
+        for setting in TABLE.iter() {
             if self.given.get(setting.name) > Some(&Layer::Pack) {
                 continue;
             }
@@ -107,11 +107,11 @@ impl Draft {
             }
         }
         let settings = &mut self.settings;
-        if let Some(reason) = settings.worker_class.refusal() {
+        if let Some(reason) = settings.workers.worker_class.refusal() {
             return Err(self.invalid_worker_class(reason));
         }
-        if settings.worker_class == WorkerClass::Sync && settings.threads > 1 {
-            settings.worker_class = WorkerClass::Gthread;
+        if settings.workers.worker_class == WorkerClass::Sync && settings.workers.threads > 1 {
+            settings.workers.worker_class = WorkerClass::Gthread;
         }
         Ok(self.settings)
     }
@@ -122,9 +122,9 @@ impl Settings {
     /// logged as a warning.
     pub fn ignored(&self) -> Vec<String> {
         let mut ignored = Vec::new();
-        for setting in TABLE {
+        for setting in TABLE.iter() {
             if let Support::Ignored(why) = setting.support
-                && (setting.get)(self) != setting.default()
+                && self.get(setting) != setting.default()
             {
                 ignored.push(format!(
                     "The setting {} changes nothing. {why}",
@@ -132,7 +132,7 @@ impl Settings {
                 ));
             }
         }
-        if let (Some(folder), Some(_)) = (&self.certfile, &self.keyfile)
+        if let (Some(folder), Some(_)) = (&self.ssl.certfile, &self.ssl.keyfile)
             && folder.is_dir()
         {
             ignored.push(format!(
@@ -153,13 +153,13 @@ fn set(settings: &mut Settings, setting: &Setting, raw: Value) -> Result<(), Str
         // values that only a config file could have given.
         let default = setting.default();
         return match default {
-            Value::None => (setting.set)(settings, Value::None).or(Ok(())),
-            default => (setting.set)(settings, default),
+            Value::None => settings.set(setting, Value::None).or(Ok(())),
+            default => settings.set(setting, default),
         };
     }
-    (setting.set)(settings, raw)?;
+    settings.set(setting, raw)?;
     match setting.support {
-        Support::Refused(advice) if (setting.get)(settings) != setting.default() => {
+        Support::Refused(advice) if settings.get(setting) != setting.default() => {
             Err(advice.to_owned())
         }
         _ => Ok(()),
@@ -206,7 +206,7 @@ mod tests {
             .apply(Layer::CommandArguments, workers, number(3))
             .unwrap();
         let environment = |name: &str| (name == "WEB_CONCURRENCY").then(|| "9".into());
-        assert_eq!(draft.finish(environment).unwrap().workers, 4);
+        assert_eq!(draft.finish(environment).unwrap().workers.workers, 4);
     }
 
     #[test]
@@ -218,9 +218,9 @@ mod tests {
             _ => None,
         };
         let settings = Draft::default().finish(environment).unwrap();
-        assert_eq!(settings.workers, 9);
-        assert_eq!(settings.bind, ["0.0.0.0:5000"]);
-        assert_eq!(settings.app_zip, None);
+        assert_eq!(settings.workers.workers, 9);
+        assert_eq!(settings.socket.bind, ["0.0.0.0:5000"]);
+        assert_eq!(settings.application.app_zip, None);
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_default_passes_its_own_check() {
-        for setting in TABLE {
+        for setting in TABLE.iter() {
             let mut settings = Settings::default();
             for raw in [setting.default(), Value::None] {
                 set(&mut settings, setting, raw).unwrap();

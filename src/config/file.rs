@@ -7,8 +7,8 @@ use pyo3::types::PyDict;
 
 use super::cfg::cfg;
 use super::draft::{Draft, Invalid, Layer};
+use super::setting::{Kind, Setting};
 use super::settings::{Settings, TABLE};
-use super::table::{Kind, Setting};
 use super::value::Value;
 use crate::python::config_file::{self, Place};
 use crate::python::{Hooks, traceback};
@@ -48,7 +48,7 @@ impl ConfigFile {
             let names = config_file::run(py, place)?;
             let raised = |error| ConfigFileError::Raised(traceback::format(py, &error));
             let objects = PyDict::new(py);
-            for setting in TABLE {
+            for setting in TABLE.iter() {
                 let Some(object) = names.get_item(setting.name).map_err(raised)? else {
                     continue;
                 };
@@ -94,7 +94,8 @@ impl ConfigFile {
                     None => {}
                 }
                 if let Some(logger) = objects.get_item("logger_class")?
-                    && Value::from_python(&logger)? != Value::Object(settings.logger_class.clone())
+                    && Value::from_python(&logger)?
+                        != Value::Object(settings.logging.logger_class.clone())
                 {
                     objects.del_item("logger_class")?;
                 }
@@ -132,7 +133,7 @@ impl ConfigFile {
                     Some(objects) => objects.bind(py).clone(),
                     None => PyDict::new(py),
                 };
-                let is_hook = |setting: &&Setting| matches!(setting.kind, Kind::Hook(_));
+                let is_hook = |setting: &&Setting| matches!(setting.kind, Kind::Function(_));
                 let mut names = HashSet::new();
                 for hook in TABLE.iter().filter(is_hook) {
                     if objects.contains(hook.name)? {
@@ -156,7 +157,7 @@ fn take(
 ) -> Result<(), String> {
     let value = || -> PyResult<Value> {
         let module = object.py().import("_rgunicorn.config_file")?;
-        if let Kind::Hook(arguments) = setting.kind {
+        if let Kind::Function(arguments) = setting.kind {
             let hook = module.call_method1("hook", (object, arguments.to_vec()))?;
             objects.set_item(setting.name, &hook)?;
             return Value::from_python(&hook);
@@ -269,11 +270,14 @@ mod tests {
                     raw_env = {'A=1'}\ncert_reqs = ssl.CERT_REQUIRED\ntimeout = None\n\
                     secure_scheme_headers = {'X': 'https'}\nlogconfig_dict = {'version': 1}\n";
         let (settings, warnings) = read(text).unwrap();
-        assert_eq!(settings.bind, ["127.0.0.1:1", "[::1]:2"]);
-        assert_eq!((settings.workers, settings.timeout), (3, 30));
-        assert_eq!(settings.chdir, Some("/".into()));
-        assert_eq!(settings.raw_env, ["A=1"]);
-        assert!(settings.logconfig_dict.is_set());
+        assert_eq!(settings.socket.bind, ["127.0.0.1:1", "[::1]:2"]);
+        assert_eq!(
+            (settings.workers.workers, settings.workers.timeout),
+            (3, 30)
+        );
+        assert_eq!(settings.mechanics.chdir, Some("/".into()));
+        assert_eq!(settings.mechanics.raw_env, ["A=1"]);
+        assert!(settings.logging.logconfig_dict.is_set());
         assert_eq!(warnings, [""; 0]);
     }
 

@@ -10,15 +10,15 @@ impl Settings {
     /// The settings of the section "Logging", as the logs take them.
     pub fn logs(&self) -> log::Options<'_> {
         log::Options {
-            error_file: &self.errorlog,
-            level: &self.loglevel,
-            json: self.log_json,
-            capture_output: self.capture_output,
-            access_file: self.accesslog.as_deref(),
+            error_file: &self.logging.errorlog,
+            level: &self.logging.loglevel,
+            json: self.logging.log_json,
+            capture_output: self.logging.capture_output,
+            access_file: self.logging.accesslog.as_deref(),
             access_form: self.access_form(),
             elsewhere: self.log_by_python(),
-            access_format: &self.access_log_format,
-            syslog: self.syslog.then(|| self.syslog_options()),
+            access_format: &self.logging.access_log_format,
+            syslog: self.logging.syslog.then(|| self.syslog_options()),
             statsd: self.statsd_options(),
         }
     }
@@ -27,9 +27,9 @@ impl Settings {
     /// user's own, or by a config.
     pub fn log_by_python(&self) -> bool {
         self.has_own_logger()
-            || self.logconfig_dict.is_set()
-            || self.logconfig_json.is_some()
-            || self.logconfig.is_some()
+            || self.logging.logconfig_dict.is_set()
+            || self.logging.logconfig_json.is_some()
+            || self.logging.logconfig.is_some()
     }
 
     /// Whether `logger_class` is none of Gunicorn's, which are built in.
@@ -39,7 +39,7 @@ impl Settings {
             "gunicorn.instrument.statsd.Statsd",
             "simple",
         ]
-        .contains(&&*self.logger_class)
+        .contains(&&*self.logging.logger_class)
     }
 
     /// Makes the logger that these settings ask for, in the running interpreter.
@@ -61,15 +61,15 @@ impl Settings {
 
     fn access_form(&self) -> AccessForm {
         const CHECKED: &str = "the setting's check has parsed it";
-        if self.access_log_json {
-            AccessForm::Json(AccessFields::parse(&self.access_log_fields).expect(CHECKED))
+        if self.logging.access_log_json {
+            AccessForm::Json(AccessFields::parse(&self.logging.access_log_fields).expect(CHECKED))
         } else {
-            AccessForm::Text(AccessFormat::parse(&self.access_log_format).expect(CHECKED))
+            AccessForm::Text(AccessFormat::parse(&self.logging.access_log_format).expect(CHECKED))
         }
     }
 
     fn syslog_options(&self) -> log::SyslogOptions {
-        let address = match self.syslog_addr.clone() {
+        let address = match self.logging.syslog_addr.clone() {
             SyslogAddress::Udp { host, port } => log::SyslogAddress::Udp(host, port),
             SyslogAddress::Tcp { host, port } => log::SyslogAddress::Tcp(host, port),
             SyslogAddress::Unix { path, datagram } => match datagram {
@@ -82,30 +82,34 @@ impl Settings {
         let name = || self.process_name().replace(odd, ".");
         log::SyslogOptions {
             address,
-            facility: self.syslog_facility.number(),
-            prefix: self.syslog_prefix.clone().unwrap_or_else(name),
-            access: !self.disable_redirect_access_to_syslog,
+            facility: self.logging.syslog_facility.number(),
+            prefix: self.logging.syslog_prefix.clone().unwrap_or_else(name),
+            access: !self.logging.disable_redirect_access_to_syslog,
         }
     }
 
     fn statsd_options(&self) -> Option<log::StatsdOptions<'_>> {
-        let address = match self.statsd_host.clone()? {
+        let address = match self.logging.statsd_host.clone()? {
             StatsdAddress::Udp { host, port } => log::StatsdAddress::Udp(host, port),
             StatsdAddress::Unix(path) => log::StatsdAddress::Unix(path),
         };
         // Written with or without the dot after it.
-        let prefix = self.statsd_prefix.trim_end_matches('.');
+        let prefix = self.logging.statsd_prefix.trim_end_matches('.');
         let dot = if prefix.is_empty() { "" } else { "." };
         Some(log::StatsdOptions {
             address,
             prefix: format!("{prefix}{dot}"),
-            tags: &self.dogstatsd_tags,
+            tags: &self.logging.dogstatsd_tags,
         })
     }
 
     /// What the processes are called: by default as the app.
     fn process_name(&self) -> &str {
-        let name = self.proc_name.as_ref().or(self.wsgi_app.as_ref());
-        name.unwrap_or(&self.default_proc_name)
+        let name = self
+            .naming
+            .proc_name
+            .as_ref()
+            .or(self.sources.wsgi_app.as_ref());
+        name.unwrap_or(&self.naming.default_proc_name)
     }
 }

@@ -5,8 +5,8 @@
 
 use std::{env, fs};
 
+use super::setting::{Kind, Setting, Support};
 use super::settings::TABLE;
-use super::table::{Kind, Setting, Support};
 
 const OPENING: &str = "\
 # Settings
@@ -32,7 +32,7 @@ A path may have any bytes, UTF-8 or not. In a config file it is `bytes`, or text
 fn page() -> String {
     let mut page = OPENING.to_owned();
     let mut section = "";
-    for setting in TABLE {
+    for setting in TABLE.iter() {
         if setting.section != section {
             section = setting.section;
             page += &format!("\n## {section}\n");
@@ -48,7 +48,7 @@ fn entry(setting: &Setting) -> String {
         Kind::Text(value) | Kind::Number(value) | Kind::List(value) => format!(" {value}"),
         Kind::OptionalText(value, _) => format!(" [{value}]"),
         Kind::Mode(value) => format!(" {value}"),
-        Kind::Switch | Kind::Off | Kind::Hook(_) => String::new(),
+        Kind::Switch | Kind::Off | Kind::Function(_) => String::new(),
     };
     let flags: Vec<_> = setting
         .flags
@@ -57,7 +57,7 @@ fn entry(setting: &Setting) -> String {
         .collect();
     entry += &match flags.as_slice() {
         [] => match setting.kind {
-            Kind::Hook(arguments) => format!(
+            Kind::Function(arguments) => format!(
                 "- Function: `def {}({}):`\n",
                 setting.name,
                 arguments.join(", ")
@@ -66,7 +66,7 @@ fn entry(setting: &Setting) -> String {
         },
         flags => format!("- Option: {}\n", flags.join(", ")),
     };
-    if !matches!(setting.kind, Kind::Hook(_)) {
+    if !matches!(setting.kind, Kind::Function(_)) {
         entry += &format!("- Default: `{}`\n", setting.default());
     }
     if let Some((variable, _)) = setting.variable {
@@ -115,7 +115,7 @@ makes it anew.
 
 SETTINGS = {\n"
         .to_owned();
-    for setting in TABLE {
+    for setting in TABLE.iter() {
         let (name, default, section) = (setting.name, setting.default(), setting.section);
         let (flags, help) = (setting.flags, setting.summary());
         let (kind, more) = match setting.kind {
@@ -126,7 +126,7 @@ SETTINGS = {\n"
             Kind::List(value) => ("list", format!("{value:?}")),
             Kind::Switch => ("switch", "None".to_owned()),
             Kind::Off => ("off", "None".to_owned()),
-            Kind::Hook(arguments) => ("hook", format!("{arguments:?}")),
+            Kind::Function(arguments) => ("hook", format!("{arguments:?}")),
         };
         text += &format!(
             "    \"{name}\": ({default}, \"{section}\", {flags:?}, \"{kind}\", {more}, {help:?}),\n"

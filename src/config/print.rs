@@ -10,7 +10,7 @@ impl Settings {
         let mut rows: Vec<_> = TABLE.iter().collect();
         rows.sort_by_key(|setting| setting.name);
         let rows = rows.iter().map(|setting| {
-            let value = (setting.get)(self).plain();
+            let value = self.get(setting).plain();
             format!("{:width$} = {value}\n", setting.name)
         });
         rows.collect()
@@ -19,7 +19,7 @@ impl Settings {
     /// What the log tells at `debug`.
     pub fn listed(&self) -> String {
         let rows = TABLE.iter().map(|setting| {
-            let value = (setting.get)(self).plain();
+            let value = self.get(setting).plain();
             format!("\n  {}: {value}", setting.name)
         });
         format!("Current configuration:{}", rows.collect::<String>())

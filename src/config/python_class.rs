@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::draft::{Draft, Layer};
 use super::file::{ConfigFile, ConfigFileError};
-use super::table::Setting;
+use super::setting::Setting;
 use super::value::Value;
 use crate::python::traceback;
 

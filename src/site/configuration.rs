@@ -60,13 +60,13 @@ pub fn read(mut draft: Draft, line: &[OsString]) -> Result<Configuration> {
         None => ConfigFile::default(),
     };
     let mut settings = draft.clone().finish(variable)?;
-    let is_named = matches!(settings.worker_class, WorkerClass::Named(_));
+    let is_named = matches!(settings.workers.worker_class, WorkerClass::Named(_));
     if (is_named || settings.has_own_logger()) && !python::is_started() {
         let site = find_site(&draft, &mut warnings)?;
         python::start(&site.serving(line.to_vec()))?;
     }
     let mut class = None;
-    if let WorkerClass::Named(name) = &settings.worker_class {
+    if let WorkerClass::Named(name) = &settings.workers.worker_class {
         let own = PythonClass::find(name, &folder, &file, &mut draft)?;
         settings = draft.finish(variable)?;
         warnings.extend(own.warnings);
@@ -99,7 +99,13 @@ pub fn apply_pack(draft: &mut Draft) -> Result<PackedSite> {
         let path = Value::from(own.as_os_str().to_owned());
         apply(draft, "app_zip", path)?;
     }
-    if draft.clone().finish(variable)?.app_zip.is_none() {
+    if draft
+        .clone()
+        .finish(variable)?
+        .application
+        .app_zip
+        .is_none()
+    {
         return Ok(packed);
     }
     let site = find_site(draft, &mut packed.warnings)?;

@@ -65,9 +65,9 @@ impl Site {
     /// Python; one sentence that names it.
     pub fn find(settings: &Settings) -> Result<Self, Error> {
         let base = settings.folder();
-        let cache_dir = settings.app_cache_dir.as_ref();
+        let cache_dir = settings.application.app_cache_dir.as_ref();
         cache::choose(cache_dir.and_then(|dir| std::path::absolute(dir).ok()));
-        let of_variable = match settings.read_pythonpath {
+        let of_variable = match settings.application.read_pythonpath {
             true => variable_path(),
             false => Vec::new(),
         };
@@ -82,7 +82,7 @@ impl Site {
             venv: None,
             unpacked: None,
         };
-        if let Some(zip) = &settings.app_zip {
+        if let Some(zip) = &settings.application.app_zip {
             site.unpack(zip, settings)?;
         }
         site.take_venv(settings)?;
@@ -152,11 +152,15 @@ impl Site {
     }
 
     fn unpack(&mut self, zip: &Path, settings: &Settings) -> Result<(), Error> {
-        let unpacked = pack::unpack(zip, settings.app_cache_dir.as_deref(), readers(settings))?;
+        let unpacked = pack::unpack(
+            zip,
+            settings.application.app_cache_dir.as_deref(),
+            readers(settings),
+        )?;
         self.root = unpacked.root().to_owned();
         self.site_dirs = unpacked.site_dirs();
         match &unpacked {
-            Unpacked::Folder(_) | Unpacked::Ready(_) if settings.chdir.is_none() => {
+            Unpacked::Folder(_) | Unpacked::Ready(_) if settings.mechanics.chdir.is_none() => {
                 self.folder = self.root.clone();
             }
             Unpacked::Folder(_) | Unpacked::Ready(_) => {}
@@ -170,7 +174,7 @@ impl Site {
     /// folder's is taken that is active or stands beside the app, if it fits;
     /// a zip brings its dependencies with it.
     fn take_venv(&mut self, settings: &Settings) -> Result<(), Error> {
-        if let Some(dir) = &settings.venv {
+        if let Some(dir) = &settings.application.venv {
             // The app may enter another folder.
             let dir = absolute(dir).unwrap_or_else(|_| dir.clone());
             self.site_dirs.extend(venv_site_packages(&dir)?);
@@ -199,7 +203,11 @@ impl Site {
 
 /// Who workers are, if they are not who we are.
 fn readers(settings: &Settings) -> Option<Readers> {
-    let owner = Owner::asked_for(settings.user, settings.group, settings.initgroups)?;
+    let owner = Owner::asked_for(
+        settings.mechanics.user,
+        settings.mechanics.group,
+        settings.mechanics.initgroups,
+    )?;
     Some(Readers {
         user: owner.user,
         group: owner.group,
@@ -209,7 +217,7 @@ fn readers(settings: &Settings) -> Option<Readers> {
 /// The folders of the `pythonpath` setting. Gunicorn puts each before the one
 /// it has put there already, so the last comes first.
 fn python_path(settings: &Settings, base: &Path) -> Vec<PathBuf> {
-    let folders = settings.pythonpath.as_deref().unwrap_or_default();
+    let folders = settings.mechanics.pythonpath.as_deref().unwrap_or_default();
     let folders = folders.as_bytes().split(|byte| *byte == b',');
     let folders = folders.map(<[u8]>::trim_ascii);
     let folders = folders.filter(|folder| !folder.is_empty());
@@ -238,11 +246,9 @@ mod tests {
     #[test]
     fn a_folder_is_imported_from_after_pythonpath() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            chdir: Some(folder.path().to_owned()),
-            pythonpath: Some("lib, /opt/more".into()),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.mechanics.chdir = Some(folder.path().to_owned());
+        settings.mechanics.pythonpath = Some("lib, /opt/more".into());
         let site = Site::find(&settings).unwrap();
         assert_eq!(site.folder, folder.path());
         let lib = folder.path().join("lib");
@@ -261,18 +267,16 @@ mod tests {
             zip.write_all(b"x = 1\n").unwrap();
         }
         zip.finish().unwrap();
-        let mut settings = Settings {
-            app_zip: Some(path),
-            app_cache_dir: Some(folder.path().join("cache")),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.application.app_zip = Some(path);
+        settings.application.app_cache_dir = Some(folder.path().join("cache"));
         let site = Site::find(&settings).unwrap();
         assert_eq!(site.folder, site.root);
         assert!(site.root.join("app.py").is_file());
         assert_eq!(site.python().import_path, [site.root.as_path()]);
         assert_eq!(site.python().site_dirs, [site.root.join("site-packages")]);
 
-        settings.chdir = Some(folder.path().to_owned());
+        settings.mechanics.chdir = Some(folder.path().to_owned());
         let site = Site::find(&settings).unwrap();
         assert_eq!(site.folder, folder.path());
         let paths = [site.root.clone(), site.folder.clone()];
@@ -282,10 +286,8 @@ mod tests {
     #[test]
     fn a_virtual_environment_that_was_asked_for_must_fit() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            venv: Some(folder.path().to_owned()),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.application.venv = Some(folder.path().to_owned());
         let error = Site::find(&settings).unwrap_err().to_string();
         assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
 

@@ -68,7 +68,7 @@ impl Lifecycle {
         }
         log_by_python(boot)?;
         show_signals().map_err(|error| Failure::boot(&error))?;
-        if boot.settings.spew && boot.preloaded.is_none() {
+        if boot.settings.debugging.spew && boot.preloaded.is_none() {
             python::spew::start().map_err(|error| Failure::boot(&error))?;
         }
         boot.hooks
@@ -78,7 +78,7 @@ impl Lifecycle {
 
     /// Prepares the interpreter for the app, as the worker class needs it.
     pub fn patch(&self) -> Result<(), Failure> {
-        match &self.boot.settings.worker_class {
+        match &self.boot.settings.workers.worker_class {
             class if class.is_gevent() && self.boot.preloaded.is_none() => gevent::patch(),
             WorkerClass::Tornado => adapter::prepare(self.boot, adapter::TORNADO),
             WorkerClass::Aiohttp => adapter::prepare(self.boot, adapter::AIOHTTP),
@@ -114,14 +114,14 @@ impl Lifecycle {
             ::log::warn!("Reloader is on. Use in development only!");
         }
         self.watch = self.watched.take().and_then(|watched| {
-            let engine = boot.settings.reload_engine;
+            let engine = boot.settings.debugging.reload_engine;
             reload::Watch::start(engine, watched, boot.heartbeat.clone(), boot.hooks.clone())
                 .inspect_err(|error| ::log::error!("Changes of the app cannot be watched: {error}"))
                 .ok()
         });
         memory::watch(&boot.settings, &boot.heartbeat);
-        if boot.settings.request_timeout > 0 {
-            let limit = Duration::from_secs(boot.settings.request_timeout.into());
+        if boot.settings.limits.request_timeout > 0 {
+            let limit = Duration::from_secs(boot.settings.limits.request_timeout.into());
             let in_flight = Arc::clone(signals.in_flight());
             deadline::watch(
                 limit,
@@ -130,7 +130,7 @@ impl Lifecycle {
                 signals.stop_handle(),
             );
         }
-        if boot.age == 1 && boot.settings.worker_class.depends_on_app() {
+        if boot.age == 1 && boot.settings.workers.worker_class.depends_on_app() {
             let built_in = class.to_string();
             let shown = boot.hooks.own_class().unwrap_or(&built_in);
             ::log::info!("Using worker: {shown}");
@@ -144,7 +144,11 @@ impl Lifecycle {
             return Ok(WorkerClass::Sync);
         }
         let settings = &self.boot.settings;
-        let class = settings.worker_class.clone().with_threads(settings.threads);
+        let class = settings
+            .workers
+            .worker_class
+            .clone()
+            .with_threads(settings.workers.threads);
         match (&class, app::protocol(app)) {
             (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => Ok(WorkerClass::Asgi),
             (class, Protocol::Asgi) if class.is_gevent() || *class == WorkerClass::Tornado => Err(

@@ -8,9 +8,9 @@ const SOFTWARE: &str = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
 /// The `Server` field of every response; empty for no field.
 pub fn server_header(settings: &Settings) -> String {
     if settings.given.contains("server_header") {
-        return settings.server_header.clone();
+        return settings.mechanics.server_header.clone();
     }
-    let name = python_name("header", &settings.server_header);
+    let name = python_name("header", &settings.mechanics.server_header);
     match name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => name,
         false => {
@@ -18,7 +18,7 @@ pub fn server_header(settings: &Settings) -> String {
                 "gunicorn.SERVER is {name:?}, which cannot be the value of a header field; take \
                  printable ASCII characters"
             );
-            settings.server_header.clone()
+            settings.mechanics.server_header.clone()
         }
     }
 }

@@ -1,62 +1,64 @@
 //! What helps while a site is made.
 
-macro_rules! debugging {
-    ([$($before:tt)*] $next:ident $($rest:ident)*) => {
-        $next! { [
-            $($before)*
+use std::ffi::OsString;
 
-            section "Debugging";
-            /// Replace the workers when the app's code changes.
-            reload: bool {
-                flags: &["--reload"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+use crate::config::check;
+use crate::config::choices::ReloadEngine;
+use crate::config::section::section;
+use crate::config::setting::Kind::{List, Switch, Text};
 
-            /// How changes are noticed: `auto`, `poll` or `inotify`.
-            reload_engine: ReloadEngine {
-                flags: &["--reload-engine"],
-                kind: Kind::Text("WORD"),
-                default: ReloadEngine::Auto,
-                check: ReloadEngine::check,
-            }
+section!(
+    /// What helps while an app is written.
+    #[section("Debugging")]
+    pub struct Debugging {
+        /// Replace the workers when the app's code changes.
+        #[flags("--reload")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("watching::a_changed_module_is_served_with_either_engine")]
+        pub reload: bool,
 
-            /// Another file to watch; may be given several times.
-            ///
-            /// It may be a pattern such as `templates/**/*.html`.
-            reload_extra_files: Vec<OsString> {
-                flags: &["--reload-extra-file"],
-                kind: Kind::List("FILES"),
-                default: Vec::new(),
-                check: check::watched_files,
-            }
+        /// How changes are noticed: `auto`, `poll` or `inotify`.
+        #[flags("--reload-engine")]
+        #[kind(Text("WORD"))]
+        #[default(ReloadEngine::Auto)]
+        #[check(ReloadEngine::check)]
+        #[tested("watching::a_changed_module_is_served_with_either_engine")]
+        pub reload_engine: ReloadEngine,
 
-            /// Print every line of Python that a worker runs.
-            spew: bool {
-                flags: &["--spew"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Another file to watch; may be given several times.
+        ///
+        /// It may be a pattern such as `templates/**/*.html`.
+        #[flags("--reload-extra-file")]
+        #[kind(List("FILES"))]
+        #[default(Vec::new())]
+        #[check(check::watched_files)]
+        #[tested("watching::other_files_are_watched_by_name_and_by_pattern")]
+        pub reload_extra_files: Vec<OsString>,
 
-            /// Check the settings, load the app, and exit: 0 when all is well, else 1.
-            check_config: bool {
-                flags: &["--check-config"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Print every line of Python that a worker runs.
+        #[flags("--spew")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("deadlines::spew_prints_the_lines_that_are_run")]
+        pub spew: bool,
 
-            /// Print all settings, then do as `check_config`.
-            print_config: bool {
-                flags: &["--print-config"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
-        ] $($rest)* }
-    };
-}
+        /// Check the settings, load the app, and exit: 0 when all is well, else 1.
+        #[flags("--check-config")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("errors::check_config_tells_by_its_exit_code")]
+        pub check_config: bool,
 
-pub(super) use debugging;
+        /// Print all settings, then do as `check_config`.
+        #[flags("--print-config")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("config_file::the_command_line_and_its_variable_win")]
+        pub print_config: bool,
+    }
+);

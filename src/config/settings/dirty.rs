@@ -1,139 +1,124 @@
 //! What Gunicorn runs next to its workers, and this server does not.
 
-macro_rules! dirty {
-    ([$($before:tt)*] $next:ident $($rest:ident)*) => {
-        $next! { [
-            $($before)*
+use std::ffi::OsString;
 
-            section "Dirty Arbiters";
-            /// An app for dirty workers.
-            dirty_apps: Vec<String> {
-                flags: &["--dirty-app"],
-                kind: Kind::List("APP"),
-                default: Vec::new(),
-                support: Support::Refused(
-                    "there are no dirty workers; run long work in a process of its own, such as a Celery or RQ worker"
-                ),
-                check: check::texts,
-            }
+use crate::config::check;
+use crate::config::python_object::Hook;
+use crate::config::section::section;
+use crate::config::setting::Kind::{Function, List, Mode, Number, Switch, Text};
+use crate::config::setting::Support::{Ignored, Refused};
 
-            /// The number of dirty workers.
-            dirty_workers: u32 {
-                flags: &["--dirty-workers"],
-                kind: Kind::Number("INT"),
-                default: 0,
-                support: Support::Refused(
-                    "there are no dirty workers; run long work in a process of its own, such as a Celery or RQ worker"
-                ),
-                check: check::number,
-            }
+const NO_DIRTY_WORKERS: &str =
+    "There are no dirty workers; the settings about them change nothing.";
 
-            /// Seconds that a dirty worker may take.
-            dirty_timeout: u32 {
-                flags: &["--dirty-timeout"],
-                kind: Kind::Number("INT"),
-                default: 300,
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: check::number,
-            }
+const RUN_LONG_WORK_ELSEWHERE: &str = "there are no dirty workers; run long work in a process of \
+                                       its own, such as a Celery or RQ worker";
 
-            /// Threads of a dirty worker.
-            dirty_threads: u32 {
-                flags: &["--dirty-threads"],
-                kind: Kind::Number("INT"),
-                default: 1,
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: check::number,
-            }
+section!(
+    /// The dirty workers that Gunicorn runs next to its workers; there are none here.
+    #[section("Dirty Arbiters")]
+    pub struct Dirty {
+        /// An app for dirty workers.
+        #[flags("--dirty-app")]
+        #[kind(List("APP"))]
+        #[default(Vec::new())]
+        #[support(Refused(RUN_LONG_WORK_ELSEWHERE))]
+        #[check(check::texts)]
+        pub dirty_apps: Vec<String>,
 
-            /// Seconds that dirty workers get to finish.
-            dirty_graceful_timeout: u32 {
-                flags: &["--dirty-graceful-timeout"],
-                kind: Kind::Number("INT"),
-                default: 30,
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: check::number,
-            }
+        /// The number of dirty workers.
+        #[flags("--dirty-workers")]
+        #[kind(Number("INT"))]
+        #[default(0)]
+        #[support(Refused(RUN_LONG_WORK_ELSEWHERE))]
+        #[check(check::number)]
+        pub dirty_workers: u32,
 
-            section "Dirty Arbiter Hooks";
-            /// Called before dirty workers start.
-            on_dirty_starting: Hook {
-                kind: Kind::Hook(&["arbiter"]),
-                default: Hook::default(),
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: Hook::check,
-            }
+        /// Seconds that a dirty worker may take.
+        #[flags("--dirty-timeout")]
+        #[kind(Number("INT"))]
+        #[default(300)]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(check::number)]
+        pub dirty_timeout: u32,
 
-            /// Called in each new dirty worker.
-            dirty_post_fork: Hook {
-                kind: Kind::Hook(&["arbiter", "worker"]),
-                default: Hook::default(),
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: Hook::check,
-            }
+        /// Threads of a dirty worker.
+        #[flags("--dirty-threads")]
+        #[kind(Number("INT"))]
+        #[default(1)]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(check::number)]
+        pub dirty_threads: u32,
 
-            /// Called in each dirty worker with its apps.
-            dirty_worker_init: Hook {
-                kind: Kind::Hook(&["worker"]),
-                default: Hook::default(),
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: Hook::check,
-            }
+        /// Seconds that dirty workers get to finish.
+        #[flags("--dirty-graceful-timeout")]
+        #[kind(Number("INT"))]
+        #[default(30)]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(check::number)]
+        pub dirty_graceful_timeout: u32,
+    }
+);
 
-            /// Called after a dirty worker has ended.
-            dirty_worker_exit: Hook {
-                kind: Kind::Hook(&["arbiter", "worker"]),
-                default: Hook::default(),
-                support: Support::Ignored(
-                    "There are no dirty workers; the settings about them change nothing."
-                ),
-                check: Hook::check,
-            }
+section!(
+    /// The hooks of dirty workers.
+    #[section("Dirty Arbiter Hooks")]
+    pub struct DirtyHooks {
+        /// Called before dirty workers start.
+        #[kind(Function(&["arbiter"]))]
+        #[default(Hook::default())]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(Hook::check)]
+        pub on_dirty_starting: Hook,
 
-            section "Control";
-            /// The unix socket for gunicornc.
-            control_socket: Option<OsString> {
-                flags: &["--control-socket"],
-                kind: Kind::Text("PATH"),
-                default: None,
-                support: Support::Ignored(
-                    "There is no control socket; signals do what it does."
-                ),
-                check: check::optional_system_text,
-            }
+        /// Called in each new dirty worker.
+        #[kind(Function(&["arbiter", "worker"]))]
+        #[default(Hook::default())]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(Hook::check)]
+        pub dirty_post_fork: Hook,
 
-            /// The rights of the control socket.
-            control_socket_mode: u32 {
-                flags: &["--control-socket-mode"],
-                kind: Kind::Mode("INT"),
-                default: 0o600,
-                support: Support::Ignored(
-                    "There is no control socket."
-                ),
-                check: check::mode,
-            }
+        /// Called in each dirty worker with its apps.
+        #[kind(Function(&["worker"]))]
+        #[default(Hook::default())]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(Hook::check)]
+        pub dirty_worker_init: Hook,
 
-            /// Have no control socket; there is none in any case.
-            control_socket_disable: bool {
-                flags: &["--no-control-socket"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
-        ] $($rest)* }
-    };
-}
+        /// Called after a dirty worker has ended.
+        #[kind(Function(&["arbiter", "worker"]))]
+        #[default(Hook::default())]
+        #[support(Ignored(NO_DIRTY_WORKERS))]
+        #[check(Hook::check)]
+        pub dirty_worker_exit: Hook,
+    }
+);
 
-pub(super) use dirty;
+section!(
+    /// Gunicorn's control socket; there is none here.
+    #[section("Control")]
+    pub struct Control {
+        /// The unix socket for gunicornc.
+        #[flags("--control-socket")]
+        #[kind(Text("PATH"))]
+        #[default(None)]
+        #[support(Ignored("There is no control socket; signals do what it does."))]
+        #[check(check::optional_system_text)]
+        pub control_socket: Option<OsString>,
+
+        /// The rights of the control socket.
+        #[flags("--control-socket-mode")]
+        #[kind(Mode("INT"))]
+        #[default(0o600)]
+        #[support(Ignored("There is no control socket."))]
+        #[check(check::mode)]
+        pub control_socket_mode: u32,
+
+        /// Have no control socket; there is none in any case.
+        #[flags("--no-control-socket")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        pub control_socket_disable: bool,
+    }
+);

@@ -1,360 +1,357 @@
 //! What the server is as a process, and whose word it takes.
 
-macro_rules! mechanics {
-    ([$($before:tt)*] $next:ident $($rest:ident)*) => {
-        $next! { [
-            $($before)*
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-            section "Server Mechanics";
-            /// Load the app in the master, before the workers are forked.
-            ///
-            /// They share its memory then.
-            preload_app: bool {
-                flags: &["--preload"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+use crate::config::check;
+use crate::config::choices::{HeaderMap, ProxyHeaders, ProxyProtocol};
+use crate::config::section::section;
+use crate::config::setting::Kind::{List, Mode, Number, Off, OptionalText, Switch, Text};
+use crate::config::setting::Support::{Ignored, Refused};
+use crate::config::trusted::{Names, TrustedPeers};
+use crate::config::value::Value;
 
-            /// Send files by `sendfile(2)`.
-            ///
-            /// `SENDFILE` in the environment turns it off unless it is `y`, `1`, `yes` or
-            /// `true`. The option turns it off, too.
-            sendfile: bool {
-                flags: &["--no-sendfile"],
-                kind: Kind::Off,
-                default: true,
-                variable: ("SENDFILE", |text| {
-                    let on = ["y", "1", "yes", "true"];
-                    Value::Bool(on.iter().any(|word| text.eq_ignore_ascii_case(word)))
-                }),
-                check: check::switch,
-            }
+section!(
+    /// What the server is as a process, and which proxies it trusts.
+    #[section("Server Mechanics")]
+    pub struct Mechanics {
+        /// Load the app in the master, before the workers are forked.
+        ///
+        /// They share its memory then.
+        #[flags("--preload")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("preload::workers_have_what_the_master_has_loaded")]
+        pub preload_app: bool,
 
-            /// Let each worker listen for itself (`SO_REUSEPORT`).
-            reuse_port: bool {
-                flags: &["--reuse-port"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Send files by `sendfile(2)`.
+        ///
+        /// `SENDFILE` in the environment turns it off unless it is `y`, `1`, `yes` or
+        /// `true`. The option turns it off, too.
+        #[flags("--no-sendfile")]
+        #[kind(Off)]
+        #[default(true)]
+        #[variable("SENDFILE", |text| {
+        let on = ["y", "1", "yes", "true"];
+        Value::Bool(on.iter().any(|word| text.eq_ignore_ascii_case(word)))
+    })]
+        #[check(check::switch)]
+        #[tested("settings::files_are_read_only_where_they_are_not_sent")]
+        pub sendfile: bool,
 
-            /// The folder to change to before the app is loaded.
-            ///
-            /// It comes first on `sys.path`. The default is the current folder.
-            chdir: Option<PathBuf> {
-                flags: &["--chdir"],
-                kind: Kind::Text("DIR"),
-                default: None,
-                check: check::folder,
-            }
+        /// Let each worker listen for itself (`SO_REUSEPORT`).
+        #[flags("--reuse-port")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("titles::two_servers_can_share_an_address")]
+        pub reuse_port: bool,
 
-            /// Run in the background, without a terminal.
-            ///
-            /// The command ends with code 0 once the first worker serves, or half a minute
-            /// after the sockets are open. A server that does not come up ends it with the
-            /// server's own exit code, and the command prints why.
-            daemon: bool {
-                flags: &["-D", "--daemon"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// The folder to change to before the app is loaded.
+        ///
+        /// It comes first on `sys.path`. The default is the current folder.
+        #[flags("--chdir")]
+        #[kind(Text("DIR"))]
+        #[default(None)]
+        #[check(check::folder)]
+        #[tested("finding::more_folders_of_modules_can_be_named")]
+        pub chdir: Option<PathBuf>,
 
-            /// A variable for the app's environment, as `KEY=VALUE`; may be given
-            /// several times.
-            raw_env: Vec<OsString> {
-                flags: &["-e", "--env"],
-                kind: Kind::List("KEY=VALUE"),
-                default: Vec::new(),
-                check: check::variables,
-            }
+        /// Run in the background, without a terminal.
+        ///
+        /// The command ends with code 0 once the first worker serves, or half a minute
+        /// after the sockets are open. A server that does not come up ends it with the
+        /// server's own exit code, and the command prints why.
+        #[flags("-D", "--daemon")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("daemon::it_goes_on_in_the_background")]
+        pub daemon: bool,
 
-            /// A file for the master's process id.
-            ///
-            /// The master keeps it locked. A second server with the same file does not start;
-            /// a file that names a process which is no server that has it is written anew.
-            pidfile: Option<PathBuf> {
-                flags: &["-p", "--pid"],
-                kind: Kind::Text("FILE"),
-                default: None,
-                check: check::path,
-            }
+        /// A variable for the app's environment, as `KEY=VALUE`; may be given
+        /// several times.
+        #[flags("-e", "--env")]
+        #[kind(List("KEY=VALUE"))]
+        #[default(Vec::new())]
+        #[check(check::variables)]
+        #[tested("arbiter::variables_reach_the_app")]
+        pub raw_env: Vec<OsString>,
 
-            /// The folder of the workers' heartbeat files.
-            worker_tmp_dir: Option<PathBuf> {
-                flags: &["--worker-tmp-dir"],
-                kind: Kind::Text("DIR"),
-                default: None,
-                support: Support::Ignored(
-                    "A worker's sign of life lies in shared memory, so there is no file to place."
-                ),
-                check: check::path,
-            }
+        /// A file for the master's process id.
+        ///
+        /// The master keeps it locked. A second server with the same file does not start;
+        /// a file that names a process which is no server that has it is written anew.
+        #[flags("-p", "--pid")]
+        #[kind(Text("FILE"))]
+        #[default(None)]
+        #[check(check::path)]
+        #[tested("pidfile::it_names_the_master_and_is_gone_at_the_end")]
+        pub pidfile: Option<PathBuf>,
 
-            /// The user that workers run as: a name or a number.
-            ///
-            /// The default is the user that starts the server.
-            user: Option<u32> {
-                flags: &["-u", "--user"],
-                kind: Kind::Text("USER"),
-                default: None,
-                check: check::user,
-            }
+        /// The folder of the workers' heartbeat files.
+        #[flags("--worker-tmp-dir")]
+        #[kind(Text("DIR"))]
+        #[default(None)]
+        #[support(Ignored(
+            "A worker's sign of life lies in shared memory, so there is no file to place."
+        ))]
+        #[check(check::path)]
+        pub worker_tmp_dir: Option<PathBuf>,
 
-            /// The group that workers run as: a name or a number.
-            ///
-            /// The default is the group of the user that starts the server.
-            group: Option<u32> {
-                flags: &["-g", "--group"],
-                kind: Kind::Text("GROUP"),
-                default: None,
-                check: check::group,
-            }
+        /// The user that workers run as: a name or a number.
+        ///
+        /// The default is the user that starts the server.
+        #[flags("-u", "--user")]
+        #[kind(Text("USER"))]
+        #[default(None)]
+        #[check(check::user)]
+        #[tested("users::workers_give_up_the_masters_rights")]
+        pub user: Option<u32>,
 
-            /// The mask of the rights of a unix socket; octal when it begins with 0.
-            ///
-            /// The default lets everyone connect.
-            umask: u32 {
-                flags: &["-m", "--umask"],
-                kind: Kind::Mode("INT"),
-                default: 0,
-                check: check::mode,
-            }
+        /// The group that workers run as: a name or a number.
+        ///
+        /// The default is the group of the user that starts the server.
+        #[flags("-g", "--group")]
+        #[kind(Text("GROUP"))]
+        #[default(None)]
+        #[check(check::group)]
+        #[tested("users::workers_give_up_the_masters_rights")]
+        pub group: Option<u32>,
 
-            /// Give workers all the groups of their `user`.
-            initgroups: bool {
-                flags: &["--initgroups"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// The mask of the rights of a unix socket; octal when it begins with 0.
+        ///
+        /// The default lets everyone connect.
+        #[flags("-m", "--umask")]
+        #[kind(Mode("INT"))]
+        #[default(0)]
+        #[check(check::mode)]
+        #[tested("users::workers_give_up_the_masters_rights")]
+        pub umask: u32,
 
-            /// The folder of long bodies while they come in; see `body_spool_size`.
-            tmp_upload_dir: Option<PathBuf> {
-                kind: Kind::Text("DIR"),
-                default: None,
-                check: check::folder,
-            }
+        /// Give workers all the groups of their `user`.
+        #[flags("--initgroups")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("users::the_users_other_groups_come_along_when_asked_for")]
+        pub initgroups: bool,
 
-            /// Header fields, and their values, by which a trusted client says that the
-            /// request came over TLS.
-            ///
-            /// Where the value is `https`, `wss` says the same: some proxies name a
-            /// WebSocket's scheme so.
-            secure_scheme_headers: Vec<(String, String)> {
-                kind: Kind::Text("DICT"),
-                default: check::default_scheme_headers(),
-                check: check::text_dict,
-            }
+        /// The folder of long bodies while they come in; see `body_spool_size`.
+        #[kind(Text("DIR"))]
+        #[default(None)]
+        #[check(check::folder)]
+        #[tested("settings::long_bodies_wait_in_a_file_without_a_name")]
+        pub tmp_upload_dir: Option<PathBuf>,
 
-            /// Clients whose word about the scheme is taken: addresses and networks
-            /// with commas between them, or `*` for all.
-            ///
-            /// Name the proxy that stands before this server. A client over a unix
-            /// socket is always trusted.
-            forwarded_allow_ips: TrustedPeers {
-                flags: &["--forwarded-allow-ips"],
-                kind: Kind::Text("ADDRESSES"),
-                default: TrustedPeers::local(),
-                variable: ("FORWARDED_ALLOW_IPS", Value::from),
-                check: TrustedPeers::check,
-            }
+        /// Header fields, and their values, by which a trusted client says that the
+        /// request came over TLS.
+        ///
+        /// Where the value is `https`, `wss` says the same: some proxies name a
+        /// WebSocket's scheme so.
+        #[kind(Text("DICT"))]
+        #[default(check::default_scheme_headers())]
+        #[check(check::text_dict)]
+        #[tested("settings::fields_of_a_proxy_have_the_names_that_are_given")]
+        pub secure_scheme_headers: Vec<(String, String)>,
 
-            /// Folders to put on `sys.path`, with commas between them.
-            ///
-            /// Relative ones are meant from the folder that `chdir` names.
-            pythonpath: Option<OsString> {
-                flags: &["--pythonpath"],
-                kind: Kind::Text("DIRS"),
-                default: None,
-                check: check::optional_system_text,
-            }
+        /// Clients whose word about the scheme is taken: addresses and networks
+        /// with commas between them, or `*` for all.
+        ///
+        /// Name the proxy that stands before this server. A client over a unix
+        /// socket is always trusted.
+        #[flags("--forwarded-allow-ips")]
+        #[kind(Text("ADDRESSES"))]
+        #[default(TrustedPeers::local())]
+        #[variable("FORWARDED_ALLOW_IPS", Value::from)]
+        #[check(TrustedPeers::check)]
+        #[tested("requests::the_word_of_a_trusted_proxy_is_taken")]
+        pub forwarded_allow_ips: TrustedPeers,
 
-            /// An app described by a PasteDeploy file.
-            paste: Option<String> {
-                flags: &["--paste", "--paster"],
-                kind: Kind::Text("INI"),
-                default: None,
-                support: Support::Refused(
-                    "PasteDeploy files are not read; write a module with \"from paste.deploy import loadapp; application = loadapp('config:/path/app.ini')\" and name it as APP_MODULE"
-                ),
-                check: check::optional_text,
-            }
+        /// Folders to put on `sys.path`, with commas between them.
+        ///
+        /// Relative ones are meant from the folder that `chdir` names.
+        #[flags("--pythonpath")]
+        #[kind(Text("DIRS"))]
+        #[default(None)]
+        #[check(check::optional_system_text)]
+        #[tested("finding::more_folders_of_modules_can_be_named")]
+        pub pythonpath: Option<OsString>,
 
-            /// Take a PROXY protocol header at the start of a connection: `off`, `v1`,
-            /// `v2` or `auto` for either.
-            ///
-            /// The option alone means `auto`. Only the clients in `proxy_allow_ips` may send
-            /// one; theirs is the client's address then.
-            proxy_protocol: ProxyProtocol {
-                flags: &["--proxy-protocol"],
-                kind: Kind::OptionalText("MODE", "auto"),
-                default: ProxyProtocol::Off,
-                check: ProxyProtocol::check_or_switch,
-            }
+        /// An app described by a PasteDeploy file.
+        #[flags("--paste", "--paster")]
+        #[kind(Text("INI"))]
+        #[default(None)]
+        #[support(Refused(
+            "PasteDeploy files are not read; write a module with \"from paste.deploy import loadapp; application = loadapp('config:/path/app.ini')\" and name it as APP_MODULE"
+        ))]
+        #[check(check::optional_text)]
+        pub paste: Option<String>,
 
-            /// Clients that may send a PROXY protocol header: addresses and networks
-            /// with commas between them, or `*` for all.
-            proxy_allow_ips: TrustedPeers {
-                flags: &["--proxy-allow-from"],
-                kind: Kind::Text("ADDRESSES"),
-                default: TrustedPeers::local(),
-                check: TrustedPeers::check,
-            }
+        /// Take a PROXY protocol header at the start of a connection: `off`, `v1`,
+        /// `v2` or `auto` for either.
+        ///
+        /// The option alone means `auto`. Only the clients in `proxy_allow_ips` may send
+        /// one; theirs is the client's address then.
+        #[flags("--proxy-protocol")]
+        #[kind(OptionalText("MODE", "auto"))]
+        #[default(ProxyProtocol::Off)]
+        #[check(ProxyProtocol::check_or_switch)]
+        #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
+        pub proxy_protocol: ProxyProtocol,
 
-            /// The field from which the client's address is taken: `off`,
-            /// `x-forwarded-for` or `forwarded`.
-            ///
-            /// Only of clients in `forwarded_allow_ips`, whose addresses in the field are
-            /// passed over, too; a port beside the address is taken with it. The flag alone
-            /// means `x-forwarded-for`.
-            proxy_headers: ProxyHeaders {
-                flags: &["--proxy-headers"],
-                kind: Kind::OptionalText("FIELD", "x-forwarded-for"),
-                default: ProxyHeaders::Off,
-                check: ProxyHeaders::check_or_switch,
-            }
+        /// Clients that may send a PROXY protocol header: addresses and networks
+        /// with commas between them, or `*` for all.
+        #[flags("--proxy-allow-from")]
+        #[kind(Text("ADDRESSES"))]
+        #[default(TrustedPeers::local())]
+        #[check(TrustedPeers::check)]
+        #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
+        pub proxy_allow_ips: TrustedPeers,
 
-            /// The protocol that clients speak: `http`.
-            protocol: String {
-                flags: &["--protocol"],
-                kind: Kind::Text("PROTOCOL"),
-                default: "http".to_owned(),
-                support: Support::Refused(
-                    "only HTTP is spoken; let nginx use proxy_pass instead of uwsgi_pass"
-                ),
-                check: check::text,
-            }
+        /// The field from which the client's address is taken: `off`,
+        /// `x-forwarded-for` or `forwarded`.
+        ///
+        /// Only of clients in `forwarded_allow_ips`, whose addresses in the field are
+        /// passed over, too; a port beside the address is taken with it. The flag alone
+        /// means `x-forwarded-for`.
+        #[flags("--proxy-headers")]
+        #[kind(OptionalText("FIELD", "x-forwarded-for"))]
+        #[default(ProxyHeaders::Off)]
+        #[check(ProxyHeaders::check_or_switch)]
+        #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
+        pub proxy_headers: ProxyHeaders,
 
-            /// Clients that may speak the uwsgi protocol.
-            uwsgi_allow_ips: TrustedPeers {
-                flags: &["--uwsgi-allow-from"],
-                kind: Kind::Text("ADDRESSES"),
-                default: TrustedPeers::local(),
-                support: Support::Ignored(
-                    "The uwsgi protocol is not spoken, so nobody needs to be allowed to."
-                ),
-                check: TrustedPeers::check,
-            }
+        /// The protocol that clients speak: `http`.
+        #[flags("--protocol")]
+        #[kind(Text("PROTOCOL"))]
+        #[default("http".to_owned())]
+        #[support(Refused("only HTTP is spoken; let nginx use proxy_pass instead of uwsgi_pass"))]
+        #[check(check::text)]
+        pub protocol: String,
 
-            /// A variable for a PasteDeploy file; may be given several times.
-            raw_paste_global_conf: Vec<String> {
-                flags: &["--paste-global"],
-                kind: Kind::List("CONF"),
-                default: Vec::new(),
-                support: Support::Refused(
-                    "PasteDeploy files are not read; pass global_conf to loadapp in a module of your own"
-                ),
-                check: check::texts,
-            }
+        /// Clients that may speak the uwsgi protocol.
+        #[flags("--uwsgi-allow-from")]
+        #[kind(Text("ADDRESSES"))]
+        #[default(TrustedPeers::local())]
+        #[support(Ignored("The uwsgi protocol is not spoken, so nobody needs to be allowed to."))]
+        #[check(TrustedPeers::check)]
+        pub uwsgi_allow_ips: TrustedPeers,
 
-            /// Accept header fields that are continued in the next line.
-            ///
-            /// This and the next four are for old clients; they open ways to smuggle
-            /// requests past a proxy.
-            permit_obsolete_folding: bool {
-                flags: &["--permit-obsolete-folding"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// A variable for a PasteDeploy file; may be given several times.
+        #[flags("--paste-global")]
+        #[kind(List("CONF"))]
+        #[default(Vec::new())]
+        #[support(Refused(
+            "PasteDeploy files are not read; pass global_conf to loadapp in a module of your own"
+        ))]
+        #[check(check::texts)]
+        pub raw_paste_global_conf: Vec<String>,
 
-            /// Accept spaces between a header field's name and its colon.
-            strip_header_spaces: bool {
-                flags: &["--strip-header-spaces"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Accept header fields that are continued in the next line.
+        ///
+        /// This and the next four are for old clients; they open ways to smuggle
+        /// requests past a proxy.
+        #[flags("--permit-obsolete-folding")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub permit_obsolete_folding: bool,
 
-            /// Accept methods that are short, long, lower case or with `#`.
-            permit_unconventional_http_method: bool {
-                flags: &["--permit-unconventional-http-method"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Accept spaces between a header field's name and its colon.
+        #[flags("--strip-header-spaces")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub strip_header_spaces: bool,
 
-            /// Accept HTTP versions other than 1.0 and 1.1.
-            permit_unconventional_http_version: bool {
-                flags: &["--permit-unconventional-http-version"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Accept methods that are short, long, lower case or with `#`.
+        #[flags("--permit-unconventional-http-method")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub permit_unconventional_http_method: bool,
 
-            /// Turn the method into upper case.
-            casefold_http_method: bool {
-                flags: &["--casefold-http-method"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// Accept HTTP versions other than 1.0 and 1.1.
+        #[flags("--permit-unconventional-http-version")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub permit_unconventional_http_version: bool,
 
-            /// Names with an underscore that a trusted client's header fields may have,
-            /// with commas between them; `*` for all.
-            forwarder_headers: Names {
-                flags: &["--forwarder-headers"],
-                kind: Kind::Text("NAMES"),
-                default: Names::of_paths(),
-                check: Names::check,
-            }
+        /// Turn the method into upper case.
+        #[flags("--casefold-http-method")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub casefold_http_method: bool,
 
-            /// What becomes of other header fields with an underscore in their name:
-            /// `drop`, `refuse` or `dangerous` to keep them.
-            header_map: HeaderMap {
-                flags: &["--header-map"],
-                kind: Kind::Text("WORD"),
-                default: HeaderMap::Drop,
-                check: HeaderMap::check,
-            }
+        /// Names with an underscore that a trusted client's header fields may have,
+        /// with commas between them; `*` for all.
+        #[flags("--forwarder-headers")]
+        #[kind(Text("NAMES"))]
+        #[default(Names::of_paths())]
+        #[check(Names::check)]
+        #[tested("settings::fields_of_a_proxy_have_the_names_that_are_given")]
+        pub forwarder_headers: Names,
 
-            /// The `root_path` of ASGI apps.
-            root_path: String {
-                flags: &["--root-path"],
-                kind: Kind::Text("PATH"),
-                default: String::new(),
-                check: check::text,
-            }
+        /// What becomes of other header fields with an underscore in their name:
+        /// `drop`, `refuse` or `dangerous` to keep them.
+        #[flags("--header-map")]
+        #[kind(Text("WORD"))]
+        #[default(HeaderMap::Drop)]
+        #[check(HeaderMap::check)]
+        #[tested("settings::fields_with_an_underscore_are_mapped_as_asked_for")]
+        pub header_map: HeaderMap,
 
-            /// The value of the `Server` field of answers, in printable ASCII; empty for no field.
-            server_header: String {
-                flags: &["--server-header"],
-                kind: Kind::Text("STRING"),
-                default: "rgunicorn".to_owned(),
-                check: check::field_value,
-            }
+        /// The `root_path` of ASGI apps.
+        #[flags("--root-path")]
+        #[kind(Text("PATH"))]
+        #[default(String::new())]
+        #[check(check::text)]
+        #[tested("asgi::what_the_app_sees_of_the_request")]
+        pub root_path: String,
 
-            /// The header field of a request's id, such as `X-Request-ID`; none for no ids.
-            ///
-            /// A trusted client's is kept, else one is made. It is `REQUEST_ID` in the environ,
-            /// `rgunicorn.request_id` in the scope of ASGI, `request_id` in the access log, and
-            /// stands in brackets behind the request in the error log.
-            request_id: Option<String> {
-                flags: &["--request-id"],
-                kind: Kind::Text("FIELD"),
-                default: None,
-                check: check::field_name,
-            }
+        /// The value of the `Server` field of answers, in printable ASCII; empty for no field.
+        #[flags("--server-header")]
+        #[kind(Text("STRING"))]
+        #[default("rgunicorn".to_owned())]
+        #[check(check::field_value)]
+        #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
+        pub server_header: String,
 
-            /// Answers have the request's id too, in the field that `request_id` names.
-            request_id_in_response: bool {
-                flags: &["--request-id-in-response"],
-                kind: Kind::Switch,
-                default: false,
-                check: check::switch,
-            }
+        /// The header field of a request's id, such as `X-Request-ID`; none for no ids.
+        ///
+        /// A trusted client's is kept, else one is made. It is `REQUEST_ID` in the environ,
+        /// `rgunicorn.request_id` in the scope of ASGI, `request_id` in the access log, and
+        /// stands in brackets behind the request in the error log.
+        #[flags("--request-id")]
+        #[kind(Text("FIELD"))]
+        #[default(None)]
+        #[check(check::field_name)]
+        #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
+        pub request_id: Option<String>,
 
-            /// Seconds after which a client that was answered 503 shall come again; 0 for no word.
-            retry_after: u32 {
-                flags: &["--retry-after"],
-                kind: Kind::Number("INT"),
-                default: 1,
-                check: check::number,
-            }
-        ] $($rest)* }
-    };
-}
+        /// Answers have the request's id too, in the field that `request_id` names.
+        #[flags("--request-id-in-response")]
+        #[kind(Switch)]
+        #[default(false)]
+        #[check(check::switch)]
+        #[tested("request_ids::clients_are_told_of_them_if_asked_for")]
+        pub request_id_in_response: bool,
 
-pub(super) use mechanics;
+        /// Seconds after which a client that was answered 503 shall come again; 0 for no word.
+        #[flags("--retry-after")]
+        #[kind(Number("INT"))]
+        #[default(1)]
+        #[check(check::number)]
+        #[tested("slow_clients::a_client_may_have_only_so_many_connections")]
+        pub retry_after: u32,
+    }
+);

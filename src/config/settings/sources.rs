@@ -1,56 +1,63 @@
 //! Where the settings, the app and the connections come from.
 
-macro_rules! sources {
-    ([$($before:tt)*] $next:ident $($rest:ident)*) => {
-        $next! { [
-            $($before)*
+use std::ffi::OsString;
 
-            section "Config File";
-            /// The config file: a path, `file:PATH` or `python:MODULE`.
-            ///
-            /// Without it, `gunicorn.conf.py` in the current folder is read if there is
-            /// one; see [The config file](../guide/config-file.md). It counts only on the command line and
-            /// in `GUNICORN_CMD_ARGS`.
-            config: OsString {
-                flags: &["-c", "--config"],
-                kind: Kind::Text("CONFIG"),
-                default: "./gunicorn.conf.py".into(),
-                check: check::system_text,
-            }
+use crate::config::check;
+use crate::config::section::section;
+use crate::config::setting::Kind::{List, Number, Text};
+use crate::config::value::Value;
 
-            /// The app to serve, as `module:name`, when the command line names none.
-            ///
-            /// The name may be dotted or a call with literal arguments:
-            /// `module:factory("x", k=1)`.
-            wsgi_app: Option<String> {
-                kind: Kind::Text("APP_MODULE"),
-                default: None,
-                check: check::optional_text,
-            }
+section!(
+    /// Where the settings and the app come from.
+    #[section("Config File")]
+    pub struct Sources {
+        /// The config file: a path, `file:PATH` or `python:MODULE`.
+        ///
+        /// Without it, `gunicorn.conf.py` in the current folder is read if there is
+        /// one; see [The config file](../guide/config-file.md). It counts only on the command line and
+        /// in `GUNICORN_CMD_ARGS`.
+        #[flags("-c", "--config")]
+        #[kind(Text("CONFIG"))]
+        #[default("./gunicorn.conf.py".into())]
+        #[check(check::system_text)]
+        #[tested("config_file::it_is_read_from_where_the_option_says")]
+        pub config: OsString,
 
-            section "Server Socket";
-            /// The address to listen at; may be given several times.
-            ///
-            /// `HOST`, `HOST:PORT`, `[IPV6]:PORT`, `tcp://HOST:PORT`, `unix:PATH`,
-            /// `unix://PATH` or `fd://NUMBER`. Port 0 takes a free one. When `PORT` is set
-            /// in the environment, the default is `0.0.0.0:$PORT`.
-            bind: Vec<OsString> {
-                flags: &["-b", "--bind"],
-                kind: Kind::List("ADDRESS"),
-                default: vec!["127.0.0.1:8000".into()],
-                variable: ("PORT", |port| Value::Str(format!("0.0.0.0:{}", port.display()))),
-                check: check::addresses,
-            }
+        /// The app to serve, as `module:name`, when the command line names none.
+        ///
+        /// The name may be dotted or a call with literal arguments:
+        /// `module:factory("x", k=1)`.
+        #[kind(Text("APP_MODULE"))]
+        #[default(None)]
+        #[check(check::optional_text)]
+        #[tested("finding::the_config_files_wsgi_app_comes_first")]
+        pub wsgi_app: Option<String>,
+    }
+);
 
-            /// How many connections may wait to be accepted, as in `listen(2)`.
-            backlog: u32 {
-                flags: &["--backlog"],
-                kind: Kind::Number("INT"),
-                default: 2048,
-                check: check::number,
-            }
-        ] $($rest)* }
-    };
-}
+section!(
+    /// Where the server listens.
+    #[section("Server Socket")]
+    pub struct Socket {
+        /// The address to listen at; may be given several times.
+        ///
+        /// `HOST`, `HOST:PORT`, `[IPV6]:PORT`, `tcp://HOST:PORT`, `unix:PATH`,
+        /// `unix://PATH` or `fd://NUMBER`. Port 0 takes a free one. When `PORT` is set
+        /// in the environment, the default is `0.0.0.0:$PORT`.
+        #[flags("-b", "--bind")]
+        #[kind(List("ADDRESS"))]
+        #[default(vec!["127.0.0.1:8000".into()])]
+        #[variable("PORT", |port| Value::Str(format!("0.0.0.0:{}", port.display())))]
+        #[check(check::addresses)]
+        #[tested("arbiter::it_listens_wherever_it_is_told_to")]
+        pub bind: Vec<OsString>,
 
-pub(super) use sources;
+        /// How many connections may wait to be accepted, as in `listen(2)`.
+        #[flags("--backlog")]
+        #[kind(Number("INT"))]
+        #[default(2048)]
+        #[check(check::number)]
+        #[tested("settings::a_short_backlog_holds_few_connections")]
+        pub backlog: u32,
+    }
+);

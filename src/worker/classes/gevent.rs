@@ -62,7 +62,7 @@ pub fn serve(
             let network = RefCell::new(Some(network));
             let worker = Bound::new(py, GeventWorker { network })?;
             let pulse = pulse(boot).as_secs_f64();
-            let graceful = boot.settings.graceful_timeout;
+            let graceful = boot.settings.workers.graceful_timeout;
             let ran = py
                 .import(MODULE)?
                 .call_method1("run", (&worker, pulse, graceful));

@@ -61,7 +61,7 @@ pub fn serve(
         average: AtomicU64::new(0),
     };
     signals.set_wake_main_thread(pool.main_thread_waker());
-    let threads = boot.settings.threads.max(1);
+    let threads = boot.settings.workers.threads.max(1);
     let pool = &pool;
     boot.heartbeat.ready();
     Python::attach(|py| {

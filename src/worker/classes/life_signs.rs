@@ -48,7 +48,7 @@ impl LifeSigns {
         self.boot.heartbeat.beat();
         let now = Instant::now();
         if self.signals.stop() && self.end_time.is_none() {
-            let graceful = self.boot.settings.graceful_timeout;
+            let graceful = self.boot.settings.workers.graceful_timeout;
             self.end_time = now.checked_add(Duration::from_secs(graceful.into()));
             return Next::Stop;
         }
@@ -78,7 +78,7 @@ impl LifeSigns {
 
 /// The longest time between two beats, and between two checks of the master.
 pub fn pulse(boot: &Boot) -> Duration {
-    match boot.settings.timeout {
+    match boot.settings.workers.timeout {
         0 => Duration::from_secs(1),
         timeout => Duration::from_millis(u64::from(timeout) * 500).min(Duration::from_secs(1)),
     }
@@ -95,7 +95,7 @@ pub fn network(
     waiter: Box<dyn Waiter>,
 ) -> io::Result<Reactor> {
     let reactor = Reactor::new(&boot.listeners, signals, rules, waiter)?;
-    let graceful = Duration::from_secs(boot.settings.graceful_timeout.into());
+    let graceful = Duration::from_secs(boot.settings.workers.graceful_timeout.into());
     stop_notice::prepare(reactor.registry(), signals, graceful);
     Ok(reactor)
 }

@@ -35,9 +35,9 @@ pub fn serve(
     let settings = wsgi::Settings {
         multithread: *class != WorkerClass::Sync,
         cooperative: class.is_gevent(),
-        multiprocess: boot.settings.workers > 1,
+        multiprocess: boot.settings.workers.workers > 1,
         script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
-        sendfile: boot.settings.sendfile,
+        sendfile: boot.settings.mechanics.sendfile,
         server_header: server_names::server_header(&boot.settings),
         software: server_names::software(),
         hooks: boot.hooks.clone(),

@@ -31,8 +31,8 @@ impl Quota {
     /// that not all workers are replaced at the same time.
     fn new(settings: &Settings) -> Quota {
         let random = RandomState::new().hash_one(process::id());
-        let jitter = random % (u64::from(settings.max_requests_jitter) + 1);
-        let max = u64::from(settings.max_requests);
+        let jitter = random % (u64::from(settings.workers.max_requests_jitter) + 1);
+        let max = u64::from(settings.workers.max_requests);
         Quota {
             max: (max > 0).then_some(max + jitter),
             handled: AtomicU64::new(0),
@@ -56,11 +56,10 @@ mod tests {
     use crate::worker::shared::MasterWaker;
 
     fn quota(max_requests: u32, max_requests_jitter: u32) -> Quota {
-        Quota::new(&Settings {
-            max_requests,
-            max_requests_jitter,
-            ..Settings::default()
-        })
+        let mut settings = Settings::default();
+        settings.workers.max_requests = max_requests;
+        settings.workers.max_requests_jitter = max_requests_jitter;
+        Quota::new(&settings)
     }
 
     #[test]

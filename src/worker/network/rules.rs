@@ -72,7 +72,7 @@ pub struct Rules {
 impl Rules {
     pub fn new(settings: &Settings, heartbeat: &Heartbeat, tls: Option<&Arc<Tls>>) -> Rules {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let timeout = seconds(settings.timeout);
+        let timeout = seconds(settings.workers.timeout);
         let limit = |time: Duration| (!time.is_zero()).then_some(time);
         // No time limit is longer than `timeout`, as in Gunicorn.
         let within = |time: u32| match (limit(timeout), limit(seconds(time))) {
@@ -81,53 +81,60 @@ impl Rules {
         };
         let untrusted = policy(settings);
         let trusted = Policy {
-            underscore_fields: settings.forwarder_headers.list().to_vec(),
-            secure_scheme_fields: SecureSchemeFields(settings.secure_scheme_headers.clone()),
+            underscore_fields: settings.mechanics.forwarder_headers.list().to_vec(),
+            secure_scheme_fields: SecureSchemeFields(
+                settings.mechanics.secure_scheme_headers.clone(),
+            ),
             ..untrusted.clone()
         };
-        let body_in_memory = u64::from(settings.body_buffer_size);
+        let body_in_memory = u64::from(settings.security.body_buffer_size);
         Rules {
             heartbeat: heartbeat.clone(),
             exchange: ExchangeRules {
-                request_id: settings.request_id.clone(),
-                id_in_response: settings.request_id_in_response,
-                retry_after: settings.retry_after,
+                request_id: settings.mechanics.request_id.clone(),
+                id_in_response: settings.mechanics.request_id_in_response,
+                retry_after: settings.mechanics.retry_after,
                 encrypted: tls.is_some(),
                 asks_for_certificates: tls.is_some_and(|tls| tls.asks_clients()),
             },
             tls: tls.cloned(),
             untrusted,
             trusted,
-            trusted_peers: settings.forwarded_allow_ips.clone(),
-            proxy_peers: settings.proxy_allow_ips.clone(),
-            address_field: match settings.proxy_headers {
+            trusted_peers: settings.mechanics.forwarded_allow_ips.clone(),
+            proxy_peers: settings.mechanics.proxy_allow_ips.clone(),
+            address_field: match settings.mechanics.proxy_headers {
                 ProxyHeaders::Off => None,
                 ProxyHeaders::XForwardedFor => Some(AddressField::XForwardedFor),
                 ProxyHeaders::Forwarded => Some(AddressField::Forwarded),
             },
-            head_timeout: within(settings.header_timeout),
-            body_timeout: limit(timeout).filter(|_| settings.body_min_rate > 0),
-            body_min_rate: settings.body_min_rate,
-            send_timeout: within(settings.send_timeout),
-            max_per_client: settings.max_connections_per_client,
-            keep_alive: seconds(settings.keepalive),
-            keep_alive_at_end: seconds(settings.keepalive_grace.min(settings.keepalive))
-                .min(seconds(settings.graceful_timeout) / 2),
-            upload_dir: settings.tmp_upload_dir.clone(),
+            head_timeout: within(settings.security.header_timeout),
+            body_timeout: limit(timeout).filter(|_| settings.security.body_min_rate > 0),
+            body_min_rate: settings.security.body_min_rate,
+            send_timeout: within(settings.security.send_timeout),
+            max_per_client: settings.security.max_connections_per_client,
+            keep_alive: seconds(settings.workers.keepalive),
+            keep_alive_at_end: seconds(
+                settings
+                    .workers
+                    .keepalive_grace
+                    .min(settings.workers.keepalive),
+            )
+            .min(seconds(settings.workers.graceful_timeout) / 2),
+            upload_dir: settings.mechanics.tmp_upload_dir.clone(),
             body_in_memory,
             body_before_app: match body_in_memory {
                 0 => 0,
-                size => size.max(settings.body_spool_size),
+                size => size.max(settings.security.body_spool_size),
             },
             buffer: BufferLimits {
                 memory: HIGH_WATER,
-                file: settings.response_buffer_size,
-                folder: settings.tmp_upload_dir.clone(),
+                file: settings.security.response_buffer_size,
+                folder: settings.mechanics.tmp_upload_dir.clone(),
             },
-            max_connections: settings.worker_connections.max(1) as usize,
-            max_requests: settings.limit_concurrency as usize,
+            max_connections: settings.workers.worker_connections.max(1) as usize,
+            max_requests: settings.workers.limit_concurrency as usize,
             one_at_a_time: false,
-            accepts_at_once: if settings.workers > 1 { 1 } else { 64 },
+            accepts_at_once: if settings.workers.workers > 1 { 1 } else { 64 },
         }
     }
 
@@ -154,28 +161,28 @@ pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
 fn policy(settings: &Settings) -> Policy {
     Policy {
         limits: Limits::new(
-            settings.limit_request_line,
-            settings.limit_request_fields,
-            settings.limit_request_field_size,
-            settings.limit_request_body,
+            settings.security.limit_request_line,
+            settings.security.limit_request_fields,
+            settings.security.limit_request_field_size,
+            settings.security.limit_request_body,
         ),
-        proxy: match settings.proxy_protocol {
+        proxy: match settings.mechanics.proxy_protocol {
             ProxyProtocol::Off => ProxyMode::Off,
             ProxyProtocol::V1 => ProxyMode::V1,
             ProxyProtocol::V2 => ProxyMode::V2,
             ProxyProtocol::Auto => ProxyMode::Auto,
         },
-        underscores: match settings.header_map {
+        underscores: match settings.mechanics.header_map {
             HeaderMap::Drop => Underscores::Drop,
             HeaderMap::Refuse => Underscores::Refuse,
             HeaderMap::Dangerous => Underscores::Keep,
         },
         underscore_fields: Vec::new(),
         secure_scheme_fields: SecureSchemeFields::default(),
-        obsolete_folding: settings.permit_obsolete_folding,
-        strip_name_spaces: settings.strip_header_spaces,
-        unconventional_methods: settings.permit_unconventional_http_method,
-        unconventional_versions: settings.permit_unconventional_http_version,
-        casefold_methods: settings.casefold_http_method,
+        obsolete_folding: settings.mechanics.permit_obsolete_folding,
+        strip_name_spaces: settings.mechanics.strip_header_spaces,
+        unconventional_methods: settings.mechanics.permit_unconventional_http_method,
+        unconventional_versions: settings.mechanics.permit_unconventional_http_version,
+        casefold_methods: settings.mechanics.casefold_http_method,
     }
 }

@@ -23,8 +23,8 @@ const MIB: u64 = 1 << 20;
 /// Starts the thread that watches this process's memory, if there is a limit.
 pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
     let limit = |mib: u32| (mib > 0).then(|| u64::from(mib) * MIB);
-    let soft = limit(settings.max_worker_memory);
-    let hard = limit(settings.max_worker_memory_hard);
+    let soft = limit(settings.limits.max_worker_memory);
+    let hard = limit(settings.limits.max_worker_memory_hard);
     let Some(lower) = soft.into_iter().chain(hard).min() else {
         return;
     };

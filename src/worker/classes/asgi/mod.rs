@@ -76,11 +76,11 @@ pub fn serve(
             let worker = Bound::new(py, worker)?;
             let settings = PyDict::new(py);
             let given = &boot.settings;
-            settings.set_item("loop", given.asgi_loop.word())?;
-            settings.set_item("lifespan", given.asgi_lifespan.word())?;
-            settings.set_item("graceful_timeout", given.graceful_timeout)?;
+            settings.set_item("loop", given.workers.asgi_loop.word())?;
+            settings.set_item("lifespan", given.workers.asgi_lifespan.word())?;
+            settings.set_item("graceful_timeout", given.workers.graceful_timeout)?;
             settings.set_item("pulse", pulse(boot).as_secs_f64())?;
-            settings.set_item("ping_interval", given.websocket_ping_interval)?;
+            settings.set_item("ping_interval", given.workers.websocket_ping_interval)?;
             let result = py
                 .import(module)
                 .and_then(|module| module.call_method1("run", (&worker, app, settings)));
@@ -212,7 +212,7 @@ impl Network {
     }
 
     fn hung_up(&self, py: Python<'_>, key: u64) {
-        let grace = self.boot.settings.asgi_disconnect_grace_period;
+        let grace = self.boot.settings.workers.asgi_disconnect_grace_period;
         let call = self.shared.calls().get(&key).cloned();
         let Some(call) = call else { return };
         call.hung_up(py);
@@ -401,8 +401,8 @@ impl AsgiWorker {
         let started = this.borrow().with(|network| -> PyResult<()> {
             let settings = &network.boot.settings;
             let settings = asgi::Settings {
-                root_path: settings.root_path.clone(),
-                websocket_max_message_size: match settings.websocket_max_message_size {
+                root_path: settings.mechanics.root_path.clone(),
+                websocket_max_message_size: match settings.workers.websocket_max_message_size {
                     0 => usize::MAX,
                     size => size as usize,
                 },

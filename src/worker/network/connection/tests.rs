@@ -21,10 +21,8 @@ struct Pair {
 }
 
 fn pair(proxy_protocol: ProxyProtocol) -> Pair {
-    let settings = Settings {
-        proxy_protocol,
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.mechanics.proxy_protocol = proxy_protocol;
     let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
     let context = Context::new(
         Rules::new(&settings, &heartbeat, None),
