@@ -1,7 +1,8 @@
-//! Addresses whose word is taken for who the client is.
+//! The peers that are trusted to say who the client is.
 
-use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
 
 use super::value::{ToValue, Value};
 
@@ -12,24 +13,14 @@ use super::value::{ToValue, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedPeers {
     Everyone,
-    Networks(Vec<Network>),
-}
-
-/// An address and how many of its first bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u32,
+    Networks(Vec<IpNet>),
 }
 
 impl TrustedPeers {
     /// This machine, over IPv4 and IPv6.
     pub fn local() -> Self {
-        let addresses = [
-            IpAddr::from([127, 0, 0, 1]),
-            IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1]),
-        ];
-        Self::Networks(addresses.map(Network::only).to_vec())
+        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        Self::Networks(addresses.map(IpAddr::into).to_vec())
     }
 
     /// Whether this peer is one of them. An IPv4 address that is written as an
@@ -39,7 +30,7 @@ impl TrustedPeers {
             Self::Everyone => true,
             Self::Networks(networks) => {
                 let peer = peer.to_canonical();
-                networks.iter().any(|network| network.contains(peer))
+                networks.iter().any(|network| network.contains(&peer))
             }
         }
     }
@@ -54,61 +45,36 @@ impl TrustedPeers {
             match item {
                 "*" => return Ok(Self::Everyone),
                 "" => {}
-                item => networks.push(Network::parse(item)?),
+                item => networks.push(network(item)?),
             }
         }
         Ok(Self::Networks(networks))
     }
 }
 
-impl Network {
-    fn only(address: IpAddr) -> Self {
-        Self {
-            address,
-            prefix: width(address),
+/// Reads an address, or a network whose host bits are zero. One of IPv4 that is
+/// written as one of IPv6 (RFC 4291, 2.5.5.2) becomes one of IPv4.
+fn network(text: &str) -> Result<IpNet, String> {
+    let wrong = || format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
+    let Some((address, prefix)) = text.split_once('/') else {
+        let address: IpAddr = text.parse().map_err(|_| wrong())?;
+        return Ok(address.to_canonical().into());
+    };
+    let address = address.parse().map_err(|_| wrong())?;
+    let prefix = prefix.parse().map_err(|_| wrong())?;
+    let network = IpNet::new(address, prefix).map_err(|_| wrong())?;
+    if network.addr() != network.network() {
+        return Err(format!(
+            "'{text}' has bits set after the first {prefix}; they must be zero"
+        ));
+    }
+    let mapped = match (address.to_canonical(), prefix.checked_sub(96)) {
+        (IpAddr::V4(address), Some(prefix)) if network.max_prefix_len() == 128 => {
+            Ipv4Net::new(address, prefix).ok()
         }
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
-        let Some((address, prefix)) = text.split_once('/') else {
-            let address: IpAddr = text.parse().map_err(|_| wrong())?;
-            return Ok(Self::only(address.to_canonical()));
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let prefix = prefix.parse().map_err(|_| wrong())?;
-        if prefix > width(address) {
-            return Err(wrong());
-        }
-        let network = Self { address, prefix };
-        if !network.host_bits_are_zero() {
-            return Err(format!(
-                "'{text}' has bits set after the first {prefix}; they must be zero"
-            ));
-        }
-        Ok(network.canonical())
-    }
-
-    /// As an IPv4 network, if it is one that is written as an IPv6 one.
-    fn canonical(self) -> Self {
-        match (self.address.to_canonical(), self.prefix.checked_sub(96)) {
-            (address @ IpAddr::V4(_), Some(prefix)) if self.address.is_ipv6() => {
-                Self { address, prefix }
-            }
-            _ => self,
-        }
-    }
-
-    fn contains(&self, peer: IpAddr) -> bool {
-        let dropped = width(self.address) - self.prefix;
-        self.address.is_ipv4() == peer.is_ipv4()
-            && shift(bits(self.address), dropped) == shift(bits(peer), dropped)
-    }
-
-    fn host_bits_are_zero(&self) -> bool {
-        let dropped = width(self.address) - self.prefix;
-        bits(self.address).trailing_zeros() >= dropped
-    }
+        _ => None,
+    };
+    Ok(mapped.map_or(network, IpNet::V4))
 }
 
 /// Header fields that a trusted peer may name with an underscore.
@@ -142,38 +108,16 @@ impl ToValue for Names {
     }
 }
 
-fn width(address: IpAddr) -> u32 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_bits().into(),
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
-fn shift(bits: u128, by: u32) -> u128 {
-    bits.checked_shr(by).unwrap_or(0)
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.address)?;
-        if self.prefix < width(self.address) {
-            write!(f, "/{}", self.prefix)?;
-        }
-        Ok(())
-    }
-}
-
 impl ToValue for TrustedPeers {
     fn to_value(&self) -> Value {
         Value::Str(match self {
             Self::Everyone => "*".to_owned(),
             Self::Networks(networks) => {
-                let networks: Vec<_> = networks.iter().map(Network::to_string).collect();
-                networks.join(",")
+                let shown = |network: &IpNet| match network.prefix_len() {
+                    length if length == network.max_prefix_len() => network.addr().to_string(),
+                    _ => network.to_string(),
+                };
+                networks.iter().map(shown).collect::<Vec<_>>().join(",")
             }
         })
     }
