@@ -34,6 +34,7 @@ use nix::unistd::Pid;
 
 use crate::config::Settings;
 use crate::net::Listener;
+use crate::process::exit_code::{APP_LOAD_ERROR, FAILED, WORKER_BOOT_ERROR};
 use crate::process::{Program, Title};
 use crate::python::{Hooks, hooks};
 use crate::worker::{Handover, Heartbeat, MasterWaker};
@@ -55,14 +56,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// that have begun come to their end meanwhile, so that workers find those
 /// clients in the queue.
 const DRAIN: Duration = Duration::from_millis(100);
-
-/// The exit code of a worker that has not come up (Gunicorn's
-/// `WORKER_BOOT_ERROR`).
-const WORKER_BOOT_ERROR: i32 = 3;
-
-/// The exit code of a worker that has found no app in the module (Gunicorn's
-/// `APP_LOAD_ERROR`).
-const APP_LOAD_ERROR: i32 = 4;
 
 /// What the workers do, as one reading of the settings has it.
 pub trait Service: Sized {
@@ -136,7 +129,7 @@ impl Halt {
         reason: Some("App failed to load."),
     };
     const BROKEN: Self = Self {
-        code: 255,
+        code: FAILED as u8,
         graceful: false,
         reason: None,
     };

@@ -13,9 +13,9 @@ use pyo3::prelude::*;
 use super::{Inheritance, Origin, Service, WorkerContext};
 use crate::carried;
 use crate::cli::{self, Command};
-use crate::config::{CertReqs, Draft, Settings, WorkerClass, current_folder};
+use crate::config::{Draft, Settings, WorkerClass, current_folder};
 use crate::log;
-use crate::net::{ClientCertificates, Tls, TlsOptions};
+use crate::net::{Tls, TlsOptions};
 use crate::process::{Owner, Program, Title, daemon};
 use crate::python::app::{self, AppSource};
 use crate::python::{self, Environment, Hooks, logger, time_zone};
@@ -394,11 +394,7 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
         keyfile: settings.ssl.keyfile.clone(),
         key_password_file: settings.ssl.key_password_file.clone(),
         ca_certs: settings.ssl.ca_certs.clone(),
-        cert_reqs: match settings.ssl.cert_reqs {
-            CertReqs::None => ClientCertificates::None,
-            CertReqs::Optional => ClientCertificates::Optional,
-            CertReqs::Required => ClientCertificates::Required,
-        },
+        cert_reqs: settings.ssl.cert_reqs,
         ciphers: settings.ssl.ciphers.clone(),
     })?;
     Ok(Some(Arc::new(tls)))

@@ -8,10 +8,8 @@ use nix::unistd::{ForkResult, Pid, getppid};
 use super::inheritance::leave_open;
 use super::{Master, Service};
 use crate::process::Program;
+use crate::process::exit_code::{NOT_EXECUTED, exit_now};
 use crate::python;
-
-/// The exit code of a child that could not become the program.
-const NOT_EXECUTED: i32 = 127;
 
 impl<S: Service> Master<'_, S> {
     /// Answers to USR2.
@@ -87,6 +85,5 @@ pub(super) fn become_program(program: &Program) -> ! {
     let _ = SigSet::all().thread_unblock();
     let error = program.execute();
     ::log::error!("{} cannot be executed: {error}", program.file.display());
-    // SAFETY: it takes no pointers and does not return.
-    unsafe { nix::libc::_exit(NOT_EXECUTED) }
+    exit_now(NOT_EXECUTED)
 }

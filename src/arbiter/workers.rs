@@ -15,11 +15,9 @@ use super::inheritance::InheritedWorker;
 use super::{Service, WorkerContext};
 use crate::net::Listener;
 use crate::process::child;
+use crate::process::exit_code::FAILED;
 use crate::python::{self, hooks};
 use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
-
-/// The exit code of a worker whose code went wrong (Gunicorn's -1).
-const PANICKED: i32 = 255;
 
 /// How long an aborted worker gets to tell what it was doing.
 const ABORT_LIMIT: Duration = Duration::from_secs(1);
@@ -180,7 +178,7 @@ impl Workers {
         };
         // A panic must not climb into the master's code in the child.
         let code = catch_unwind(AssertUnwindSafe(|| service.work(context)));
-        process::exit(code.unwrap_or(PANICKED));
+        process::exit(code.unwrap_or(FAILED));
     }
 
     /// What hooks can see of the master.

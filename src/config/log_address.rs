@@ -6,92 +6,67 @@ use std::path::{Path, PathBuf};
 
 use super::check::system_text;
 use super::value::{ToValue, Value};
+use crate::log::{StatsdAddress, SyslogAddress};
+use crate::net::split_host_and_port;
 
 /// What the address of a unix socket begins with.
 const UNIX: &str = "unix://";
+/// What follows the path of a socket that takes datagrams, and of one that does not.
+const DATAGRAM: &[u8] = b"#dgram";
+const STREAM: &[u8] = b"#stream";
+
 /// The port of syslog (RFC 5426).
 const SYSLOG_PORT: u16 = 514;
 /// The port of statsd.
 const STATSD_PORT: u16 = 8125;
 
-/// Where syslog is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SyslogAddress {
-    /// A unix socket, and whether it takes datagrams; `None` tries both.
-    Unix {
-        path: PathBuf,
-        datagram: Option<bool>,
-    },
-    Udp {
-        host: String,
-        port: u16,
-    },
-    Tcp {
-        host: String,
-        port: u16,
-    },
+/// The syslog daemon on this machine, by UDP.
+pub fn default_syslog_address() -> SyslogAddress {
+    SyslogAddress::Udp("localhost".to_owned(), SYSLOG_PORT)
 }
 
-impl Default for SyslogAddress {
-    fn default() -> Self {
-        Self::Udp {
-            host: "localhost".to_owned(),
-            port: SYSLOG_PORT,
-        }
-    }
-}
-
-impl SyslogAddress {
-    /// Reads `unix://PATH[#dgram|#stream]`, `udp://HOST[:PORT]` or
-    /// `tcp://HOST[:PORT]`.
-    pub fn check(value: Value) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "{value} is no syslog address; write unix://PATH, udp://HOST:PORT or tcp://HOST:PORT"
-            )
+/// Reads `unix://PATH[#dgram|#stream]`, `udp://HOST[:PORT]` or
+/// `tcp://HOST[:PORT]`.
+pub fn syslog_address(value: Value) -> Result<SyslogAddress, String> {
+    let wrong = || {
+        format!(
+            "{value} is no syslog address; write unix://PATH, udp://HOST:PORT or tcp://HOST:PORT"
+        )
+    };
+    let text = system_text(value.clone()).map_err(|_| wrong())?;
+    if let Some(rest) = text.as_bytes().strip_prefix(UNIX.as_bytes()) {
+        let (path, of_path): (_, fn(PathBuf) -> _) = if let Some(path) = rest.strip_suffix(DATAGRAM)
+        {
+            (path, SyslogAddress::UnixDatagram)
+        } else if let Some(path) = rest.strip_suffix(STREAM) {
+            (path, SyslogAddress::UnixStream)
+        } else {
+            (rest, SyslogAddress::Unix)
         };
-        let text = system_text(value.clone()).map_err(|_| wrong())?;
-        if let Some(rest) = text.as_bytes().strip_prefix(UNIX.as_bytes()) {
-            let ends = [("#dgram", Some(true)), ("#stream", Some(false))];
-            let mut ended = ends
-                .into_iter()
-                .filter_map(|(end, datagram)| Some((rest.strip_suffix(end.as_bytes())?, datagram)));
-            let (path, datagram) = ended.next().unwrap_or((rest, None));
-            if path.is_empty() {
-                return Err(wrong());
-            }
-            let path = OsStr::from_bytes(path).into();
-            return Ok(Self::Unix { path, datagram });
-        }
-        let text = text.to_str().ok_or_else(wrong)?;
-        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
-        match scheme {
-            "udp" | "tcp" => {
-                let (host, port) = host_and_port(rest, SYSLOG_PORT).ok_or_else(wrong)?;
-                Ok(match scheme {
-                    "udp" => Self::Udp { host, port },
-                    _ => Self::Tcp { host, port },
-                })
-            }
-            _ => Err(wrong()),
-        }
+        return match path.is_empty() {
+            true => Err(wrong()),
+            false => Ok(of_path(OsStr::from_bytes(path).into())),
+        };
     }
+    let text = text.to_str().ok_or_else(wrong)?;
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let of_host = match scheme {
+        "udp" => SyslogAddress::Udp,
+        "tcp" => SyslogAddress::Tcp,
+        _ => return Err(wrong()),
+    };
+    let (host, port) = host_and_port(rest, SYSLOG_PORT).ok_or_else(wrong)?;
+    Ok(of_host(host, port))
 }
 
 impl ToValue for SyslogAddress {
     fn to_value(&self) -> Value {
         match self {
-            Self::Unix { path, datagram } => {
-                let mut text = unix(path);
-                text.push(match datagram {
-                    None => "",
-                    Some(true) => "#dgram",
-                    Some(false) => "#stream",
-                });
-                text.into()
-            }
-            Self::Udp { host, port } => Value::Str(format!("udp://{}", netloc(host, *port))),
-            Self::Tcp { host, port } => Value::Str(format!("tcp://{}", netloc(host, *port))),
+            Self::Unix(path) => unix(path, b""),
+            Self::UnixDatagram(path) => unix(path, DATAGRAM),
+            Self::UnixStream(path) => unix(path, STREAM),
+            Self::Udp(host, port) => Value::Str(format!("udp://{}", netloc(host, *port))),
+            Self::Tcp(host, port) => Value::Str(format!("tcp://{}", netloc(host, *port))),
         }
     }
 }
@@ -160,78 +135,54 @@ impl ToValue for SyslogFacility {
     }
 }
 
-/// Where statsd is reached, by datagrams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatsdAddress {
-    Udp { host: String, port: u16 },
-    Unix(PathBuf),
-}
-
-impl StatsdAddress {
-    /// Reads `HOST[:PORT]` or `unix://PATH`; as in Gunicorn, `unix:8125` is
-    /// the host of that name.
-    pub fn check(value: Value) -> Result<Option<Self>, String> {
-        let wrong = || format!("{value} is no statsd address; write HOST:PORT or unix://PATH");
-        if value == Value::None {
-            return Ok(None);
-        }
-        let text = system_text(value.clone()).map_err(|_| wrong())?;
-        if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
-            let path = path.strip_prefix(b"//").unwrap_or(path);
-            let path = OsStr::from_bytes(path);
-            let is_port = path
-                .to_str()
-                .is_some_and(|text| text.parse::<u16>().is_ok());
-            if path.is_empty() {
-                return Err(wrong());
-            }
-            if !is_port {
-                return Ok(Some(Self::Unix(path.into())));
-            }
-        }
-        let text = text.to_str().ok_or_else(wrong)?;
-        let (host, port) = host_and_port(text, STATSD_PORT).ok_or_else(wrong)?;
-        Ok(Some(Self::Udp { host, port }))
+/// Reads `HOST[:PORT]` or `unix://PATH`; as in Gunicorn, `unix:8125` is the host
+/// of that name.
+pub fn statsd_address(value: Value) -> Result<Option<StatsdAddress>, String> {
+    let wrong = || format!("{value} is no statsd address; write HOST:PORT or unix://PATH");
+    if value == Value::None {
+        return Ok(None);
     }
+    let text = system_text(value.clone()).map_err(|_| wrong())?;
+    if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+        let path = path.strip_prefix(b"//").unwrap_or(path);
+        let path = OsStr::from_bytes(path);
+        let is_port = path
+            .to_str()
+            .is_some_and(|text| text.parse::<u16>().is_ok());
+        if path.is_empty() {
+            return Err(wrong());
+        }
+        if !is_port {
+            return Ok(Some(StatsdAddress::Unix(path.into())));
+        }
+    }
+    let text = text.to_str().ok_or_else(wrong)?;
+    let (host, port) = host_and_port(text, STATSD_PORT).ok_or_else(wrong)?;
+    Ok(Some(StatsdAddress::Udp(host, port)))
 }
 
 impl ToValue for StatsdAddress {
     fn to_value(&self) -> Value {
         match self {
-            Self::Udp { host, port } => Value::Str(netloc(host, *port)),
-            Self::Unix(path) => unix(path).into(),
+            Self::Udp(host, port) => Value::Str(netloc(host, *port)),
+            Self::Unix(path) => unix(path, b""),
         }
     }
 }
 
-/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
+/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`, each also after `udp://`.
 fn host_and_port(text: &str, default: u16) -> Option<(String, u16)> {
     let text = text.strip_prefix("udp://").unwrap_or(text);
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']')?;
-            match after.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if after.is_empty() => (host, None),
-                None => return None,
-            }
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/\0".contains(c)) {
-        return None;
-    }
+    let (host, port) = split_host_and_port(text).filter(|(host, _)| !host.is_empty())?;
     let port = port.map_or(Some(default), |port| port.parse().ok())?;
     Some((host.to_ascii_lowercase(), port))
 }
 
-fn unix(path: &Path) -> OsString {
+fn unix(path: &Path, ending: &[u8]) -> Value {
     let mut text = OsString::from(UNIX);
     text.push(path);
-    text
+    text.push(OsStr::from_bytes(ending));
+    text.into()
 }
 
 fn netloc(host: &str, port: u16) -> String {
@@ -259,13 +210,10 @@ mod tests {
             "unix:///dev/log#stream",
             "unix:///dev/log#dgram",
         ] {
-            assert_eq!(
-                SyslogAddress::check(str(text)).unwrap().to_value(),
-                str(text)
-            );
+            assert_eq!(syslog_address(str(text)).unwrap().to_value(), str(text));
         }
-        let short = SyslogAddress::check(str("udp://LOCALHOST"));
-        assert_eq!(short, Ok(SyslogAddress::default()));
+        let short = syslog_address(str("udp://LOCALHOST"));
+        assert_eq!(short, Ok(default_syslog_address()));
         for text in [
             "localhost:514",
             "udp://",
@@ -273,7 +221,7 @@ mod tests {
             "unix://",
             "http://h",
         ] {
-            assert!(SyslogAddress::check(str(text)).is_err(), "{text}");
+            assert!(syslog_address(str(text)).is_err(), "{text}");
         }
     }
 
@@ -286,16 +234,13 @@ mod tests {
 
     #[test]
     fn statsd_addresses_are_read() {
-        let udp = |host: &str, port| {
-            let host = host.to_owned();
-            Ok(Some(StatsdAddress::Udp { host, port }))
-        };
-        assert_eq!(StatsdAddress::check(str("stats")), udp("stats", 8125));
-        assert_eq!(StatsdAddress::check(str("unix:8125")), udp("unix", 8125));
-        assert_eq!(StatsdAddress::check(str("[::1]:9")), udp("::1", 9));
+        let udp = |host: &str, port| Ok(Some(StatsdAddress::Udp(host.to_owned(), port)));
+        assert_eq!(statsd_address(str("stats")), udp("stats", 8125));
+        assert_eq!(statsd_address(str("unix:8125")), udp("unix", 8125));
+        assert_eq!(statsd_address(str("[::1]:9")), udp("::1", 9));
         let unix = Ok(Some(StatsdAddress::Unix("/run/stats".into())));
-        assert_eq!(StatsdAddress::check(str("unix:///run/stats")), unix);
-        assert_eq!(StatsdAddress::check(Value::None), Ok(None));
-        assert!(StatsdAddress::check(str("host:port")).is_err());
+        assert_eq!(statsd_address(str("unix:///run/stats")), unix);
+        assert_eq!(statsd_address(Value::None), Ok(None));
+        assert!(statsd_address(str("host:port")).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::{Settings, StatsdAddress, SyslogAddress};
+use super::settings::Settings;
 use crate::log::{self, AccessFields, AccessForm, AccessFormat};
 use crate::python::{logger, traceback};
 
@@ -69,19 +69,10 @@ impl Settings {
     }
 
     fn syslog_options(&self) -> log::SyslogOptions {
-        let address = match self.logging.syslog_addr.clone() {
-            SyslogAddress::Udp { host, port } => log::SyslogAddress::Udp(host, port),
-            SyslogAddress::Tcp { host, port } => log::SyslogAddress::Tcp(host, port),
-            SyslogAddress::Unix { path, datagram } => match datagram {
-                Some(true) => log::SyslogAddress::UnixDatagram(path),
-                Some(false) => log::SyslogAddress::UnixStream(path),
-                None => log::SyslogAddress::Unix(path),
-            },
-        };
         let odd = |it: char| it == ':' || it.is_control();
         let name = || self.process_name().replace(odd, ".");
         log::SyslogOptions {
-            address,
+            address: self.logging.syslog_addr.clone(),
             facility: self.logging.syslog_facility.number(),
             prefix: self.logging.syslog_prefix.clone().unwrap_or_else(name),
             access: !self.logging.disable_redirect_access_to_syslog,
@@ -89,15 +80,11 @@ impl Settings {
     }
 
     fn statsd_options(&self) -> Option<log::StatsdOptions<'_>> {
-        let address = match self.logging.statsd_host.clone()? {
-            StatsdAddress::Udp { host, port } => log::StatsdAddress::Udp(host, port),
-            StatsdAddress::Unix(path) => log::StatsdAddress::Unix(path),
-        };
         // Written with or without the dot after it.
         let prefix = self.logging.statsd_prefix.trim_end_matches('.');
         let dot = if prefix.is_empty() { "" } else { "." };
         Some(log::StatsdOptions {
-            address,
+            address: self.logging.statsd_host.clone()?,
             prefix: format!("{prefix}{dot}"),
             tags: &self.logging.dogstatsd_tags,
         })

@@ -26,11 +26,10 @@ mod trusted;
 mod value;
 mod worker_class;
 
-pub use choices::*;
+pub use choices::{Choice, ReloadEngine};
 pub use draft::{Draft, Invalid, Layer};
 pub use file::ConfigFile;
 pub use folder::current_folder;
-pub use log_address::{StatsdAddress, SyslogAddress};
 pub use python_class::PythonClass;
 pub use setting::{Kind, Setting};
 pub use settings::{Settings, TABLE};

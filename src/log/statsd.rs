@@ -19,7 +19,7 @@ use super::syslog::datagram_to;
 const PACKET: usize = 1432;
 
 /// Where a statsd daemon listens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatsdAddress {
     /// Host and port.
     Udp(String, u16),

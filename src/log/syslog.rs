@@ -19,7 +19,7 @@ use crate::net::addresses;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where a syslog daemon listens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyslogAddress {
     /// Host and port.
     Udp(String, u16),

@@ -72,25 +72,8 @@ impl Address {
             };
         }
         let netloc = text.strip_prefix("tcp://").unwrap_or(text);
-        let (host, port) = match netloc.strip_prefix('[') {
-            Some(rest) => {
-                let (host, after) = rest
-                    .split_once(']')
-                    .ok_or_else(|| AddressError::Host(text.to_owned()))?;
-                match after.strip_prefix(':') {
-                    Some(port) => (host, Some(port)),
-                    None if after.is_empty() => (host, None),
-                    None => return Err(AddressError::Host(text.to_owned())),
-                }
-            }
-            None => match netloc.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (netloc, None),
-            },
-        };
-        if host.contains(|c: char| c.is_whitespace() || "/[]\0".contains(c)) {
-            return Err(AddressError::Host(text.to_owned()));
-        }
+        let (host, port) =
+            split_host_and_port(netloc).ok_or_else(|| AddressError::Host(text.to_owned()))?;
         let port = match port {
             None => DEFAULT_PORT,
             Some(port) => port
@@ -114,6 +97,27 @@ impl Address {
         let best = known.into_iter().min_by_key(SocketAddr::is_ipv6);
         Ok(best.expect("a host that is found has an address"))
     }
+}
+
+/// The two parts of `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`, of which the
+/// host may be empty; nothing if the host cannot be one.
+pub fn split_host_and_port(text: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            match after.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if after.is_empty() => (host, None),
+                None => return None,
+            }
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let is_odd = |c: char| c.is_whitespace() || "/[]\0".contains(c);
+    (!host.contains(is_odd)).then_some((host, port))
 }
 
 impl fmt::Display for Address {

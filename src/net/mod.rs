@@ -7,7 +7,7 @@ mod names;
 mod tls;
 mod transport;
 
-pub use address::Address;
+pub use address::{Address, split_host_and_port};
 pub use file::{Rest, rest_of};
 pub use listener::{BindError, Listener, Making, Peer, bind_patiently};
 pub use names::addresses;

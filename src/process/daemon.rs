@@ -12,6 +12,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
+use super::exit_code::exit_now;
 use crate::python;
 
 /// The messages to the command begin with one of these.
@@ -46,14 +47,14 @@ pub fn daemonize(keep_streams: bool) -> io::Result<bool> {
     match python::fork()? {
         ForkResult::Parent { .. } => {
             drop(ours);
-            exit(wait_for_news(&theirs));
+            exit_now(wait_for_news(&theirs).into());
         }
         ForkResult::Child => drop(theirs),
     }
     setsid()?;
     // Only the leader of a session can get a terminal; its child cannot.
     if let ForkResult::Parent { .. } = python::fork()? {
-        exit(0);
+        exit_now(0);
     }
     umask(Mode::from_bits_truncate(0o022));
     let null = OpenOptions::new()
@@ -133,10 +134,4 @@ fn wait_for_news(news: &OwnedFd) -> u8 {
     // Where nobody can read it, the code must say it all.
     let _ = io::stderr().write_all(&said);
     code
-}
-
-/// Ends this process. What is registered for the end is the server's.
-fn exit(code: u8) -> ! {
-    // SAFETY: it takes no pointers and does not return.
-    unsafe { nix::libc::_exit(code.into()) }
 }

@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod daemon;
+pub mod exit_code;
 mod owner;
 mod program;
 mod signals;

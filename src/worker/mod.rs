@@ -16,6 +16,7 @@ pub use shared::{Handover, Heartbeat, MasterWaker, WorkerTable};
 pub use signals::show_signals;
 pub use watch::reload::Watched;
 
+use crate::process::exit_code::{APP_LOAD_ERROR, FAILED, WORKER_BOOT_ERROR};
 use crate::python;
 use crate::python::app::LoadError;
 use boot::Failure;
@@ -27,13 +28,6 @@ use std::time::Duration;
 
 /// The worker ended as it was asked to.
 const DONE: i32 = 0;
-/// The app could not be loaded because it raised an exception, or the worker
-/// could not start: Gunicorn's `WORKER_BOOT_ERROR`.
-const BOOT_ERROR: i32 = 3;
-/// The module does not contain the app: Gunicorn's `APP_LOAD_ERROR`.
-const APP_LOAD_ERROR: i32 = 4;
-/// An error happened while serving.
-const FAILED: i32 = 255;
 
 /// Runs a worker in this process, which the master has just forked, and gives
 /// its exit code.
@@ -46,7 +40,7 @@ pub fn run(boot: Boot) -> i32 {
         Ok(signals) => &*Box::leak(Box::new(signals)),
         Err(error) => {
             ::log::error!("Exception in worker process\nThe signals cannot be handled: {error}");
-            return BOOT_ERROR;
+            return WORKER_BOOT_ERROR;
         }
     };
     let pid = process::id();
@@ -64,7 +58,7 @@ pub fn run(boot: Boot) -> i32 {
         }
         Err(Failure::Loading(LoadError::Raised(traceback))) => {
             ::log::error!("Exception in worker process\n{traceback}");
-            BOOT_ERROR
+            WORKER_BOOT_ERROR
         }
     };
     if python::is_started() {

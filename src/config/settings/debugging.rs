@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::config::check;
-use crate::config::choices::ReloadEngine;
+use crate::config::choices::{ReloadEngine, choice};
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Switch, Text};
 
@@ -23,7 +23,7 @@ section!(
         #[flags("--reload-engine")]
         #[kind(Text("WORD"))]
         #[default(ReloadEngine::Auto)]
-        #[check(ReloadEngine::check)]
+        #[check(choice)]
         #[tested("watching::a_changed_module_is_served_with_either_engine")]
         pub reload_engine: ReloadEngine,
 

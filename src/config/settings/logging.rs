@@ -4,10 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::log_address::{StatsdAddress, SyslogAddress, SyslogFacility};
+use crate::config::log_address::{
+    SyslogFacility, default_syslog_address, statsd_address, syslog_address,
+};
 use crate::config::python_object::PythonDict;
 use crate::config::section::section;
 use crate::config::setting::Kind::{Switch, Text};
+use crate::log::{StatsdAddress, SyslogAddress};
 
 section!(
     /// What is logged, in which form, and where to.
@@ -166,8 +169,8 @@ section!(
         /// A unix path may end in `#dgram` or `#stream`.
         #[flags("--log-syslog-to")]
         #[kind(Text("ADDRESS"))]
-        #[default(SyslogAddress::default())]
-        #[check(SyslogAddress::check)]
+        #[default(default_syslog_address())]
+        #[check(syslog_address)]
         #[tested("logs_elsewhere::syslog_gets_both_logs_by_udp")]
         pub syslog_addr: SyslogAddress,
 
@@ -207,7 +210,7 @@ section!(
         #[flags("--statsd-host")]
         #[kind(Text("ADDRESS"))]
         #[default(None)]
-        #[check(StatsdAddress::check)]
+        #[check(statsd_address)]
         #[tested("logs_elsewhere::statsd_gets_gunicorns_metrics")]
         pub statsd_host: Option<StatsdAddress>,
 

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::choices::{HeaderMap, ProxyHeaders, ProxyProtocol};
+use crate::config::choices::{choice, choice_or_switch, proxy_protocol};
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Mode, Number, Off, OptionalText, Switch, Text};
 use crate::config::setting::Support::{Ignored, Refused};
 use crate::config::trusted::{Names, TrustedPeers};
 use crate::config::value::Value;
+use crate::http::{AddressField, ProxyMode, Underscores};
 
 section!(
     /// What the server is as a process, and which proxies it trusts.
@@ -196,10 +197,10 @@ section!(
         /// one; theirs is the client's address then.
         #[flags("--proxy-protocol")]
         #[kind(OptionalText("MODE", "auto"))]
-        #[default(ProxyProtocol::Off)]
-        #[check(ProxyProtocol::check_or_switch)]
+        #[default(ProxyMode::Off)]
+        #[check(proxy_protocol)]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
-        pub proxy_protocol: ProxyProtocol,
+        pub proxy_protocol: ProxyMode,
 
         /// Clients that may send a PROXY protocol header: addresses and networks
         /// with commas between them, or `*` for all.
@@ -218,10 +219,10 @@ section!(
         /// means `x-forwarded-for`.
         #[flags("--proxy-headers")]
         #[kind(OptionalText("FIELD", "x-forwarded-for"))]
-        #[default(ProxyHeaders::Off)]
-        #[check(ProxyHeaders::check_or_switch)]
+        #[default(None)]
+        #[check(|value| choice_or_switch(value, Some(AddressField::XForwardedFor)))]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
-        pub proxy_headers: ProxyHeaders,
+        pub proxy_headers: Option<AddressField>,
 
         /// The protocol that clients speak: `http`.
         #[flags("--protocol")]
@@ -305,10 +306,10 @@ section!(
         /// `drop`, `refuse` or `dangerous` to keep them.
         #[flags("--header-map")]
         #[kind(Text("WORD"))]
-        #[default(HeaderMap::Drop)]
-        #[check(HeaderMap::check)]
+        #[default(Underscores::Drop)]
+        #[check(choice)]
         #[tested("settings::fields_with_an_underscore_are_mapped_as_asked_for")]
-        pub header_map: HeaderMap,
+        pub header_map: Underscores,
 
         /// The `root_path` of ASGI apps.
         #[flags("--root-path")]

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::choices::{CertReqs, Http2Cleartext};
+use crate::config::choices::{Http2Cleartext, choice_or_switch, client_certificates};
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, OptionalText, Switch, Text};
 use crate::config::setting::Support::{Ignored, Refused};
 use crate::config::value::Value;
+use crate::net::ClientCertificates;
 
 section!(
     /// TLS.
@@ -55,10 +56,10 @@ section!(
         /// yes.
         #[flags("--cert-reqs")]
         #[kind(Text("INT"))]
-        #[default(CertReqs::None)]
-        #[check(CertReqs::check)]
+        #[default(ClientCertificates::None)]
+        #[check(client_certificates)]
         #[tested("tls::clients_show_who_they_are")]
-        pub cert_reqs: CertReqs,
+        pub cert_reqs: ClientCertificates,
 
         /// The authorities of the clients' certificates, in PEM.
         #[flags("--ca-certs")]
@@ -117,7 +118,7 @@ section!(
         #[kind(OptionalText("MODE", "prior-knowledge"))]
         #[default(Http2Cleartext::Off)]
         #[support(Refused("HTTP/2 is not spoken; put a proxy in front that does"))]
-        #[check(Http2Cleartext::check_or_switch)]
+        #[check(|value| choice_or_switch(value, Http2Cleartext::PriorKnowledge))]
         pub http2_cleartext: Http2Cleartext,
 
         /// The most streams of an HTTP/2 connection.

@@ -1,7 +1,7 @@
 //! How many workers there are, of which kind, and how long they may take.
 
 use crate::config::check;
-use crate::config::choices::{AsgiLifespan, AsgiLoop, HttpParser};
+use crate::config::choices::{AsgiLifespan, AsgiLoop, HttpParser, choice};
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, Text};
 use crate::config::setting::Support::Ignored;
@@ -132,7 +132,7 @@ section!(
         #[flags("--asgi-loop")]
         #[kind(Text("WORD"))]
         #[default(AsgiLoop::Auto)]
-        #[check(AsgiLoop::check)]
+        #[check(choice)]
         #[tested("asgi::the_loop_is_asyncios_where_there_is_no_other")]
         pub asgi_loop: AsgiLoop,
 
@@ -142,7 +142,7 @@ section!(
         #[flags("--asgi-lifespan")]
         #[kind(Text("WORD"))]
         #[default(AsgiLifespan::Auto)]
-        #[check(AsgiLifespan::check)]
+        #[check(choice)]
         #[tested("lifespan::lifespan_can_be_turned_off")]
         pub asgi_lifespan: AsgiLifespan,
 
@@ -180,7 +180,7 @@ section!(
         #[kind(Text("WORD"))]
         #[default(HttpParser::Auto)]
         #[support(Ignored("There is one parser of requests, and it is fast."))]
-        #[check(HttpParser::check)]
+        #[check(choice)]
         pub http_parser: HttpParser,
     }
 );

@@ -2,6 +2,7 @@
 //! of such an app, and the `asgi` worker serves it.
 
 use super::asgi;
+use crate::config::Choice;
 use crate::worker::boot::{Boot, Failure};
 use pyo3::prelude::*;
 

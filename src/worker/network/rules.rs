@@ -2,9 +2,9 @@
 //! waits for them.
 
 use super::output::BufferLimits;
-use crate::config::{HeaderMap, ProxyHeaders, ProxyProtocol, Settings, TrustedPeers};
+use crate::config::{Settings, TrustedPeers};
 use crate::exchange::ExchangeRules;
-use crate::http::{AddressField, Limits, Policy, ProxyMode, SecureSchemeFields, Underscores};
+use crate::http::{AddressField, Limits, Policy, SecureSchemeFields};
 use crate::net::Tls;
 use crate::worker::shared::Heartbeat;
 use std::path::PathBuf;
@@ -102,11 +102,7 @@ impl Rules {
             trusted,
             trusted_peers: settings.mechanics.forwarded_allow_ips.clone(),
             proxy_peers: settings.mechanics.proxy_allow_ips.clone(),
-            address_field: match settings.mechanics.proxy_headers {
-                ProxyHeaders::Off => None,
-                ProxyHeaders::XForwardedFor => Some(AddressField::XForwardedFor),
-                ProxyHeaders::Forwarded => Some(AddressField::Forwarded),
-            },
+            address_field: settings.mechanics.proxy_headers,
             head_timeout: within(settings.security.header_timeout),
             body_timeout: limit(timeout).filter(|_| settings.security.body_min_rate > 0),
             body_min_rate: settings.security.body_min_rate,
@@ -166,17 +162,8 @@ fn policy(settings: &Settings) -> Policy {
             settings.security.limit_request_field_size,
             settings.security.limit_request_body,
         ),
-        proxy: match settings.mechanics.proxy_protocol {
-            ProxyProtocol::Off => ProxyMode::Off,
-            ProxyProtocol::V1 => ProxyMode::V1,
-            ProxyProtocol::V2 => ProxyMode::V2,
-            ProxyProtocol::Auto => ProxyMode::Auto,
-        },
-        underscores: match settings.mechanics.header_map {
-            HeaderMap::Drop => Underscores::Drop,
-            HeaderMap::Refuse => Underscores::Refuse,
-            HeaderMap::Dangerous => Underscores::Keep,
-        },
+        proxy: settings.mechanics.proxy_protocol,
+        underscores: settings.mechanics.header_map,
         underscore_fields: Vec::new(),
         secure_scheme_fields: SecureSchemeFields::default(),
         obsolete_folding: settings.mechanics.permit_obsolete_folding,

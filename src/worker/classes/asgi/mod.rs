@@ -6,6 +6,7 @@ mod channel;
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
 use crate::asgi::{self, Application, Call, Request};
+use crate::config::Choice;
 use crate::exchange::Exchange;
 use crate::http::{Framing, Head, ResponseHead, Status, Version};
 use crate::log::AccessLog;

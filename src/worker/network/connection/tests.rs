@@ -2,8 +2,9 @@
 
 use super::phase::{TRANSITIONS, TRANSITIONS_MADE};
 use super::*;
-use crate::config::{ProxyProtocol, Settings};
+use crate::config::Settings;
 use crate::exchange::{Exchange, Stream};
+use crate::http::ProxyMode;
 use crate::worker::network::waiter::SocketWaiter;
 use crate::worker::shared::{Heartbeat, MasterWaker};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
@@ -20,7 +21,7 @@ struct Pair {
     client: Option<Socket>,
 }
 
-fn pair(proxy_protocol: ProxyProtocol) -> Pair {
+fn pair(proxy_protocol: ProxyMode) -> Pair {
     let mut settings = Settings::default();
     settings.mechanics.proxy_protocol = proxy_protocol;
     let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
@@ -55,7 +56,7 @@ fn pair(proxy_protocol: ProxyProtocol) -> Pair {
 }
 
 fn plain() -> Pair {
-    pair(ProxyProtocol::Off)
+    pair(ProxyMode::Off)
 }
 
 impl Pair {
@@ -98,7 +99,7 @@ impl Pair {
 }
 
 fn a_proxy_header_comes_first() {
-    let mut pair = pair(ProxyProtocol::Auto);
+    let mut pair = pair(ProxyMode::Auto);
     assert_eq!(pair.phase(), Phase::Proxy);
     let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n";
     let exchange = pair.request(&[header, GET].concat());
@@ -109,7 +110,7 @@ fn a_proxy_header_comes_first() {
 }
 
 fn a_proxy_header_that_is_none_is_refused() {
-    let mut pair = pair(ProxyProtocol::V1);
+    let mut pair = pair(ProxyMode::V1);
     assert!(pair.send(b"PROXY nonsense\r\n").is_none());
     // The response was sent; further bytes are ignored.
     assert_eq!(pair.phase(), Phase::Linger);
@@ -118,11 +119,11 @@ fn a_proxy_header_that_is_none_is_refused() {
 }
 
 fn a_connection_may_end_before_its_proxy_header() {
-    pair(ProxyProtocol::Auto).close();
+    pair(ProxyMode::Auto).close();
 }
 
 fn a_used_connection_is_taken_over() {
-    for mode in [ProxyProtocol::Auto, ProxyProtocol::Off] {
+    for mode in [ProxyMode::Auto, ProxyMode::Off] {
         let pair = pair(mode);
         pair.connection.take_over(&mut pair.connection.lock());
         assert_eq!(pair.phase(), Phase::Head);
