@@ -18,6 +18,7 @@ mod process;
 mod python;
 
 mod site;
+mod system;
 mod websocket;
 mod worker;
 mod wsgi;

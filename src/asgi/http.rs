@@ -2,10 +2,10 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::event::{Event, invalid};
+use super::message::{Event, invalid};
 use super::{Channel, Progress};
-use crate::http::{BodyError, Status};
-use crate::net::{Rest, rest_of};
+use crate::exchange::{Rest, rest_of};
+use crate::http::{BodyError, Status, add_line};
 use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -177,7 +177,7 @@ impl Http {
 
     fn trailers(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
         let mut added = Vec::new();
-        event.fields(|name, value| crate::http::field_line(name, value, &mut added))?;
+        event.fields(|name, value| add_line(&mut added, name, value))?;
         let more = event.flag(intern!(py, "more_trailers"))?;
         let mut state = lock(&self.state);
         let State {

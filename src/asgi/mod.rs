@@ -10,9 +10,9 @@
 mod answer;
 mod application;
 mod awaitable;
-mod event;
 mod fields;
 mod http;
+mod message;
 mod scope;
 mod websocket;
 

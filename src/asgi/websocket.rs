@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::event::{Event, invalid};
 use super::http::unexpected;
+use super::message::{Event, invalid};
 use super::{Channel, Finished, Progress};
 use crate::http::{ResponseError, ResponseHead, Status};
 use crate::websocket::{self, CloseCode, Compression, Handshake, Options, Payload, Socket};

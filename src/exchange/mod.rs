@@ -5,6 +5,7 @@ mod admission;
 mod client;
 mod date;
 mod error_page;
+mod file;
 mod rules;
 mod stream;
 
@@ -12,6 +13,7 @@ pub use admission::{Admission, Admissions};
 pub use client::{Client, Server};
 pub use date::today;
 pub use error_page::error_page;
+pub use file::{Rest, rest_of};
 pub use rules::ExchangeRules;
 pub use stream::{Detached, Stream};
 

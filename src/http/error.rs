@@ -1,4 +1,5 @@
-//! What can be wrong with a request, and the status that says so.
+//! What can be wrong with a request, and the status that says so; and with a
+//! response.
 
 use super::status::Status;
 use std::io;
@@ -98,6 +99,35 @@ impl BodyError {
             BodyError::Lost => Status::SERVER_ERROR,
         }
     }
+}
+
+/// What the app may not answer with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    #[error("Invalid response status: {0:?}")]
+    Status(String),
+    #[error(
+        "The response status {0} is only an interim one: an answer has a status of 200 or more"
+    )]
+    Interim(u16),
+    #[error("Invalid header name: {0:?}")]
+    FieldName(String),
+    #[error("Invalid value of header {0:?}")]
+    FieldValue(String),
+}
+
+impl ResponseError {
+    pub(super) fn name(name: &[u8]) -> ResponseError {
+        ResponseError::FieldName(lossy(name))
+    }
+
+    pub(super) fn value(name: &[u8]) -> ResponseError {
+        ResponseError::FieldValue(lossy(name))
+    }
+}
+
+pub(super) fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Bytes of a client as text that is safe to print: one line, and not long.

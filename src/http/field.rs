@@ -1,6 +1,6 @@
 //! The grammar of one header field line (RFC 9110 section 5, RFC 9112 section 5).
 
-use super::error::{Error, printable};
+use super::error::{Error, ResponseError, printable};
 
 /// The name at the front of a field line.
 pub(super) struct Name {
@@ -60,6 +60,28 @@ fn no_name(line: &[u8]) -> Error {
     match memchr::memchr(b':', line) {
         Some(colon) => Error::FieldName(printable(&line[..colon])),
         None => Error::Field(printable(line)),
+    }
+}
+
+/// Appends a field's line to `out`, as it is.
+///
+/// # Errors
+/// The name or the value cannot be sent.
+pub fn add_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
+    check(name, value)?;
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The name or the value cannot be sent.
+pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
+    match (is_token(name), is_value(value)) {
+        (false, _) => Err(ResponseError::name(name)),
+        (true, false) => Err(ResponseError::value(name)),
+        (true, true) => Ok(()),
     }
 }
 

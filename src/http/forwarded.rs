@@ -1,61 +1,10 @@
 //! What a trusted proxy says about the request it passes on.
 
-use super::error::Error;
 use super::field;
 use super::head::Head;
 use std::borrow::Cow;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
-
-/// How the client reached the site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    Http,
-    Https,
-}
-
-impl Scheme {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-}
-
-/// Fields by which a proxy tells that the client used TLS, each with the exact
-/// value that says so (Gunicorn's `secure_scheme_headers`). Where that is
-/// `https`, some proxies say `wss` of a WebSocket.
-#[derive(Clone, Debug, Default)]
-pub struct SecureSchemeFields(pub Vec<(String, String)>);
-
-impl SecureSchemeFields {
-    /// Notes in `stated` what a field says of the scheme. Fields that disagree
-    /// are an error: one of them may come from the client.
-    pub(super) fn see(
-        &self,
-        name: &[u8],
-        value: &[u8],
-        stated: &mut Option<Scheme>,
-    ) -> Result<(), Error> {
-        let secure = self
-            .0
-            .iter()
-            .find(|(listed, _)| name.eq_ignore_ascii_case(listed.as_bytes()));
-        let Some((_, secure)) = secure else {
-            return Ok(());
-        };
-        let is_secure = value == secure.as_bytes() || (value == b"wss" && secure == "https");
-        let scheme = match is_secure {
-            true => Scheme::Https,
-            false => Scheme::Http,
-        };
-        match stated.replace(scheme) {
-            Some(before) if before != scheme => Err(Error::SchemeHeaders),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// The field that tells the client's address (`proxy_headers`).
 ///
@@ -212,55 +161,17 @@ mod tests {
     use super::*;
     use crate::http::{HeadParser, Policy};
 
-    fn head(fields: &str) -> Result<Head, Error> {
-        let pairs = [
-            ("X-FORWARDED-PROTOCOL", "ssl"),
-            ("X-FORWARDED-PROTO", "https"),
-            ("X-FORWARDED-SSL", "on"),
-        ];
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let policy = Policy {
-            secure_scheme_fields: SecureSchemeFields(pairs.to_vec()),
-            ..Policy::default()
-        };
+    fn head(fields: &str) -> Head {
         let text = format!("GET / HTTP/1.0\r\n{fields}\r\n");
         let mut head = Head::default();
-        HeadParser::default().advance(text.as_bytes(), &policy, &mut head)?;
-        Ok(head)
-    }
-
-    #[test]
-    fn stated_schemes() {
-        let scheme = |fields: &str| head(fields).map(|head| head.stated_scheme());
-        assert_eq!(scheme(""), Ok(None));
-        assert_eq!(
-            scheme("X-Forwarded-Proto: https\r\n"),
-            Ok(Some(Scheme::Https))
-        );
-        assert_eq!(
-            scheme("X-Forwarded-Proto: HTTPS\r\n"),
-            Ok(Some(Scheme::Http))
-        );
-        for (field, stated) in [
-            ("X-Forwarded-Proto: wss\r\n", Scheme::Https),
-            ("X-Forwarded-Proto: ws\r\n", Scheme::Http),
-            ("X-Forwarded-Protocol: wss\r\n", Scheme::Http),
-        ] {
-            assert_eq!(scheme(field), Ok(Some(stated)), "{field}");
-        }
-        assert_eq!(
-            scheme("X-Forwarded-Ssl: on\r\nX-Forwarded-Proto: https\r\n"),
-            Ok(Some(Scheme::Https))
-        );
-        assert_eq!(
-            scheme("X-Forwarded-Ssl: off\r\nX-Forwarded-Proto: https\r\n"),
-            Err(Error::SchemeHeaders)
-        );
+        let parsed = HeadParser::default().advance(text.as_bytes(), &Policy::default(), &mut head);
+        assert_eq!(parsed, Ok(Some(text.len())));
+        head
     }
 
     fn client(which: AddressField, fields: &str) -> Option<String> {
         let trusts = |address: IpAddr| address.to_string().starts_with("10.");
-        let (address, port) = client_address(&head(fields).unwrap(), which, trusts)?;
+        let (address, port) = client_address(&head(fields), which, trusts)?;
         let port = port.map(|port| format!(" {port}")).unwrap_or_default();
         Some(format!("{address}{port}"))
     }

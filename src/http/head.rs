@@ -6,8 +6,8 @@
 //! grown, reading a request allocates nothing.
 
 use super::field::trim;
-use super::forwarded::Scheme;
 use super::framing::Framing;
+use super::scheme::Scheme;
 use super::span::Span;
 
 /// The protocol versions that are spoken. A higher 1.x is answered as 1.1

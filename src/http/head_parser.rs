@@ -7,10 +7,10 @@
 
 use super::error::{Error, printable};
 use super::field::{self, Name};
-use super::forwarded::Scheme;
 use super::framing::{Framing, FramingFields};
 use super::head::{Head, RequestLine, Version};
 use super::policy::{Policy, Underscores};
+use super::scheme::Scheme;
 use super::span::Span;
 use super::target;
 
@@ -394,5 +394,5 @@ fn once(seen: &mut bool, valid: bool, name: &[u8], value: &[u8]) -> Result<(), E
 }
 
 #[cfg(test)]
-#[path = "head_tests.rs"]
+#[path = "tests/head.rs"]
 mod tests;

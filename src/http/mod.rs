@@ -11,6 +11,8 @@
 //! The rules are those of RFC 9110 and 9112, with Gunicorn's limits and, where
 //! the RFC leaves a choice, its choices.
 
+#![forbid(unsafe_code)]
+
 mod body;
 mod chunk;
 mod date;
@@ -20,7 +22,7 @@ mod forwarded;
 mod framing;
 mod head;
 mod head_parser;
-mod hints;
+mod interim;
 mod page;
 mod policy;
 mod proxy;
@@ -28,24 +30,26 @@ mod reason;
 mod request_id;
 mod response;
 mod response_body;
+mod scheme;
 mod span;
 mod status;
 mod target;
 
 pub use body::{BodyDecoder, Piece};
 pub use date::HttpDate;
-pub use error::{BodyError, Error};
-pub use field::is_token;
-pub use forwarded::{AddressField, Scheme, SecureSchemeFields, client_address};
+pub use error::{BodyError, Error, ResponseError};
+pub use field::{add_line, is_token};
+pub use forwarded::{AddressField, client_address};
 pub use framing::Framing;
 pub use head::{Head, Version, field_so_far};
 pub use head_parser::HeadParser;
-pub use hints::early_hints;
-pub use page::{ErrorPage, ErrorResponse};
+pub use interim::{CONTINUE, early_hints};
+pub use page::{ErrorPage, ErrorResponse, NOT_TLS};
 pub use policy::{Limits, Policy, Underscores};
 pub use proxy::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};
 pub use request_id::{RequestIds, is_request_id};
-pub use response::{ResponseError, ResponseHead, ResponseRules, field_line};
+pub use response::{ResponseHead, ResponseRules};
 pub use response_body::ResponseBody;
+pub use scheme::{Scheme, SecureSchemeFields};
 pub use status::Status;
 pub use target::percent_decode;

@@ -2,6 +2,13 @@
 
 use super::status::Status;
 
+/// What a client is told that speaks HTTP where TLS is spoken.
+pub const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Connection: close\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 60\r\n\r\n\
+    This port speaks HTTPS: write https:// in front of the name\n";
+
 /// A whole response of the server's own.
 #[derive(Clone, Debug)]
 pub struct ErrorResponse {

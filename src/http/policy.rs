@@ -1,7 +1,7 @@
 //! What is accepted from a peer: the settings as the parsers want them.
 
-use super::forwarded::SecureSchemeFields;
 use super::proxy::ProxyMode;
+use super::scheme::SecureSchemeFields;
 
 /// What is accepted from one kind of peer. A worker makes two, for peers it
 /// trusts and for all others.

@@ -1,37 +1,13 @@
 //! The head of a response, and how its body will be framed (RFC 9112 section 6).
 
-use super::field::{is_token, is_value};
+use super::error::{ResponseError, lossy};
+use super::field::{add_line, check, is_value};
 use super::framing::parse_length;
 use super::head::{Head, Version};
 use super::reason::reason;
 use super::response_body::{BodyFraming, ResponseBody};
 use super::status::Status;
 use std::borrow::Cow;
-
-/// What the app may not answer with.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResponseError {
-    #[error("Invalid response status: {0:?}")]
-    Status(String),
-    #[error(
-        "The response status {0} is only an interim one: an answer has a status of 200 or more"
-    )]
-    Interim(u16),
-    #[error("Invalid header name: {0:?}")]
-    FieldName(String),
-    #[error("Invalid value of header {0:?}")]
-    FieldValue(String),
-}
-
-impl ResponseError {
-    pub(super) fn name(name: &[u8]) -> ResponseError {
-        ResponseError::FieldName(lossy(name))
-    }
-
-    pub(super) fn value(name: &[u8]) -> ResponseError {
-        ResponseError::FieldValue(lossy(name))
-    }
-}
 
 /// What of the request decides how its response is framed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,7 +79,8 @@ impl ResponseHead {
     fn with_reason(code: u16) -> ResponseHead {
         let reason = reason(code).as_bytes();
         let blank: &[u8] = if reason.is_empty() { b"" } else { b" " };
-        ResponseHead::begun(code, &[code.to_string().as_bytes(), blank, reason])
+        let digits = itoa::Buffer::new().format(code).as_bytes().to_owned();
+        ResponseHead::begun(code, &[&digits, blank, reason])
     }
 
     fn begun(code: u16, status: &[&[u8]]) -> ResponseHead {
@@ -161,12 +138,7 @@ impl ResponseHead {
     /// Adds a field. Those that belong to the connection or to the server are
     /// dropped, as Gunicorn does (`Server`, `Date`, hop-by-hop fields).
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
-        if !is_token(name) {
-            return Err(ResponseError::name(name));
-        }
-        if !is_value(value) {
-            return Err(ResponseError::value(name));
-        }
+        check(name, value)?;
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         if is(b"content-length") {
             let length = parse_length(value);
@@ -188,10 +160,7 @@ impl ResponseHead {
         if !kept_upgrade && DROPPED.iter().any(|dropped| is(dropped)) {
             return Ok(());
         }
-        for part in [name, b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
-        Ok(())
+        add_line(&mut self.bytes, name, value)
     }
 
     /// Adds a field of the server's, unless the app has given one of this name.
@@ -266,7 +235,7 @@ impl ResponseHead {
             .filter(|_| !forbids_body || self.code == 304)
         {
             out.extend_from_slice(b"Content-Length: ");
-            push_decimal(out, length);
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
@@ -287,20 +256,6 @@ fn check_final(code: u16) -> Result<(), ResponseError> {
     }
 }
 
-/// Appends a field's line to `out`, as it is.
-pub fn field_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), ResponseError> {
-    if !is_token(name) {
-        return Err(ResponseError::FieldName(lossy(name)));
-    }
-    if !is_value(value) {
-        return Err(ResponseError::FieldValue(lossy(name)));
-    }
-    for part in [name, b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
-    }
-    Ok(())
-}
-
 /// Fields that are the server's own or that only concern one connection.
 const DROPPED: [&[u8]; 9] = [
     b"keep-alive",
@@ -314,24 +269,6 @@ const DROPPED: [&[u8]; 9] = [
     b"date",
 ];
 
-/// As `format!` would, but on the way of every response.
-fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break out.extend_from_slice(&digits[start..]);
-        }
-    }
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 #[cfg(test)]
-#[path = "response_tests.rs"]
+#[path = "tests/response.rs"]
 mod tests;

@@ -12,9 +12,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::clock::Stamp;
+use super::destination::Output;
 use super::format::AccessFormat;
 use super::json::AccessFields;
-use super::output::Output;
 use super::record::AccessRecord;
 use super::sink;
 use super::statsd::Statsd;

@@ -1,8 +1,9 @@
 //! The local time, in the forms that the logs use.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::system::local_time;
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -18,15 +19,7 @@ impl LocalTime {
     }
 
     fn at(seconds: libc::time_t) -> Self {
-        let mut tm = MaybeUninit::zeroed();
-        // SAFETY: both pointers are valid for the call, and all zeros is a
-        // valid `tm`, which stays when the year does not fit. The zone is
-        // read from the environment at the first call only, which is before
-        // the process has a second thread (`install` logs the first line).
-        Self(unsafe {
-            libc::localtime_r(&seconds, tm.as_mut_ptr());
-            tm.assume_init()
-        })
+        Self(local_time(seconds))
     }
 
     /// `[2026-11-23 02:49:20 +0000]`, of the error log.

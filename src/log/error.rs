@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ::log::{Level, LevelFilter, Metadata, Record};
 
 use super::clock::{LocalTime, Stamp};
+use super::destination::Output;
 use super::json;
-use super::output::Output;
 use super::sink;
 use super::statsd::{Metric, Statsd};
 use super::syslog::{Severity, Syslog};

@@ -7,15 +7,17 @@
 //! A process has one set of logs. Installing it again replaces it, as a
 //! reload of the settings does; forked processes go on with their copy.
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod clock;
+mod destination;
 mod dropped_body;
 mod error;
 mod escape;
 mod format;
 mod id_note;
 mod json;
-mod output;
 mod record;
 mod sink;
 mod statsd;

@@ -12,7 +12,7 @@ use std::process;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::net::addresses;
+use crate::system::addresses;
 
 /// How long one message may take, and how long a daemon that could not be
 /// reached is left alone.

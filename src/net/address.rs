@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::names;
+use crate::system::addresses;
 
 /// The port of an address that names none.
 const DEFAULT_PORT: u16 = 8000;
@@ -93,7 +93,7 @@ impl Address {
         if let Ok(number) = host.parse::<IpAddr>() {
             return Ok(SocketAddr::new(number, port));
         }
-        let known = names::addresses(host, port)?;
+        let known = addresses(host, port)?;
         let best = known.into_iter().min_by_key(SocketAddr::is_ipv6);
         Ok(best.expect("a host that is found has an address"))
     }

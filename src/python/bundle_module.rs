@@ -31,16 +31,20 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3_ffi::*;
 
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
 use super::laid_out::lay_out;
-use super::{carried_pip, config, native_modules, site_dirs, time_zone, zip_names};
+use super::{carried_pip, native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
 pub const NAME: &CStr = c"_rgunicorn_bundle";
+
+/// Whether the interpreter is the server's, and not a `python` command's.
+pub static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// The module's init function, for `PyImport_AppendInittab`.
 pub extern "C" fn init() -> *mut PyObject {
@@ -216,7 +220,7 @@ unsafe extern "C" fn customizing(_: *mut PyObject, _: *mut PyObject) -> *mut PyO
 
 unsafe extern "C" fn serves(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
-    unsafe { PyBool_FromLong(config::serves().into()) }
+    unsafe { PyBool_FromLong(SERVES.load(Ordering::Relaxed).into()) }
 }
 
 /// A list that owns the items.

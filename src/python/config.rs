@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail, ensure};
 use pyo3_ffi::*;
@@ -27,7 +27,7 @@ pub fn start(environment: &Environment) -> Result<()> {
         return renew::renew(environment);
     }
     prepare(environment, &[])?;
-    SERVES.store(true, Ordering::Relaxed);
+    bundle_module::SERVES.store(true, Ordering::Relaxed);
     let mut config = Config::new(environment)?;
     config.0.install_signal_handlers = environment.install_signal_handlers.into();
     config.0.isolated = 1;
@@ -42,13 +42,6 @@ pub fn start(environment: &Environment) -> Result<()> {
     unsafe { PyEval_SaveThread() };
     Ok(())
 }
-
-/// Whether the interpreter is the server's, which [`start`] starts.
-pub(super) fn serves() -> bool {
-    SERVES.load(Ordering::Relaxed)
-}
-
-static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process has an interpreter.
 pub fn is_started() -> bool {

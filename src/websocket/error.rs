@@ -1,6 +1,6 @@
 //! What a client can do wrong, and the close code that says so.
 
-use super::close::CloseCode;
+use super::close_code::CloseCode;
 
 /// The connection has failed (RFC 6455 section 7.1.7). The text is what the
 /// client reads as the reason.

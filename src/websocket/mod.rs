@@ -11,7 +11,10 @@
 //! Answers that the protocol itself demands (pongs, the echo of a close) gather
 //! in [`Socket::take_answers`].
 
+#![forbid(unsafe_code)]
+
 mod close;
+mod close_code;
 mod deflate;
 mod error;
 mod extension;
@@ -20,7 +23,7 @@ mod handshake;
 mod receiver;
 mod socket;
 
-pub use close::CloseCode;
+pub use close_code::CloseCode;
 pub use extension::Compression;
 pub use handshake::{Handshake, Refusal, is_upgrade};
 pub use socket::{Event, Options, Payload, Socket};

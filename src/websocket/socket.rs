@@ -1,7 +1,8 @@
 //! One WebSocket after its handshake: a small state machine around frames
 //! (RFC 6455 section 7).
 
-use super::close::{self, CloseCode};
+use super::close;
+use super::close_code::CloseCode;
 use super::deflate::Deflater;
 use super::error::Violation;
 use super::extension::Compression;

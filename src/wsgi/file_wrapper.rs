@@ -1,6 +1,6 @@
 //! `wsgi.file_wrapper` (PEP 3333, "Optional Platform-Specific File Handling").
 
-use crate::net::{Rest, rest_of};
+use crate::exchange::{Rest, rest_of};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

@@ -107,11 +107,16 @@ impl Tls {
     }
 
     /// Begins the server's side of a connection, of which `received` was read
-    /// already.
-    pub fn accept(&self, received: Vec<u8>) -> io::Result<TlsSession> {
+    /// already. A client that speaks plain text is told `to_plain_text`.
+    pub fn accept(
+        &self,
+        received: Vec<u8>,
+        to_plain_text: &'static [u8],
+    ) -> io::Result<TlsSession> {
         let loaded = self.lock();
         let config = Arc::clone(&loaded.config);
-        TlsSession::new(config, Arc::clone(&loaded.certificates), received)
+        let certificates = Arc::clone(&loaded.certificates);
+        TlsSession::new(config, certificates, received, to_plain_text)
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {

@@ -17,13 +17,6 @@ use std::sync::Arc;
 /// How much of a file is read at once.
 const BLOCK: usize = 64 * 1024;
 
-/// What a client is told who speaks plain HTTP.
-const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
-    Connection: close\r\n\
-    Content-Type: text/plain\r\n\
-    Content-Length: 60\r\n\r\n\
-    This port speaks HTTPS: write https:// in front of the name\n";
-
 /// The first byte of a TLS connection: the record type `handshake`.
 const HANDSHAKE: u8 = 22;
 
@@ -33,6 +26,8 @@ pub struct TlsSession {
     certificates: Arc<ByName>,
     /// What was received before the session began.
     received: Vec<u8>,
+    /// What a client is told that does not speak TLS, but plain text.
+    to_plain_text: &'static [u8],
     /// True once the client's first byte was looked at.
     begun: bool,
 }
@@ -42,12 +37,14 @@ impl TlsSession {
         config: Arc<ServerConfig>,
         certificates: Arc<ByName>,
         received: Vec<u8>,
+        to_plain_text: &'static [u8],
     ) -> io::Result<TlsSession> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(TlsSession {
             session,
             certificates,
             received,
+            to_plain_text,
             begun: false,
         })
     }
@@ -101,7 +98,7 @@ impl TlsSession {
             && *first != HANDSHAKE
         {
             if first.is_ascii_uppercase() {
-                let _ = (&mut &*socket).write(PLAIN_HTTP);
+                let _ = (&mut &*socket).write(self.to_plain_text);
             }
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,

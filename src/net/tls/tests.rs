@@ -65,7 +65,7 @@ fn talk(
     };
     let (near, far) = Socket::pair(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
     far.set_nonblocking(true).unwrap();
-    let mut server = tls.accept(Vec::new()).unwrap();
+    let mut server = tls.accept(Vec::new(), b"").unwrap();
     let client = thread::spawn(move || {
         let name = ServerName::try_from(name).unwrap();
         let mut session = ClientConnection::new(Arc::new(config), name).unwrap();

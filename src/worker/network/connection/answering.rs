@@ -4,7 +4,7 @@
 use super::phase::{Phase, PhaseEvent};
 use super::receiving::Step;
 use super::{Connection, ConnectionState, note_sent};
-use crate::http::{Head, Status, field_so_far};
+use crate::http::{self, Head, Status, field_so_far};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
@@ -167,7 +167,7 @@ impl Connection {
         };
         let is_waiting = std::mem::replace(&mut body.expects_continue, false);
         if is_waiting && body.buffered() == 0 && !request.answered {
-            self.send(state, &mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")])?;
+            self.send(state, &mut [IoSlice::new(http::CONTINUE)])?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The transport of a connection: its input, its output and their deadline. It
 //! knows nothing of requests.
 
+use crate::http;
 use crate::net::{Tls, Transport};
 use crate::worker::network::output::{BufferLimits, Output};
 use socket2::Socket;
@@ -42,7 +43,7 @@ impl Io {
 
     /// Starts TLS. False if that fails.
     pub fn encrypt(&mut self, tls: &Tls) -> bool {
-        match tls.accept(std::mem::take(&mut self.received)) {
+        match tls.accept(std::mem::take(&mut self.received), http::NOT_TLS) {
             Ok(session) => self.transport = Transport::Tls(Box::new(session)),
             Err(error) => {
                 ::log::error!("A TLS connection cannot be begun: {error}");

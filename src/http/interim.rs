@@ -1,27 +1,23 @@
-//! Early hints: a 103 before the answer, so that a browser can fetch what the
-//! page will need while the app still makes it (RFC 8297).
+//! Interim responses, which come before the answer (RFC 9110 section 15.2).
 
-use super::field::{is_token, is_value, trim};
-use super::response::ResponseError;
+use super::error::ResponseError;
+use super::field::{add_line, trim};
 
-/// The bytes of a `103 Early Hints` with these fields, names and values.
+/// Asks a client for the body that it holds back (RFC 9110 section 10.1.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The bytes of a `103 Early Hints` with these fields, names and values, so that
+/// a browser can fetch what the page needs while the app still makes the page
+/// (RFC 8297).
 ///
 /// # Errors
-/// A name or value that cannot be sent; nothing of it must be.
+/// A name or a value that cannot be sent.
 pub fn early_hints<'a>(
     fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<Vec<u8>, ResponseError> {
     let mut out = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
     for (name, value) in fields {
-        if !is_token(name) {
-            return Err(ResponseError::name(name));
-        }
-        if !is_value(value) {
-            return Err(ResponseError::value(name));
-        }
-        for part in [name, b": ", trim(value), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
+        add_line(&mut out, name, trim(value))?;
     }
     out.extend_from_slice(b"\r\n");
     Ok(out)

@@ -2,14 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{self, Path, PathBuf};
 
 use memchr::memrchr;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{dup2_stderr, dup2_stdout, dup3_raw, write};
+use nix::unistd::{dup2_stderr, dup2_stdout, write};
+
+use crate::system;
 
 /// The longest write that a pipe takes in one piece (Linux's PIPE_BUF).
 const PIPE_BUF: usize = 4096;
@@ -48,11 +49,7 @@ impl Output {
     /// The file cannot be opened, which the error names; the old one is kept.
     pub fn reopen(&self) -> io::Result<()> {
         if let Self::File { file, path, .. } = self {
-            let new = open(path)?;
-            // SAFETY: the descriptor that is replaced is owned by `file`,
-            // which goes on owning the new file under the same number.
-            let same = unsafe { dup3_raw(new, file.as_raw_fd(), OFlag::O_CLOEXEC)? };
-            std::mem::forget(same);
+            system::replace(file, open(path)?)?;
         }
         Ok(())
     }
