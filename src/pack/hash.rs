@@ -2,30 +2,30 @@
 
 use std::io::{self, Write};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256, digest};
 
 use crate::cache::hexadecimal;
 
 /// The SHA-256 of these bytes in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    hexadecimal(digest(&SHA256, bytes).as_ref())
 }
 
 /// A writer that passes bytes on and hashes them.
 pub struct HashingWriter<W> {
     inner: W,
-    hash: Sha256,
+    hash: Context,
 }
 
 impl<W: Write> HashingWriter<W> {
     pub fn new(inner: W) -> Self {
-        let hash = Sha256::new();
+        let hash = Context::new(&SHA256);
         Self { inner, hash }
     }
 
     /// The inner writer, and the SHA-256 of what was written in hexadecimal digits.
     pub fn finish(self) -> (W, String) {
-        (self.inner, hexadecimal(&self.hash.finalize()))
+        (self.inner, hexadecimal(self.hash.finish().as_ref()))
     }
 }
 

@@ -24,7 +24,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::{Environment, executable};
 use crate::cache;
@@ -181,7 +181,7 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
         symlink(executable::path(), folder.join("bin/python"))?;
         fs::write(folder.join(CONFIGURATION), text)
     };
-    let name = cache::hexadecimal(&Sha256::digest(text)[..8]);
+    let name = cache::hexadecimal(&digest(&SHA256, text).as_ref()[..8]);
     cache::filled(places, &name, is_whole, fill)
 }
 

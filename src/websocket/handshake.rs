@@ -2,7 +2,7 @@
 
 use super::extension::Compression;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use sha1::{Digest, Sha1};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 /// Appended to the key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -67,7 +67,7 @@ impl Handshake {
 }
 
 fn accept(key: &[u8]) -> String {
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat());
     BASE64_STANDARD.encode(hash)
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::support::certificates::Authority;
 use crate::support::{Process, Start, Target, app, folder, site};
@@ -52,7 +52,8 @@ fn curl() {
     let large = dir.path().join("large");
     let bytes = vec![b'x'; 3_000_000];
     fs::write(&large, &bytes).unwrap();
-    let sum: String = Sha256::digest(&bytes)
+    let sum: String = digest(&SHA256, &bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

@@ -5,7 +5,7 @@ use std::env;
 use std::io::Write;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use crate::support::{Client, Finished, Response, Start, Target, folder, site};
 
@@ -84,14 +84,15 @@ fn upload(target: &Target) {
          Content-Type: multipart/form-data; boundary=edge\r\n\r\n{head}"
     )
     .unwrap();
-    let mut digest = Sha256::new();
+    let mut digest = Context::new(&SHA256);
     for _ in 0..blocks {
         stream.write_all(&block).unwrap();
         digest.update(&block);
     }
     stream.write_all(end.as_bytes()).unwrap();
     let digest: String = digest
-        .finalize()
+        .finish()
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

@@ -1,7 +1,7 @@
 //! The files of a container image: an OCI image layout (OCI Image Format Specification
 //! 1.1) in a tar. It is read layer by layer; nothing is written.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
-use sha2::{Digest, Sha256};
+use ring::digest::{self, Digest, SHA256, digest};
 
 use super::header_limit::HeaderLimit;
 use super::survey::Size;
@@ -126,8 +126,7 @@ impl<'f> Blobs<'f> {
 
     fn json<T: serde::de::DeserializeOwned>(&self, of: &Descriptor, name: &str) -> Result<T> {
         let bytes = self.bytes(self.place(of)?)?;
-        let hash = Sha256::digest(&bytes);
-        check_hash(of, &hash)?;
+        check_hash(of, &digest(&SHA256, &bytes))?;
         parsed(&bytes, name)
     }
 
@@ -166,9 +165,9 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T>
         .map_err(|error| anyhow::anyhow!("{name} of the image is damaged ({error}); make it again"))
 }
 
-fn check_hash(of: &Descriptor, hash: &[u8]) -> Result<()> {
+fn check_hash(of: &Descriptor, hash: &Digest) -> Result<()> {
     ensure!(
-        of.as_digest_sha256() == Some(&*hexadecimal(hash)),
+        of.as_digest_sha256() == Some(&*hexadecimal(hash.as_ref())),
         "its part {} is damaged; make or copy it again",
         of.digest()
     );
@@ -261,7 +260,8 @@ struct Layers<'v, 'w> {
 
 impl Layers<'_, '_> {
     fn read(&mut self, blobs: &Blobs<'_>, layer: &Descriptor) -> Result<()> {
-        let (hasher, consumed) = (Cell::new(Sha256::new()), Cell::new(0));
+        let hasher = RefCell::new(digest::Context::new(&SHA256));
+        let consumed = Cell::new(0);
         let mut source = HashedReader {
             inner: BufReader::new(blobs.reader(blobs.place(layer)?)?),
             hasher: &hasher,
@@ -286,7 +286,7 @@ impl Layers<'_, '_> {
         }
         self.unpacked.set(unpacked.get());
         io::copy(&mut source, &mut io::sink())?;
-        check_hash(layer, &hasher.take().finalize())
+        check_hash(layer, &hasher.into_inner().finish())
     }
 
     fn files(&mut self, content: &mut dyn Read, consumed: &Cell<u64>) -> Result<()> {
@@ -363,7 +363,7 @@ impl Layers<'_, '_> {
 /// Reads a layer from the file, and hashes and counts the bytes that were read.
 struct HashedReader<'c, R> {
     inner: BufReader<R>,
-    hasher: &'c Cell<Sha256>,
+    hasher: &'c RefCell<digest::Context>,
     consumed: &'c Cell<u64>,
 }
 
@@ -373,9 +373,8 @@ impl<R: Read> BufRead for HashedReader<'_, R> {
     }
 
     fn consume(&mut self, count: usize) {
-        let mut hasher = self.hasher.take();
-        hasher.update(&self.inner.buffer()[..count]);
-        self.hasher.set(hasher);
+        let used = &self.inner.buffer()[..count];
+        self.hasher.borrow_mut().update(used);
         self.consumed.set(self.consumed.get() + count as u64);
         self.inner.consume(count);
     }

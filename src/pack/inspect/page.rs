@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::sizes::{self, Row};
 use super::survey::{Size, Survey};
@@ -32,7 +32,7 @@ pub fn page(title: &str, about: &str, rows: &[Row], survey: &Survey) -> String {
     let title = escaped(title);
     let about = escaped(about);
     // Allows the style of this page and no other.
-    let style = STANDARD.encode(Sha256::digest(STYLE));
+    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \

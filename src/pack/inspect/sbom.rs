@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 
 use anyhow::Result;
+use ring::digest::{SHA256, digest};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -303,8 +303,8 @@ fn timestamp() -> Option<String> {
 
 /// A UUID that is computed from the content (RFC 9562, version 8).
 fn serial_number(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    let mut id: [u8; 16] = std::array::from_fn(|nth| hash[nth]);
+    let hash = digest(&SHA256, content);
+    let mut id: [u8; 16] = std::array::from_fn(|nth| hash.as_ref()[nth]);
     id[6] = id[6] & 0x0f | 0x80;
     id[8] = id[8] & 0x3f | 0x80;
     let hex = hexadecimal(&id);

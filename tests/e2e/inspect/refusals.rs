@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ring::digest::{SHA256, digest};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{inspect, row};
 use crate::support::{copy_program, folder, site};
@@ -202,8 +202,12 @@ type Files = Vec<(String, Vec<u8>)>;
 fn layout(layer: &[u8]) -> Files {
     let mut files = Vec::new();
     let mut blob = |kind: &str, bytes: Vec<u8>| {
-        let hash = Sha256::digest(&bytes);
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = digest(&SHA256, &bytes);
+        let hash: String = hash
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let descriptor = json!({
             "mediaType": format!("application/vnd.oci.image.{kind}"),
             "digest": format!("sha256:{hash}"),

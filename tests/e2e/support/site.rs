@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -217,12 +217,12 @@ fn install(venv: &Path, requirements: &Path) -> Start {
 /// What `make` makes for this key, made by one test and used by all. A killed
 /// test's half is thrown away.
 pub fn once(kind: &str, key: &[Vec<u8>], make: impl FnOnce(&Path)) -> PathBuf {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     for part in key {
-        hash.update(part.len().to_le_bytes());
+        hash.update(&part.len().to_le_bytes());
         hash.update(part);
     }
-    let id: String = hash.finalize()[..8]
+    let id: String = hash.finish().as_ref()[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use super::dependency_files::Requirements;
 use super::requirements_txt::RequirementLines;
@@ -61,7 +61,10 @@ impl Inputs {
         let mut reading = InputReader {
             // Relative paths in requirements are relative to this folder.
             project: project.to_owned(),
-            ..InputReader::default()
+            key: Context::new(&SHA256),
+            links: Context::new(&SHA256),
+            is_hashed: false,
+            pins: BTreeSet::new(),
         };
         reading.add(env!("CARGO_PKG_VERSION"));
         reading.add(env!("RGUNICORN_BUNDLE_ID"));
@@ -96,7 +99,8 @@ impl Inputs {
         }
         reading.variables();
         reading.settings();
-        let [key, links] = [reading.key, reading.links].map(|it| hexadecimal(&it.finalize()[..16]));
+        let [key, links] =
+            [reading.key, reading.links].map(|it| hexadecimal(&it.finish().as_ref()[..16]));
         Ok(Inputs {
             key,
             links,
@@ -114,11 +118,10 @@ impl Inputs {
     }
 }
 
-#[derive(Default)]
 struct InputReader {
     project: PathBuf,
-    key: Sha256,
-    links: Sha256,
+    key: Context,
+    links: Context,
     is_hashed: bool,
     pins: BTreeSet<String>,
 }
@@ -126,7 +129,7 @@ struct InputReader {
 impl InputReader {
     fn add(&mut self, part: impl AsRef<[u8]>) {
         let part = part.as_ref();
-        self.key.update((part.len() as u64).to_le_bytes());
+        self.key.update(&(part.len() as u64).to_le_bytes());
         self.key.update(part);
     }
 
@@ -155,7 +158,7 @@ impl InputReader {
                 let stamp = [meta.len() as i64, meta.mtime(), meta.mtime_nsec()];
                 stamp
                     .iter()
-                    .for_each(|it| self.links.update(it.to_le_bytes()));
+                    .for_each(|it| self.links.update(&it.to_le_bytes()));
             }
         }
     }

@@ -473,7 +473,7 @@ impl AsgiWorker {
         self.with(|network| {
             network
                 .signals
-                .app_ends_worker(&network.boot.heartbeat, why)
+                .app_ends_worker(&network.boot.heartbeat, why);
         });
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use zip::ZipArchive;
 
 use crate::support::{Finished, Process, Start, folder, packages, program, site};
@@ -60,8 +60,11 @@ impl Project {
     /// The SHA-256 of a wheel in the folder with packages.
     fn hash(&self, name: &str, version: &str) -> String {
         let file = format!("{name}-{version}-py3-none-any.whl");
-        let hash = Sha256::digest(fs::read(self.index().join(file)).unwrap());
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        let hash = digest(&SHA256, &fs::read(self.index().join(file)).unwrap());
+        hash.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Packs it as `site.zip`, with nothing but the folder of packages.
