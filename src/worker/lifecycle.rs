@@ -7,7 +7,6 @@ use crate::python::app::{self, LoadError, Protocol};
 use crate::python::{self, hooks, reloading, time_zone};
 use crate::worker::boot::{Boot, Failure, log_by_python};
 use crate::worker::classes::{self, adapter, gevent};
-use crate::worker::python_steps;
 use crate::worker::signals::Signals;
 use crate::worker::signals::show_signals;
 use crate::worker::watch::reload::Watched;
@@ -38,12 +37,8 @@ impl Lifecycle {
         }
     }
 
-    /// Takes all steps, until the worker ends.
+    /// Takes all steps that follow the preparation, until the worker ends.
     pub fn run(mut self) -> Result<(), Failure> {
-        self.prepare()?;
-        if self.boot.hooks.lead_worker() {
-            return python_steps::run(self);
-        }
         self.patch()?;
         let app = self.load()?;
         self.serve(app)
@@ -54,7 +49,7 @@ impl Lifecycle {
     }
 
     /// Changes to the worker's user, and starts the interpreter.
-    fn prepare(&self) -> Result<(), Failure> {
+    pub fn prepare(&self) -> Result<(), Failure> {
         let boot = self.boot;
         if let Some(owner) = boot.owner {
             owner.become_it().map_err(|error| Failure::boot(&error))?;

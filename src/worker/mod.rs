@@ -6,7 +6,6 @@ mod lifecycle;
 mod network;
 mod python_steps;
 mod request;
-mod server_names;
 mod shared;
 mod signals;
 mod watch;
@@ -45,7 +44,7 @@ pub fn run(boot: Boot) -> i32 {
     };
     let pid = process::id();
     ::log::info!("Booting worker with pid: {pid}");
-    let code = match Lifecycle::new(boot, signals).run() {
+    let code = match take_steps(boot, signals) {
         Ok(()) => DONE,
         Err(Failure::Exit(code)) => code,
         Err(Failure::Serving(error)) => {
@@ -76,4 +75,15 @@ pub fn run(boot: Boot) -> i32 {
     python::finish();
     boot.flush_access_log();
     code
+}
+
+/// Takes the steps of the worker, or lets Python take those that follow the
+/// preparation.
+fn take_steps(boot: &'static Boot, signals: &'static Signals) -> Result<(), Failure> {
+    let lifecycle = Lifecycle::new(boot, signals);
+    lifecycle.prepare()?;
+    match boot.hooks.lead_worker() {
+        true => python_steps::run(lifecycle),
+        false => lifecycle.run(),
+    }
 }

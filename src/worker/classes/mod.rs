@@ -10,8 +10,8 @@ mod sync;
 mod wsgi_service;
 
 use crate::config::WorkerClass;
+use crate::worker::boot::server_names;
 use crate::worker::boot::{Boot, Failure};
-use crate::worker::server_names;
 use crate::worker::signals::Signals;
 use crate::wsgi::{self, Application};
 use pyo3::prelude::*;

@@ -1,11 +1,17 @@
-//! The data that a worker starts with, and the errors that end it early.
+//! What a worker starts with: its settings, its app, what it shares with the
+//! master.
+
+mod failure;
+pub mod server_names;
+
+pub use failure::Failure;
 
 use crate::config::Settings;
 use crate::log::AccessLog;
 use crate::net::{Listener, Tls};
 use crate::process::Owner;
-use crate::python::app::{AppSource, LoadError};
-use crate::python::{Environment, Hooks, hooks, logger, traceback};
+use crate::python::app::AppSource;
+use crate::python::{Environment, Hooks, hooks, logger};
 use crate::worker::shared::Heartbeat;
 use crate::worker::watch::reload::Watched;
 use nix::unistd::{Pid, getppid};
@@ -70,48 +76,6 @@ impl Boot {
     pub fn flush_access_log(&self) {
         if let Some(log) = &self.access_log {
             log.flush();
-        }
-    }
-}
-
-/// Why a worker ends early.
-pub enum Failure {
-    Loading(LoadError),
-    /// The text of the error.
-    Serving(String),
-    /// Python code has called `sys.exit()` with this code.
-    Exit(i32),
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Loading(error) => error.fmt(f),
-            Self::Serving(error) => f.write_str(error),
-            Self::Exit(code) => write!(f, "exit code {code}"),
-        }
-    }
-}
-
-impl Failure {
-    pub fn boot(error: &dyn std::fmt::Display) -> Failure {
-        Failure::Loading(LoadError::Raised(format!("{error:#}")))
-    }
-
-    pub fn app(message: &str) -> Failure {
-        Failure::Loading(LoadError::App(message.to_owned()))
-    }
-
-    /// An error from `module`, which runs an event loop in Python. The module's
-    /// `BootError` means that the worker cannot start.
-    pub fn of_loop(py: Python<'_>, module: &str, error: &PyErr) -> Failure {
-        let is_boot_error = py
-            .import(module)
-            .and_then(|module| module.getattr("BootError"))
-            .is_ok_and(|kind| error.matches(py, kind).unwrap_or(false));
-        match is_boot_error {
-            true => Failure::Loading(LoadError::Raised(error.value(py).to_string())),
-            false => Failure::Serving(traceback::format(py, error)),
         }
     }
 }
