@@ -248,7 +248,7 @@ impl Pool {
         }
     }
 
-    /// The work of the main thread: it sees to it that there is always a
+    /// The work of the main thread: it makes sure that there is always a
     /// leader, and ends the worker.
     fn watch(&self) {
         let mut life_signs = LifeSigns::new(self.boot, self.signals);

@@ -150,7 +150,7 @@ impl Output {
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
                 Piece::Spooled { offset, left } => {
-                    let file = self.spool.as_ref().expect("its bytes are in the queue");
+                    let file = self.spool.as_ref().expect("a spooled piece has a spool");
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
                 Piece::File { .. } => Ok(0),

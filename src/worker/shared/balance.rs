@@ -140,10 +140,11 @@ impl AsFd for WorkerSlot {
 }
 
 impl Deferral {
-    /// True if the worker should let others accept first, for [`DEFER_TIME`].
-    /// After that it accepts at least once before it lets others go first
-    /// again; and each time that no other worker accepted instead, twice as
-    /// often, so that idle workers that do not accept hold up no client. A
+    /// True if the worker should let others accept first, for [`DEFER_TIME`]:
+    /// if it has more than 5/4 of the fewest connections that any worker has,
+    /// plus 2. After that it accepts at least once before it lets others go
+    /// first again; and each time that no other worker accepted instead, twice
+    /// as often, so that idle workers that do not accept hold up no client. A
     /// worker that was `asked` by another accepts at once.
     ///
     /// A worker that `serves_one` request at a time also defers when it was

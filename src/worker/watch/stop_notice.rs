@@ -21,7 +21,7 @@ use std::time::Duration;
 /// the GIL late.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Sees to it that the clients are told when the worker was asked to stop, and
+/// Makes sure that clients are told when the worker was asked to stop, and
 /// shortly before `graceful` is over.
 pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) {
     let registry = Arc::downgrade(registry);
@@ -39,9 +39,10 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
             thread::sleep(time_before_notice);
             let requests = in_flight.give_up(Duration::ZERO, GiveUpReason::Stopping);
             let registry = registry.upgrade();
-            let told = requests.len() + registry.as_ref().map_or(0, |it| it.answer_unavailable());
-            if told > 0 {
-                ::log::warn!("graceful_timeout is over: {told} clients are told to come again");
+            let clients =
+                requests.len() + registry.as_ref().map_or(0, |it| it.answer_unavailable());
+            if clients > 0 {
+                ::log::warn!("graceful_timeout is over: {clients} clients are told to come again");
             }
             // Without a registry the worker has stopped serving, but something
             // delays the end of its process. In all other cases the worker ends

@@ -88,7 +88,7 @@ impl Connection {
             io.broken = true;
             return Expiry::ForApp;
         }
-        let late = match state.phase {
+        let problem = match state.phase {
             Phase::Head if state.head_begun => "head was not whole in time",
             Phase::Body => "body came too slowly",
             _ => {
@@ -96,7 +96,7 @@ impl Connection {
                 return Expiry::Ended;
             }
         };
-        let why = format!("The request's {late}");
+        let why = format!("The request's {problem}");
         let _ = self.refuse_request(state, Status::REQUEST_TIMEOUT, &why);
         Expiry::Ended
     }

@@ -29,11 +29,11 @@ impl Connection {
         let (descriptor, pair) = match is_clients {
             true => (self.socket.try_clone()?, None),
             false => {
-                let (end, apps) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+                let (end, app_end) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
                 end.set_nonblocking(true)?;
                 self.context.relay.watch([&self.socket, &end], self.id)?;
                 let inbound = std::mem::take(&mut io.received);
-                (apps, Some(SocketPair::new(end, inbound)))
+                (app_end, Some(SocketPair::new(end, inbound)))
             }
         };
         self.context.epoll.delete(&self.socket)?;

@@ -212,7 +212,10 @@ impl Connection {
         }
         let rules = self.rules();
         let request = &mut state.request;
-        let body = request.body.as_mut().expect("there is one in this phase");
+        let body = request
+            .body
+            .as_mut()
+            .expect("the body is set in this phase");
         if body.buffered() > rules.body_in_memory && !body.is_spooled() {
             body.spool(rules.upload_dir.as_deref());
         }
@@ -260,10 +263,10 @@ impl Connection {
         state.phase.enter(PhaseEvent::CallApp, Phase::App);
         state.io.deadline = None;
         let id = self.request_id(&head);
-        let told = self.forwarded_address(&head);
+        let address = self.forwarded_address(&head);
         state.request.id.clone_from(&id);
         let stream: Arc<dyn Stream> = self.clone();
-        Step::Request(Exchange::new(stream, head, id, told, admission))
+        Step::Request(Exchange::new(stream, head, id, address, admission))
     }
 
     /// The id of the request with this head, if requests have ids.

@@ -316,8 +316,8 @@ impl Reactor {
     fn make_room(&mut self, now: Instant) {
         self.accepting.full_until = match self.oldest_unused() {
             Some((end, connection)) if end <= now => {
-                let wanted = self.registry.listeners.iter().any(Listener::has_client);
-                if wanted && connection.close_unused() {
+                let client_waits = self.registry.listeners.iter().any(Listener::has_client);
+                if client_waits && connection.close_unused() {
                     ::log::debug!("A connection that was not used makes room for another");
                     return self.forget(connection.id);
                 }
