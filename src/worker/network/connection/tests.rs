@@ -270,10 +270,10 @@ fn every_transition_of_the_table_is_made_and_no_other() {
     }
 }
 
-/// The moves as a diagram (mermaid), one line for each pair of phases.
+/// The transitions as a diagram (mermaid), one line for each pair of phases.
 fn diagram() -> String {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
-    for (from, event, next) in MOVES.iter().filter(|it| it.0 != Phase::Closed) {
+    for (from, event, next) in TRANSITIONS.iter().filter(|it| it.0 != Phase::Closed) {
         let arrow = format!("    {from:?} --> {next:?}: ");
         let event = format!("{event:?}");
         match lines.iter_mut().find(|line| line.0 == arrow) {
