@@ -19,6 +19,10 @@ use std::time::Instant;
 pub const LOW_WATER: usize = 64 * 1024;
 
 /// The result of advancing a connection.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would cost each request an allocation"
+)]
 pub enum Progress {
     /// The connection waits for its client, or for the app.
     Waiting,
@@ -37,6 +41,7 @@ pub struct Readiness {
 }
 
 /// The result of one step of [`Connection::advance`].
+#[allow(clippy::large_enum_variant, reason = "as of `Progress`")]
 pub enum Step {
     Again,
     Wait,
