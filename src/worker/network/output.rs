@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_memory_has_no_room_for_goes_through_a_file_in_its_order() {
+    fn output_above_the_memory_limit_goes_through_a_file_in_order() {
         let (_, sent, read) = written(&LIMITS, |output| {
             output
                 .spool

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_memory_moves_to_the_file_and_both_come_out_in_order() {
+    fn bytes_in_memory_move_to_the_file_and_all_are_taken_in_order() {
         let mut body = body(Framing::Length(9));
         body.feed(&mut &b"one"[..]).unwrap();
         body.spool(None);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_none_is_an_error() {
+    fn an_invalid_body_is_an_error() {
         let mut body = body(Framing::Chunked);
         assert!(body.feed(&mut &b"x\r\n"[..]).is_err());
     }

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_during_the_loading_is_a_change() {
+    fn a_file_that_changes_while_the_app_loads_has_changed() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("app.py");
         let before = SystemTime::now();

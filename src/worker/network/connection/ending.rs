@@ -72,8 +72,8 @@ impl Connection {
     }
 
     /// Answers a waiting request with a 503, as the worker ends. True if there
-    /// was one, and the response was sent. Any thread may call it; the reactor
-    /// does not check the connection any more.
+    /// was one, and the response was sent. Any thread may call it, as the
+    /// reactor may not run any more.
     pub fn answer_unavailable(&self) -> bool {
         let mut state = self.lock();
         let state = &mut *state;

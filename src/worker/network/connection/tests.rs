@@ -109,7 +109,7 @@ fn a_proxy_header_comes_first() {
     assert_eq!(pair.phase(), Phase::Closed);
 }
 
-fn a_proxy_header_that_is_none_is_refused() {
+fn an_invalid_proxy_header_is_refused() {
     let mut pair = pair(ProxyMode::V1);
     assert!(pair.send(b"PROXY nonsense\r\n").is_none());
     // The response was sent; further bytes are ignored.
@@ -134,7 +134,7 @@ fn a_connection_may_end_before_its_request() {
     plain().close();
 }
 
-fn a_head_that_is_none_is_refused() {
+fn an_invalid_head_is_refused() {
     let mut pair = plain();
     assert!(pair.send(b"nonsense\r\n\r\n").is_none());
     assert_eq!(pair.phase(), Phase::Linger);
@@ -156,7 +156,7 @@ fn a_body_is_received_before_the_app_is_called() {
     assert_eq!(pair.phase(), Phase::Head);
 }
 
-fn a_body_that_is_none_is_refused() {
+fn an_invalid_body_is_refused() {
     let mut pair = plain();
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert!(pair.send(head).is_none());
@@ -251,13 +251,13 @@ fn a_connection_that_does_not_stay_ends_after_its_answer() {
 #[test]
 fn every_transition_of_the_table_is_made_and_no_other() {
     a_proxy_header_comes_first();
-    a_proxy_header_that_is_none_is_refused();
+    an_invalid_proxy_header_is_refused();
     a_connection_may_end_before_its_proxy_header();
     a_used_connection_is_taken_over();
     a_connection_may_end_before_its_request();
-    a_head_that_is_none_is_refused();
+    an_invalid_head_is_refused();
     a_body_is_received_before_the_app_is_called();
-    a_body_that_is_none_is_refused();
+    an_invalid_body_is_refused();
     a_client_resets_the_connection_while_it_sends_its_body();
     an_upgraded_connection_ends_with_its_request();
     the_app_takes_a_connection_and_gives_it_back();
