@@ -1,6 +1,6 @@
-//! The parsers against bytes nobody would send, for a moment: every input of
-//! `tests/fuzz/corpus`, then some thousand blind changes of them, always the
-//! same. What looks where the code can break is `scripts/fuzz`.
+//! A short test of the parsers with unusual bytes: every input of `tests/fuzz/corpus`,
+//! then several thousand random changes of them, which are always the same.
+//! `scripts/fuzz` looks for inputs that break the code.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rgunicorn_fuzz::Target;
 
-/// How many changed inputs are tried.
+/// The number of changed inputs.
 const TRIES: u32 = 20_000;
 
 #[test]
@@ -63,7 +63,7 @@ fn try_input(target: &Target, input: &[u8]) {
     }
 }
 
-/// The inputs of a target, in an order that is always the same.
+/// The inputs of a target, always in the same order.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fuzz/corpus")
@@ -77,7 +77,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Changes an input in one of the ways that find most.
+/// Changes an input in one of the ways that find the most errors.
 fn change(input: &mut Vec<u8>, corpus: &[Vec<u8>], chance: &mut Chance) {
     const TELLING: &[u8] = b"\r\n\0\t :;,=\"\\/*?#%09afAF\x7f\x80\xff+-_";
     let place = chance.below(input.len() + 1);
@@ -111,11 +111,11 @@ fn change(input: &mut Vec<u8>, corpus: &[Vec<u8>], chance: &mut Chance) {
     input.truncate(4096);
 }
 
-/// Numbers that look like chance (xorshift64).
+/// Pseudo-random numbers (xorshift64).
 struct Chance(u64);
 
 impl Chance {
-    /// A number from 0 up to, without, `end`.
+    /// A number from 0 up to, but not including, `end`.
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,10 +1,10 @@
-//! Monitoring agents that get into the server by a command of theirs, or by the
-//! app's first lines.
+//! Monitoring agents that are started by their own command, or by the first lines of
+//! the app.
 
 use crate::support::{Process, Start, app, site, wait_until};
 
-/// An agent's name, its command, and variables that keep it from talking to
-/// anybody.
+/// An agent's name, its command, and variables that keep it from connecting to
+/// anything.
 type Agent = (&'static str, &'static [&'static str], Variables);
 type Variables = &'static [(&'static str, &'static str)];
 
@@ -41,7 +41,7 @@ const AGENTS: [Agent; 3] = [
     ),
 ];
 
-/// Some begin to watch a moment after the first request.
+/// Some agents start watching shortly after the first request.
 #[track_caller]
 fn expect_watched(server: &Process) {
     let target = server.target();

@@ -51,10 +51,10 @@ fn handlers() {
          Content-Type: multipart/form-data; boundary=x\r\nExpect: 100-continue\r\n\r\n{form}",
         form.len()
     ));
-    // The server has asked for the body.
+    // The server asked for the body.
     assert_eq!(posted.status, 100);
 
-    // Several requests on one connection, and some that wait together; TERM
+    // Several requests on one connection, and requests that wait at the same time; TERM
     // lets them finish.
     let mut stream = target.connect().unwrap();
     for _ in 0..3 {
@@ -121,7 +121,7 @@ fn an_answer_that_breaks_off_is_cut_off() {
         let mut stream = server.target().connect().unwrap();
         stream.write_all(request(path).as_bytes()).unwrap();
         let mut text = String::new();
-        // It may be reset, too.
+        // The connection may also be reset.
         let _ = stream.read_to_string(&mut text);
         assert!(text.ends_with(end), "{text}");
     }

@@ -1,4 +1,4 @@
-//! The executable, copied alone into an otherwise empty folder of another user.
+//! The executable alone, copied into an empty folder of another user.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 
 use crate::support::{Start, copy_program, folder, site};
 
-/// Debian's and most others' `nobody`.
+/// The user `nobody` on Debian and most other systems.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -31,7 +31,7 @@ fn another_user_serves_the_demo_with_nothing_but_the_file() {
     .cwd(home.path())
     .env("HOME", home.path())
     .env("XDG_CACHE_HOME", path("cache"))
-    // No other Python, and nothing else, can be found.
+    // No other Python and no other program can be found.
     .env("PATH", "/nonexistent")
     .user(NOBODY)
     .spawn();

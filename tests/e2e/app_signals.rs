@@ -1,4 +1,4 @@
-//! Apps that handle signals themselves, and what ends a worker besides.
+//! Apps that handle signals themselves, and other ways in which a worker ends.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use crate::support::http::responses;
 use crate::support::{Process, Response, Start, app, folder, site};
 
-/// Makes tests of functions that take the arguments for a class of worker and
-/// the app for it: one for each class.
+/// Makes tests from functions that take the arguments for a worker class and its app:
+/// one test for each class.
 macro_rules! in_every_class {
     ($($name:ident,)+) => {
         mod sync {
@@ -57,8 +57,8 @@ in_every_class! {
     files_that_are_too_large_are_an_error,
 }
 
-/// Serves with the handlers of these names. No end is waited for long enough
-/// for a test to pass by it.
+/// Serves with the handlers of these names. All time limits are longer than a test may
+/// take, so no test can pass because of them.
 fn serve(args: &[&str], handlers: &str, more: &[&str]) -> Process {
     start(args, handlers, more).spawn()
 }
@@ -80,7 +80,7 @@ fn start(args: &[&str], handlers: &str, more: &[&str]) -> Start {
     }
 }
 
-/// Has a worker end by TERM, and waits for its successor; then the server, too.
+/// Ends a worker with TERM, waits for the next one, then ends the server.
 fn end(mut server: Process) -> String {
     let worker = server.workers(1)[0];
     let target = server.target();
@@ -91,7 +91,7 @@ fn end(mut server: Process) -> String {
         .wait_for(&format!("Worker exiting (pid: {worker})"));
     let next = server.workers(2)[1];
     assert_eq!(target.get("/pid").ok(), next.to_string());
-    // The old ones end, too, when they are replaced.
+    // Old workers also end when they are replaced.
     server.signal(Signal::SIGHUP);
     server
         .stderr
@@ -137,7 +137,7 @@ fn a_worker_whose_listeners_are_gone_stops(args: &[&str]) {
 
 fn a_handler_of_a_preloaded_app_is_called(args: &[&str]) {
     if args.contains(&"gevent") {
-        // It must be patched before the app is loaded.
+        // gevent must patch the standard library before the app is loaded.
         return;
     }
     let mut server = serve(args, "chained", &["--preload"]);
@@ -190,7 +190,7 @@ fn a_handler_that_raises_does_no_harm(args: &[&str]) {
         let all = |lines: &[String]| raised(lines) == times;
         server.stderr.wait_until(all, "the handler has raised");
     }
-    // uvloop may lose what a handler raises.
+    // uvloop may lose an exception of a handler.
     if !args.contains(&"uvloop") {
         server
             .stderr
@@ -241,7 +241,7 @@ fn bursts_of_signals_do_no_harm(args: &[&str]) {
 
 fn forked_children_end_as_they_are_told(args: &[&str]) {
     if args.contains(&"gevent") {
-        // Its forked children wait for its hub.
+        // A forked child of gevent waits for its event loop.
         return;
     }
     let server = serve(args, "", &[]);
@@ -281,7 +281,7 @@ fn exit_functions_are_run_at_a_quick_stop_in_a_request(args: &[&str]) {
     assert_eq!(log.matches(&line).count(), 1, "{log}");
 }
 
-/// Keeps the worker in a request that never ends.
+/// Keeps the worker in a request that does not end.
 fn keep_busy(server: &Process, path: &str) -> impl Sized + use<> {
     let mut stream = server.target().connect().unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -290,7 +290,7 @@ fn keep_busy(server: &Process, path: &str) -> impl Sized + use<> {
 }
 
 fn who_is_killed_late_is_told_of_with_what_it_did(args: &[&str]) {
-    // By the master's end, and by a successor.
+    // The master ends, then the worker is replaced.
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let mut server = serve(args, "", &["--graceful-timeout", "4"]);
         let worker = server.workers(1)[0];
@@ -338,10 +338,10 @@ fn files_that_are_too_large_are_an_error(args: &[&str]) {
     const LIMIT: usize = 8 << 20;
     let elsewhere = folder();
     let log = elsewhere.path().join("access.log");
-    // As large as it may be.
+    // As large as the limit allows.
     File::create(&log).unwrap().set_len(LIMIT as u64).unwrap();
     let start = start(args, "", &["--access-logfile", log.to_str().unwrap()]);
-    // SAFETY: it is a system call and nothing else.
+    // SAFETY: the closure only makes a system call.
     let start = unsafe {
         start.just_before(|| {
             Ok(setrlimit(
@@ -362,7 +362,7 @@ fn files_that_are_too_large_are_an_error(args: &[&str]) {
         &vec![b'x'; 2 * LIMIT],
     ]
     .concat();
-    // It may be answered, or cut off, before it has read all of it.
+    // It may be answered, or the connection may be closed, before all of it is read.
     let _ = client.write_all(&request);
     let _ = Response::read(&mut client, false);
     assert_eq!(target.get("/pid").ok(), worker);
@@ -396,7 +396,7 @@ fn an_app_that_ends_its_worker_loses_no_request(args: &[&str], path: &str) {
     let target = server.target();
     let worker = server.workers(1)[0].to_string();
     let mut client = target.connect().unwrap();
-    // The second is there when the first is at its end.
+    // The second handler starts when the first is at its end.
     let both = format!(
         "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n\
          GET /pid HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -428,7 +428,7 @@ fn a_handler_of_gevents_does_not_keep_the_worker() {
 
 #[test]
 fn a_limit_for_files_that_is_too_small_is_told() {
-    // SAFETY: it is a system call and nothing else.
+    // SAFETY: the closure only makes a system call.
     let start = unsafe {
         start(&["app:app"], "", &[])
             .just_before(|| Ok(setrlimit(Resource::RLIMIT_FSIZE, 1 << 16, 1 << 16)?))

@@ -1,4 +1,4 @@
-//! How the app is named, and found when it is not.
+//! How the app is named, and how it is found if it is not named.
 
 use std::fs;
 use std::path::Path;
@@ -121,7 +121,7 @@ fn conventions_find_the_app() {
     );
 }
 
-/// While the app is loaded the collector looks less often.
+/// The garbage collector runs less often while the app is loaded.
 #[test]
 fn the_collector_is_as_the_app_wants_it() {
     let app = "

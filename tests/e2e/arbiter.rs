@@ -1,4 +1,4 @@
-//! The master and its workers: who listens, who dies, who takes over.
+//! The master and its workers: listening, workers that die, and their replacement.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -30,7 +30,7 @@ fn the_first_lines_are_gunicorns() {
     assert!(lines[1].ends_with(&format!("({master})")), "{log}");
     let booting = format!("[{worker}] [INFO] Booting worker with pid: {worker}");
     assert!(lines[2].ends_with(&booting), "{log}");
-    // It depends on the app.
+    // The class depends on the app.
     let using = format!("[{worker}] [INFO] Using worker: sync");
     assert!(lines[3].ends_with(&using), "{log}");
     assert_eq!(server.target().get("/").ok(), "Hello, world!\n");
@@ -88,7 +88,7 @@ fn both_workers_serve() {
     let server = hello(&["--workers", "2"]);
     let workers = server.workers(2);
     let target = server.target();
-    // While one is busy, the other answers.
+    // While one worker is busy, the other answers.
     let slow = begin(&target, "GET /slow?2 HTTP/1.1\r\nHost: a\r\n\r\n");
     server.stderr.wait_for("slow request begins");
     let pid: i32 = target.get("/pid").ok().parse().unwrap();
@@ -148,7 +148,7 @@ fn a_stuck_worker_is_killed_and_another_serves() {
         "{line}"
     );
     let mut rest = Vec::new();
-    // Cut off, or told so with a 500: the client does not wait in vain.
+    // The client gets a 500 or the end of the connection, and does not wait for ever.
     let _ = connection.read_to_end(&mut rest);
     server.workers(2);
     assert_eq!(target.get("/").ok(), "Hello, world!\n");
@@ -212,7 +212,7 @@ fn the_error_log_goes_where_it_is_told_to() {
         "--log-level",
         "warning",
     ]);
-    // Its log says nothing of the start: only the exit shows it was there.
+    // Nothing about the start is in its log; only its exit shows that it ran.
     let log = || fs::read_to_string(&file).unwrap_or_default();
     server.signal(Signal::SIGTERM);
     server.exit_code();

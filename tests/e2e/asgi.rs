@@ -1,4 +1,4 @@
-//! ASGI over real sockets: requests, answers, and the ways either side ends.
+//! ASGI over real sockets: requests, responses, and all ways in which either side ends.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn request(path: &str, fields: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }
 
-/// All that comes for one request on a connection that closes.
+/// Everything that is received for one request on a connection that is closed.
 fn raw(target: &Target, request: &str) -> String {
     let mut stream = target.connect().unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -163,7 +163,7 @@ fn a_stream_waits_for_a_slow_reader_and_ends_with_it() {
         .unwrap();
     let mut some = [0; 1000];
     stream.read_exact(&mut some).unwrap();
-    // Other requests are served meanwhile.
+    // Other requests are served at the same time.
     assert_eq!(target.get("/").ok(), "Hello, world!");
     drop(stream);
     server.stderr.wait_for("client left: ConnectionResetError");
@@ -182,7 +182,7 @@ fn a_stream_waits_for_a_slow_reader_and_ends_with_it() {
         .rev()
         .find_map(|line| line.strip_prefix("streamed "))
         .unwrap();
-    // Far from all of it: what the sockets hold, and no more.
+    // Much less than all of it: only what the sockets can hold.
     assert!(sent.parse::<u64>().unwrap() < 64 << 20, "{sent}");
     assert!(!server.stderr.so_far().contains("Traceback"));
 }
@@ -223,7 +223,7 @@ fn the_next_request_does_not_wait_for_what_goes_on_after_an_answer() {
     );
     assert!(!server.stderr.so_far().contains("background done"));
     drop(stream);
-    // And it is finished before the worker ends.
+    // It is finished before the worker ends.
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), 0);
     assert!(server.stderr.whole().contains("background done"));
@@ -337,7 +337,7 @@ fn a_hung_loop_is_found() {
     let target = server.target();
     assert_eq!(target.get("/").ok(), "Hello, world!");
     let worker = server.workers(1)[0];
-    // The loop cannot beat while its process is stopped.
+    // The event loop cannot send heartbeats while its process is stopped.
     kill(worker, Signal::SIGSTOP).unwrap();
     server.stderr.wait_for("WORKER TIMEOUT");
     let workers = server.workers(2);

@@ -35,7 +35,7 @@ fn said(socket: &mut WebSocket) -> String {
 
 #[test]
 fn fastapi_from_a_zip() {
-    // Nothing else is said: the app is found, and told to be ASGI.
+    // Without further settings the app is found, and recognised as ASGI.
     let mut server = serve("fastapi_site", &[]);
     use_fastapi(&server);
     server.signal(Signal::SIGTERM);
@@ -112,7 +112,7 @@ pub fn use_fastapi(server: &Process) {
     bob.send(&close(1001, b""));
     server.stderr.wait_for("note: bob leaves with 1001");
 
-    // A download that the client cuts off.
+    // The client closes the connection during a download.
     let mut stream = target.connect().unwrap();
     stream
         .write_all(b"GET /numbers HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -125,7 +125,7 @@ pub fn use_fastapi(server: &Process) {
 
 #[test]
 fn django_is_found_by_its_manage_py() {
-    // It has a wsgi.py, and neither an asgi.py nor an ASGI_APPLICATION.
+    // The site has a wsgi.py, but neither an asgi.py nor an ASGI_APPLICATION.
     let server = serve("django_site", &["-k", "asgi"]);
     assert_eq!(server.target().get("/nowhere").status, 404);
     server.stderr.wait_for("Using worker: asgi");
@@ -136,7 +136,7 @@ fn django_with_async_views_and_channels() {
     let server = serve("async_sites", &["django_site:app"]);
     let target = server.target();
     let welcome = post(&target, "/", "text/plain", "", "a body");
-    // Its own protection against forged requests is not set up here.
+    // The app's own protection against forged requests is not set up here.
     assert_eq!(
         welcome,
         (200, r#"{"async": true, "body": "a body"}"#.to_owned())
@@ -147,7 +147,7 @@ fn django_with_async_views_and_channels() {
 
     let mut one = WebSocket::open(&target, "/room");
     let mut two = WebSocket::open(&target, "/room");
-    // Only once the second is in the room as well.
+    // Only when the second client is in the room, too.
     two.send(&text(r#"{"text": "hi"}"#));
     assert_eq!(said(&mut two), r#"{"said": "hi"}"#);
     assert_eq!(said(&mut one), r#"{"said": "hi"}"#);

@@ -1,4 +1,4 @@
-//! `sys.executable` is Python for the app, whatever words a child is given.
+//! `sys.executable` is Python for the app, whatever arguments a child process gets.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -39,8 +39,8 @@ const BY_POOLS: &[&str] = &[
     "futures by fork: 0 42",
 ];
 
-/// Whether the report of the app has each of these lines; gives the path that
-/// it has for `sys.executable`.
+/// Checks that the app's report has each of these lines. Returns the path that it has
+/// for `sys.executable`.
 #[track_caller]
 fn check(report: &str, expected: &[&[&str]]) -> PathBuf {
     let lines: Vec<&str> = report.lines().collect();
@@ -95,8 +95,8 @@ fn with_a_venv_beside_the_app_in_threads() {
     assert_eq!(check_all(&server.target()), expected);
 }
 
-/// Made by a Python that is not on this machine, as when it is copied into a
-/// container; or by another one, whose library is elsewhere.
+/// The environment was made by a Python that is not on this machine, as after a copy
+/// into a container, or by another Python with another library.
 #[test]
 fn with_a_venv_whose_own_python_is_another_or_gone() {
     for is_gone in [true, false] {
@@ -117,7 +117,7 @@ fn with_a_venv_whose_own_python_is_another_or_gone() {
     }
 }
 
-/// The folder that a link in the path leads to is another one in the next release.
+/// The link in the path leads to another folder in the next release.
 #[test]
 fn with_an_executable_that_a_link_leads_to() {
     let dir = folder();
@@ -159,7 +159,7 @@ fn with_a_zip() {
         "{}",
         path.display()
     );
-    // It goes on to be the app's Python when the server has ended.
+    // It is still the app's Python after the server has ended.
     drop(server);
     let done = Start::program(path, ["-m", "dep"]).run().expect_success();
     assert_eq!(done.stdout, "42");
@@ -197,7 +197,7 @@ fn with_a_zip_and_a_venv() {
     check_all(&server.target());
 }
 
-/// Nothing but the folder, which a child finds as its own.
+/// Only a folder, which a child takes as its current folder.
 #[test]
 fn with_a_folder_alone() {
     let dir = folder();
@@ -230,8 +230,8 @@ fn with_the_executable_replaced_while_it_runs() {
     check_all(&target);
 }
 
-/// Where nothing can be written the path of the file itself is taken, with a
-/// mark in it, which does not survive `os.path.normpath`.
+/// If nothing can be written, the path of the file itself is used, with a mark in it
+/// that `os.path.normpath` would remove.
 #[test]
 fn with_a_zip_where_nothing_can_be_written() {
     let dir = folder();
@@ -251,8 +251,7 @@ fn with_a_zip_where_nothing_can_be_written() {
     }
 }
 
-/// What the master makes in its cache folder, workers of another user cannot
-/// see.
+/// Workers of another user cannot see what the master makes in its cache folder.
 #[test]
 fn with_workers_of_another_user() {
     let dir = folder();
@@ -265,7 +264,7 @@ fn with_workers_of_another_user() {
         .with(&venv, "/env")
         .with("/dev/null".as_ref(), "/dev/null")
         .with_tmp();
-    // Root can write to the virtual environment; the worker sees that, too.
+    // Root can write to the virtual environment; the worker can read what it wrote.
     for (more, place) in [
         (&[][..], "/tmp/rgunicorn-4711/python/"),
         (&["--preload"], "/env/bin/python-rgunicorn"),

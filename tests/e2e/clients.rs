@@ -1,4 +1,4 @@
-//! Clients that people use: curl, requests, httpx, Node's, ab and wrk.
+//! Clients that people use: curl, requests, httpx, Node.js, ab and wrk.
 
 use std::fs;
 use std::path::Path;
@@ -22,8 +22,7 @@ fn url(target: &Target) -> String {
     }
 }
 
-/// A command that is run where it is installed; elsewhere nothing, with a word
-/// that says so.
+/// Runs a command if it is installed. Else it prints a note and returns nothing.
 pub fn installed<'a>(name: &str, args: impl IntoIterator<Item = &'a str>) -> Option<Start> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&folders).chain([Path::new("/usr/sbin").into()]);
@@ -63,12 +62,12 @@ fn curl() {
     };
     assert_eq!(hello, "hello");
     let run = |words: String| run(&words).unwrap();
-    // The second request needs no connection of its own.
+    // The second request uses the connection of the first.
     let twice = format!("{site}/ {site}/ --write-out [%{{num_connects}}]");
     assert_eq!(run(twice), "hello[1]hello[0]");
     assert_eq!(run(format!("--http1.0 {site}/")), "hello");
     assert!(run(format!("--head {site}/")).contains("Content-Length: 5"));
-    // With an Expect field, since it is large; and in chunks.
+    // The upload is large, so curl sends an Expect field; then in chunks.
     let upload = format!("--data-binary @{large} {site}/digest");
     assert_eq!(run(upload), format!("POST 3000000 {sum}"));
     let chunked = format!("--header Transfer-Encoding:chunked --upload-file {large} {site}/digest");
@@ -112,7 +111,7 @@ fn node_over_tls() {
     node_is_content(&server, &[&authority.file()]);
 }
 
-/// Node's client, which knows no pipelining, does all that it can.
+/// Uses all features of Node's client, which does not pipeline.
 fn node_is_content(server: &Process, authority: &[&str]) {
     let script = app("clients").join("use.js");
     if let Some(node) = installed("node", [script.to_str().unwrap()]) {

@@ -1,4 +1,4 @@
-//! Where settings come from, and what the command line says when it is wrong.
+//! The sources of settings, and the errors of the command line.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -169,7 +169,7 @@ fn a_socket_that_somebody_listens_at_is_not_taken_away() {
             .stderr
             .contains(&format!("Connection in use: {}", path.display()))
     );
-    // Left behind it is nobody's, and replaced.
+    // The file was left behind by a process that has ended, so it is replaced.
     drop(other);
     let server = Start::new(["--bind", &bind, "app"])
         .cwd(app("hello"))
@@ -229,7 +229,7 @@ fn log_files_of_a_zip_are_where_it_was_started() {
         .args(["--app-cache-dir", "cache"])
         .cwd(dir.path())
         .spawn();
-    // A relative path means what it meant before the site was packed.
+    // A relative path has the same meaning as before the site was packed.
     assert_eq!(server.target().get("/").ok(), "data");
     assert!(dir.path().join("access.log").is_file());
     assert!(dir.path().join("cache").is_dir());

@@ -1,5 +1,4 @@
-//! The config file: where it is found, what it sets, and what it is told when
-//! it is wrong.
+//! The config file: where it is found, what it sets, and the errors in it.
 
 use std::fs;
 
@@ -177,7 +176,7 @@ fn hup_runs_it_again_and_a_broken_one_changes_nothing() {
     assert_eq!(server.exit_code(), 0);
 }
 
-/// With one worker, and with an app that the master has loaded.
+/// With one worker, and with an app that the master loaded.
 #[test]
 fn hup_moves_what_the_file_moves() {
     for preload in ["False", "True"] {

@@ -1,6 +1,5 @@
-//! A real container whose image is the file and the sites, and nothing else:
-//! the engine's default seccomp profile, a user without rights, and a root
-//! that is read-only.
+//! A real container with only the executable and the sites: with the engine's default
+//! seccomp profile, a user without privileges, and a read-only root.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -18,7 +17,7 @@ fn sites_are_served_in_an_image_from_scratch() {
 
     let mut hello = image.start(&[], &["--bind", "127.0.0.1:0", "--chdir", "/hello", "app"]);
     assert_eq!(hello.server.target().get("/").ok(), "Hello, world!\n");
-    // As PID 1, which the kernel sends no signal that it does not handle.
+    // It is PID 1, which does not receive signals that it does not handle.
     hello.server.signal(Signal::SIGTERM);
     assert_eq!(
         hello.server.exit_code(),
@@ -47,12 +46,12 @@ fn sites_are_served_in_an_image_from_scratch() {
     use_django(django.server.target());
 }
 
-/// Nothing where no engine runs; the test is to be left then.
+/// `None` if no engine runs; the test must return then.
 fn image() -> Option<Image> {
     if !docker::is_there() {
         return None;
     }
-    // A folder with what goes in; the program is put there by the root.
+    // A folder for the content of the image; `Root` puts the program into it.
     let root = Root::empty()?
         .put(app("hello").join("app.py"), "/hello/app.py")
         .put(site::zip("flask_site"), "/flask.zip")

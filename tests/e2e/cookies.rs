@@ -1,4 +1,4 @@
-//! Cookies that a client or a proxy has sent in several fields.
+//! Cookies that a client or a proxy sends in several fields.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn several_fields_are_one(class: &[&str]) {
     };
     let two = cookies("Cookie: a=1\r\nX-A: b\r\ncookie: c=\"2,3\"; d=4\r\nCookie:\r\nX-A: e\r\n");
     assert_eq!(two["HTTP_COOKIE"], "a=1; c=\"2,3\"; d=4");
-    // Other fields are lists.
+    // Other fields are joined as lists.
     assert_eq!(two["HTTP_X_A"], "b,e");
     assert_eq!(cookies("Cookie: a=1\r\n")["HTTP_COOKIE"], "a=1");
     let many: Vec<_> = (0..90).map(|n| format!("c{n}={n}")).collect();

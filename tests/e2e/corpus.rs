@@ -1,5 +1,5 @@
-//! Gunicorn's own corpus of requests, taken from its source package: every
-//! case through a real socket, cut in many ways, and compared with what the
+//! Gunicorn's own corpus of requests, from its source package. Each case is sent
+//! through a real socket, cut in many ways, and the answer is compared with what the
 //! case states.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ use crate::support::{
 
 const PACKAGE: &str = "gunicorn==27.0.1";
 
-/// Where the answer is another than Gunicorn's, and why. Cases of HTTP/1.1
-/// without a Host field are another matter: see [`with_host`].
+/// Cases in which the answer differs from Gunicorn's, and the reason. Cases of HTTP/1.1
+/// without a Host field are handled by [`with_host`].
 const OTHERWISE: [(&str, u16, &str); 2] = [
     (
         "invalid/version_02",
@@ -40,9 +40,9 @@ struct Case {
 }
 
 enum Expected {
-    /// One answer with this status, and no more.
+    /// One answer with this status, and nothing after it.
     Refused(u16),
-    /// Nothing, or a 400: the request never ends.
+    /// No answer or a 400: the request does not end.
     Unfinished,
     Requests(Vec<Value>),
 }
@@ -93,7 +93,7 @@ fn cases() -> Vec<Case> {
                 .run_slowly()
                 .expect_success();
         };
-        // To look at a source package is to ask its build system.
+        // Reading a source package runs its build system.
         pip(&["install", "--quiet", "setuptools", "wheel"]);
         let download = ["download", "--quiet", "--no-deps", "--no-build-isolation"];
         let what = ["--no-binary", "gunicorn", "--dest", folder, PACKAGE];
@@ -109,8 +109,8 @@ fn cases() -> Vec<Case> {
     cases.iter().flat_map(read_case).collect()
 }
 
-/// A case, or the two that it stands for: HTTP/1.1 without a Host field must
-/// be refused (RFC 9112, 3.2), and is what is stated once it has one.
+/// A case, or the two cases that it stands for: a request of HTTP/1.1 without a Host
+/// field must be refused (RFC 9112, 3.2); with one it must be what the case states.
 fn read_case(value: &Value) -> Vec<Case> {
     let name = value["name"].as_str().unwrap().to_owned();
     let bytes = latin_1(value["bytes"].as_str().unwrap());
@@ -168,7 +168,7 @@ fn read_case(value: &Value) -> Vec<Case> {
     cases
 }
 
-/// A Host after every request line of HTTP/1.1.
+/// Adds a Host field after every request line of HTTP/1.1.
 fn add_host(bytes: &[u8]) -> Vec<u8> {
     const LINE_END: &[u8] = b" HTTP/1.1\r\n";
     let mut out = Vec::new();
@@ -204,8 +204,8 @@ fn flags(settings: &Map<String, Value>) -> Vec<String> {
     flags
 }
 
-/// Sends a case in all cuts; gives what is wrong with the answers. An ASGI app
-/// does not know the target as it was sent.
+/// Sends a case in all cuts, and returns what is wrong with the answers. An ASGI app
+/// does not get the target as it was sent.
 fn judge(target: &Target, case: &Case, asgi: bool) -> Vec<String> {
     cuts(&case.bytes)
         .into_iter()
@@ -218,8 +218,8 @@ fn judge(target: &Target, case: &Case, asgi: bool) -> Vec<String> {
         .collect()
 }
 
-/// Ways to send the bytes: as a whole, each by itself, line by line, in two
-/// at the end of the head, and in random pieces.
+/// Ways to send the bytes: all at once, one by one, line by line, in two parts at the
+/// end of the head, and in random pieces.
 fn cuts(bytes: &[u8]) -> Vec<(&'static str, Vec<&[u8]>)> {
     let head_end = bytes.windows(4).position(|part| part == b"\r\n\r\n");
     let (head, rest) = bytes.split_at(head_end.map_or(bytes.len() / 2, |end| end + 3));
@@ -227,7 +227,7 @@ fn cuts(bytes: &[u8]) -> Vec<(&'static str, Vec<&[u8]>)> {
     let mut left = bytes;
     let mut state = bytes.len() as u64 + 1;
     while !left.is_empty() {
-        // A simple generator: the same cuts in each run.
+        // A simple generator, which gives the same cuts in each run.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -245,7 +245,7 @@ fn cuts(bytes: &[u8]) -> Vec<(&'static str, Vec<&[u8]>)> {
     ]
 }
 
-/// All that the server says to these pieces and their end.
+/// Everything that the server sends for these pieces.
 fn send(target: &Target, pieces: &[&[u8]]) -> Vec<u8> {
     let Target::Tcp(address) = target else {
         unreachable!("it was asked to listen there");
@@ -254,7 +254,7 @@ fn send(target: &Target, pieces: &[&[u8]]) -> Vec<u8> {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     for piece in pieces {
-        // A server that has refused the request may have gone.
+        // A server that refused the request may have closed the connection.
         if stream.write_all(piece).is_err() {
             break;
         }
@@ -264,7 +264,7 @@ fn send(target: &Target, pieces: &[&[u8]]) -> Vec<u8> {
     }
     let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
-    // A reset after the answer is the server's right.
+    // The server may reset the connection after its answer.
     let _ = stream.read_to_end(&mut answer);
     answer
 }
@@ -304,7 +304,7 @@ fn differs(expected: &Expected, answer: &[u8], asgi: bool) -> Option<String> {
     }
 }
 
-/// What the app must have seen, in the terms of its answer.
+/// What the app must have received, in the form of its answer.
 fn stated(request: &Value) -> Value {
     let mut fields = BTreeMap::<String, String>::new();
     for header in request["headers"].as_array().unwrap() {
@@ -314,7 +314,7 @@ fn stated(request: &Value) -> Value {
             "CONTENT_TYPE" | "CONTENT_LENGTH" => name,
             name => format!("HTTP_{name}"),
         };
-        // The environ has one value for each name.
+        // The environ has one value per name.
         fields
             .entry(key)
             .and_modify(|first| *first = format!("{first},{value}"))
@@ -327,7 +327,7 @@ fn stated(request: &Value) -> Value {
         "fields": fields,
         "protocol": format!("HTTP/{}.{}", request["version"][0], request["version"][1]),
     });
-    // The authority form has neither; Gunicorn makes something of it.
+    // The authority form has neither; Gunicorn makes a path of it.
     if request["method"] != "CONNECT" {
         stated["path"] = request["path"].clone();
         stated["query"] = request["query"].clone();

@@ -1,11 +1,11 @@
-//! Whose `sitecustomize` is run.
+//! Which `sitecustomize` module is run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Process, Start, folder, site};
 
-/// Says who was run before it, by the name that they have left.
+/// Reports which module ran before it, by the name that the module set.
 const APP: &str = "import builtins
 def application(environ, start_response):
     start_response('200 OK', [])
@@ -16,7 +16,7 @@ fn customize(name: &str) -> String {
     format!("import builtins; builtins.customized = '{name}'")
 }
 
-/// The app's folder has one of its own, which is for something else.
+/// The app's folder has such a module for another purpose.
 fn app(dir: &Path) -> PathBuf {
     let app = dir.join("app");
     fs::create_dir(&app).unwrap();
@@ -43,7 +43,7 @@ fn an_apps_own_is_not() {
         let server = Start::server(more).cwd(&app).spawn();
         expect(&server, "nobody");
     }
-    // The config file has the interpreter started before the app is found.
+    // With the config file, the interpreter starts before the app is found.
     fs::write(app.join("gunicorn.conf.py"), "workers = 1").unwrap();
     expect(&Start::server([""; 0]).cwd(&app).spawn(), "nobody");
     let code = "import builtins; print(hasattr(builtins, 'customized'))";

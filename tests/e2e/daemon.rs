@@ -1,5 +1,5 @@
-//! `--daemon`: in the background, with nobody to read what it prints. The
-//! command that was typed ends when the server is up, or tells why it is not.
+//! `--daemon`: the server runs in the background, and nobody reads what it prints. The
+//! command ends when the server is up, or reports why it is not.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use nix::unistd::{Pid, geteuid, getpgid, getsid};
 
 use crate::support::{Start, Target, app, folder, in_all_classes, wait_until};
 
-/// A folder for a server in the background, which ends with it.
+/// A folder for a server in the background. The server is ended when this is dropped.
 struct Background {
     dir: tempfile::TempDir,
 }
@@ -43,13 +43,13 @@ impl Background {
             .cwd(self.dir.path())
     }
 
-    /// The master, if one is there.
+    /// The master, if there is one.
     fn master(&self) -> Option<Pid> {
         let text = fs::read_to_string(self.path("pid")).ok()?;
         Some(Pid::from_raw(text.trim().parse().ok()?))
     }
 
-    /// The start fails with this code and says this.
+    /// The start fails with this code and this message.
     #[track_caller]
     fn fails(&self, args: &[&str], code: i32, told: &[&str]) {
         let ended = self.start(args).run();
@@ -117,7 +117,7 @@ fn it_is_up_when_the_command_ends(class: &[&str]) {
         let args = [&["--workers", "2"], class].concat();
         let started = server.start(&args).cwd(app("mirror")).run();
         assert_eq!(started.code, 0, "{}", started.stderr);
-        // No wait: whoever comes now is served.
+        // No waiting: requests are served at once.
         assert_eq!(server.target().get("/").status, 200);
         let pid = server.master().unwrap();
         assert!(server.log().contains("Listening at: unix:"));
@@ -134,7 +134,7 @@ fn what_the_app_raises_at_the_start_is_told(class: &[&str]) {
         "Reason: Worker failed to boot.",
     ];
     server.fails(class, 3, &told);
-    // An app that cannot be named is another thing.
+    // An error about an app without a name is a different case.
     fs::write(server.path("app.py"), "").unwrap();
     server.fails(class, 4, &["Reason: App failed to load."]);
     assert!(server.log().contains("App failed to load"));
@@ -182,7 +182,7 @@ fn what_is_wrong_from_the_beginning_is_told() {
     );
     fails(&["--certfile", "/nowhere.pem"], "/nowhere.pem");
     fails(&["--app-zip", "/nowhere.zip"], "/nowhere.zip");
-    // Where nothing of it would be logged, it is told all the same.
+    // Also if nothing of it would be logged.
     fails(
         &["--pid", "/dev/null/pid", "--log-level", "critical"],
         "/dev/null/pid",
@@ -287,13 +287,13 @@ fn a_second_master_says_in_the_log_why_it_cannot_begin() {
     upgrade("Invalid value for workers");
     fs::write(&config, "certfile = '/nowhere.pem'\n").unwrap();
     upgrade("/nowhere.pem");
-    // A pid file that it cannot have.
+    // A pid file that cannot be used.
     fs::write(&config, "").unwrap();
     fs::create_dir_all(server.path("pid.2/in/the/way")).unwrap();
     upgrade("pid.2' cannot be written");
     fs::remove_dir_all(server.path("pid.2")).unwrap();
 
-    // And then it can.
+    // Then it can be used.
     kill(pid, Signal::SIGUSR2).unwrap();
     wait_until("the second master is there", || second(&server).is_some());
     let next = second(&server).unwrap();

@@ -1,4 +1,4 @@
-//! Requests that take too long: the client is answered, the logs say why, and
+//! Requests that take too long: the client gets an answer, the logs say why, and
 //! another worker takes over.
 
 use std::fs;
@@ -11,9 +11,9 @@ use nix::unistd::Pid;
 
 use crate::support::{Process, Response, Start, Target, folder, wait_until};
 
-/// `/wait?60` waits in Python, `/hold?60` in C with the interpreter kept,
-/// `/begin?60` after a part of its answer, and `/close?60` after all of it. All
-/// others tell who answers.
+/// `/wait?60` waits in Python, `/hold?60` in C while it holds the interpreter lock,
+/// `/begin?60` after a part of its answer, and `/close?60` after all of it. All other
+/// paths return the process id.
 const APP: &str = "
 import ctypes, os, time
 
@@ -61,7 +61,7 @@ fn wait_for_another(target: &Target, pid: &str) {
     });
 }
 
-/// In its own thread: until it is answered.
+/// In its own thread, until there is an answer.
 fn ask(target: &Target, path: &'static str) -> thread::JoinHandle<Response> {
     let target = target.clone();
     thread::spawn(move || target.get(path))
@@ -89,7 +89,7 @@ fn a_request_above_its_time_gets_504_and_another_worker() {
     server.stderr.wait_for("time.sleep(seconds)");
     let line = server.stdout.wait_for("\"GET /wait?60 HTTP/1.1\" 504 ");
     assert!(line.starts_with("127.0.0.1 "), "{line}");
-    // The old worker ends although its request never does.
+    // The old worker ends although its request does not.
     server
         .stderr
         .wait_for(&format!("[{pid}] [INFO] Worker exiting (pid: {pid})"));
@@ -123,7 +123,7 @@ fn an_answer_that_has_begun_is_cut_off() {
     let request = b"GET /begin?60 HTTP/1.1\r\nHost: testserver\r\n\r\n";
     stream.write_all(request).unwrap();
     let mut received = Vec::new();
-    // The end of the connection, but not of the chunked body.
+    // The connection ends, but the chunked body does not.
     let _ = stream.read_to_end(&mut received);
     let text = String::from_utf8_lossy(&received);
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
@@ -222,7 +222,7 @@ async def application(scope, receive, send):
         .wait_for(&format!("Worker exiting (pid: {pid})"));
 }
 
-/// `timeout` is the master's: the worker tells nothing and is aborted.
+/// The master enforces `timeout`: the worker reports nothing and is aborted.
 #[test]
 fn an_aborted_worker_says_what_it_was_doing() {
     let dir = folder();
@@ -244,8 +244,8 @@ fn an_idle_worker_that_is_aborted_says_so() {
     let dir = folder();
     let server = serve(dir.path(), &[]);
     let pid = server.target().get("/").ok();
-    // The client has its answer before the worker is done with the request:
-    // the line is written when there is nothing left to do.
+    // The client has its answer before the worker is done with the request. The line is
+    // written when there is nothing left to do.
     server.stdout.wait_for("\"GET / HTTP/1.1\" 200 ");
     kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGABRT).unwrap();
     server

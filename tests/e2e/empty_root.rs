@@ -1,5 +1,5 @@
-//! Sites served where there is nothing but the program: no C library, no
-//! loader, no shell, not one folder that a system has.
+//! Sites in a file system with only the program: no C library, no loader, no shell, and
+//! none of a system's folders.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ fn sites_are_served_on_musls_root() {
     let Some(root) = Root::empty() else { return };
     let Some(musl) = musl() else { return };
     let root = root.with(&musl.join("lib"), "/lib");
-    // What is there is no glibc, but can be run.
+    // The C library there is not glibc, but works.
     let child = "import subprocess; \
                  p = subprocess.run(['/lib/ld-musl-x86_64.so.1'], capture_output=True, text=True); \
                  print(p.stderr.splitlines()[0])";
@@ -63,7 +63,7 @@ fn serve_all(root: Root, writable: &str) {
 
     let database = format!("{writable}/guestbook.sqlite3");
     let variable = format!("SITE_DATABASE={database}");
-    // Without /etc/passwd nobody has a home.
+    // Without /etc/passwd no user has a home.
     let home = format!("HOME={writable}/");
     let password = "DJANGO_SUPERUSER_PASSWORD=correct horse";
     let variables = [&*variable, &*home, password];
@@ -92,7 +92,7 @@ fn a_zip_is_served_where_nothing_at_all_can_be_written() {
 #[test]
 fn python_knows_where_it_is_without_proc() {
     let Some(root) = Root::empty() else { return };
-    // A child is started by a link.
+    // A child process is started through a link.
     let code = "import os, subprocess, sys
 tell = 'import sys; print(sys._base_executable, sys.base_prefix)'
 exec(tell)
@@ -118,7 +118,7 @@ fn every_way_to_ask_for_authorities_finds_ours() {
         .expect_success();
 }
 
-/// Debian's musl, unpacked; nothing where it cannot be fetched.
+/// musl from Debian, unpacked; `None` if it cannot be downloaded.
 fn musl() -> Option<PathBuf> {
     let scratch = folder();
     let fetched = Start::program("apt-get", ["download", "-qq", "musl"])

@@ -1,5 +1,5 @@
-//! What goes wrong at the start: one clear sentence, Gunicorn's exit code, and
-//! nothing left running.
+//! Errors at the start: one clear sentence, Gunicorn's exit code, and no process is
+//! left.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::support::{Finished, Start, app, folder};
 
-/// The app's source, served; it must fail.
+/// Serves an app with this source; it must fail.
 fn serve(source: &str, args: &[&str]) -> Finished {
     let dir = folder();
     fs::write(dir.path().join("app.py"), source).unwrap();
@@ -180,7 +180,7 @@ fn a_failed_start_leaves_no_socket_and_nobody_running() {
     let finished = Start::new(["--bind", "unix:site.sock", "--workers", "3", "app"])
         .cwd(dir.path())
         .run();
-    // `run` returned, so nobody holds its pipes any more.
+    // `run` has returned, so no process has its pipes open any more.
     expect(&finished, 3, &["No module named 'nowhere'"]);
     assert!(!Path::new(&dir.path().join("site.sock")).exists());
 }

@@ -1,4 +1,4 @@
-//! Several workers share what comes.
+//! Several workers share the connections and requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -31,7 +31,7 @@ fn no_worker_starves_when_all_clients_come_at_once() {
     for class in [&[][..], &["--threads", "2"]] {
         let server = serve(class);
         let target = server.target();
-        // A connection is made without the worker that is to accept it.
+        // The connection is made before the worker accepts it.
         let mut streams: Vec<_> = (0..CONNECTIONS)
             .map(|_| target.connect().unwrap())
             .collect();
@@ -107,7 +107,7 @@ fn clients_that_come_together_do_not_wait_for_one_another() {
     }
 }
 
-/// All of its workers are up.
+/// Waits until all workers are up.
 fn serve(args: &[&str]) -> Process {
     let server = Start::server(["--workers", "4", "--keep-alive", "60", "app"])
         .args(args)
@@ -121,7 +121,7 @@ fn serve(args: &[&str]) -> Process {
     server
 }
 
-/// The connection is closed then, also for the worker.
+/// The connection is closed then, also on the worker's side.
 fn pid_of_some_worker(target: &Target) -> String {
     let mut stream = target.connect().unwrap();
     let request = b"GET /pid HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -141,8 +141,8 @@ fn answer(stream: &mut Box<dyn Stream>) -> String {
     Response::read(stream, false).unwrap().ok()
 }
 
-/// Each worker serves at least half of its share of the requests on these
-/// connections, and at most twice that.
+/// Each worker must serve between half and twice its share of the requests on these
+/// connections.
 fn share(mut streams: Vec<Box<dyn Stream>>) {
     const ROUNDS: usize = 10;
     let mut served = BTreeMap::<String, usize>::new();

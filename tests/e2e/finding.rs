@@ -1,4 +1,4 @@
-//! Finding the app and its packages where nobody said where they are.
+//! Finds the app and its packages if they are not named.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn an_app_is_found_by_its_usual_names() {
     );
 }
 
-/// A native module whose application answers with "native", in C and without
+/// A native module whose application answers with "native". It is in C without
 /// CPython's headers: the names of the stable ABI are enough.
 const NATIVE: &str = r#"
 struct slot { int what; void *value; };
@@ -84,8 +84,8 @@ static struct definition app = {.references = 1, .name = "app", .slots = slots};
 void *PyInit_app(void) { return PyModuleDef_Init(&app); }
 "#;
 
-/// Serves this folder where nobody says what the app is: as it is, as a zip,
-/// and as a zip that cannot be unpacked.
+/// Serves this folder without naming the app: as it is, as a zip, and as a zip that
+/// cannot be unpacked.
 #[track_caller]
 fn found_anyhow(folder: &Path, file: &str, answer: &str) {
     let server = Start::server([""; 0]).cwd(folder).spawn();

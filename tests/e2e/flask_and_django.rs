@@ -1,5 +1,5 @@
-//! Flask and Django sites, from a folder with a virtual environment and from a
-//! zip with their packages inside: both must do the same.
+//! Flask and Django sites, from a folder with a virtual environment and from a zip with
+//! packages in it. Both must work the same.
 
 use std::env;
 use std::io::Write;
@@ -16,7 +16,7 @@ fn flask_from_a_folder_with_a_venv_beside_it() {
     let dir = folder();
     site::copy_app("flask_site", dir.path());
     std::os::unix::fs::symlink(site::venv("flask_site"), dir.path().join(".venv")).unwrap();
-    // No APP_MODULE either: app.py with create_app() is found.
+    // Without APP_MODULE: app.py with create_app() is found.
     let server = Start::server([""; 0]).cwd(dir.path()).spawn();
     use_flask(server.target());
 }
@@ -69,7 +69,7 @@ fn flask_takes_large_uploads_in_both_classes() {
     }
 }
 
-/// Sends a file in a form, of 64 MiB or as many as `UPLOAD_MEBIBYTES` says.
+/// Sends a file of 64 MiB in a form, or of as many MiB as `UPLOAD_MEBIBYTES` says.
 fn upload(target: &Target) {
     let blocks = env::var("UPLOAD_MEBIBYTES").map_or(64, |text| text.parse().unwrap());
     let block: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
@@ -143,7 +143,7 @@ fn django_from_a_folder_with_a_venv_in_both_classes() {
                 .cwd(dir.path())
         };
         prepare(manage, &database);
-        // No APP_MODULE: the settings that manage.py names lead to the site.
+        // Without APP_MODULE: the settings in manage.py lead to the site.
         let server = Start::server(["--venv"])
             .args([&venv])
             .args(class)
@@ -175,7 +175,7 @@ fn django_from_a_zip() {
     use_django(server.target());
 }
 
-/// A new site's first hour.
+/// The first steps with a new site.
 pub fn prepare(manage: impl Fn(&[&str]) -> Start, database: &Path) {
     let run = |args: &[&str]| -> Finished {
         manage(args)
@@ -236,7 +236,7 @@ pub fn use_django(target: Target) {
     let page = german.get("/").ok();
     assert!(page.contains("Jörg: Grüße!"), "{page}");
 
-    // Without the cookie's token a form is refused.
+    // A form without the token of the cookie is refused.
     let mut stranger = Client::new(target);
     assert_eq!(stranger.post("/", &form).status, 403);
 }
@@ -282,7 +282,7 @@ fn write_in_the_admin(browser: &mut Client) {
     assert!(list.contains("Grace: from the admin"), "{list}");
 }
 
-/// What Django hid in the form.
+/// The token in the hidden field of the form.
 fn csrf_token(page: &str) -> String {
     let (_, rest) = page
         .split_once("name=\"csrfmiddlewaretoken\" value=\"")

@@ -1,5 +1,5 @@
-//! What a trusted proxy's fields say of the client: its address and port, and
-//! how it has reached the site.
+//! What the fields of a trusted proxy say about the client: its address and port, and
+//! how it reached the site.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -18,13 +18,13 @@ fn serve(args: &[&str], class: &[&str]) -> Process {
     Start::new(args).args(class).cwd(app("mirror")).spawn()
 }
 
-/// What the app knows of a request with these fields.
+/// What the app receives with these fields.
 fn mirrored(target: &Target, fields: &str) -> Value {
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n\r\n");
     serde_json::from_str(&target.exchange(request).ok()).unwrap()
 }
 
-/// The address and the port that it knows of the client.
+/// The address and port of the client, as the app sees them.
 fn peer(target: &Target, fields: &str) -> String {
     let peer = &mirrored(target, fields)["peer"];
     let word = |name: &str| peer[name].as_str().unwrap_or("none").to_owned();
@@ -32,7 +32,7 @@ fn peer(target: &Target, fields: &str) -> String {
 }
 
 fn lists_are_read_as_lists(class: &[&str]) {
-    // ASGI has a place for a port, and a number for none.
+    // In ASGI the port is a number, and 0 means that it is not known.
     let none = match class.contains(&"asgi") {
         true => "0",
         false => "none",

@@ -1,5 +1,5 @@
-//! What is particular about a zip: where it is unpacked, what is left of it,
-//! and what happens where it cannot be.
+//! Zips: where they are unpacked, what is left of them, and what happens if they cannot
+//! be unpacked.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -49,7 +49,7 @@ fn restarts_share_what_was_unpacked_once() {
     let first = serve();
     assert!(Path::new(&first).starts_with(&cache), "{first}");
     assert_eq!(serve(), first);
-    // A new version takes the old one's place.
+    // A new version replaces the old one.
     site::small_zip(
         dir.path(),
         &[("app.py", &HELLO.replace("__file__", "'new'"))],
@@ -58,7 +58,7 @@ fn restarts_share_what_was_unpacked_once() {
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
 }
 
-/// Shows a file beside it.
+/// Shows a file beside the module.
 const WORDS: &str = r#"
 import os
 
@@ -101,7 +101,7 @@ fn a_site_that_has_lost_files_is_mended_beside_a_running_server() {
     for (name, text) in files {
         assert_eq!(fs::read_to_string(root.join(name)).unwrap(), text, "{name}");
     }
-    // Who was there before goes on, with what is there now.
+    // Running servers continue, with the new files.
     let (target, workers) = (first.target(), first.workers(2));
     assert_eq!(target.get("/").ok(), page);
     first.signal(Signal::SIGHUP);
@@ -136,8 +136,8 @@ fn a_cache_below_a_folder_that_strangers_may_write_is_not_used() {
     assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
 }
 
-/// Runs a command where none of the usual places can be written, not even by
-/// root: below a device, and on mounts that are read-only for it alone.
+/// Runs a command that cannot write to any of the usual places, even as root: they are
+/// below a device, or on mounts that are read-only for this command.
 pub(crate) fn read_only<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Start {
     const SCRIPT: &str = r#"
         set -e
@@ -160,7 +160,7 @@ pub(crate) fn read_only<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -
         .env("XDG_CACHE_HOME", "/dev/null/cache")
 }
 
-/// Tells where it was imported from.
+/// Reports where it was imported from.
 const HELLO: &str = r#"
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -190,7 +190,7 @@ fn a_site_that_cannot_be_unpacked_is_served_from_memory() {
     assert_eq!(log.matches("in memory").count(), 1, "{log}");
 }
 
-/// Imports a module whose name is no ASCII, and reads a file beside it.
+/// Imports a module with a name that is not ASCII, and reads a file beside it.
 const UMLAUTS: &str = r#"
 import importlib.resources, pkgutil
 import maße
@@ -230,7 +230,7 @@ fn names_in_a_zip_made_on_unix_are_utf_8_without_a_flag() {
     assert_eq!(page, format!("Größe {inside} one"));
 }
 
-/// Starts itself again with the same words, from a folder of the app's.
+/// Starts itself again with the same arguments, from one of the app's folders.
 const AGAIN: &str = r#"
 import os, subprocess
 

@@ -1,5 +1,4 @@
-//! The gevent worker: greenlets instead of threads, where the app waits and
-//! where its client does.
+//! The gevent worker: greenlets run while the app or its client waits.
 
 use std::io::{Read, Write};
 
@@ -18,7 +17,7 @@ fn request(path: &str) -> String {
 
 #[test]
 fn requests_that_wait_do_so_together() {
-    // More of them than a second has room for, one after the other.
+    // More clients than fit into one second if they were served one after the other.
     let server = serve(&["--timeout", "5"]);
     let target = server.target();
     assert_eq!(
@@ -41,7 +40,7 @@ fn requests_that_wait_do_so_together() {
 
 #[test]
 fn clients_that_are_slow_hold_nobody_up() {
-    // Nothing is received before the app is called: it waits itself.
+    // Nothing is received before the app is called; the app itself waits.
     let server = serve(&["--body-buffer-size", "0"]);
     let target = server.target();
     let mut sender = target.connect().unwrap();

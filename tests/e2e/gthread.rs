@@ -1,4 +1,4 @@
-//! What is special about many threads.
+//! Workers with many threads.
 
 use std::io::Write;
 use std::thread;
@@ -13,7 +13,7 @@ fn serve(args: &[&str]) -> Process {
         .spawn()
 }
 
-/// What several clients at once get for a path, each a few times.
+/// The answers to several clients, each of which requests a path several times.
 fn at_once(target: &Target, clients: usize, times: usize, path: &str) -> Vec<String> {
     thread::scope(|scope| {
         let clients: Vec<_> = (0..clients)
@@ -38,7 +38,7 @@ fn the_app_is_told_and_has_its_threads() {
     server.stderr.wait_for("Using worker: gthread");
     let target = server.target();
     assert_eq!(target.get("/multithread").ok(), "True");
-    // Three at a time meet behind the same barrier.
+    // Three requests wait at the same barrier.
     let mut names = at_once(&target, 3, 1, "/meet?3");
     names.sort();
     let expected: Vec<_> = (0..3)
@@ -53,7 +53,7 @@ fn thread_locals_and_context_variables_are_each_threads_own() {
     for answer in at_once(&server.target(), 8, 20, "/own") {
         assert_eq!(answer, "own");
     }
-    // The objects of the threads are always the same ones.
+    // The thread objects are always the same.
     let idents = at_once(&server.target(), 8, 20, "/ident");
     let mut different = idents.clone();
     different.sort();
@@ -75,7 +75,7 @@ fn a_slow_page_does_not_hold_the_others() {
     let mut slow = target.connect().unwrap();
     slow.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
-    // They are answered although the slow one is not before it is told.
+    // They are answered although the slow request still waits.
     for _ in 0..20 {
         assert_eq!(target.get("/multithread").ok(), "True");
     }
@@ -104,6 +104,6 @@ fn when_all_threads_are_busy_requests_wait_for_one() {
     for stream in &mut slow {
         assert_eq!(Response::read(&mut **stream, false).unwrap().ok(), "slept");
     }
-    // Busy threads are no reason to end a worker of this class.
+    // Busy threads are not a reason to end a worker of this class.
     assert_eq!(server.workers(1), worker);
 }

@@ -1,5 +1,5 @@
-//! The importable `gunicorn`: what scripts, apps and config files that were
-//! written for Gunicorn do with it.
+//! The included package `gunicorn`: scripts, apps and config files that were written
+//! for Gunicorn use it.
 
 use std::fs;
 
@@ -78,7 +78,7 @@ fn a_logger_of_its_own_is_what_hooks_log_to() {
     server.stderr.wait_for("[INFO] own: ready");
 }
 
-/// What a hook can do by the methods of `server`, from a worker too.
+/// What a hook can do with the methods of `server`, also in a worker.
 #[test]
 fn the_methods_of_the_server_steer_the_master() {
     let text = "import signal\n\
@@ -91,14 +91,14 @@ fn the_methods_of_the_server_steer_the_master() {
     let dir = site("gunicorn.conf.py", text);
     let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
     let target = server.target();
-    // What the master does by itself.
+    // These make the master do what it also does by itself.
     assert_eq!(target.get("/manage_workers").ok(), "module");
     assert_eq!(target.get("/handle_ttin").ok(), "module");
     server.stderr.wait_for("Handling signal: ttin");
     server.workers(2);
     assert_eq!(target.get("/reload").ok(), "module");
     server.stderr.wait_for("Handling signal: hup");
-    // As many again as the settings say.
+    // The number in the settings again.
     server.workers(3);
     for (path, sentence) in [
         ("/spawn_worker", "set server.num_workers, or send TTIN"),
@@ -135,8 +135,8 @@ fn every_module_can_be_imported_first() {
     }
 }
 
-/// As the first line of an app: `logging` is not imported yet, and when it is, ours
-/// wants to give it the server's logs.
+/// As the first line of an app: `logging` is not imported yet. When it is imported, our
+/// `gunicorn` gives it the server's logs.
 #[test]
 fn every_module_can_be_imported_first_by_an_app() {
     let dir = site("other.py", "");

@@ -1,5 +1,5 @@
-//! The carried `gunicorn` beside Gunicorn's own package from PyPI: which one is
-//! imported where, and that the names and what they do are the same.
+//! The included `gunicorn` and the package from PyPI: which one is imported where, and
+//! that names and behaviour are the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn answer(server: &Process) -> String {
     server.target().get("/").ok()
 }
 
-/// Gunicorn's own package from PyPI, in a virtual environment of the program's.
+/// Gunicorn's package from PyPI, in a virtual environment of the program.
 fn gunicorns_own() -> PathBuf {
     let key = [
         b"gunicorn==27.0.1".to_vec(),
@@ -44,7 +44,7 @@ fn an_installed_gunicorn_is_the_one_that_python_imports() {
                 print(gunicorn.__file__.startswith(__import__('sys').prefix), it.version('gunicorn'))";
     let said = Start::program(venv.join("bin/python"), ["-c", code]).run();
     assert_eq!(said.expect_success().stdout.trim(), "True 27.0.1");
-    // Without one, there is ours, and nothing is installed.
+    // Without it, our package is imported, and nothing counts as installed.
     let said = site::python(["-c", "import gunicorn; print(gunicorn.__version__)"]).run();
     assert_eq!(said.expect_success().stdout.trim(), "27.0.1");
     let said = site::python(["-c", code]).run();
@@ -70,7 +70,7 @@ fn an_installed_gunicorn_is_the_one_that_python_runs() {
     }
 }
 
-/// When the file serves, config files and apps get ours, and all that is said of it
+/// While the executable serves, config files and apps get our package, and all metadata
 /// agrees.
 #[test]
 fn the_server_keeps_its_own_gunicorn() {
@@ -83,7 +83,7 @@ fn the_server_keeps_its_own_gunicorn() {
     let config = "from gunicorn.arbiter import Arbiter\n\
                   def post_fork(server, worker):\n\
                   \x20   server.log.info('master of ours: %s', type(server) is Arbiter)\n";
-    // A config file may have that name, too.
+    // A config file may have the same name.
     let dir = folder();
     fs::write(dir.path().join("site_app.py"), app).unwrap();
     fs::write(dir.path().join("gunicorn.py"), config).unwrap();
@@ -100,7 +100,7 @@ fn the_server_keeps_its_own_gunicorn() {
     }
 }
 
-/// Every public name of Gunicorn's modules can be imported from ours; the script has
+/// Every public name of Gunicorn's modules can be imported from ours. The script has
 /// the few exceptions, with reasons.
 #[test]
 fn no_name_of_gunicorns_is_missing() {
@@ -114,8 +114,8 @@ fn no_name_of_gunicorns_is_missing() {
     assert_eq!(said.expect_success().stdout, "");
 }
 
-/// What can be used alone does the same, whichever package it is: parsers, bodies,
-/// answers, helpers, checks of settings.
+/// Parts that can be used alone behave the same in both packages: parsers, bodies,
+/// responses, helpers, checks of settings.
 #[test]
 fn what_can_be_used_alone_does_what_gunicorns_does() {
     let script = python_script("gunicorn_behaviour.py");

@@ -1,17 +1,17 @@
-//! What people write for Gunicorn, run by Gunicorn itself and by this server: the
-//! answers, both logs, the exit code, and what else is left must be the same.
+//! Config files and scripts that people write for Gunicorn, run by Gunicorn itself and by
+//! this server: the responses, both logs, the exit code and other results must be the
+//! same.
 //!
-//! Each file in `tests/habits` is a config file, or a script that starts the
-//! server, beside the apps of `tests/habits/app/app.py`. Comments at its top say
-//! the rest:
+//! Each file in `tests/habits` is a config file or a script that starts the server, and
+//! is used with the apps in `tests/habits/app/app.py`. Comments at its top give the rest:
 //!
-//! - `args: ...`: the command line, `app:app` if nothing is said
-//! - `script: ...`: the file is a script, run with these arguments
-//! - `get: ...`: the paths that are asked for, `/page` if nothing is said
+//! - `args: ...`: the command line; by default `app:app`
+//! - `script: ...`: the file is a script, which is run with these arguments
+//! - `get: ...`: the paths that are requested; by default `/page`
 //! - `ends`: the server ends by itself
-//! - `differs: ...`: what is expected to be different, in the words of
-//!   `docs/reference/differences.md`; lines that have one of the texts after `only real:` and
-//!   `only ours:` belong to it
+//! - `differs: ...`: the expected differences, in the words of
+//!   `docs/reference/differences.md`; lines with one of the texts after `only real:` and
+//!   `only ours:` are such differences
 
 use std::fs;
 use std::io::Write;
@@ -104,7 +104,7 @@ enum Server {
     Ours,
 }
 
-/// What a file says of itself.
+/// What a file says in its comments.
 #[derive(Default)]
 struct Habit {
     args: Vec<String>,
@@ -115,7 +115,7 @@ struct Habit {
     text: String,
 }
 
-/// What is to be the same: lines, each with the place it was seen at.
+/// What must be the same: lines, each with the place where it was seen.
 type Seen = Vec<String>;
 
 fn compare(name: &str) {
@@ -183,7 +183,7 @@ impl Habit {
             .start(server)
             .cwd(dir.path())
             .activated(listener)
-            // Not for systemd's sake.
+            // So that it does not count as activated by systemd.
             .env("LISTEN_PID", "0")
             .env("GUNICORN_CMD_ARGS", "--bind fd://3")
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -224,7 +224,7 @@ impl Habit {
                 lines.push(format!("{place}: {line}"));
             }
         }
-        // The processes' lines may come in another order.
+        // The order of lines from different processes may differ.
         lines.sort();
         seen.extend(lines);
         let mut of_this = self.only.iter().filter(|(which, _)| *which == server);
@@ -250,8 +250,8 @@ impl Habit {
     }
 }
 
-/// The names in fields have no case, and the date is another one. Of the servers'
-/// own pages the words count.
+/// Names of fields in lower case, without the date. Of the servers' own pages only the
+/// words count.
 fn lines_of(answer: &Response) -> Seen {
     let is_own_page = answer.status >= 400 && answer.text().contains("<title>");
     let length = if is_own_page {
@@ -277,7 +277,7 @@ fn lines_of(answer: &Response) -> Seen {
         lines.sort();
         lines.dedup();
     } else {
-        // As long as the other.
+        // Of the same length as the other name.
         let own = concat!("rgunicorn/", env!("CARGO_PKG_VERSION"));
         let text = answer.text().replace(own, "gunicorn/27.0.1");
         lines.extend(text.lines().map(str::to_owned));
@@ -285,13 +285,14 @@ fn lines_of(answer: &Response) -> Seen {
     lines
 }
 
-/// Not so are the frames of tracebacks, and lines about what this server has not.
+/// Frames of tracebacks are not compared, nor lines about features that this server
+/// does not have.
 fn is_compared(line: &str) -> bool {
     let frame = line.starts_with("  ") || line.starts_with("Traceback (most");
     !frame && !line.is_empty() && !line.contains("Control socket listening at ")
 }
 
-/// A line without what differs from run to run.
+/// A line without what differs between runs.
 fn masked(line: &str, port: &str) -> String {
     let line = line.replace(port, "PORT");
     let line = line.replace(concat!("rgunicorn ", env!("CARGO_PKG_VERSION")), "gunicorn");

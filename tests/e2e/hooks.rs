@@ -1,4 +1,5 @@
-//! The hooks of a config file: when they are called, where, and with what.
+//! The hooks of a config file: when and where they are called, and with which
+//! arguments.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +17,8 @@ const APP: &str = "import os, signal\n\
     \x20   start_response('200 OK', [('X-Answer', 'yes')])\n\
     \x20   return [b'hello']\n";
 
-/// A config file with every hook: each writes its name, the process it runs in
-/// and what it has seen to the file `calls`.
+/// A config file with every hook. Each writes its name, the process it runs in and what
+/// it sees to the file `calls`.
 const CONFIG: &str = r#"
 import os
 import prometheus
@@ -321,7 +322,7 @@ fn on_reload_and_child_exit_may_set_it_too() {
     let server = Start::server(["app:app"]).cwd(dir.path()).spawn();
     server.stderr.wait_for("number 1");
     server.signal(Signal::SIGHUP);
-    // Two by the one hook, and when the old worker has ended a third.
+    // The hook causes two, and the end of the old worker a third.
     server.stderr.wait_for("number 3");
     server.stderr.wait_for("number 4");
     server.workers(3);

@@ -1,4 +1,4 @@
-//! `rgunicorn init`: projects that run at once.
+//! `rgunicorn init`: new projects that run without changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::docker::{self, Image, docker};
 use crate::support::{Finished, Start, Target, folder, program, site};
 
-/// A project, in a folder whose name is no name for most tools.
+/// A project in a folder whose name most tools do not accept as a name.
 struct Project {
     _place: TempDir,
     folder: PathBuf,
@@ -35,7 +35,7 @@ impl Project {
         Start::new(args).cwd(&self.folder)
     }
 
-    /// Runs its tests, and serves it without a word more.
+    /// Runs its tests, then serves it without further arguments.
     #[track_caller]
     fn is_well(&self, tests: &[&str]) {
         let tested = self.start(&["python"]).args(tests).run();
@@ -52,7 +52,7 @@ fn init(place: &Path, args: &[&str]) -> Finished {
     Start::new(["init"]).args(args).cwd(place).run()
 }
 
-/// Django answers under its own names only.
+/// Django answers only to its own host names.
 fn get(target: &Target, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     target.exchange(request).ok()
@@ -177,7 +177,7 @@ fn docker_builds_its_image() {
     let container = image.start(&quick, &[]);
     let answer = container.server.target().get("/");
     assert_eq!(answer.ok(), "Hello from my-shop-2!\n");
-    // As its pyproject.toml says.
+    // The number in its pyproject.toml.
     container.server.workers(2);
     container.wait_until_it_is("healthy");
 }

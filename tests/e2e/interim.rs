@@ -1,5 +1,5 @@
-//! Apps that answer with a status of 1xx: that is no answer, and a proxy could
-//! take the connection for a tunnel.
+//! Apps that answer with a status of 1xx. Such an answer is not final, and a proxy
+//! could take the connection for a tunnel.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -45,7 +45,7 @@ fn an_interim_status_is_the_apps_error(class: &[&str]) {
         ));
     }
     assert_eq!(target.get("/?200").ok(), "sent");
-    // The answer says that the connection ends, whatever the app says of it.
+    // The answer says that the connection ends, whatever the app says.
     let answer = target.get("/?426");
     assert_eq!(answer.status, 426);
     assert_eq!(answer.header("Connection"), Some("close, upgrade"));

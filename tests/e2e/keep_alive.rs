@@ -1,4 +1,4 @@
-//! Connections that carry more than one request, and those that carry none.
+//! Connections with several requests, and connections without any.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -80,7 +80,7 @@ fn requests_in_one_breath_are_answered_in_their_order(class: &[&str]) {
             .expect("each is answered, in order");
         rest = after;
     }
-    // What comes after the one that closes is no request.
+    // Bytes after the request that closes the connection are not a request.
     assert!(rest.ends_with("\r\n\r\nnever mind"), "{rest}");
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), bodies.len() + 1);
 }
@@ -123,7 +123,7 @@ fn a_reader_that_is_slow_does_not_hold_the_worker(class: &[&str]) {
     let mut slower = target.connect().unwrap();
     slower.write_all(upload.as_bytes()).unwrap();
     slower.write_all(&content).unwrap();
-    // Neither has read a byte yet.
+    // Neither client has read a byte yet.
     for _ in 0..5 {
         assert_eq!(target.get("/echo").ok(), "GET ");
     }
@@ -145,7 +145,7 @@ fn a_large_upload_is_whole(class: &[&str]) {
     }
     let text = Response::read(&mut *stream, false).unwrap().ok();
     assert!(text.starts_with(&format!("{size} ")), "{text}");
-    // The connection is as good as before.
+    // The connection can be used as before.
     assert_eq!(ask(&mut stream, &get("/echo")).ok(), "GET ");
 }
 
@@ -161,7 +161,7 @@ fn a_stop_answers_what_has_come_and_closes_the_rest(class: &[&str]) {
     let mut busy = target.connect().unwrap();
     busy.write_all(get("/slow?1").as_bytes()).unwrap();
     server.stderr.wait_for("slow request begins");
-    // These wait for the app, or at the door.
+    // These wait for the app or to be accepted.
     let mut waiting: Vec<_> = (0..10)
         .map(|_| {
             let mut stream = target.connect().unwrap();

@@ -1,4 +1,4 @@
-//! Libraries that are loaded, carried, replaced and kept out.
+//! Native libraries: loaded, carried, replaced and refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub fn compile(dir: &Path, name: &str, more: &[&str]) -> PathBuf {
     library
 }
 
-/// The libraries that `use.py` uses, and itself.
+/// Makes the libraries that `use.py` uses, and `use.py` itself.
 fn made(dir: &Path) {
     compile(dir, "throws.cpp", &[]);
     let search = format!("-L{}", dir.display());
@@ -87,8 +87,8 @@ fn exceptions_thread_locals_and_ifuncs_work_straight_from_a_zip() {
 
 #[test]
 fn the_hosts_libraries_are_used_only_when_the_user_says_so() {
-    // A library in a folder that the host's ld.so searches by default; inside
-    // the root, so that the host itself is left alone.
+    // A library in a folder that the host's ld.so searches by default. The folder is
+    // inside the root, so the host is not changed.
     let Some(root) = Root::empty() else { return };
     let dir = folder();
     let library = compile(dir.path(), "choices.c", &[]);
@@ -103,8 +103,8 @@ fn the_hosts_libraries_are_used_only_when_the_user_says_so() {
     let by_flag = root.start(["--host-libraries", "python", "-c", code]).run();
     assert_eq!(by_flag.expect_success().stdout, "7");
 
-    // What it starts of itself goes by the same choice, and so does a start
-    // with the variable.
+    // Processes that it starts have the same setting. The variable does the same at the
+    // start.
     let child = format!(
         "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', \"{code}\"]))"
     );
@@ -138,11 +138,11 @@ fn the_variable_for_the_hosts_libraries_takes_the_usual_words() {
         ("off", false),
         ("", false),
     ] {
-        // The last one of a name counts.
+        // The last variable of this name counts.
         root = root.variable(NAME, word);
         let said = root.start(["python", "-c", code]).run();
         assert_eq!(said.code, i32::from(!on), "{word}: {}", said.stderr);
-        // The server's settings say the same.
+        // The server's setting has the same value.
         let said = root.start(["--print-config", "none"]).run();
         let line = format!(
             "{:34} = {}",
@@ -161,7 +161,7 @@ fn the_variable_for_the_hosts_libraries_takes_the_usual_words() {
     }
 }
 
-/// Prints the files that it has mapped.
+/// Prints the files that are mapped into the process.
 const MAPPED: &str = "import socket
 socket.getaddrinfo('127.0.0.1', 80)
 print(*{line.split(None, 5)[5].strip() for line in open('/proc/self/maps') if '/' in line}, sep='\\n')";
@@ -187,7 +187,7 @@ fn the_loader_can_be_replaced_by_the_users_own() {
     assert!(maps.stdout.contains("libc.so.6"), "{}", maps.stdout);
     assert!(!maps.stdout.contains("/memfd:rgunicorn"), "{}", maps.stdout);
 
-    // It serves as well, workers and all.
+    // It also serves, with workers.
     let server = Start::server(["app", "--workers", "2", "--chdir"])
         .args([app("hello")])
         .env("RGUNICORN_LOADER", HOSTS)
@@ -236,7 +236,7 @@ fn the_carried_libraries_can_be_extracted_for_a_debugger() {
             "{library:?}"
         );
     }
-    // They are what ld.so loads: its own folder holds all that libstdc++ needs.
+    // ld.so can load them: the folder has everything that libstdc++ needs.
     let loader = target.join("ld-linux-x86-64.so.2");
     let listed = Start::program("readelf", ["-d"])
         .args([&loader])
@@ -248,7 +248,7 @@ fn the_carried_libraries_can_be_extracted_for_a_debugger() {
             .contains("Library soname: [ld-linux-x86-64.so.2]")
     );
 
-    // A folder that cannot be made is one sentence.
+    // A folder that cannot be made gives one sentence.
     fs::write(dir.path().join("file"), "").unwrap();
     let failed = Start::new(["--extract-libraries"])
         .args([dir.path().join("file/below")])
@@ -283,7 +283,7 @@ fn licences_name_versions_and_the_bytes_that_were_changed() {
             "{line}: no version"
         );
     }
-    // The two changes to ld.so, byte for byte.
+    // The two changes of ld.so, byte for byte.
     assert!(
         told.contains("b8 01 01 00 00 48 89 fe bf 9c ff ff ff 0f 05"),
         "the open call"

@@ -1,4 +1,5 @@
-//! `RGUNICORN_STDLIB_FILES`: the standard library as files, for what looks for them.
+//! `RGUNICORN_STDLIB_FILES`: the standard library as files, for programs that look for
+//! them.
 
 use std::fs;
 
@@ -39,7 +40,7 @@ fn pylint_and_jedi_find_the_library() {
     assert!(found.starts_with("def dumps("), "{found}");
 }
 
-/// Tells where the library is, and whether all of it that is loaded is files.
+/// Reports where the library is, and whether all its loaded modules are files.
 const TELL: &str = "
 import importlib.resources, inspect, json, os, sys, sysconfig
 import gunicorn, tzdata
@@ -76,7 +77,7 @@ fn the_variable_says_yes_or_no() {
         let told = run(yes).expect_success().stdout;
         let expected = format!("True {}", place.display());
         assert!(told.starts_with(&expected), "{yes:?}: {told}");
-        // What a cleaner takes is put back.
+        // Deleted files are put back.
         let (_, library) = told.split_once(' ').unwrap();
         fs::remove_dir_all(format!("{library}/json")).unwrap();
     }

@@ -1,4 +1,4 @@
-//! An ASGI app's start and end.
+//! The lifespan of an ASGI app: start-up and shutdown.
 
 use nix::sys::signal::Signal;
 

@@ -1,4 +1,4 @@
-//! Starting under conditions that were made to stop it.
+//! Starts under difficult conditions.
 
 use std::fs;
 use std::io;
@@ -60,7 +60,7 @@ fn a_preload_and_an_audit_are_not_let_in_and_reach_children() {
     }
 }
 
-/// The lines of the log about variables that are not obeyed.
+/// The lines of the log about variables without effect.
 fn disobeyed(log: &str) -> Vec<String> {
     let lines = log.lines().filter(|line| line.contains("RGUNICORN_LOADER"));
     lines.map(str::to_owned).collect()
@@ -123,8 +123,8 @@ fn nothing_is_told_where_the_loaders_variables_are_unset_or_obeyed() {
     }
 }
 
-/// A file with capabilities runs with more rights than the person who starts
-/// it has: nothing in their environment may choose its code.
+/// A file with capabilities runs with more privileges than the user who starts it, so
+/// no variable of this user may choose its code.
 #[test]
 fn a_file_with_capabilities_lets_nobody_in() {
     const NOBODY: u32 = 65534;
@@ -150,7 +150,7 @@ fn a_file_with_capabilities_lets_nobody_in() {
                 [line.split()[1] for line in open('/proc/self/status') if line.startswith('CapEff')])";
     let said = Start::program(&file, ["python", "-c", code])
         .user(NOBODY)
-        // The checkout may be where this user cannot go.
+        // This user may have no access to the checkout.
         .cwd(dir.path())
         .env("HOME", dir.path())
         .env("LD_PRELOAD", &hostile)
@@ -163,8 +163,8 @@ fn a_file_with_capabilities_lets_nobody_in() {
     assert_eq!(said.stdout, "1 ['0000000000000400']", "{}", said.stderr);
 }
 
-/// Makes a system call fail with EPERM in what is started, as a container
-/// engine's profile does.
+/// Makes a system call fail with EPERM in the started program, as the profile of a
+/// container engine does.
 fn refusing(start: Start, call: libc::c_long) -> Start {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
@@ -202,13 +202,13 @@ fn refusing(start: Start, call: libc::c_long) -> Start {
             Err(io::Error::last_os_error())
         }
     };
-    // SAFETY: it makes system calls only.
+    // SAFETY: the closure only makes system calls.
     unsafe { start.just_before(install) }
 }
 
 const MEMFD_CREATE: libc::c_long = libc::SYS_memfd_create;
 
-/// Says whether memory files are refused, and uses libraries of either kind.
+/// Reports whether memory files are refused, and uses libraries of both kinds.
 const REFUSED: &str = "import os, ctypes, sqlite3
 try: os.memfd_create('x')
 except PermissionError as error: print('refused')
@@ -228,12 +228,12 @@ fn memory_files_may_be_forbidden() {
 #[test]
 fn memory_files_may_be_forbidden_where_one_folder_takes_files_that_run() {
     let Some(root) = Root::empty() else { return };
-    // /tmp is there and writable, but noexec; "." is the root itself.
+    // /tmp is writable but noexec; "." is the root itself.
     let root = root.with_tmp();
     let start = root.start(["python", "-c", REFUSED]);
     let said = refusing(start, MEMFD_CREATE).run().expect_success();
     assert_eq!(said.stdout, "refused\nTrue", "{}", said.stderr);
-    // The last is for the cache, and not for libraries.
+    // The last one is for the cache and not for libraries.
     let mut left: Vec<_> = fs::read_dir(root.path("/")).unwrap().flatten().collect();
     left.retain(|entry| entry.file_name() != "var");
     assert_eq!(left.len(), 2, "the program and tmp");
@@ -250,7 +250,7 @@ fn where_nothing_at_all_can_hold_the_loader_a_sentence_says_so() {
     assert_eq!(failed.stderr.lines().count(), 1, "{}", failed.stderr);
 }
 
-/// The sysctl belongs to a process namespace, and goes with it.
+/// The sysctl belongs to a PID namespace, and ends with it.
 #[test]
 fn memory_files_may_be_forbidden_to_be_executed() {
     const SYSCTL: &str = "/proc/sys/vm/memfd_noexec";
@@ -291,7 +291,7 @@ fn a_file_that_was_replaced_goes_on_and_executes_itself_again() {
     let file = dir.path().join("rgunicorn");
     copy_program(&file);
     fs::write(dir.path().join("new"), "#!/bin/sh\necho the new one\n").unwrap();
-    // By its path it is the new file; by /proc it is the one that runs.
+    // The path leads to the new file, /proc to the one that runs.
     let code = "import os, subprocess, sys
 os.chmod('new', 0o755)
 os.rename('new', sys._base_executable)

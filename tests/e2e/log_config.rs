@@ -1,4 +1,4 @@
-//! Both logs by way of Python's `logging`.
+//! Both logs written by Python's `logging`.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ const JSON: &str = r#"{
     }
 }"#;
 
-/// Looks at a request's atoms, as people's filters do.
+/// Reads the fields of a request, as people's filters do.
 const QUIET: &str = "import logging\n\
     class Quiet(logging.Filter):\n    \
         def filter(self, record):\n        \
@@ -92,7 +92,7 @@ fn a_file_in_pythons_form_configures_both_logs() {
     assert_eq!(target.exchange(request("/pid")).status, 200);
     let _ = target.exchange(request("/"));
     assert!(read().starts_with("F|127.0.0.1 - - ["), "{}", read());
-    // What the config does not speak of is as always.
+    // What the configuration does not mention is as by default.
     target.exchange(request("/broken"));
     let line = server.stderr.wait_for("Error handling request");
     assert!(line.contains("] [ERROR] Error handling request"), "{line}");
@@ -190,7 +190,7 @@ fn what_is_wrong_with_a_config_is_one_sentence() {
             .position(|line| line.contains("The logging config cannot be used: "));
         let at = at.unwrap_or_else(|| panic!("{}", ended.stderr));
         assert!(lines[at].contains(&told), "{told}\n{}", ended.stderr);
-        // What follows is another line of the log.
+        // The next text is another line of the log.
         assert!(
             lines[at + 1..].iter().all(|line| line.starts_with('[')),
             "{}",
@@ -206,7 +206,7 @@ fn what_is_wrong_with_a_config_is_one_sentence() {
         );
         assert!(ended.stderr.contains(&told), "{}", ended.stderr);
     }
-    // Where the user's own code raises, the sentence says where.
+    // If the user's own code raises, the sentence says where.
     write(
         "mine.py",
         "import logging\nclass Mine(logging.Handler):\n    def __init__(self):\n        1 / 0\n",
@@ -260,7 +260,7 @@ def post_worker_init(worker):
     );
     server.stderr.wait_for(&format!("AND {worker} OF A HOOK"));
 
-    // A broken one at HUP changes nothing.
+    // A wrong configuration at HUP changes nothing.
     let broken = CONFIG.replace("logging.StreamHandler", "logging.Nothing");
     fs::write(dir.path().join("gunicorn.conf.py"), broken).unwrap();
     server.signal(Signal::SIGHUP);
@@ -268,7 +268,7 @@ def post_worker_init(worker):
         .stderr
         .wait_for("Reload failed, the old workers go on serving");
     server.stderr.wait_for("logging.Nothing");
-    // And none at all is the usual form again.
+    // Without any configuration the format is the default again.
     fs::write(dir.path().join("gunicorn.conf.py"), "wsgi_app = 'app'\n").unwrap();
     server.signal(Signal::SIGHUP);
     server.stderr.wait_for("[INFO] Booting worker with pid: ");

@@ -1,4 +1,4 @@
-//! The error log and the access log as people read them.
+//! The error log and the access log.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ fn hello(args: &[&str]) -> Process {
     Start::server(["app"]).args(args).cwd(app("hello")).spawn()
 }
 
-/// The file's text, once `enough` is true of it.
+/// The text of the file, once `enough` is true for it.
 #[track_caller]
 fn wait_for_file(path: &Path, enough: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + DEADLINE;
@@ -169,7 +169,7 @@ in_all_classes! {
     a_json_line_is_printable_ascii,
 }
 
-/// What steers a terminal, and what ends a line for some readers.
+/// Characters that control a terminal, or end a line for some readers.
 const ODD: &str = "\u{9b}2J \u{7f} \u{85} \u{2028} \u{202e} é \u{1f600}";
 
 fn a_json_line_is_printable_ascii(class: &[&str]) {
@@ -180,7 +180,7 @@ fn a_json_line_is_printable_ascii(class: &[&str]) {
     let target = target(listening["message"].as_str().unwrap());
     let request =
         format!("GET /odd HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: {ODD}\r\n\r\n");
-    // DEL is refused in a field.
+    // DEL in a field is refused.
     assert_eq!(target.exchange(&request).status, 400);
     target.exchange(request.replace('\u{7f}', "?"));
     let line = server.stdout.wait_for("/odd");
@@ -267,7 +267,7 @@ fn what_the_app_prints_is_captured() {
     assert_eq!(server.stdout.whole() + &server.stderr.whole(), "");
 }
 
-/// From a log with the line that says where the server listens.
+/// The address from the log line about listening.
 fn target(log: &str) -> Target {
     let (_, address) = log.split_once("Listening at: ").unwrap();
     Target::parse(address.split_once(' ').unwrap().0)
@@ -294,15 +294,15 @@ fn every_request_has_one_line_however_it_ends() {
         };
         let line = |text: &str| server.stdout.wait_for(text);
 
-        // Leaves while the app is at work.
+        // Closes the connection while the app works.
         drop(say("GET /slow?0.2 HTTP/1.1\r\nHost: a\r\n\r\n"));
         line("GET /slow ");
-        // Leaves in the middle of its body.
+        // Closes the connection in the middle of the body.
         drop(say(
             "POST /echo?half HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
         ));
         line(" 400|POST /echo?half");
-        // Sends a body that is none.
+        // Sends an invalid body.
         let mut stream =
             say("POST /echo?bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
         stream.read_to_end(&mut Vec::new()).unwrap();

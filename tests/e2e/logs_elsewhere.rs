@@ -1,4 +1,4 @@
-//! Logs and metrics that go to other programs: syslog and statsd.
+//! Logs and metrics that are sent to other programs: syslog and statsd.
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
@@ -12,7 +12,7 @@ fn hello(args: &[&str]) -> Process {
     Start::server(["app"]).args(args).cwd(app("hello")).spawn()
 }
 
-/// Receives until a packet has `text` in it, and gives that packet.
+/// Receives packets until one has `text` in it, and returns that one.
 #[track_caller]
 fn wait_for(text: &str, mut receive: impl FnMut(&mut [u8]) -> std::io::Result<usize>) -> String {
     let mut seen = Vec::new();
@@ -123,7 +123,7 @@ fn a_syslog_daemon_may_come_and_go() {
     let target = server.target();
     server.workers(1);
 
-    /// The first line with `text` in it that comes over any connection.
+    /// The first line with `text` in it, from any connection.
     fn line(daemon: &TcpListener, text: &str) -> String {
         loop {
             let (stream, _) = daemon.accept().unwrap();
@@ -134,7 +134,7 @@ fn a_syslog_daemon_may_come_and_go() {
             }
         }
     }
-    // The master has a connection of its own, which stays open.
+    // The master has its own connection, which stays open.
     let (_master, _) = daemon.accept().unwrap();
     target.get("/broken");
     let error = line(&daemon, "Error handling request");
@@ -143,7 +143,7 @@ fn a_syslog_daemon_may_come_and_go() {
         "{error}"
     );
 
-    // The connection is gone now, and what is served is served all the same.
+    // The connection is closed now, and requests are served all the same.
     for _ in 0..3 {
         assert_eq!(target.get("/").status, 200);
     }
@@ -227,7 +227,7 @@ fn statsd_is_told_of_workers_and_the_backlog() {
     server.signal(Signal::SIGTTIN);
     wait_for("gunicorn.workers:2|g", |packet| daemon.recv(packet));
 
-    // Nobody accepts while the workers stand still.
+    // No worker accepts connections while all are stopped.
     for worker in server.workers(2) {
         nix::sys::signal::kill(worker, Signal::SIGSTOP).unwrap();
     }

@@ -1,4 +1,4 @@
-//! The program as people run it: real processes, real sockets, real sites.
+//! End-to-end tests of the program: real processes, real sockets, real sites.
 
 mod agents;
 mod aiohttp;

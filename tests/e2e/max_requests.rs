@@ -1,4 +1,4 @@
-//! Workers that are replaced after so many requests.
+//! Workers that are replaced after a number of requests.
 
 use crate::support::{Start, app};
 

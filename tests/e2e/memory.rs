@@ -1,4 +1,4 @@
-//! Workers that use more memory than they may.
+//! Workers that use more memory than is allowed.
 
 use std::fs;
 use std::io::Write;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::support::{Process, Response, Start, Target, folder, wait_until};
 
-/// Keeps as many MiB as the query says, waits as many seconds as the path
-/// says, and tells which process it is.
+/// Allocates as many MiB as the query says and waits as many seconds as the path says.
+/// Returns its process id.
 const APP: &str = "
 import os, time
 kept = []
@@ -37,7 +37,7 @@ fn a_worker_above_the_soft_limit_is_replaced_after_the_request() {
     let target = server.target();
     let pid = target.get("/?20").ok();
     assert_eq!(target.get("/0.5").ok(), pid, "below the limit it stays");
-    // The request comes to its end, although it is seen meanwhile.
+    // The request is finished, although the limit is noticed meanwhile.
     assert_eq!(target.get("/1?250").ok(), pid);
     wait_for_another(&target, &pid);
     let line = server
@@ -55,7 +55,7 @@ fn a_worker_above_the_hard_limit_is_killed_at_once() {
     let server = serve(dir.path(), "--max-worker-memory-hard");
     let target = server.target();
     let pid = target.get("/").ok();
-    // It would take a minute.
+    // The request would take a minute.
     let mut stream = target.connect().unwrap();
     let request = b"GET /60?250 HTTP/1.1\r\nHost: testserver\r\n\r\n";
     stream.write_all(request).unwrap();

@@ -1,5 +1,5 @@
-//! What packages know of themselves where a zip can be unpacked nowhere, and is
-//! imported from as it is: the same as on a disk.
+//! What packages know about themselves when their zip cannot be unpacked and is
+//! imported in memory: the same as on a disk.
 
 use std::path::Path;
 use std::thread;
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Root, app, folder, site};
 
-/// A root with the zip, once where it is unpacked and once where it cannot be.
+/// A root with the zip, once where it can be unpacked and once where it cannot.
 fn both(zip: &Path) -> Option<[Root; 2]> {
     let root = || Root::empty().map(|root| root.put(zip, "/site.zip"));
     Some([root()?.with_tmp().read_only(), root()?.read_only()])
@@ -40,7 +40,7 @@ fn pytest_finds_its_plugins_and_flask_its_commands() {
             root.start(zip).args(words).run().expect_success().stdout
         };
         let test = "/tests/test_plugin.py";
-        // There is no folder for what pytest captures.
+        // There is no folder for the output that pytest captures.
         let told = run(&["pytest", "-p", "no:cacheprovider", "-s", test]);
         assert!(told.contains("plugins: anyio-4.16.0"), "{told}");
         assert!(told.contains("1 passed"), "{told}");
@@ -49,7 +49,7 @@ fn pytest_finds_its_plugins_and_flask_its_commands() {
     }
 }
 
-/// Reads what the master has found.
+/// Reads what the master found.
 const READER: &str = "
 import importlib.resources
 import words, space.part
@@ -105,7 +105,7 @@ def app(environ, start_response):
     return [text.encode()]
 ";
 
-/// Paths in the zip, lines of code, comments, and what leads nowhere.
+/// Paths in the zip, lines of code, comments, and paths that do not exist.
 const PTH: &str = "# a comment\r
 \r
 libs/deep\r

@@ -1,5 +1,5 @@
-//! A config file as people bring it along, with every hook, and Prometheus
-//! metrics that all workers share.
+//! A typical config file with every hook, and Prometheus metrics that all workers
+//! share.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::support::{Start, folder, site, wait_until};
 
-/// All hooks that there are.
+/// All hooks.
 const HOOKS: [&str; 15] = [
     "on_starting",
     "when_ready",
@@ -50,8 +50,8 @@ fn a_long_config_file_counts_for_prometheus() {
     };
     let live = || value("shop_workers");
     let sold = || value("shop_requests_total{path=\"/buy\"}");
-    // Not by asking for the metrics: those of a worker that begins cannot be
-    // read for a moment.
+    // Not by requesting the metrics: those of a starting worker cannot be read for a
+    // moment.
     let wait_for = |count: usize, hook: &str| {
         wait_until(hook, || read("hooks.log").matches(hook).count() >= count);
     };
@@ -63,7 +63,7 @@ fn a_long_config_file_counts_for_prometheus() {
     assert_eq!(sold(), 20.0);
     assert!(value("shop_request_seconds_count") >= 20.0);
 
-    // What workers have counted stays, and the dead are no more.
+    // The counts of ended workers stay, but they are not listed as running.
     server.signal(Signal::SIGHUP);
     wait_for(4, "post_worker_init");
     wait_for(2, "child_exit");

@@ -1,5 +1,5 @@
-//! Names of hosts and users, and locales, where a system's services for them
-//! are missing or exotic.
+//! Names of hosts and users, and locales, on systems where the services for them are
+//! missing or unusual.
 
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 
 use crate::support::{DEADLINE, Finished, Root, Start, app};
 
-/// What some distributions write, and some administrators.
+/// Contents that some distributions and administrators write.
 const EXOTIC: &str = "\
 passwd:    sss files systemd winbind
 group:     ldap [SUCCESS=merge] files systemd
@@ -32,7 +32,8 @@ fn hosts_are_found_in_etc_hosts() {
     let with_hosts = |root: Root| {
         root.write("/etc/hosts", "127.0.0.9 served\n::9 served six\n")
             .write("/etc/services", "http 80/tcp\n")
-            // Else the first line that fits is the answer (host.conf(5)).
+            // Without it, only the first line that matches is the answer
+            // (host.conf(5)).
             .write("/etc/host.conf", "multi on\n")
     };
     let bare = with_hosts(root).read_only();
@@ -89,8 +90,8 @@ print(os.path.expanduser('~'), socket.gethostname() != '')";
     );
 }
 
-/// Where no file says so, the server knows its own machine's name (RFC 6761,
-/// section 6.3): to listen, and for the daemons that it tells things.
+/// If no file has it, the server still knows the name of its own machine (RFC 6761,
+/// section 6.3): for listening, and for the daemons that it reports to.
 #[test]
 fn localhost_needs_no_etc_hosts() {
     let Some(root) = Root::empty() else { return };
@@ -181,7 +182,7 @@ fn hosts_are_found_by_dns() {
     }
 }
 
-/// Runs `act` in a network of its own, whose 127.0.0.53 answers for names.
+/// Runs `act` in its own network namespace, in which 127.0.0.53 answers DNS requests.
 fn in_a_network_with_a_resolver(
     act: impl FnOnce() -> Finished + Send + 'static,
 ) -> Option<Finished> {
@@ -189,10 +190,10 @@ fn in_a_network_with_a_resolver(
         eprintln!("skipped: only root can make a network");
         return None;
     }
-    // The namespace is the thread's: what it starts inherits it, and it goes
-    // with the last of them.
+    // The namespace belongs to the thread. Processes that it starts inherit it, and it
+    // ends with the last of them.
     let world = thread::spawn(|| {
-        // SAFETY: changes the calling thread's network only.
+        // SAFETY: changes only the network namespace of this thread.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
             eprintln!("skipped: this root may not make a network");
             return None;
@@ -214,7 +215,7 @@ fcntl.ioctl(s, 0x8914, struct.pack('16sH14x', b'lo', 0x41))"; // SIOCSIFFLAGS, u
     world.join().unwrap()
 }
 
-/// A resolver that knows two names (RFC 1035, 4.1).
+/// A resolver that has two names (RFC 1035, 4.1).
 fn answer_all(socket: &UdpSocket) {
     const A: u16 = 1;
     const AAAA: u16 = 28;
@@ -242,7 +243,7 @@ fn answer_all(socket: &UdpSocket) {
         };
         let known = ["db.example.test", "six.example.test"].contains(&&*name);
         let mut reply = query[..2].to_vec();
-        // A response that wanted and got recursion; 3 is "no such name".
+        // A response with recursion; 3 is "no such name".
         reply.extend([0x81, if known { 0x80 } else { 0x83 }]);
         let answers = u8::from(address.is_some());
         reply.extend([0, 1, 0, answers, 0, 0, 0, 0]);

@@ -1,5 +1,5 @@
-//! 503 and when to come again: where there are too many requests, and where the
-//! worker's time is over before a request's.
+//! 503 with Retry-After: if there are too many requests, or if a worker ends before a
+//! request is served.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,8 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{Process, Response, Start, folder, wait_until};
 
-/// Marks each request that has come to it, and answers once there is a file
-/// `go`.
+/// Marks each request that it gets, and answers when there is a file `go`.
 const APP: &str = "
 import asyncio, os, time
 
@@ -68,7 +67,7 @@ fn expect_503(answer: &Response) {
     assert_eq!(answer.header("Connection"), Some("close"));
 }
 
-/// Its id is in the access log, beside the one that the client has told.
+/// The id of the response is in the access log, after the id that the client sent.
 #[track_caller]
 fn expect_id(server: &Process, answer: &Response, told: &str) {
     let id = answer.header("X-ID").expect("it has an id");
@@ -114,8 +113,8 @@ fn who_is_not_answered_before_the_end_is_told_so() {
             stream.write_all(bytes.as_bytes()).unwrap();
             stream
         };
-        // One is in the app, one has not said all, and the others wait or are
-        // in the app, too.
+        // One request is in the app, one is incomplete, and the others wait or are in
+        // the app, too.
         let mut streams = vec![connect("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")];
         wait_for_app(&dir, "first");
         streams.push(connect("GET /partly HTTP/1.1\r\nX-ID: told\r\n"));

@@ -1,5 +1,5 @@
-//! Paths that are not UTF-8: the system takes any bytes, and so does whatever
-//! names a path.
+//! Paths that are not UTF-8. The system allows any bytes, so everything that names a
+//! path must, too.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::certificates::Authority;
 use crate::support::{Start, Target, folder, site, wait_until};
 
-/// A folder whose name is Latin-1.
+/// A folder with a name in Latin-1.
 fn cafe() -> (TempDir, PathBuf) {
     let dir = folder();
     let cafe = dir.path().join(OsStr::from_bytes(b"caf\xe9"));
@@ -21,8 +21,8 @@ fn cafe() -> (TempDir, PathBuf) {
     (dir, cafe)
 }
 
-/// Answers with what it finds in its folder, in another one, and in a file that
-/// a variable names.
+/// Answers with what it finds in its folder, in another one, and in a file that a
+/// variable names.
 const APP: &str = r#"
 import os, more
 
@@ -33,7 +33,7 @@ def application(environ, start_response):
     return [" ".join(names).encode(), b" ", os.fsencode(__file__).hex().encode()]
 "#;
 
-/// The app's answer from this file.
+/// The answer of the app in this file.
 fn answer(file: &Path) -> String {
     let hex = file.as_os_str().as_bytes().iter();
     let hex: String = hex.map(|byte| format!("{byte:02x}")).collect();
@@ -55,7 +55,7 @@ const SITE: [(&str, &str); 4] = [
     ("lib/more.py", "NAME = 'more'"),
 ];
 
-/// `start` and the path behind it.
+/// `start` followed by the path.
 fn joined(start: &str, path: &Path) -> OsString {
     let mut text = OsString::from(start);
     text.push(path);
@@ -202,7 +202,7 @@ def when_ready(server):
     assert_eq!(target.get("/").ok(), answer(&cafe.join("app.py")));
     let seen = fs::read(cafe.join("seen")).unwrap();
     assert_eq!(seen, cafe.join("error").as_os_str().as_bytes());
-    // The master executes itself anew, and keeps the pid file.
+    // The master executes itself again, and keeps the pid file.
     fs::write(cafe.join("data"), "new").unwrap();
     server.signal(Signal::SIGHUP);
     let booted = || {
@@ -236,10 +236,10 @@ fn the_current_folder_may_be_one() {
         .spawn();
     let target = server.target();
     assert_eq!(target.get("/").ok(), answer(&cafe.join("app.py")));
-    // A pattern is meant from there.
+    // A pattern is relative to that folder.
     write(&cafe, &[("extra/file", "")]);
     server.workers(2);
-    // A broken module is told of, and served again once it is mended.
+    // A broken module is reported, and served again once it is fixed.
     fs::write(cafe.join("app.py"), "1/0").unwrap();
     let status = |status| {
         wait_until("the worker is a new one", || {

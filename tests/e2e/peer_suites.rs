@@ -1,4 +1,4 @@
-//! The tests of others, from their source packages, against us.
+//! Test suites of other projects, from their source packages, run against this server.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ fn waitress() {
 fn starlette() {
     let hash = "b8399098d4c1e3522734f7235dc79b1fc967f96cf139c81e0fa30479e0685f9b";
     let source = site::source("starlette", "1.10.0", hash);
-    // One of them asks for a file whose name is longer than any may be.
+    // One test requests a file with a very long name.
     let args = ["starlette_app:app", "--limit-request-line", "8190"];
     run_within(&source, &args, "445 tests ran");
 }
@@ -33,12 +33,12 @@ fn starlette() {
 fn asgiref() {
     let hash = "034cc8cbf72d00553b4be256703ac545120b4e50af13b49dec99da899aeeecb4";
     let source = site::source("asgiref", "3.13.0", hash);
-    // One of them sends a field 200 times.
+    // One test sends a field 200 times.
     let args = ["asgiref_app:app", "--limit-request-fields", "250"];
     run_within(&source, &args, "7 tests ran");
 }
 
-/// Runs tests in the worker that serves their apps, see `served.py`.
+/// Runs tests in the worker that serves their apps (see `served.py`).
 #[track_caller]
 fn run_within(source: &Path, args: &[&str], end: &str) {
     let server = Start::server(["--worker-class", "asgi", "--pythonpath"])

@@ -42,7 +42,7 @@ fn it_names_the_master_and_is_gone_at_the_end() {
 fn a_stale_one_is_replaced() {
     let dir = folder();
     let path = dir.path().join("site.pid");
-    // More than the largest process id there is.
+    // Larger than any process id.
     fs::write(&path, "4194305\n").unwrap();
     let server = Start::server(["--pid", path.to_str().unwrap(), "app"])
         .cwd(app("hello"))
@@ -54,7 +54,7 @@ fn a_stale_one_is_replaced() {
     );
 }
 
-/// Starts with this pid file, which is replaced.
+/// Starts with this pid file, which it replaces.
 #[track_caller]
 fn replaces(path: &Path, command: impl FnOnce(Start) -> Start) -> Process {
     let stale = fs::read_to_string(path).unwrap();
@@ -237,7 +237,8 @@ fn a_killed_masters_is_free(class: &[&str]) {
     let mut first = start();
     first.target();
     let worker = first.workers(1)[0];
-    // A worker that is left cannot keep it, even where the number lives.
+    // A worker of an ended master does not keep the file, even if its process id is
+    // used.
     first.signal(Signal::SIGSTOP);
     kill(worker, Signal::SIGSTOP).unwrap();
     first.signal(Signal::SIGKILL);

@@ -1,4 +1,4 @@
-//! The carried pip, `rgunicorn python -m pip`.
+//! The included pip, `rgunicorn python -m pip`.
 
 use std::env;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{Finished, Root, Start, folder, packages, site};
 
-/// With an index that is a folder.
+/// pip with a folder as its index.
 fn pip(command: &str, index: &Path) -> Start {
     offline(site::python(["-m", "pip", command]), index)
 }
@@ -60,7 +60,7 @@ fn it_installs_into_folders_downloads_and_builds() {
     assert!(built.is_file());
 }
 
-/// Also where `PYTHONDONTWRITEBYTECODE` says that nothing is to be.
+/// Also if `PYTHONDONTWRITEBYTECODE` forbids it.
 #[test]
 fn it_is_laid_out_and_compiled_once() {
     let dir = folder();
@@ -165,15 +165,15 @@ fn where_nothing_can_be_written_it_comes_from_memory() {
     assert!(done.stdout.contains("/proc/self/fd/"), "{}", done.stdout);
 }
 
-/// It has no wheels on PyPI. The machine has the host's compiler, and no Python
-/// but this.
+/// There are no wheels for it on PyPI. The root has the host's compiler, and no other
+/// Python.
 #[test]
 fn a_package_in_c_is_built_where_no_python_is_installed() {
     let Some(root) = Root::empty().and_then(Root::with_compiler) else {
         return;
     };
     let mut root = root.with_proc().write("tmp/empty", "");
-    // The way to PyPI.
+    // Variables that pip needs to reach PyPI.
     for (name, value) in env::vars() {
         let lower = name.to_lowercase();
         let network = lower.contains("proxy") || lower.contains("ssl_cert");

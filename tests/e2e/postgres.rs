@@ -33,7 +33,7 @@ fn djangos_admin_under_gevent() {
     let target = server.target();
     use_django(target.clone());
 
-    // One worker, and many requests in the database at the same time.
+    // One worker, and many requests that wait for the database at the same time.
     let lock = database.session("SELECT pg_advisory_lock(7)");
     let mut waiting: Vec<_> = (0..10)
         .map(|_| {

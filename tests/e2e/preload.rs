@@ -8,7 +8,8 @@ use nix::unistd::Pid;
 
 use crate::support::{Process, Start, folder, wait_until};
 
-/// An app that tells its word, who has loaded it, and who serves it.
+/// An app that reports its word, the process that loaded it, and the process that
+/// serves it.
 fn write_app(dir: &Path, word: &str, extra: &str) {
     let text = format!(
         "import os\n{extra}\n\
@@ -103,8 +104,8 @@ fn hup_loads_new_code_in_the_same_master() {
     assert!(!pid_file.exists());
 }
 
-/// The renewed master cannot begin while there is a file `moody`, and the worker
-/// `old` goes on; then it does.
+/// The renewed master cannot start while there is a file `moody`, and the worker `old`
+/// goes on. Then the master starts.
 fn expect_new_after_moody(server: &mut Process, dir: &Path, old: Pid) {
     server.signal(Signal::SIGHUP);
     server
@@ -148,7 +149,7 @@ fn an_app_that_does_not_load_is_told_with_its_traceback() {
 #[test]
 fn forked_interpreters_are_whole() {
     let dir = folder();
-    // Threads, seeds and fork hooks of the child's own.
+    // The child's own threads, random seeds and fork hooks.
     let extra = "import random, threading\n\
                  os.register_at_fork(after_in_child=lambda: globals().update(FORKED=True))";
     write_app(

@@ -1,18 +1,17 @@
-//! Threads, forks, children and signals, with a C library that came from
-//! memory.
+//! Threads, forks, children and signals, with a C library that was loaded from memory.
 
 use std::path::Path;
 
 use crate::support::{Root, Start};
 
-/// Runs the code in a root that has nothing but /proc, /tmp and /dev/shm.
+/// Runs the code in a root with only /proc, /tmp and /dev/shm.
 fn in_empty_root(code: &str) -> Option<String> {
     let root = Root::empty()?;
     let root = root
         .with_proc()
         .with_tmp()
         .with("/dev/shm".as_ref(), "/dev/shm");
-    // As a file: spawned children read the main module again.
+    // As a file, because spawned children read the main module again.
     let root = root.write("/code.py", code).read_only();
     let said = root.start(["python", "/code.py"]).run().expect_success();
     Some(said.stdout)
@@ -132,8 +131,8 @@ except KeyboardInterrupt: print('interrupted')";
     assert!(!said.contains("False"), "{said}");
 }
 
-/// A child sees what it would see without us in between: the same variables,
-/// no descriptors, the default signals.
+/// A child sees what it would see without this program: the same variables, no
+/// descriptors, the default signals.
 #[test]
 fn the_hosts_programs_are_started_with_a_clean_environment() {
     let listed = "env | sort; ls -l /proc/self/fd | grep -c memfd; grep -E '^Sig(Ign|Blk)' /proc/self/status";
@@ -161,7 +160,7 @@ fn the_hosts_programs_are_started_in_each_way() {
         eprintln!("skipped: this host has no {host}");
         return;
     }
-    // Each way of starting one: fork, vfork and posix_spawn.
+    // All ways to start a process: fork, vfork and posix_spawn.
     let code = "
 import os, subprocess
 print(subprocess.check_output(['echo', 'hello']))

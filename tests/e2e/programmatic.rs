@@ -1,5 +1,5 @@
-//! Programs that start the server themselves, by the classes of `gunicorn.app`:
-//! each is run as its users run it, and answers.
+//! Programs that start the server themselves, with the classes of `gunicorn.app`. Each
+//! is run as its users run it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{Finished, Process, Start, folder, program, site, wait_until};
 
-/// Answers with what it is asked for: a variable, the arguments, the folder.
+/// Answers with what is requested: a variable, the arguments, the folder.
 const APP: &str = r#"
 import os, sys
 def app(environ, start_response):
@@ -35,8 +35,8 @@ fn site_of(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
-/// The file called as Python: the word `python` would read the variables of the
-/// server.
+/// The executable under the name of Python: with the command `python` it would read the
+/// variables of the server.
 fn python(dir: &TempDir, words: &str) -> Start {
     Start::program(dir.path().join("python3"), words.split_whitespace()).cwd(dir.path())
 }
@@ -53,7 +53,7 @@ fn refused(said: &Finished, code: i32, sentence: &str) {
     assert!(!said.stderr.contains("Traceback"), "{}", said.stderr);
 }
 
-/// The application of Gunicorn's own documentation, in other words.
+/// An application as in Gunicorn's documentation.
 const CUSTOM: &str = r#"
 import multiprocessing
 import gunicorn.app.base
@@ -143,7 +143,7 @@ fn an_application_reads_the_command_line_the_config_file_and_the_variable() {
     server.stderr.wait_for("hook Own");
     server.stdout.wait_for("2 arguments True");
     server.stdout.wait_for("loaded");
-    // What was printed before `run` was printed once.
+    // What was printed before `run` was printed only once.
     let said = server.stdout.so_far();
     assert_eq!(said.matches("2 arguments True").count(), 1, "{said}");
 }
@@ -217,7 +217,7 @@ fn a_relative_folder_is_entered_once() {
     assert_eq!(answer(&server, "/folder"), "inner");
 }
 
-/// What pip writes to `bin/gunicorn`, and people into scripts of their own.
+/// The script that pip writes to `bin/gunicorn`, and scripts that people write.
 #[test]
 fn the_function_that_the_command_is() {
     let entry = "import re, sys\nfrom gunicorn.app.wsgiapp import run\n\
@@ -230,7 +230,7 @@ fn the_function_that_the_command_is() {
     }
 }
 
-/// A zip's packages are found by what its Python starts.
+/// Processes that the Python of a zip starts find the packages of the zip.
 #[test]
 fn the_command_within_a_zip() {
     let dir = folder();
@@ -251,8 +251,8 @@ fn the_command_within_a_zip() {
     }
 }
 
-/// Programs in which the server is one of several commands, started as a file, as
-/// a module, as a folder and as an archive; the app and what it pickles are theirs.
+/// Programs in which the server is one of several commands, started as a file, a
+/// module, a folder and an archive. The app and what it pickles belong to the program.
 #[test]
 fn a_command_of_a_program() {
     let program = r#"
@@ -398,7 +398,7 @@ fn settings_that_are_none_and_values_that_are_wrong() {
             "self.cfg.set('post_fork', lambda server: None)",
             "Error: Value must have an arity of: 2",
         ),
-        // What only the server checks.
+        // Only the server checks this.
         (
             "self.cfg.set('paste', 'site.ini')",
             "Invalid value for paste: ",
@@ -436,7 +436,7 @@ Own().run()
             .env("GUNICORN_CMD_ARGS", "--env A=given")
             .spawn();
         assert_eq!(answer(&server, "/env/A"), expected);
-        // It is there for the app, as it was.
+        // The app sees it unchanged.
         assert_eq!(answer(&server, "/args"), "--env A=given");
     }
 }
@@ -537,8 +537,8 @@ fn a_process_of_multiprocessing_is_told_that_it_cannot_serve() {
     );
 }
 
-/// At HUP an application gives its settings anew, as by Gunicorn's `reload`. What the
-/// script has done before, such as to look for a free port, is not done again.
+/// At HUP an application loads its settings again, as with Gunicorn's `reload`. What
+/// the script did before, such as looking for a free port, is not repeated.
 #[test]
 fn a_reload_asks_the_application_again() {
     let script = r#"
@@ -569,7 +569,7 @@ Own().run()
     assert_eq!(target.get("/folder").ok(), "inner");
     let runs = fs::read_to_string(dir.path().join("inner/runs")).unwrap();
     assert_eq!(runs, "run run ");
-    // A broken one changes nothing.
+    // A broken application changes nothing.
     fs::remove_file(dir.path().join("value")).unwrap();
     server.signal(Signal::SIGHUP);
     server

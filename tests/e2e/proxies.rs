@@ -1,5 +1,5 @@
-//! HAProxy and nginx in front, where they are installed: connections to us that
-//! are used again, over TCP and a unix socket, and what they say of the client.
+//! HAProxy and nginx in front of the server, if they are installed: kept connections,
+//! over TCP and a unix socket, and what they say about the client.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::clients::installed;
 use crate::support::{DEADLINE, Process, Response, Start, Target, app, folder, nginx};
 use crate::websocket::{WebSocket, frames};
 
-/// Starts HAProxy in `folder` with a backend of this server line, and what the
-/// frontend says besides.
+/// Starts HAProxy in `folder` with this backend server line and these further lines of
+/// the frontend.
 pub fn haproxy(folder: &Path, frontend: &str, server: &str) -> Option<(Process, Target)> {
     let front = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -69,7 +69,7 @@ fn address(target: &Target) -> String {
     }
 }
 
-/// Does what people do through a proxy, over one connection to it.
+/// Does what people do through a proxy, over one connection.
 fn use_it(target: &Target) {
     let mut stream = target.connect().unwrap();
     let mut ask = |request: &[u8]| {
@@ -140,7 +140,7 @@ fn over_a_unix_socket() {
     use_it(&front);
 }
 
-/// What the app knows of a client at 127.0.0.7 that comes through HAProxy.
+/// What the app sees of a client at 127.0.0.7 that comes through HAProxy.
 fn far_client(front: &Target) -> String {
     let Target::Tcp(address) = front else {
         panic!("HAProxy listens on TCP");
@@ -217,8 +217,8 @@ fn a_websocket_goes_through() {
     assert_eq!(socket.next(), None);
 }
 
-/// nginx before a server with these settings: connections that are kept,
-/// bodies passed on as they come.
+/// nginx in front of a server with these settings: it keeps connections, and passes
+/// bodies on as they arrive.
 fn behind_nginx(settings: &[&str], use_front: impl FnOnce(&Target)) {
     let server = serve(settings);
     let us = match server.target() {

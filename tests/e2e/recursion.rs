@@ -1,5 +1,4 @@
-//! Recursion without an end is an exception of Python's, in whatever thread the
-//! app runs.
+//! Endless recursion is an exception of Python in every thread of the app.
 
 use std::fs;
 

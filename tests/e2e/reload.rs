@@ -1,4 +1,4 @@
-//! HUP: the old workers go when the new ones serve, and not before.
+//! HUP: the old workers end only when the new ones serve.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{Process, Start, folder, wait_until};
 
-/// An app that answers with a word of its own, and the worker's pid.
+/// An app that answers with this word and the worker's pid.
 fn write_app(dir: &Path, word: &str, extra: &str) {
     let text = format!(
         "import os\n{extra}\n\
@@ -38,7 +38,7 @@ fn start(dir: &Path, args: &[&str]) -> Process {
         .spawn()
 }
 
-/// The word of the answer.
+/// The word in the answer.
 fn word(server: &Process) -> String {
     let answer = server.target().get("/").ok();
     answer.split(' ').next().unwrap().to_owned()

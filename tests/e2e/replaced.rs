@@ -1,5 +1,4 @@
-//! What hooks put in the place of something, and what they see of a request and
-//! its answer.
+//! What hooks can replace, and what they see of a request and its response.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +31,7 @@ async def asgi(scope, receive, send):
     await send({'type': 'http.response.body', 'body': b'hello'})
 ";
 
-/// A wrapper of apps of both kinds that says in the answer what it is.
+/// Wraps apps of both kinds, and says so in the response.
 const WRAP: &str = "
 import inspect
 
@@ -158,7 +157,7 @@ def post_worker_init(worker):
     tell('callable')
 ",
     );
-    // As a shell has it that starts the server in the background.
+    // As when a shell starts the server in the background.
     let script = "trap '' INT QUIT; exec \"$@\"";
     let program = crate::support::program();
     let server = Start::program("sh", ["-c", script, "sh", program.to_str().unwrap()])
@@ -222,7 +221,7 @@ fn the_names_of_the_server_may_be_changed(args: &[&str]) {
     let answer = post(&start(dir.path(), &args), "/");
     assert_eq!(answer.header("Server"), Some("web"));
     assert_eq!(answer.header("X-Software"), Some("soft/1"));
-    // The setting is the plainer word.
+    // The setting does the same in a simpler way.
     let args = [&args[..], &["--server-header", "mine"]].concat();
     let answer = post(&start(dir.path(), &args), "/");
     assert_eq!(answer.header("Server"), Some("mine"));

@@ -1,4 +1,4 @@
-//! Ids of requests: from a proxy or made, in the app, the logs and the answer.
+//! Request ids: taken from a proxy or made, in the app, the logs and the response.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! HTTP/1.1 over real sockets: good requests in any pieces, bad ones refused,
-//! clients that are slow or gone.
+//! HTTP/1.1 over real sockets: good requests in any pieces, bad requests that are
+//! refused, and clients that are slow or gone.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -71,7 +71,7 @@ fn the_body_is_asked_for_when_the_client_waits(class: &[&str]) {
         "{text}"
     );
 
-    // Who does not wait is not asked.
+    // A client that does not wait is not asked to send the body.
     let at_once = target.exchange(head("/echo") + "hello");
     assert_eq!(at_once.ok(), "POST hello");
     let other = head("/echo").replace("100-continue", "something");
@@ -79,7 +79,7 @@ fn the_body_is_asked_for_when_the_client_waits(class: &[&str]) {
 }
 
 fn it_is_asked_for_after_early_hints_too(class: &[&str]) {
-    // The app is called before there is a body.
+    // The app is called before the body arrives.
     let server = serve(class, &["--body-buffer-size", "0"]);
     let mut stream = server.target().connect().unwrap();
     let head = "POST /hinted HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\

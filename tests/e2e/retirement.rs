@@ -1,5 +1,6 @@
-//! Kept connections when their worker ends: a worker that is replaced gives
-//! them to others, and at a stop nobody is cut off who was told to stay.
+//! Kept connections when their worker ends: a replaced worker hands them over to
+//! others, and at a stop no connection is closed after the client was told that it
+//! stays.
 
 use std::fs;
 use std::io::{self, Write};
@@ -79,7 +80,7 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 "#;
 
-/// Waits longer than a test may take, so that nothing here depends on time.
+/// Longer than a test may take, so that nothing here depends on time.
 const PATIENT: &[&str] = &["--keep-alive", "100", "--keep-alive-grace", "100"];
 
 fn serve(class: &[&str], args: &[&str]) -> (TempDir, Process) {
@@ -99,7 +100,7 @@ fn ask(stream: &mut Box<dyn Stream>, path: &str) -> io::Result<Response> {
     Response::read(stream, false)
 }
 
-/// Asks on a connection that must stay; gives the worker's pid.
+/// Sends a request on a connection that must stay. Returns the worker's pid.
 #[track_caller]
 fn ask_and_stay(stream: &mut Box<dyn Stream>) -> String {
     let answer = ask(stream, "/").expect("the connection must be open");
@@ -142,7 +143,7 @@ fn a_reload_of_a_preloaded_app_does_too(class: &[&str]) {
     }
 }
 
-/// Sends the same request on one connection before and after some reloads.
+/// Sends the same request on one connection before and after several reloads.
 #[track_caller]
 pub fn one_connection_outlives_reloads(server: &Process, request: &str) {
     let mut stream = server.target().connect().unwrap();
@@ -183,7 +184,7 @@ fn fewer_workers_keep_all_connections(class: &[&str]) {
     server.signal(Signal::SIGTTOU);
     server.stderr.wait_for("Worker exiting (pid: ");
     assert_eq!(ask_all(&mut streams).len(), 1);
-    // A client that has left is no business of the worker's that comes.
+    // The new worker ignores connections of clients that have left.
     drop(streams.split_off(20));
     server.signal(Signal::SIGTTIN);
     server.workers(3);
@@ -195,7 +196,7 @@ fn a_connection_that_was_never_used_is_taken_over(class: &[&str]) {
     let target = server.target();
     let mut used = target.connect().unwrap();
     let mut unused = target.connect().unwrap();
-    // It is accepted by now, as it came before.
+    // It was accepted by now, as it came earlier.
     let mut later = target.connect().unwrap();
     ask_and_stay(&mut later);
     let old = ask_and_stay(&mut used);
@@ -209,7 +210,7 @@ fn a_worker_without_descriptors_leaves_connections_to_others(class: &[&str]) {
     fs::write(dir.path().join("app.py"), APP).unwrap();
     let limit = || Ok(setrlimit(Resource::RLIMIT_NOFILE, 100, 100)?);
     let server = Start::server(PATIENT).args(["--workers", "4"]).args(class);
-    // SAFETY: the call may be made after a fork.
+    // SAFETY: the call is allowed after a fork.
     let server = unsafe { server.just_before(limit) }.cwd(dir.path()).spawn();
     server.workers(4);
     let target = server.target();
@@ -229,7 +230,7 @@ fn a_worker_without_descriptors_leaves_connections_to_others(class: &[&str]) {
             },
             "a worker to end",
         );
-        // Two workers have no room for all of them.
+        // Two workers cannot take all of them.
         streams.truncate(120);
     }
     for stream in &mut streams {
@@ -267,8 +268,8 @@ fn at_a_stop_the_next_request_is_answered_and_the_last(class: &[&str]) {
     assert_eq!(server.exit_code(), 0);
 }
 
-/// Sends a request, and the server TERM while the app has the request and the
-/// worker knows of it; then the app goes on.
+/// Sends a request. Sends TERM to the server while the app has the request and the
+/// worker knows of it, then lets the app go on.
 fn stop_while_busy(
     app: &TempDir,
     server: &Process,
@@ -357,7 +358,7 @@ print(*ask(), flush=True)
     wait_for_end(&server, &old.to_string());
 }
 
-/// Clients that POST on kept connections and ask nothing twice.
+/// Clients that POST on kept connections and never repeat a request.
 struct Posts {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -400,7 +401,7 @@ impl Posts {
     }
 }
 
-/// One client, until it is told to stop or something is lost.
+/// One client, until it is told to stop or a request is lost.
 fn post_on(target: &Target, stop: &AtomicBool, answered: &AtomicUsize) -> Vec<String> {
     let mut lost = Vec::new();
     while !stop.load(Ordering::Relaxed) && lost.is_empty() {
@@ -425,14 +426,14 @@ fn post_on(target: &Target, stop: &AtomicBool, answered: &AtomicUsize) -> Vec<St
             if !lost.is_empty() {
                 break;
             }
-            // So that connections are idle now and then.
+            // So that connections are sometimes idle.
             thread::sleep(Duration::from_millis(4));
         }
     }
     lost
 }
 
-/// How often something is done under load; `RGUNICORN_LOAD` asks for more.
+/// How often something is done under load; `RGUNICORN_LOAD` sets it.
 fn rounds() -> usize {
     match std::env::var_os("RGUNICORN_LOAD") {
         Some(_) => 100,
@@ -440,8 +441,8 @@ fn rounds() -> usize {
     }
 }
 
-/// Reloads, recycling, fewer and more workers, and another master, while these
-/// clients go on; `said` is what the proxy between has to tell.
+/// Reloads, recycling, fewer and more workers, and another master, while these clients
+/// send requests. `said` is the line that the proxy must log.
 fn come_and_go(server: &mut Process, dir: &Path, posts: Posts, said: impl Fn() -> String) {
     posts.wait_for(50);
     for _ in 0..rounds() {

@@ -1,5 +1,5 @@
-//! A service is updated on an engine that exists, with the stack file that
-//! `rgunicorn init` makes, and nobody who asks it meanwhile goes without an answer.
+//! A service is updated on a real engine, with the stack file that `rgunicorn init`
+//! makes. Every request during the update gets an answer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,8 +27,8 @@ fn a_rolling_update_loses_no_request() {
     let [first, second] = images.each_ref().map(|image| image.name.clone());
     swarm.images.extend(images);
 
-    // The stack file names the project; here every test's images have a name of
-    // their own.
+    // The stack file names the project; here the images of each test have their own
+    // names.
     let stack = fs::read_to_string(folder.join("deploy/stack.yaml")).unwrap();
     let line = stack.lines().find(|line| line.contains("image:")).unwrap();
     let named = format!("    image: {}:${{VERSION}}", swarm.name);
@@ -59,7 +59,7 @@ fn a_rolling_update_loses_no_request() {
     eprintln!("{load:?}");
 }
 
-/// The project's image of this version, which its page tells.
+/// The image of this version of the project, which shows its version.
 fn image(project: &Path, name: &str, version: &str) -> Image {
     let app = fs::read_to_string(project.join("app.py")).unwrap();
     let page = app.find("\"/\": \"").unwrap();
@@ -80,8 +80,8 @@ fn image(project: &Path, name: &str, version: &str) -> Image {
     Image::load(&tar)
 }
 
-/// A service that asks the other one. It is found by the name of its tasks: an
-/// engine may have no routing mesh, which the kernel must bring (IPVS).
+/// A service that sends requests to the other one. It finds it by the name of its
+/// tasks, because an engine may have no routing mesh (which needs IPVS in the kernel).
 fn load(image: &str) -> String {
     let script = fs::read_to_string(python_script("load.py")).unwrap();
     let service = json!({
@@ -93,23 +93,23 @@ fn load(image: &str) -> String {
     json!({"version": "3.8", "services": {"load": service}}).to_string()
 }
 
-/// What came of the requests so far.
+/// The results of the requests so far.
 #[derive(Debug, Default, Deserialize)]
 struct Load {
     answers: BTreeMap<String, u64>,
     failures: Vec<String>,
 }
 
-/// A swarm of this engine alone, with a stack of this name; dissolved with this
-/// value.
+/// A swarm of this engine alone, with a stack of this name. It is dissolved when this
+/// is dropped.
 struct Swarm {
     name: String,
-    /// What its containers are made of.
+    /// The images of its containers.
     images: Vec<Image>,
 }
 
 impl Swarm {
-    /// Nothing where the engine is in a swarm already; the test is to be left then.
+    /// `None` if the engine is in a swarm already; the test must return then.
     fn new() -> Option<Self> {
         let state = docker(["info", "--format", "{{.Swarm.LocalNodeState}}"]).run();
         if state.stdout.trim() != "inactive" {
@@ -142,7 +142,7 @@ impl Swarm {
         .expect_success();
     }
 
-    /// Waits until so many healthy containers of this image serve.
+    /// Waits until so many healthy containers of this image run.
     #[track_caller]
     fn wait_for_tasks(&self, image: &str, count: usize) {
         let ancestor = format!("ancestor={image}");
@@ -164,7 +164,7 @@ impl Swarm {
         told.stdout.trim().to_owned()
     }
 
-    /// The last that the load has told.
+    /// The last report of the load service.
     fn load(&self) -> Load {
         let service = format!("{}_load", self.name);
         let told = docker(["service", "logs", "--raw", "--tail", "1", &service]).run();
@@ -176,14 +176,14 @@ impl Swarm {
 impl Drop for Swarm {
     fn drop(&mut self) {
         docker(["stack", "rm", &self.name]).run();
-        // The images can be removed then.
+        // Then the images can be removed.
         let label = format!("label=com.docker.stack.namespace={}", self.name);
         wait_until("all containers of the stack are gone", || {
             let list = docker(["ps", "-aq", "--filter", &label]).run();
             list.stdout.is_empty()
         });
         docker(["swarm", "leave", "--force"]).run();
-        // A bridge that the engine made for it.
+        // A bridge network that the engine made for the swarm.
         docker(["network", "rm", "docker_gwbridge"]).run();
     }
 }

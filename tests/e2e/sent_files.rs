@@ -1,5 +1,5 @@
-//! Files that an app hands over to be sent: what is no file, what says a wrong
-//! size, and what only the end of is wanted.
+//! Files that an app passes on to be sent: also those that are not files, report a
+//! wrong size, or are read only from an offset.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -17,7 +17,7 @@ in_both_classes! {
     only_the_range_that_is_asked_for_is_read,
 }
 
-/// Files that say another size than they have, and do not change.
+/// Files that report a wrong size, and do not change.
 const ODD_FILES: [&str; 3] = [
     "/proc/version",
     "/proc/kallsyms",
@@ -25,7 +25,7 @@ const ODD_FILES: [&str; 3] = [
 ];
 
 fn odd_files() -> Vec<(&'static str, Vec<u8>)> {
-    // A kernel may be built without the second.
+    // A kernel may be built without the second file.
     let there = ODD_FILES
         .into_iter()
         .filter(|path| Path::new(path).exists());
@@ -103,7 +103,7 @@ fn only_the_range_that_is_asked_for_is_read(class: &[&str]) {
             path.display()
         ))
     };
-    // What is loaded with the first request does not count.
+    // What the first request loads does not count.
     assert_eq!(ask("0-0").body, b"\0");
     let before = bytes_read(worker);
     for (range, content) in [("-4", "last"), ("4294967293-", "ast"), ("9-10", "\0\0")] {
@@ -114,7 +114,7 @@ fn only_the_range_that_is_asked_for_is_read(class: &[&str]) {
     assert!(read < SIZE / 4, "{read}");
 }
 
-/// What a process has read by system calls.
+/// The bytes that a process has read by system calls.
 fn bytes_read(process: Pid) -> u64 {
     let counts = fs::read_to_string(format!("/proc/{process}/io")).unwrap();
     let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));

@@ -1,4 +1,4 @@
-//! How much memory the master has for itself, and what workers share.
+//! How much memory belongs to the master alone, and what the workers share.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::{Start, app, folder, site};
 
 const MIB: u64 = 1024;
 
-/// KiB of memory that no other process has a part in.
+/// KiB of memory that no other process shares.
 fn private(pid: Pid) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let lines = text.lines().filter(|line| line.starts_with("Private_"));
@@ -43,8 +43,8 @@ fn preloaded_workers_share_a_django_site() {
         .cwd(dir.path())
         .run()
         .expect_success();
-    // Django loads a good part of itself with the first request; it is made
-    // here while the master loads the site (docs/guide/deployment.md).
+    // Django loads much of itself with the first request. Here the master makes this
+    // request while it loads the site (docs/guide/deployment.md).
     let warm = "from mysite.wsgi import application\n\
                 from django.db import connections\n\
                 from django.test import Client\n\

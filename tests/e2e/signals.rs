@@ -1,4 +1,4 @@
-//! What the master does with its signals, and what becomes of its workers.
+//! The master's signals, and what happens to its workers.
 
 use std::io::Write;
 use std::thread;
@@ -36,18 +36,18 @@ fn ttin_and_ttou_change_the_number_of_workers() {
     server.stderr.wait_for("Handling signal: ttou");
     let gone = format!("Worker exiting (pid: {first})");
     server.stderr.wait_for(&gone);
-    // There is always one left.
+    // One worker always stays.
     server.signal(Signal::SIGTTOU);
     server.signal(Signal::SIGUSR1);
     server.stderr.wait_for("Handling signal: usr1");
     assert_eq!(server.target().get("/pid").ok(), second.to_string());
 }
 
-/// True if each of these workers has answered once in a few requests.
+/// Whether each of these workers answers once within a few requests.
 fn serving(server: &Process, workers: &[Pid]) -> bool {
     let mut missing: Vec<_> = workers.iter().map(Pid::to_string).collect();
     for _ in 0..20 {
-        // While one is busy with this, the other answers.
+        // While one worker is busy with this, the other answers.
         let mut busy = server.target().connect().unwrap();
         busy.write_all(b"GET /slow?0.05 HTTP/1.1\r\nHost: a\r\n\r\n")
             .unwrap();
@@ -169,7 +169,7 @@ fn children(pid: Pid) -> Vec<Pid> {
     pids.map(Pid::from_raw).collect()
 }
 
-/// A zombie that nobody reaps yet counts as dead.
+/// A zombie that has not been reaped yet counts as dead.
 fn is_alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
@@ -200,9 +200,9 @@ fn it_can_be_process_1() {
     let line = server.stderr.wait_for("Listening at: ");
     assert!(line.ends_with(" (1)"), "{line}");
     assert_eq!(server.target().get("/").ok(), "Hello, world!\n");
-    // unshare has one child, the master.
+    // unshare has one child: the master.
     let master = children(server.pid())[0];
-    // Children whose parents are gone become its own, and are reaped.
+    // Orphans become its children, and are reaped.
     assert_eq!(server.target().get("/orphan").ok(), "left behind");
     wait_until("it has the orphan", || children(master).len() == 2);
     wait_until("the orphan is reaped", || children(master).len() == 1);

@@ -1,4 +1,5 @@
-//! Bodies that come slowly or not at all, and bodies that no file has room for.
+//! Request bodies that arrive slowly or not at all, and bodies for which there is no
+//! room on the disk.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::{Process, Response, Start, folder};
 
-/// Makes tests of functions that take the arguments for a class of worker in
-/// which the app itself waits for the body, or the server does.
+/// Makes tests from functions that take the arguments for a worker class. In these
+/// classes either the app itself waits for the body, or the server does.
 macro_rules! in_each_class {
     ($($name:ident,)+) => {
         mod sync {
@@ -131,7 +132,7 @@ fn a_body_that_keeps_to_its_rate_is_read(class: &[&str]) {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     for _ in 0..20 {
-        // It takes twice as long as the client may be silent.
+        // It takes twice as long as a client may be silent.
         std::thread::sleep(Duration::from_millis(200));
         stream.write_all(b"x").unwrap();
     }
@@ -157,7 +158,8 @@ fn a_stop_does_not_wait_for_them(class: &[&str]) {
     let (_app, mut server) = serve(class, &["--timeout", "2", "--graceful-timeout", "50"]);
     let mut stream = server.target().connect().unwrap();
     stream.write_all(PROMISE).unwrap();
-    // The second shows that the first was taken in, where it holds up nobody.
+    // The second request shows that the first one was read, if it does not block the
+    // worker.
     if !class.contains(&"app:wsgi") {
         server.target().get("/").ok();
     }
@@ -210,7 +212,7 @@ fn the_time_of_an_asgi_app_is_not_its_clients() {
     assert!(answer.ok().starts_with("4 "));
 }
 
-/// Sends a megabyte in two halves, the second once the app was called.
+/// Sends a megabyte in two halves, the second after the app was called.
 #[track_caller]
 fn upload(server: &Process) {
     let body: Vec<u8> = (0..=250).cycle().take(1_000_000).collect();

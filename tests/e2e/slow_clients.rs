@@ -1,4 +1,4 @@
-//! Clients that are slow on purpose, and proxies that speak for others.
+//! Clients that are slow on purpose, and proxies between them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn slow_requests_are_told_so() {
     }
     server.stdout.wait_for("\"GET /slow HTTP/1.1\" 408 ");
     server.stdout.wait_for("\"POST /slow HTTP/1.1\" 408 ");
-    // Who has said nothing is not answered.
+    // A client that has sent nothing gets no answer.
     let mut silent = target.connect().unwrap();
     assert_eq!(silent.read_to_end(&mut Vec::new()).unwrap(), 0);
     assert_eq!(target.get("/").status, 200);
@@ -60,7 +60,7 @@ fn a_swarm_of_slow_clients_holds_nobody_up() {
         assert_eq!(target.get("/quick").status, 200);
         thread::sleep(Duration::from_millis(20));
     }
-    // They are served once they come to their end.
+    // They are served once their requests are complete.
     for stream in &mut swarm {
         stream.write_all(&request[8..]).unwrap();
         stream.write_all(b"y\r\n\r\n").unwrap();
@@ -89,7 +89,7 @@ fn who_says_nothing_goes_first_when_there_are_too_many(class: &[&str]) {
     for _ in 0..3 {
         assert_eq!(target.get("/").status, 200);
     }
-    // The oldest were closed, and the youngest were not.
+    // The oldest connections were closed, the youngest were not.
     assert_eq!(silent[0].read(&mut [0]).unwrap(), 0);
     let mut youngest = silent.pop().unwrap();
     youngest

@@ -1,5 +1,5 @@
-//! Clients that read more slowly than the app yields: the app is done, and the
-//! answer waits for them in a file.
+//! Clients that read more slowly than the app yields: the app finishes, and the rest of
+//! the answer waits in a file.
 
 use std::fs;
 use std::io::Write;
@@ -78,7 +78,7 @@ fn an_app_that_yields_is_done_before_its_readers(class: &[&str]) {
     for reader in &mut readers {
         let answer = Response::read(reader, false).unwrap();
         assert!(answer.body == expected, "{} bytes", answer.body.len());
-        // And it goes on as if nothing had been.
+        // The connection can be used as before.
         reader.write_all(&request(1)).unwrap();
         assert!(Response::read(reader, false).unwrap().body == block(0));
     }
@@ -98,13 +98,13 @@ fn a_full_disk_makes_the_app_wait(class: &[&str]) {
 
 #[test]
 fn with_0_the_app_waits_for_its_client() {
-    // More than the system holds between two sockets.
+    // More than the system buffers between two sockets.
     const BLOCKS: u32 = 400;
     let (_app, server) = start(&["--threads", "2"], &["--response-buffer-size", "0"]);
     let server = server.spawn();
     let mut stream = server.target().connect().unwrap();
     stream.write_all(&request(BLOCKS)).unwrap();
-    // The other thread answers meanwhile.
+    // The other thread answers at the same time.
     for _ in 0..20 {
         assert_eq!(server.target().get("/").ok(), "hello");
     }

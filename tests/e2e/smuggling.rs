@@ -1,6 +1,6 @@
-//! Requests that two parsers might read differently, so that the second one
-//! finds a request that the first one never saw. One verdict each, and the
-//! same promise behind nginx: what is hidden is never served.
+//! Requests that two parsers might read differently, so that the second one finds a
+//! request that the first one did not see. Each has one correct result. Behind nginx,
+//! too, the hidden request is never served.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,15 +11,15 @@ use crate::support::{
     DEADLINE, Process, Start, Target, app, folder, http::responses, in_all_classes, nginx,
 };
 
-/// The request that hides in the others.
+/// The request that is hidden in the others.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
 
 enum Verdict {
-    /// One answer with this status, and the end of the connection.
+    /// One answer with this status, then the connection ends.
     Refused(u16),
-    /// One request with this body, and the hidden one is a part of it.
+    /// One request with this body; the hidden request is a part of it.
     Body,
-    /// An ordinary request, and an ordinary second one.
+    /// Two ordinary requests.
     Two,
 }
 use Verdict::{Body, Refused, Two};
@@ -43,7 +43,7 @@ fn suite() -> Vec<(String, Verdict)> {
         post(&fields, &format!("{end}{HIDDEN}"))
     };
     let mut suite = Vec::new();
-    // What is right.
+    // Valid requests.
     suite.push((post(&format!("Content-Length: {length}\r\n"), HIDDEN), Body));
     suite.push((chunked(&format!("{size}\r\n{HIDDEN}\r\n{end}")), Body));
     suite.push((
@@ -107,7 +107,7 @@ fn suite() -> Vec<(String, Verdict)> {
     ] {
         suite.push((both(te), Refused(501)));
     }
-    // A name with an underscore is not the field that it looks like.
+    // A name with an underscore is not the same field as one with a hyphen.
     let masked = "Transfer_Encoding: chunked\r\n";
     let fields = format!("{masked}Content-Length: {length}\r\n");
     suite.push((post(&fields, HIDDEN), Body));
@@ -268,7 +268,8 @@ fn suite() -> Vec<(String, Verdict)> {
     suite
 }
 
-/// All that `target` says to these bytes, which are all that it will hear.
+/// Everything that `target` sends for these bytes, after which the connection is
+/// closed.
 fn send(target: &Target, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(target);
     stream.write_all(bytes).unwrap();
@@ -278,7 +279,7 @@ fn send(target: &Target, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// What `target` says to these bytes before it falls silent or ends.
+/// What `target` sends for these bytes until it is silent or closes the connection.
 fn say(target: &Target, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(target);
     stream.write_all(bytes).unwrap();
@@ -361,7 +362,7 @@ fn nothing_hidden_gets_through_nginx(class: &[&str]) {
     };
     for (request, _) in suite() {
         say(&front.target, request.as_bytes());
-        // The next client gets its own answer and nobody else's.
+        // The next client gets its own answer.
         let mut stream = connect(&front.target);
         let own = b"GET /own HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         stream.write_all(own).unwrap();
@@ -369,8 +370,8 @@ fn nothing_hidden_gets_through_nginx(class: &[&str]) {
         stream.read_to_string(&mut own).unwrap();
         assert!(own.contains(r#""target": "/own""#), "{request:?}: {own}");
     }
-    // What nginx takes for a request is one. But nothing was served that it
-    // has not seen; it may have been left before it had an answer.
+    // What nginx takes for a request is one. But nothing may have been served that
+    // nginx did not see; it may have given up before there was an answer.
     let passed_on = fs::read_to_string(dir.path().join("access.log")).unwrap();
     let log = server.stdout.so_far();
     for page in ["shown", "hidden", "two", "own"] {

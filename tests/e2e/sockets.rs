@@ -1,4 +1,4 @@
-//! `gunicorn.socket`: WSGI apps that take the client's socket, byte for byte.
+//! `gunicorn.socket`: WSGI apps that take over the client's socket.
 
 use std::io::{Read, Write};
 
@@ -9,7 +9,7 @@ use crate::support::certificates::Authority;
 use crate::support::http::{Stream, responses};
 use crate::support::{Process, Response, Start, Target, app, folder, site};
 
-/// What a server speaks through.
+/// How a server is reached.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Over {
     Tcp,
@@ -17,7 +17,7 @@ pub enum Over {
     Unix,
 }
 
-/// A server, and how it is reached.
+/// A server and its address.
 pub struct Site {
     pub server: Process,
     authority: Option<Authority>,
@@ -60,7 +60,7 @@ impl Site {
         }
     }
 
-    /// A request for another protocol, and what is sent right behind it.
+    /// A request for another protocol, and bytes that are sent directly after it.
     fn switch(&self, path: &str, ahead: &str) -> Box<dyn Stream> {
         let mut stream = self.connect();
         let request = format!("{}{ahead}", upgrade("GET", path, ""));
@@ -68,7 +68,7 @@ impl Site {
         stream
     }
 
-    /// A plain request, and all that comes.
+    /// A plain request, and everything that is received.
     #[track_caller]
     fn get(&self, path: &str) -> Vec<u8> {
         let mut stream = self.connect();
@@ -90,7 +90,7 @@ impl Site {
     }
 }
 
-/// The server for the app of this file.
+/// Serves the app in this file.
 fn serve(class: &[&str], over: Over, args: &[&str]) -> Site {
     let start = Start::new(["app:app"])
         .args(class)
@@ -99,7 +99,7 @@ fn serve(class: &[&str], over: Over, args: &[&str]) -> Site {
     Site::start(with_gevent(start, class), over)
 }
 
-/// gevent is a package.
+/// gevent comes from a package.
 pub fn with_gevent(start: Start, class: &[&str]) -> Start {
     match class.iter().any(|word| word.contains("gevent")) {
         true => start.args(["--venv".as_ref(), site::venv("websockets").as_os_str()]),
@@ -116,11 +116,11 @@ fn upgrade(method: &str, path: &str, fields: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{asks}{fields}\r\n")
 }
 
-/// What the app says by hand.
+/// The response that the app writes itself.
 const SWITCHED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n";
 
-/// What comes next must be this.
+/// The next bytes must be these.
 #[track_caller]
 fn expect(stream: &mut dyn Stream, text: &str) {
     let mut bytes = vec![0; text.len()];
@@ -137,7 +137,7 @@ fn expect(stream: &mut dyn Stream, text: &str) {
     assert_eq!(String::from_utf8_lossy(&bytes), text);
 }
 
-/// All that still comes.
+/// Everything that is still received.
 #[track_caller]
 fn rest(stream: &mut dyn Stream) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -151,7 +151,7 @@ fn expect_end(stream: &mut dyn Stream) {
     assert!(bytes.is_empty(), "{:?}", String::from_utf8_lossy(&bytes));
 }
 
-/// Makes a test for each class of worker and each way to it.
+/// Makes a test for each worker class and each way to reach it.
 macro_rules! everywhere {
     ($($name:ident,)+) => {
         mod sync { everywhere!(@ &["-k", "sync"]; $($name,)+); }
@@ -177,7 +177,7 @@ everywhere! {
 
 fn an_app_has_the_connection_for_itself(class: &[&str], over: Over) {
     let site = serve(class, over, &[]);
-    // What was sent right behind the request, and then more.
+    // Bytes that are sent directly after the request, and then more.
     for ahead in ["", "ahead"] {
         let mut stream = site.switch("/echo", ahead);
         expect(&mut *stream, SWITCHED);
@@ -188,7 +188,7 @@ fn an_app_has_the_connection_for_itself(class: &[&str], over: Over) {
         stream.write_all(b"end").unwrap();
         expect_end(&mut *stream);
         site.logged("/echo", "101 0");
-        // Clients that go are no failure.
+        // A client that closes the connection is not an error.
         let mut stream = site.switch("/echo", ahead);
         expect(&mut *stream, SWITCHED);
     }
@@ -210,7 +210,7 @@ fn an_app_has_the_connection_for_itself(class: &[&str], over: Over) {
 
 fn an_app_answers_in_every_way_that_one_can(class: &[&str], over: Over) {
     let site = serve(class, over, &[]);
-    // A response behind another protocol's bytes would be garbage.
+    // A response after bytes of another protocol would be wrong.
     for path in ["/tail", "/handled", "/failing"] {
         let mut stream = site.switch(path, "");
         expect(&mut *stream, SWITCHED);
@@ -280,7 +280,7 @@ fn a_socket_that_nobody_uses_is_only_looked_at(class: &[&str], over: Over) {
         Over::Unix => format!("True AF_UNIX SOCK_STREAM {name}"),
         _ => format!("True AF_INET SOCK_STREAM {name} True True"),
     };
-    // All over one connection, which stays.
+    // All requests on one connection, which stays open.
     assert_eq!(get("/seen"), seen);
     assert_eq!(get("/kept"), "kept");
     assert_eq!(get("/used_later"), "OSError 9");
@@ -327,7 +327,7 @@ fn what_never_ends_is_ended(class: &[&str], over: Over) {
     expect(&mut *stream, "blocks ");
     site.server.signal(Signal::SIGTERM);
     assert_eq!(site.server.exit_code(), 0);
-    // Without a goodbye of TLS this is an error.
+    // Without a closing message of TLS this is an error.
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
@@ -361,7 +361,7 @@ fn request_timeout_is_for_requests() {
     let mut socket = site.switch("/echo", "");
     expect(&mut *socket, SWITCHED);
     expect(&mut *socket, "blocks ");
-    // It is younger, and over its time.
+    // This request came later, and is over its time limit.
     assert_eq!(site.target().get("/stuck").status, 504);
     socket.write_all(b"still there").unwrap();
     expect(&mut *socket, "still there");

@@ -1,10 +1,10 @@
-//! Packages that are built from source, for which pip and compilers ask this
-//! Python where its C headers are.
+//! Packages that are built from source. pip and compilers ask this Python where its C
+//! headers are.
 
 use crate::support::{Start, folder, site};
 
-/// pip builds it as for any Python: in an environment of its own, to which it
-/// brings the build system.
+/// pip builds it as for any Python: in an isolated environment, into which it installs
+/// the build system.
 #[test]
 fn a_package_in_c_is_built_in_a_fresh_venv() {
     let dir = folder();

@@ -1,5 +1,4 @@
-//! SQLite as people know it from Debian: built with the same options, and able
-//! to do the same.
+//! SQLite is built with the same options as Debian's, and can do the same.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +92,7 @@ const DIFFERENCES: [(&str, &str); 6] = [
     ),
 ];
 
-/// What a script prints.
+/// The output of a script.
 #[track_caller]
 fn printed(script: &str) -> String {
     let script = format!("import sqlite3\ndb = sqlite3.connect(':memory:')\n{script}");
@@ -208,12 +207,12 @@ fn what_the_options_turn_on_works() {
         ("SELECT soundex('Robert')", "('R163',)"),
         ("SELECT count(*) FROM dbstat", "(0,)"),
         ("SELECT count(*) > 0 FROM sqlite_stmt", "(1,)"),
-        // A blob is no text (LIKE_DOESNT_MATCH_BLOBS).
+        // A blob is not text (LIKE_DOESNT_MATCH_BLOBS).
         ("SELECT x'616263' LIKE 'abc', 'abc' LIKE 'ABC'", "(0, 1)"),
         ("SELECT '[1, 2]' ->> 1", "(2,)"),
-        // As upstream.
+        // As in SQLite itself.
         ("PRAGMA foreign_keys", "(0,)"),
-        // What is deleted is overwritten.
+        // Deleted data is overwritten.
         ("PRAGMA secure_delete", "(1,)"),
         // A custom tokenizer can be looked up (ENABLE_FTS3_TOKENIZER).
         ("SELECT typeof(fts3_tokenizer('simple'))", "('blob',)"),
@@ -258,7 +257,7 @@ except sqlite3.OperationalError as error:
     );
 }
 
-/// The one thing that Debian's can do and ours cannot (docs/guide/python.md).
+/// The only thing that Debian's can do and ours cannot (docs/guide/python.md).
 #[test]
 fn update_and_delete_take_no_limit() {
     let script = r#"

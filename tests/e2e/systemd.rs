@@ -1,4 +1,4 @@
-//! A service manager's sockets, and what it is told.
+//! Sockets from a service manager, and messages to it.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::support::{DEADLINE, Process, Start, Target, app, folder, program, wait_until};
 
-/// The program in a shell that gives it its process id, as systemd does.
+/// Starts the program in a shell that sets the process id, as systemd does.
 fn activated(socket: impl Into<std::os::fd::OwnedFd>) -> Start {
     let script = "export LISTEN_PID=$$; exec \"$0\" \"$@\"";
     Start::program("sh", ["-c", script])
@@ -65,7 +65,7 @@ fn a_variable_that_promises_what_is_not_there_is_named() {
     }
     let told = "The variable LISTEN_FDS is wrong: descriptor 3 is no socket that listens";
     fails(activated(here), told);
-    // More than there are: the next is not open, or one of our own.
+    // More than there are: the next descriptor is not open, or is one of our own.
     for count in ["2", "2147483647"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let told = "The variable LISTEN_FDS is wrong: descriptor 4 is no";
@@ -157,7 +157,7 @@ fn it_is_told_of_start_reload_and_end() {
     assert_eq!(server.exit_code(), 0);
 }
 
-/// The next message that begins so.
+/// The next message that begins with this.
 #[track_caller]
 fn wait_for(manager: &UnixDatagram, server: &Process, start: &str) {
     let deadline = Instant::now() + DEADLINE;

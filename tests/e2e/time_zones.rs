@@ -1,5 +1,5 @@
-//! The zone that `TZ` names, on hosts that have no files of time zones, or not
-//! of this one.
+//! The time zone in `TZ`, on hosts that have no files of time zones, or not of this
+//! one.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,12 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Finished, Root, Start, folder, site};
 
-/// Tells what Python and the C library think of the zone.
+/// Reports the time zone of Python and of the C library.
 const TELL: &str = "import datetime, os, time
 summer = datetime.datetime(2026, 7, 1).astimezone().utcoffset()
 print(time.tzname, summer, time.strftime('%Z', time.localtime(0)), os.environ.get('TZ'))";
 
-/// The zone of Berlin once had no summer time.
+/// The time zone of Berlin had no summer time in these years.
 const HISTORY: &str = "import datetime
 print(datetime.datetime(1975, 7, 1).astimezone().utcoffset())";
 
@@ -29,7 +29,7 @@ fn python_knows_them_where_nothing_can_be_written() {
     check_python(root.read_only(), "2:00:00");
 }
 
-/// An empty root, with a place for the zones or without.
+/// An empty root, with or without a writable place for the zones.
 fn root(writable: bool) -> Option<Root> {
     let root = Root::empty()?;
     Some(if writable { root.with_tmp() } else { root })
@@ -139,7 +139,7 @@ fn the_logs_and_the_workers_go_by_it() {
         };
         assert!(page.contains(expected), "{way:?}: {page}");
         if way != file {
-            // The file has not called time.tzset(), on which Python waits.
+            // The config file has not called time.tzset(), which Python needs.
             assert!(page.starts_with("IST "), "{way:?}: {page}");
         }
         server.signal(Signal::SIGTERM);
@@ -185,8 +185,8 @@ fn a_reload_may_bring_another() {
     }
 }
 
-/// What Django does when its settings are read. A child tells what this process
-/// has for its C library.
+/// What Django does when its settings are read. A child process reports what the C
+/// library of this process uses.
 const DJANGO: &str = "import os, subprocess, sys, time
 first = time.tzname
 os.environ['TZ'] = 'Asia/Kathmandu'
@@ -262,21 +262,21 @@ pathlib.Path(sys.argv[1]).write_bytes(zone.read_bytes())";
             .run()
             .expect_success()
     };
-    // It is the host's, wrong as it is.
+    // The host's file is used, although it is wrong.
     assert_eq!(
         tell("Europe/Berlin").stdout,
         "('IST', 'IST') 5:30:00 IST Europe/Berlin"
     );
     assert_eq!(tell("UTC").stdout, "('UTC', 'UTC') 0:00:00 UTC UTC");
     assert!(!cache.join("rgunicorn/zoneinfo").exists());
-    // This one it lacks.
+    // The host does not have this one.
     let told = "('EST', 'EDT') -1 day, 20:00:00 EST US/Eastern";
     assert_eq!(tell("US/Eastern").stdout, told);
     let laid_out = fs::read_dir(cache.join("rgunicorn/zoneinfo")).unwrap();
     let [folder] = &laid_out.map(Result::unwrap).collect::<Vec<_>>()[..] else {
         panic!("one folder");
     };
-    // What a cleaner takes is put back.
+    // Deleted files are put back.
     let zone = |name: &str| {
         let zones = folder.path().join("lib/fallback/tzdata/zoneinfo");
         zones.join(Path::new(name))

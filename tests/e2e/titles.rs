@@ -1,4 +1,4 @@
-//! What `ps` shows, and sockets that are shared by name.
+//! The process titles in `ps`, and abstract unix sockets.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn ps_shows_who_is_who() {
             .spawn();
         let worker = server.workers(1)[0];
         let target = server.target();
-        // The environment and the command line have moved, and are whole.
+        // The environment and the command line were moved, and are complete.
         assert_eq!(target.get("/variable?GREETING").ok(), "good day");
         assert_eq!(title(server.pid()), format!("gunicorn: master [{name}]"));
         assert_eq!(title(worker), format!("gunicorn: worker [{name}]"));

@@ -1,4 +1,4 @@
-//! TLS as its clients see it: curl, and OpenSSL's own.
+//! TLS with curl and OpenSSL as clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ fn port(server: &Process) -> u16 {
     }
 }
 
-/// curl's request for a page of `name`.
+/// A request of curl for a page of `name`.
 fn curl(authority: &Authority, name: &str, port: u16, args: &[&str]) -> Output {
     Command::new("curl")
         .args(["--silent", "--show-error", "--max-time", "60"])
@@ -41,7 +41,7 @@ fn curl(authority: &Authority, name: &str, port: u16, args: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What the mirror has seen.
+/// What the mirror app received.
 #[track_caller]
 fn seen(output: &Output) -> Value {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -49,7 +49,7 @@ fn seen(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect(&error)
 }
 
-/// What OpenSSL's client says, itself and of the answer to `words`.
+/// The output of OpenSSL's client: its own, and the answer to `words`.
 fn s_client(port: u16, args: &[&str], words: &str) -> String {
     let mut client = Command::new("openssl")
         .args(["s_client", "-connect", &format!("127.0.0.1:{port}")])
@@ -60,7 +60,7 @@ fn s_client(port: u16, args: &[&str], words: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have ended before it has read all.
+    // It may end before it has read everything.
     let _ = client.stdin.take().unwrap().write_all(words.as_bytes());
     let output = client.wait_with_output().unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -81,7 +81,7 @@ fn requests_and_bodies_of_any_size() {
         (&page["scheme"], &page["target"]),
         (&"https".into(), &"/page".into())
     );
-    // Two requests over one connection.
+    // Two requests on one connection.
     let url = format!("https://{NAME}:{port}/again");
     let twice = curl(&authority, NAME, port, &["--verbose", &url]);
     assert!(String::from_utf8_lossy(&twice.stdout).contains("\"/again\""));
@@ -131,7 +131,7 @@ fn only_versions_that_are_safe_and_no_renegotiation() {
         );
     }
     for version in ["-tls1", "-tls1_1"] {
-        // At the lowest level of security OpenSSL still offers them itself.
+        // OpenSSL still offers them at its lowest security level.
         let args = [version, "-cipher", "DEFAULT@SECLEVEL=0"];
         let text = s_client(port, &args, REQUEST);
         assert!(!text.contains("200 OK"), "{text}");
@@ -261,7 +261,7 @@ fn clients_show_who_they_are() {
     }
 }
 
-/// Tells what its scope says of TLS.
+/// Returns what its scope says about TLS.
 const ASGI: &str = "
 import json
 
@@ -302,7 +302,7 @@ fn asgi_apps_learn_of_the_connection() {
     let suite = "TLS_CHACHA20_POLY1305_SHA256";
     let shown = ["--cert", &client.certificate, "--key", &client.key];
     let new = ask(&[&shown[..], &["--tlsv1.3", "--tls13-ciphers", suite]].concat());
-    // curl sends the authority's along.
+    // curl sends the certificate of the authority, too.
     assert_eq!(new["client_cert_chain"][0], pem(&client.certificate));
     assert_eq!(new["client_cert_name"], "CN=client.test");
     assert_eq!(new["tls_version"], 0x0304);
@@ -432,7 +432,7 @@ fn plain_http_gets_a_plain_answer() {
         .exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(response.status, 400);
     assert!(response.text().contains("https://"), "{}", response.text());
-    // What is neither is only cut off.
+    // Anything else only ends the connection.
     let mut stream = server.target().connect().unwrap();
     stream.write_all(b"\0\0\0\0\0").unwrap();
     assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
@@ -443,7 +443,7 @@ fn plain_http_gets_a_plain_answer() {
     );
 }
 
-/// The names in the certificate that is served.
+/// The names in the certificate of the server.
 fn served(port: u16) -> String {
     let text = s_client(port, &[], "");
     let subject = text
@@ -482,7 +482,7 @@ fn new_certificates_are_taken_up_under_load() {
         authority.issue("one", &["third.test", NAME]);
         server.signal(Signal::SIGHUP);
         wait(&|| served(port).contains("third.test"));
-        // A mistake changes nothing.
+        // A wrong file changes nothing.
         fs::write(&pair.key, "no key").unwrap();
         server.stderr.wait_for("has no private key");
         let before = answered.load(Ordering::Relaxed);

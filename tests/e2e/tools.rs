@@ -1,5 +1,5 @@
-//! Packages that start Python again by `sys.executable`, and the reloaders of
-//! other servers.
+//! Packages that start Python again with `sys.executable`, and the reloaders of other
+//! servers.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::support::{
     Process, Response, Start, Target, app, folder, in_both_classes, site, wait_until,
 };
 
-/// A server with the packages in a virtual environment, and one with them in a
+/// A server with the packages in a virtual environment, and one with the packages in a
 /// zip.
 fn served(class: &[&str]) -> [Process; 2] {
     let with = |words: &[&OsStr]| {
@@ -65,7 +65,7 @@ fn an_app_shows_a_title_of_its_own(class: &[&str]) {
     }
 }
 
-/// The package clears only what it has shown itself.
+/// The package clears only the title that it has set itself.
 #[test]
 fn a_title_that_was_set_in_the_master_leaves_nothing_behind() {
     let dir = folder();
@@ -112,7 +112,7 @@ fn bin_python_shows_a_title_of_its_own() {
     }
 }
 
-/// The words that serve with a reloader.
+/// The arguments that serve with a reloader.
 const FLASK: &[&str] = &[
     "-m",
     "flask",
@@ -152,7 +152,7 @@ fn reloaders_in_a_zip() {
     }
 }
 
-/// The app's module, once all of the zip is unpacked.
+/// The app's module, once the whole zip is unpacked.
 fn unpacked(cache: &Path) -> Option<PathBuf> {
     let mut apps = fs::read_dir(cache).unwrap().flatten();
     let module = apps.find_map(|entry| {
@@ -162,9 +162,8 @@ fn unpacked(cache: &Path) -> Option<PathBuf> {
     module.filter(|file| file.exists())
 }
 
-/// Serves what the module says, also when that is changed. Reloaders look at
-/// the files for the first time when they serve already, so the change is
-/// repeated while the old module answers.
+/// Serves what the module says, also after a change. Reloaders first look at the files
+/// when they already serve, so the change is repeated while the old module answers.
 #[track_caller]
 fn reloads(server: &Process, module: &Path) {
     wait_until("the app answers", || {

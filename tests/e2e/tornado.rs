@@ -1,4 +1,4 @@
-//! The tornado worker: handlers, streams both ways, WebSockets, and WSGI apps
+//! The tornado worker: handlers, streams in both directions, WebSockets, and WSGI apps
 //! in Tornado's container.
 
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ fn handlers() {
     ));
     assert_eq!(posted.ok(), "Ada 500000");
 
-    // Requests that wait do so together; TERM lets them finish.
+    // Requests wait at the same time; TERM lets them finish.
     let sleepers = Sleepers::ask(&target);
     assert_eq!(target.get("/lines").ok(), "0\n1\n2\n");
     server.signal(Signal::SIGTERM);
@@ -102,7 +102,7 @@ fn bodies_are_received_as_they_come() {
     let head = "PUT /receive HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("c350\r\n{}\r\n", "x".repeat(50_000));
     let mut stream = target.connect().unwrap();
-    // The rest is sent when the handler has had the first chunk.
+    // The rest is sent when the handler has received the first chunk.
     let send = |stream: &mut Box<dyn Stream>, number: usize, chunks: usize| {
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(chunk.as_bytes()).unwrap();
@@ -121,7 +121,7 @@ fn bodies_are_received_as_they_come() {
         Response::read(&mut stream, false).unwrap().ok(),
         "500000 True"
     );
-    // The handler has said that it takes a million.
+    // The handler allows a million bytes.
     send(&mut stream, 2, 21);
     assert_eq!(Response::read(&mut stream, false).unwrap().status, 413);
     server.stderr.wait_for("note: True, but not all of it");
@@ -178,7 +178,7 @@ fn websockets() {
     ended_by("stumble", 1011, "");
     ended_by(&"x".repeat(101), 1009, "the message is too big");
 
-    // One that a handler refuses, and a path that is none of a WebSocket.
+    // A WebSocket that a handler refuses, and a path without a WebSocket.
     let old = format!("GET /chat?name=old HTTP/1.0\r\n{KEY}\r\n");
     assert_eq!(target.exchange(old).status, 400);
     let refused = WebSocket::refused(&target, "/chat");

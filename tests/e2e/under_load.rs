@@ -1,8 +1,8 @@
-//! Nothing is lost while workers and masters come and go: clients that never
-//! stop asking, with kept connections and without, for fast and slow answers.
+//! No request is lost while workers and masters are replaced: clients send requests all
+//! the time, with and without kept connections, with fast and slow answers.
 //!
-//! The numbers are small so that the suite stays fast. `RGUNICORN_LOAD=20000`
-//! asks for that many requests in each test, by hundreds of clients.
+//! The numbers are small so that the suite stays fast. `RGUNICORN_LOAD=20000` makes
+//! each test send that many requests, with hundreds of clients.
 
 use std::fs;
 use std::io::{self, Write};
@@ -27,18 +27,18 @@ in_each_class! {
     an_idle_worker_that_is_killed_takes_nothing_with_it,
 }
 
-/// How many requests a test makes at least.
+/// The least number of requests in a test.
 fn enough() -> usize {
     let asked = std::env::var("RGUNICORN_LOAD").ok();
     asked.map_or(600, |text| text.parse().expect("a number"))
 }
 
-/// How many clients ask at the same time.
+/// The number of clients that send requests at the same time.
 fn crowd() -> usize {
     (enough() / 15).clamp(100, 300)
 }
 
-/// Clients that ask until they are told to stop.
+/// Clients that send requests until they are told to stop.
 struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
@@ -48,7 +48,7 @@ struct Load {
 struct Shared {
     stop: AtomicBool,
     answered: AtomicUsize,
-    /// Nobody listened; only expected when the server ends.
+    /// Refused connections. They are only expected when the server ends.
     refused: AtomicUsize,
     lost: std::sync::Mutex<Vec<String>>,
 }
@@ -68,12 +68,12 @@ impl Load {
         self.shared.answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until this many more were answered.
+    /// Waits until this many more requests were answered.
     #[track_caller]
     fn wait_for(&self, more: usize) {
         let end = self.answered() + more;
         while self.answered() < end && self.lost().is_empty() {
-            // Not all at once: it may take a machine its time.
+            // In steps, as a slow machine needs its time.
             let next = end.min(self.answered() + 500);
             wait_until("requests are answered", || {
                 self.answered() >= next || !self.lost().is_empty()
@@ -85,7 +85,7 @@ impl Load {
         self.shared.lost.lock().unwrap().clone()
     }
 
-    /// The clients leave; gives how many were refused.
+    /// Stops the clients. Returns how many connections were refused.
     #[track_caller]
     fn finish(self, server: &Process) -> usize {
         self.wait_for(enough().saturating_sub(self.answered()));
@@ -111,8 +111,8 @@ impl Load {
     }
 }
 
-/// One client's requests: every third one keeps its connections, every tenth
-/// one asks for what takes a while.
+/// The requests of one client. Every third client keeps its connections, every tenth
+/// requests something slow.
 fn ask_on(number: usize, target: &Target, shared: &Shared) {
     let keeps = number.is_multiple_of(3);
     let expected = if number.is_multiple_of(10) {
@@ -140,8 +140,8 @@ fn ask_on(number: usize, target: &Target, shared: &Shared) {
                         break;
                     }
                 }
-                // A server may end a kept connection whenever nothing is under
-                // way on it; clients then ask again (RFC 9112, 9.3.1).
+                // A server may close a kept connection at any time between requests.
+                // Clients then send the request again (RFC 9112, 9.3.1).
                 Err(error) if round > 0 && is_clean_end(&error) => break,
                 other => {
                     let told = match other {
@@ -165,7 +165,7 @@ fn exchange(
     Response::read(stream, false)
 }
 
-/// True if not a byte of an answer has come.
+/// Whether no byte of an answer was received.
 fn is_clean_end(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => error.to_string().ends_with("cut off after \"\""),
@@ -209,7 +209,7 @@ fn serve(class: &[&str], args: &[&str]) -> (TempDir, Process) {
     (dir, server)
 }
 
-/// What the log has had of this so far.
+/// How often the log has this text so far.
 fn count(server: &Process, text: &str) -> usize {
     server.stderr.so_far().matches(text).count()
 }
@@ -220,7 +220,7 @@ fn hup_ten_times(class: &[&str]) {
     for round in 1..=10 {
         load.wait_for(enough() / 12);
         server.signal(Signal::SIGHUP);
-        // Now and then one is taken over by the next.
+        // Sometimes the next master takes over.
         if round % 3 == 0 {
             let before = count(&server, "Worker exiting");
             wait_until("old workers end", || {
@@ -292,7 +292,7 @@ fn at_the_end_nobody_is_accepted_and_then_dropped(class: &[&str]) {
     load.wait_for(enough());
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), 0);
-    // From now on, all are refused, and that is all that may happen.
+    // From now on all connections are refused, and nothing else may happen.
     wait_until("clients are refused", || {
         load.shared.refused.load(Ordering::Relaxed) > crowd()
     });
@@ -302,10 +302,10 @@ fn at_the_end_nobody_is_accepted_and_then_dropped(class: &[&str]) {
 fn an_idle_worker_that_is_killed_takes_nothing_with_it(class: &[&str]) {
     let (_app, server) = serve(class, &[]);
     let workers = server.workers(2);
-    // Nothing is under way now.
+    // No request is being served now.
     kill(workers[0], Signal::SIGKILL).unwrap();
-    // A thread that is just leaving accept() takes its connection along: it
-    // dies only on its way out of the kernel.
+    // A thread that just returns from accept() loses its connection: it ends only when
+    // it leaves the kernel.
     server.stderr.wait_for("was sent SIGKILL!");
     let load = Load::on(&server.target());
     load.wait_for(enough() / 2);

@@ -1,4 +1,4 @@
-//! Workers that are another user than the master.
+//! Workers that run as another user than the master.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -41,7 +41,7 @@ fn workers_give_up_the_masters_rights() {
     assert_eq!(fs::metadata(path("log")).unwrap().uid(), 65534);
     let master = fs::metadata(format!("/proc/{}", server.pid())).unwrap();
     assert_eq!(master.uid(), 0);
-    // The worker can open its log anew.
+    // The worker can open its log again.
     fs::rename(path("log"), path("log.1")).unwrap();
     server.signal(Signal::SIGUSR1);
     server.stderr.wait_for("Handling signal: usr1");
@@ -85,7 +85,7 @@ fn who_cannot_become_somebody_else_says_so() {
     }
     let dir = folder();
     fs::write(dir.path().join("app.py"), APP).unwrap();
-    // The checkout may be where this user cannot go.
+    // This user may have no access to the checkout.
     let file = dir.path().join("rgunicorn");
     copy_program(&file);
     let server = Start::program(&file, ["--bind", "127.0.0.1:0", "--user", "1", "app:app"])
@@ -97,7 +97,7 @@ fn who_cannot_become_somebody_else_says_so() {
     assert!(server.stderr.contains(why), "{}", server.stderr);
 }
 
-/// What root unpacks, its workers can read, and nobody else.
+/// Only root and its workers can read what root unpacks.
 #[test]
 fn a_zip_is_unpacked_for_the_workers_user() {
     let dir = folder();
@@ -109,7 +109,7 @@ fn a_zip_is_unpacked_for_the_workers_user() {
         .write("/root/file", "")
         .variable("HOME", "/root");
     fs::set_permissions(root.path("/root"), fs::Permissions::from_mode(0o700)).unwrap();
-    // The second start finds what the first has unpacked for root.
+    // The second start finds what the first has unpacked as root.
     for (more, expected) in [
         (&[][..], "0 0 0"),
         (&["--user", NOBODY, "--group", NOBODY], "65534 65534 65534"),

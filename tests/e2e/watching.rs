@@ -1,4 +1,4 @@
-//! `reload`: the code changes, and the workers with it.
+//! `reload`: workers are replaced when the code changes.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn a_changed_module_is_served_with_either_engine() {
         )
         .unwrap();
         fs::write(&file, "TEXT = 'one'").unwrap();
-        // What is younger than the server would be taken for a change.
+        // A file that is younger than the server would count as changed.
         wait_until("old files", || {
             let written = fs::metadata(&file).unwrap().modified().unwrap();
             written.elapsed().is_ok_and(|age| age.as_millis() > 50)
@@ -47,7 +47,7 @@ fn a_changed_module_is_served_with_either_engine() {
         let server = serve(dir.path(), &["--reload-engine", engine, "--workers", "2"]);
         let target = server.target();
         answers_with(&target, "one");
-        // As editors do it: a new file in the old one's place.
+        // As editors do it: a new file replaces the old one.
         fs::write(dir.path().join("new"), "TEXT = 'twice'").unwrap();
         fs::rename(dir.path().join("new"), &file).unwrap();
         answers_with(&target, "twice");
@@ -94,7 +94,7 @@ fn an_app_that_is_broken_for_a_while_says_so_to_the_browser() {
     );
     server.stderr.wait_for("SyntaxError: ");
 
-    // Better, but it needs a module that is not there.
+    // Fixed, but it imports a module that does not exist yet.
     fs::write(&file, format!("import late\n{}", app("mended"))).unwrap();
     answers_with(&target, "No module named 'late'");
     fs::write(dir.path().join("late.py"), "").unwrap();
@@ -130,7 +130,7 @@ fn a_replaced_zip_is_served() {
     };
     replace(&app("twice"));
     answers_with(&target, "twice");
-    // Half a zip changes nothing.
+    // An incomplete zip changes nothing.
     let half = fs::read(dir.path().join("site.zip")).unwrap();
     fs::write(dir.path().join("site.zip"), &half[..half.len() / 2]).unwrap();
     server.stderr.wait_for("Serving what was there before: ");
@@ -151,7 +151,7 @@ fn other_files_are_watched_by_name_and_by_pattern() {
         format!("{reads}{}", app("?").replace("\"?\"", "TEXT")),
     )
     .unwrap();
-    // Relative to the folder that the program starts in.
+    // Relative to the folder in which the program starts.
     let server = Start::server(["app:app", "--reload", "--reload-extra-file", "words.txt"])
         .args(["--reload-extra-file", "pages/**/*.html"])
         .cwd(dir.path())

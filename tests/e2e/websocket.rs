@@ -1,5 +1,5 @@
-//! WebSockets by a client of our own, byte for byte: the case list of the
-//! Autobahn suite through a real server, handshakes, limits, closing.
+//! WebSockets with a client of our own: the cases of the Autobahn suite on a real
+//! server, handshakes, limits, closing.
 
 #[path = "../../src/websocket/tests/cases.rs"]
 mod cases;
@@ -26,10 +26,10 @@ fn serve(args: &[&str]) -> Process {
 pub const KEY: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// The client's end of a WebSocket.
+/// The client of a WebSocket.
 pub struct WebSocket {
     stream: Box<dyn Stream>,
-    /// The server's answer to the handshake.
+    /// The head of the server's response to the handshake.
     pub head: String,
     received: Vec<u8>,
 }
@@ -42,7 +42,7 @@ impl WebSocket {
         socket
     }
 
-    /// The head of the answer to a handshake that is refused.
+    /// The head of the response to a handshake that is refused.
     #[track_caller]
     pub fn refused(target: &Target, path: &str) -> String {
         let socket = WebSocket::ask(target, path, "");
@@ -54,7 +54,7 @@ impl WebSocket {
         WebSocket::over(target.connect().unwrap(), path, fields)
     }
 
-    /// The same over a connection that is there.
+    /// The same over an existing connection.
     pub fn over(mut stream: Box<dyn Stream>, path: &str, fields: &str) -> WebSocket {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{KEY}{fields}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -85,7 +85,7 @@ impl WebSocket {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// The next frame; nothing once the server has ended the connection.
+    /// The next frame; `None` if the server has ended the connection.
     pub fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some(frame) = take(&mut self.received) {
@@ -93,7 +93,7 @@ impl WebSocket {
             }
             match self.receive() {
                 Ok(1..) => {}
-                // What we sent after its end may have reset the connection.
+                // Bytes that we sent after the end may have reset the connection.
                 Ok(0) | Err(_) => return None,
             }
         }
@@ -106,7 +106,7 @@ fn every_case_of_the_suite() {
     let target = server.target();
     for case in cases::all() {
         let bytes = case.sent.concat();
-        // Whole, and cut where it hurts; large ones only once.
+        // In one piece and in many; large ones only once.
         let sizes: &[usize] = match bytes.len() {
             0..300 => &[usize::MAX, 1],
             300..20_000 => &[usize::MAX, 997],
@@ -116,7 +116,8 @@ fn every_case_of_the_suite() {
             let mut socket = WebSocket::open(&target, "/echo");
             let mut writer = bytes.chunks(size.min(bytes.len()));
             let mut answers = case.answers.iter();
-            // Both at once: what is echoed may not fit into the sockets.
+            // Read and write at the same time: the echoed data may not fit into the
+            // sockets.
             for piece in &mut writer {
                 if socket.stream.write_all(piece).is_err() {
                     break;
@@ -178,7 +179,7 @@ fn what_is_no_handshake_and_what_the_app_denies() {
         ),
         ("/refuse", ("", ""), "403 Forbidden"),
         ("/deny", ("", ""), "401 Unauthorized"),
-        // Not for a WebSocket at all: an ordinary request.
+        // Not a WebSocket handshake, but an ordinary request.
         (
             "/",
             ("Connection: keep-alive, Upgrade", "Connection: close"),
@@ -208,7 +209,7 @@ fn what_is_no_handshake_and_what_the_app_denies() {
     }
 }
 
-/// The rest of the head with these fields in it, by name.
+/// The fields of the head, by name.
 fn fields(head: &str) -> Vec<(String, &str)> {
     let lines = head.lines().skip(1).filter(|line| !line.is_empty());
     let pairs = lines.map(|line| line.split_once(": ").unwrap());
@@ -260,9 +261,9 @@ fn the_answer_to_it_is_made_as_any_other() {
 fn what_cannot_become_one_is_an_ordinary_request() {
     let server = serve(&[]);
     for (request, body) in [
-        // There is no such field in HTTP/1.0.
+        // HTTP/1.0 does not have this field.
         (format!("GET / HTTP/1.0\r\n{KEY}\r\n"), ""),
-        // What comes with it would pass for frames.
+        // The body of the request would be taken for frames.
         (
             format!("GET / HTTP/1.1\r\nHost: a\r\n{KEY}Content-Length: 2\r\n\r\n"),
             "\u{1}\0",
@@ -423,7 +424,7 @@ fn the_server_asks_whether_the_client_is_there() {
     assert_eq!(socket.next(), Some((0x89, Vec::new())));
     socket.send(&frame(0x8a, b""));
     assert_eq!(socket.next(), Some((0x89, Vec::new())));
-    // No word this time.
+    // Without a message this time.
     assert_eq!(socket.next(), None);
     server.stderr.wait_for("ws closed 1006");
 }

@@ -1,4 +1,4 @@
-//! WebSockets of WSGI apps by the packages that people take for them.
+//! WebSockets of WSGI apps, with the packages that people use.
 
 use crate::sockets::{Over, Site};
 use crate::support::{Start, Target, app, python_script, site};
@@ -24,7 +24,7 @@ fn serve(class: &[&str], over: Over) -> Site {
     Site::start(start, over)
 }
 
-/// Some messages there and back, and the end as the protocol wants it.
+/// Some messages in both directions, and a correct end of the protocol.
 #[track_caller]
 fn echoes(site: &Site, path: &str) {
     let mut socket = WebSocket::over(site.connect(), path, "");
@@ -78,7 +78,7 @@ fn flask_sockets_by_the_worker_class_of_gevent_websocket() {
             .wait_for("Using worker: geventwebsocket.gunicorn.workers.GeventWebSocketWorker");
         echoes(&site, "/sockets");
         assert_eq!(site.target().get("/").ok(), "hello");
-        // What is no handshake, the package refuses.
+        // The package refuses a request that is not a handshake.
         let asks = "GET /sockets HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
                     Upgrade: websocket\r\n";
         let refused = site.target().exchange(format!("{asks}\r\n"));

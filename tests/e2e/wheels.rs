@@ -1,4 +1,4 @@
-//! The newest wheels with native code, each put to its use, in an empty root.
+//! The newest wheels with native code, each used in an empty root.
 
 use crate::support::{Finished, Root, site};
 
@@ -33,7 +33,7 @@ fn wheels_work_straight_from_a_zip() {
     expect_all(done, &[], "/site.zip/site-packages/");
 }
 
-/// What containers have: a read-only root and a /tmp mounted `noexec`.
+/// As in containers: a read-only root and a /tmp mounted `noexec`.
 #[test]
 fn wheels_work_from_a_zip_unpacked_where_nothing_may_be_executed() {
     let Some(root) = Root::empty() else { return };

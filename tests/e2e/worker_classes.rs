@@ -1,4 +1,4 @@
-//! Worker classes in Python: those that derive from Gunicorn's and uvicorn's.
+//! Worker classes in Python that derive from Gunicorn's and uvicorn's.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn start(dir: &Path, args: &[&str]) -> Process {
         .spawn()
 }
 
-/// The one line that a start that fails ends with.
+/// The last line of a start that fails.
 #[track_caller]
 fn refused(dir: &Path, args: &[&str]) -> String {
     let said = Start::server(args).cwd(dir).run();
@@ -93,7 +93,7 @@ class Telling:
         super().handle_exit_signal()
 ";
 
-/// What a class with all the overrides that are called does in its life.
+/// What a class calls if it overrides every method.
 fn life_of(base: &str, app: &str, args: &[&str]) {
     let module = format!(
         "{TELLING}
@@ -145,8 +145,8 @@ fn the_overrides_of_an_asgi_worker_are_called() {
     life_of("uvicorn_worker.UvicornWorker", ASGI, &[]);
 }
 
-/// A server of an app in a zip, with this config file in the folder that it
-/// is started in.
+/// A server of an app in a zip, with this config file in the folder where it is
+/// started.
 fn start_zip(site: &str, config: &str) -> (TempDir, Process) {
     let dir = folder();
     fs::write(dir.path().join("gunicorn.conf.py"), config).unwrap();
@@ -318,7 +318,7 @@ class Mine(SyncWorker):
     let dir = files(&[("app.py", WSGI), ("mine.py", module)]);
     let server = start(dir.path(), &["app:app", "-k", "mine.Mine"]);
     server.stderr.wait_for("notified");
-    // It has said that it is to end.
+    // It has reported that it will end.
     server.stderr.wait_for("Worker exiting");
 }
 
@@ -339,7 +339,7 @@ class Other(UvicornH11Worker):
         );
         let mut all = vec![("app.py", ASGI), ("mine.py", module.as_str())];
         if package == "uvicorn.workers" {
-            // The package itself is the app's.
+            // The app brings the package `uvicorn` itself.
             all.push(("uvicorn.py", "__path__ = []"));
         }
         let dir = files(&all);
@@ -508,7 +508,7 @@ async def app(scope, receive, send):
     server.target().get("/");
     server.stderr.wait_for("[INFO] said");
 
-    // Handlers that come without a level, and on the parent, too.
+    // Handlers without a level, also on the parent logger.
     let app = format!(
         "{app}
 for name in ('uvicorn', 'uvicorn.error', 'uvicorn.access'):
@@ -532,7 +532,7 @@ logging.root.setLevel('INFO')
 
 #[test]
 fn filters_of_uvicorns_access_logger_are_heeded() {
-    // In the app, or when it starts.
+    // In the app, or at its start.
     for place in ["import", "lifespan.startup"] {
         let app = format!(
             "

@@ -21,7 +21,7 @@ fn serve(class: &[&str], name: &str) -> Process {
         .spawn()
 }
 
-/// All that the server sends until it closes the connection.
+/// Everything that the server sends until it closes the connection.
 fn whole(server: &Process, request: &[u8]) -> String {
     let mut stream = server.target().connect().unwrap();
     stream.write_all(request).unwrap();

@@ -1,5 +1,5 @@
-//! Executables with a zip behind them: what is found begins where the program ends,
-//! and is a zip to another reader, too.
+//! Executables followed by a zip: the zip that is found begins where the program ends,
+//! and other readers take it for a zip, too.
 
 use std::io::Cursor;
 
@@ -15,9 +15,9 @@ pub fn check(input: &[u8]) {
     assert_eq!(end.file, input.len() as u64);
     assert!(end.program < end.file);
     let rest = &input[usize::try_from(start).expect("it is in the input")..];
-    // The end record is the last of the file.
+    // The end record is at the very end of the file.
     assert_eq!(rest[rest.len() - 22..][..4], *b"PK\x05\x06");
-    // Less is not whole, and more is not, either.
+    // Neither fewer nor more bytes are accepted.
     assert!(locate(&input[..input.len() - 1]).is_err());
     assert!(locate(&[input, b"\0"].concat()).is_err());
 }

@@ -1,5 +1,5 @@
-//! Request bodies: however the bytes are cut, one result; it is what a second,
-//! slow reading finds; and any body comes through when it is encoded.
+//! Request bodies: the result does not depend on how the bytes are cut; it is the same
+//! as that of a second, slow parser; and every body is read back after it is encoded.
 
 use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
 use crate::pieces::Choices;
@@ -47,9 +47,9 @@ pub fn check(input: &[u8]) {
 struct Decoded {
     body: Vec<u8>,
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Whether the end was seen, or what was wrong.
+    /// Whether the end was found, or the error.
     end: Result<bool, Error>,
-    /// What follows the body.
+    /// The bytes after the body.
     left: Vec<u8>,
 }
 
@@ -90,7 +90,7 @@ fn decode(framing: Framing, limits: &Limits, pieces: &[&[u8]]) -> Decoded {
     decoded
 }
 
-/// The body and what follows it, by a reading that knows all the bytes.
+/// The body and what follows it, by a parser that has all the bytes.
 fn reread(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut lines = bytes;
     let mut body = Vec::new();
@@ -122,7 +122,7 @@ fn encode(chunks: &[&[u8]]) -> Vec<u8> {
         text.extend_from_slice(format!("{:X} ; a=\"\\\"\"\r\n", chunk.len()).as_bytes());
         text.extend_from_slice(chunk);
         text.extend_from_slice(b"\r\n");
-        // Extensions are limited in sum.
+        // The total size of extensions is limited.
         if text.len() > 4096 {
             let all = chunks.concat();
             return [

@@ -1,5 +1,5 @@
-//! Request heads: however the bytes are cut, one result; what is accepted
-//! means the same when written again, and to another parser.
+//! Request heads: the result does not depend on how the bytes are cut; an accepted head
+//! has the same meaning when it is written again, and for another parser.
 
 use crate::http::{
     AddressField, Error, Framing, Head, HeadParser, Limits, Policy, SecureSchemeFields,
@@ -37,7 +37,7 @@ pub fn check(input: &[u8]) {
     if is_strict(choices) {
         agrees_with_httparse(&first, &bytes[..size]);
     }
-    // A parser that was used is as good as a new one.
+    // A parser can be used again.
     let rest = &bytes[size..];
     assert_eq!(
         parse(&mut parser, &[rest], &policy),
@@ -71,12 +71,12 @@ fn policy(choices: Choices) -> Policy {
     }
 }
 
-/// True if no permission was given: all that is accepted follows the RFC.
+/// Whether only what the RFC allows is accepted.
 fn is_strict(choices: Choices) -> bool {
     (1..=7).all(|bit| !choices.has(bit))
 }
 
-/// What a head says, apart from how it was written.
+/// What a head means, apart from how it is written.
 #[derive(Debug, PartialEq, Eq)]
 struct Meaning {
     method: Vec<u8>,
@@ -108,7 +108,7 @@ fn parse(
     Ok(None)
 }
 
-/// Calls what is only ever called with a head that was accepted.
+/// Calls the functions that need an accepted head.
 fn use_it(head: &Head, meaning: &Meaning) {
     assert!(percent_decode(head.path()).len() <= head.path().len());
     for field in [AddressField::XForwardedFor, AddressField::Forwarded] {
@@ -141,7 +141,7 @@ impl Meaning {
         }
     }
 
-    /// The plainest way to write it.
+    /// The simplest way to write it.
     fn text(&self) -> Vec<u8> {
         let mut text = [&self.method, &self.target, self.version.as_bytes()].join(&b' ');
         text.extend_from_slice(b"\r\n");
@@ -162,7 +162,7 @@ impl Meaning {
             .collect()
     }
 
-    /// What two readers of the same head could disagree about: nothing.
+    /// Checks that two readers of the same head cannot disagree.
     fn is_consistent(&self) {
         for (name, value) in &self.fields {
             assert!(!name.is_empty() && !name.iter().any(|b| b" \t:\r\n\0".contains(b)));
@@ -192,7 +192,7 @@ impl Meaning {
     }
 }
 
-/// httparse accepts what is strictly right, and understands the same.
+/// httparse accepts all strictly valid heads, with the same meaning.
 fn agrees_with_httparse(ours: &Meaning, bytes: &[u8]) {
     if !bytes.ends_with(b"\r\n\r\n") || is_higher_version(bytes) {
         return;
@@ -211,11 +211,11 @@ fn agrees_with_httparse(ours: &Meaning, bytes: &[u8]) {
     let mut cookies = Some(cookies.join(&b"; "[..]));
     let mut ours = ours.fields.iter();
     for field in theirs.headers.iter() {
-        // Left out: the app could not tell it from one with hyphens.
+        // Left out, as the app could not distinguish it from a name with hyphens.
         if field.name.contains('_') && !field.name.eq_ignore_ascii_case("script_name") {
             continue;
         }
-        // All of them stand in the first one's place.
+        // All fields with the same name are joined at the place of the first.
         let joined = match is_cookie(field.name) {
             true => cookies.take(),
             false => Some(field.value.to_vec()),
@@ -223,7 +223,7 @@ fn agrees_with_httparse(ours: &Meaning, bytes: &[u8]) {
         let Some(theirs) = joined else { continue };
         let (name, value) = ours.next().expect("no field is lost");
         assert_eq!(field.name.as_bytes(), name);
-        // The host of an absolute target counts more.
+        // The host of an absolute target replaces the field.
         if !(is_absolute && field.name.eq_ignore_ascii_case("host")) {
             assert_eq!(theirs, *value);
         }
@@ -231,7 +231,7 @@ fn agrees_with_httparse(ours: &Meaning, bytes: &[u8]) {
     assert!(ours.next().is_none(), "no field is made up");
 }
 
-/// True for HTTP/1.2 to 1.9, which are read as 1.1 and httparse refuses.
+/// Whether it is HTTP/1.2 to 1.9, which we read as 1.1 and httparse refuses.
 fn is_higher_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|&b| b == b'\n').find(|line| line.len() > 1);
     line.is_some_and(|line| !line.ends_with(b"HTTP/1.1\r") && !line.ends_with(b"HTTP/1.0\r"))

@@ -1,6 +1,6 @@
-//! What must hold of the parsers for any bytes whatever: no panic, and the
-//! properties that each target states. `cargo test --test fuzzing` tries a few
-//! thousand inputs; `scripts/fuzz` lets libFuzzer look for a way to break them.
+//! Properties of the parsers that must be true for any bytes: no panic, and what each
+//! target states. `cargo test --test fuzzing` tries a few thousand inputs; with
+//! `scripts/fuzz`, libFuzzer looks for inputs that break them.
 
 #[allow(dead_code, unused_imports, reason = "the server uses more of it")]
 #[path = "../../src/http/mod.rs"]
@@ -19,11 +19,11 @@ mod proxy;
 mod response;
 mod websocket_frames;
 
-/// Something to be fuzzed.
+/// Code to be fuzzed.
 pub struct Target {
     /// As `scripts/fuzz` and the corpus call it.
     pub name: &'static str,
-    /// Panics if a property does not hold.
+    /// Panics if a property is not true.
     pub check: fn(&[u8]),
 }
 

@@ -1,5 +1,5 @@
-//! The targets under libFuzzer: `FUZZ_TARGET=head fuzz corpus-folder...`. Made
-//! and run by `scripts/fuzz`.
+//! Runs the targets with libFuzzer: `FUZZ_TARGET=head fuzz corpus-folder...`.
+//! `scripts/fuzz` builds and runs it.
 
 #![no_main]
 

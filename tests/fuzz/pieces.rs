@@ -1,28 +1,28 @@
-//! How an input is read: two bytes that choose, then the bytes under test.
+//! The form of an input: two bytes with choices, then the bytes under test.
 
-/// What the first two bytes of an input choose.
+/// The choices in the first two bytes of an input.
 #[derive(Clone, Copy)]
 pub struct Choices {
-    /// A bit for each setting that a target can turn.
+    /// One bit for each setting of a target.
     pub settings: u8,
     /// How the bytes are cut.
     cut: u8,
 }
 
 impl Choices {
-    /// Splits them off an input.
+    /// Separates them from an input.
     pub fn split(input: &[u8]) -> Option<(Choices, &[u8])> {
         let (&[settings, cut], bytes) = input.split_first_chunk()?;
         Some((Choices { settings, cut }, bytes))
     }
 
-    /// True if the setting of this bit is on.
+    /// Whether the setting of this bit is on.
     pub fn has(self, bit: u8) -> bool {
         self.settings & (1 << bit) != 0
     }
 
-    /// The bytes in pieces as a network might deliver them: one by one, or of
-    /// up to 64 bytes, or a few large ones.
+    /// Cuts the bytes into pieces as a network might deliver them: single bytes, up to
+    /// 64 bytes, or a few large pieces.
     pub fn pieces(self, mut bytes: &[u8]) -> Vec<&[u8]> {
         let longest = match self.cut % 4 {
             0 => 1,

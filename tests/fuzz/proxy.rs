@@ -1,5 +1,5 @@
-//! The PROXY protocol: no part of a header tells another story than all of
-//! it, and what was understood can be written again.
+//! The PROXY protocol: no part of a header means something else than the whole, and an
+//! accepted header can be written again.
 
 use crate::http::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};
 use crate::pieces::Choices;
@@ -22,7 +22,7 @@ pub fn check(input: &[u8]) {
         end += piece.len();
         match proxy_start(&bytes[..end], mode, allowed) {
             Ok(ProxyStart::NeedMore) => {}
-            // An endless line is refused in other words than a bad one.
+            // A line without end is refused with another error than a wrong one.
             Err(_) => {
                 assert!(whole.is_err(), "refused after {end} bytes, later not");
                 break;

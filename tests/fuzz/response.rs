@@ -1,8 +1,8 @@
-//! Responses: whatever an app gives, another parser reads from our bytes what
-//! the app meant, and nothing that it smuggled in.
+//! Responses: another parser reads from our bytes exactly what the app meant, whatever
+//! the app gives.
 //!
-//! The bytes are the app: a line with the status, a line for each field, an
-//! empty one, and the body, cut into the blocks that the app gives.
+//! The bytes are the app: a line with the status, a line for each field, an empty line,
+//! and the body, cut into the blocks that the app gives.
 
 use crate::http::{Head, HeadParser, Policy, ResponseHead, ResponseRules, early_hints};
 use crate::pieces::Choices;
@@ -47,7 +47,7 @@ pub fn check(input: &[u8]) {
     hints(&fields);
 }
 
-/// The request that is answered.
+/// The request for this response.
 fn request(choices: Choices) -> Head {
     let method = if choices.has(1) { "HEAD" } else { "GET" };
     let text = match (choices.has(2), choices.has(3)) {
@@ -146,7 +146,7 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The same fields as a 103.
+/// The same fields in a 103 response.
 fn hints(fields: &[(&[u8], &[u8])]) {
     let Ok(bytes) = early_hints(fields.iter().copied()) else {
         return;

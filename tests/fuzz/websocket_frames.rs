@@ -1,5 +1,5 @@
-//! WebSockets: however the bytes are cut, the same events and answers; and
-//! what one side sends the other receives.
+//! WebSockets: the events and answers do not depend on how the bytes are cut, and one
+//! side receives what the other sends.
 
 use crate::pieces::Choices;
 use crate::websocket::{CloseCode, Compression, Event, Options, Payload, Socket};
@@ -17,8 +17,8 @@ pub fn check(input: &[u8]) {
     if !(whole.has_bad_data() && cut.has_bad_data()) {
         assert_eq!(whole, cut, "the cut of the bytes must not matter");
     } else {
-        // Compressed data may be wrong in two ways, and be read further or
-        // less far before one is seen.
+        // Compressed data may have two errors. It depends on the pieces which one is
+        // found first.
         let before = whole.events.len() - 1;
         assert_eq!(cut.events.len() - 1, before);
         assert_eq!(whole.events[..before], cut.events[..before]);
@@ -63,7 +63,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// True if it ended because of what a message holds.
+    /// Whether it ended because of the content of a message.
     fn has_bad_data(&self) -> bool {
         let bad = [CloseCode::INVALID_DATA, CloseCode::TOO_BIG];
         matches!(self.events.last(), Some(Received::Closed(code, _)) if bad.contains(code))
@@ -93,7 +93,8 @@ fn receive(options: &Options, pieces: &[&[u8]]) -> Conversation {
     }
 }
 
-/// Checks frames that a server may send: pongs and at most one close, the last.
+/// Checks frames that a server may send: pongs and at most one close frame, which is
+/// the last.
 fn well_formed(mut answers: &[u8]) {
     while let Some((&[first, length], rest)) = answers.split_first_chunk() {
         assert!(first == 0x8a || first == 0x88, "a whole pong or close");
@@ -111,8 +112,8 @@ fn well_formed(mut answers: &[u8]) {
     assert!(answers.is_empty());
 }
 
-/// Sends a message as a server does, passes it on as a client would, in
-/// fragments, and receives it.
+/// Sends a message as a server does, passes it on as a client would, in fragments, and
+/// receives it.
 fn there_and_back(choices: Choices, options: &Options, message: &[u8]) {
     let mut sender = Socket::new(options);
     let mut sent = Vec::new();
@@ -155,7 +156,7 @@ fn there_and_back(choices: Choices, options: &Options, message: &[u8]) {
     well_formed(&received.answers);
 }
 
-/// What was agreed, for a client that compresses as our server does.
+/// The agreed options, for a client that compresses as our server does.
 fn turned(options: &Options) -> Options {
     let compression = options.compression.map(|agreed| Compression {
         client_no_context_takeover: agreed.server_no_context_takeover,

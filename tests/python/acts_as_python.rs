@@ -1,4 +1,4 @@
-//! The executable where a program expects a Python.
+//! The executable is used where programs expect a Python.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_link_called_python_is_python() {
         said(command(&link).args(["-c", code])),
         link.display().to_string()
     );
-    // What cannot be executed is passed over.
+    // A file that cannot be executed is skipped.
     let before = dir.path().join("before");
     fs::create_dir(&before).expect("a folder");
     fs::write(before.join("python3"), "").expect("a file");
@@ -36,7 +36,7 @@ fn a_link_called_python_is_python() {
     assert!(said(command(&link).arg("-V")).starts_with("Python 3."));
 }
 
-/// As a Python does; the commands of the server do not (mod isolation).
+/// As Python does; the commands of the server do not (mod isolation).
 #[test]
 fn who_is_called_python_reads_pythons_variables() {
     let dir = folder();
@@ -91,7 +91,7 @@ fn options_of_the_interpreter_count() {
         let told = said(rgunicorn().args(["python", "-X", option, "-c", code]));
         assert_eq!(told, expected, "{option}");
     }
-    // Development mode shows what is left open.
+    // Development mode reports files that are left open.
     let code = "open('/dev/null')";
     let output = run(rgunicorn().args(["python", "-X", "dev", "-c", code]));
     assert!(stderr(&output).contains("ResourceWarning: unclosed file"));

@@ -1,4 +1,4 @@
-//! What the interpreter does not take from its surroundings.
+//! What the interpreter does not read from its surroundings.
 
 use super::*;
 

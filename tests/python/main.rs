@@ -1,5 +1,4 @@
-//! The interpreter inside, as a person and a program meet it: real processes
-//! of the built executable.
+//! The interpreter in the executable, as people and programs use it: real processes.
 
 mod acts_as_python;
 mod isolation;
@@ -15,7 +14,7 @@ use tempfile::TempDir;
 
 const FILE: &str = env!("CARGO_BIN_EXE_rgunicorn");
 
-/// The executable, with nothing of the tester's own Python in its environment.
+/// The executable, without settings for other Pythons in its environment.
 fn rgunicorn() -> Command {
     command(Path::new(FILE))
 }
@@ -40,8 +39,9 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// Copies the executable. Another process does it: had this one the copy open
-/// while another test starts a child, nobody could execute it (ETXTBSY).
+/// Copies the executable. Another process does the copying: if this process had the
+/// copy open while another test starts a child, nobody could execute the copy
+/// (ETXTBSY).
 fn copy(to: &Path) {
     let done = Command::new("cp").arg(FILE).arg(to).status();
     assert!(done.expect("cp runs").success());
@@ -55,7 +55,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What it prints, without the last line end; it has to succeed.
+/// Its output without the last newline; it must succeed.
 #[track_caller]
 fn said(command: &mut Command) -> String {
     let output = run(command);
@@ -69,7 +69,7 @@ fn said(command: &mut Command) -> String {
     out.trim_end().to_owned()
 }
 
-/// What `-c code` prints.
+/// The output of `-c code`.
 #[track_caller]
 fn python(code: &str) -> String {
     said(rgunicorn().args(["python", "-c", code]))
@@ -134,13 +134,14 @@ mod tls {
 
     use super::*;
 
-    /// An authority and its certificate for localhost, and a stranger's.
+    /// A certificate authority with its certificate for localhost, and one that is not
+    /// trusted.
     fn certificates(dir: &Path) {
         let write = |name: &str, text: String| fs::write(dir.join(name), text).expect("a file");
         let key = || KeyPair::generate().expect("a key");
         let localhost = || {
             let mut wanted = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-            // Python asks for it (VERIFY_X509_STRICT).
+            // Python requires it (VERIFY_X509_STRICT).
             wanted.use_authority_key_identifier_extension = true;
             wanted
         };
@@ -291,7 +292,7 @@ mod command_line {
     fn an_interrupt_is_a_keyboard_interrupt() {
         use std::os::unix::process::ExitStatusExt;
         let code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)";
-        // The tester may run in the background, where the signal is ignored.
+        // In a background job the signal is ignored.
         let mut python = command(Path::new("env"));
         python.args(["--default-signal=INT", FILE, "python", "-c", code]);
         let output = run(&mut python);

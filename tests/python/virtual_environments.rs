@@ -41,7 +41,7 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
     wheel.writestr(info + 'entry_points.txt', '[console_scripts]\\nhello = hello:main\\n')
     wheel.writestr(info + 'RECORD', '')";
     said(rgunicorn().args(["python", "-c", make]).arg(&wheel));
-    // The environment is named by a way that leads through another folder.
+    // The path of the environment goes through another folder.
     let named = project.join("../env");
     let install = ["python", "-m", "pip", "install", "--quiet", "--no-index"];
     said(
@@ -59,7 +59,7 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
         assert_eq!(said(&mut command(&script)), venv.display().to_string());
     };
     check("python");
-    // Where that is another Python, our own stands beside it.
+    // If that is another Python, there is a link to our own beside it.
     fs::remove_file(venv.join("bin/python")).expect("a link");
     copy(&venv.join("bin/python"));
     let again = [&install[..], &["--force-reinstall"]].concat();

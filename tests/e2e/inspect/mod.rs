@@ -18,7 +18,7 @@ def application(environ, start_response):
     return [one.VERSION.encode()]
 ";
 
-/// A project that depends on the package `one`, which depends on `two`, packed in
+/// A project that depends on the package `one`, which depends on `two`. It is packed in
 /// all forms.
 struct Packs {
     dir: TempDir,
@@ -43,7 +43,7 @@ impl Packs {
         packs
     }
 
-    /// The names of the options and of the files that they make.
+    /// Packs it; `outputs` are options and the names of the files that they write.
     fn pack(&self, outputs: &[(&str, &str)]) {
         let mut start = Start::new([
             "pack",
@@ -83,7 +83,7 @@ fn inspect(file: &Path, options: &[&str], cwd: &Path) -> Finished {
         .run_slowly()
 }
 
-/// The words of the row of sizes that begins with this.
+/// The words of the row that begins with this.
 #[track_caller]
 fn row<'a>(report: &'a str, start: &str) -> Vec<&'a str> {
     let line = report.lines().find(|line| line.starts_with(start));
@@ -120,8 +120,8 @@ fn each_form_shows_the_same_packages() {
             ("1.0", &["MIT", "OR", "Zlib"][..])
         );
         assert_eq!(row(&report, "two ").last(), Some(&"BSD"));
-        // The label, the requirements, the project's file, the app and its compiled
-        // form; and in an image the list of what is inside.
+        // The label, the requirements, pyproject.toml, the app and its compiled form;
+        // in an image also the list of what is inside.
         let count = if name == "shop.tar" { "6" } else { "5" };
         assert_eq!(row(&report, "(the app) ")[0], count, "{report}");
         assert_eq!(report.contains("(the executable) "), name != "shop.zip");
@@ -132,7 +132,7 @@ fn each_form_shows_the_same_packages() {
             "{report}"
         );
     }
-    // The executable is its own file, if none is named.
+    // Without a file name, the executable shows itself.
     let own = Start::program(packs.path("shop"), ["inspect"])
         .run()
         .expect_success();
@@ -256,7 +256,7 @@ fn the_page_has_the_numbers_and_runs_nothing() {
     );
 }
 
-/// The libraries that the program carries serve as native code of packages.
+/// The libraries that the program carries are used as native code of packages.
 #[test]
 fn native_code_that_will_not_load_is_named_with_its_mend() {
     let dir = folder();

@@ -12,8 +12,7 @@ use serde_json::json;
 use super::{inspect, row};
 use crate::support::{copy_program, folder, site};
 
-/// What a file that cannot be used is answered with: one sentence. Nothing is
-/// written then.
+/// A file that cannot be used gives one sentence, and nothing is written.
 #[track_caller]
 fn expect_refused(file: &Path, reason: &str) {
     let dir = folder();
@@ -136,7 +135,7 @@ fn hostile_images_are_told_in_a_sentence() {
         &|_| {},
     );
     inspect(&elsewhere, &[], dir.path()).expect_success();
-    // 80 MiB of nothing take some 80 kB.
+    // 80 MiB of zeros, compressed to about 80 kB.
     let zeros = vec![0; 80 << 20];
     let bomb = tar(&[("site/zeros".to_owned(), zeros)]);
     expect_refused(
@@ -155,7 +154,8 @@ fn long_headers_of_images_are_not_read() {
             header.set_cksum();
             header.as_bytes().to_vec()
         };
-        // Most of the file takes no place on the disk, and would take the memory.
+        // Most of the file is sparse: it takes no space on the disk, but would fill the
+        // memory.
         fs::write(&file, long(8 << 30)).unwrap();
         let sparse = File::options().write(true).open(&file).unwrap();
         sparse.set_len(9 << 30).unwrap();
@@ -195,10 +195,10 @@ fn long_texts_in_a_pack_are_refused() {
     expect_refused(&image, "has more than 16 MiB");
 }
 
-/// Files by their names.
+/// Names and contents of files.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The files of an image with one layer, which comes first.
+/// The files of an image with one layer, which is the first file.
 fn layout(layer: &[u8]) -> Files {
     let mut files = Vec::new();
     let mut blob = |kind: &str, bytes: Vec<u8>| {
@@ -252,7 +252,7 @@ fn link(name: &str, to: &str) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// With a name that the library would refuse, if need be.
+/// Also with a name that the library would refuse.
 fn header(name: &str, kind: tar::EntryType, size: usize) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());

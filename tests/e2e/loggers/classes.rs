@@ -146,7 +146,7 @@ logger_class = Own
     let line = server.stderr.wait_for("GET /page");
     assert!(line.starts_with("a:127.0.0.1 - - ["), "{line}");
 
-    // The files are opened anew, where they are now.
+    // USR1 opens the files again at their paths.
     fs::rename(&own, dir.path().join("old.log")).unwrap();
     server.signal(Signal::SIGUSR1);
     wait_until("the file is opened anew", || own.exists());

@@ -46,7 +46,7 @@ fn a_filter_of_the_app_counts_from_then_on() {
         for (path, there) in [("?1", true), ("/filter", true), ("?2", false), ("?3", true)] {
             assert_eq!(access.contains(path), there, "{path} {access}");
         }
-        // The way does not change a line.
+        // A line is the same in both ways of logging.
         let form = |line: &str| line.replace("/unfilter", "").split('[').count();
         assert!(
             access
@@ -70,7 +70,7 @@ fn a_filtered_log_of_json_stays_json() {
     );
 }
 
-/// What a client sends is escaped in the same way, whichever way the line takes.
+/// What a client sends is escaped in the same way in both ways of logging.
 #[test]
 fn no_client_can_keep_its_line_out_or_forge_one() {
     let args = [

@@ -1,5 +1,5 @@
-//! What people do with Gunicorn's loggers: classes of their own, filters,
-//! formatters and handlers; and `wsgi.errors`.
+//! Uses of Gunicorn's loggers: own classes, filters, formatters and handlers; and
+//! `wsgi.errors`.
 
 mod classes;
 mod filters;
@@ -68,8 +68,8 @@ fn serve(dir: &Path, args: &[&str]) -> Process {
     start.spawn()
 }
 
-/// Asks for these paths and ends; gives both logs. On one connection: the line of
-/// a request is there before the next one begins.
+/// Requests these paths on one connection, so that the line of a request is written
+/// before the next request. Ends the server and returns both logs.
 fn logs(mut server: Process, paths: &[&str]) -> (String, String) {
     let mut stream = server.target().connect().unwrap();
     for path in paths {
@@ -82,7 +82,7 @@ fn logs(mut server: Process, paths: &[&str]) -> (String, String) {
     (server.stdout.whole(), server.stderr.whole())
 }
 
-/// What a class in the config file may be, and what is to be seen of it.
+/// A class with a filter, as a config file may have it.
 const FILTERING: &str = r#"
 import logging
 from gunicorn.glogging import Logger
@@ -99,7 +99,7 @@ class CustomLogger(Logger):
 logger_class = CustomLogger
 "#;
 
-/// As a framework's settings do it when the app is imported.
+/// As the settings of a framework do when the app is imported.
 #[test]
 fn a_config_of_the_app_may_take_the_logs() {
     let config = r#"
@@ -119,7 +119,7 @@ def post_worker_init(worker):
         access.starts_with("own gunicorn.access 127.0.0.1 - - ["),
         "{access}"
     );
-    // The other is disabled by that in Gunicorn, which nobody has meant.
+    // In Gunicorn this disables the other logger, which the user does not intend.
     assert!(error.contains("[INFO] Worker exiting"), "{error}");
 }
 
@@ -180,7 +180,7 @@ fn what_the_app_writes_to_its_errors_stands_as_it_is() {
             .cwd(dir.path())
             .spawn();
         let target = Target::parse(&format!("unix:{}", dir.path().join("s").display()));
-        // The file is there before it listens.
+        // The file exists before the server listens.
         wait_until("it listens", || target.connect().is_ok());
         target.get("/");
         server.signal(Signal::SIGTERM);
@@ -216,7 +216,7 @@ fn the_files_of_the_apps_own_handlers_are_opened_anew() {
     let text = fs::read_to_string(&own).unwrap();
     assert!(text.contains("asked for /second"), "{text}");
 
-    // One that cannot be opened is kept.
+    // A file that cannot be opened again stays open.
     fs::rename(&own, dir.path().join("old.log")).unwrap();
     fs::create_dir(&own).unwrap();
     server.signal(Signal::SIGUSR1);
@@ -227,7 +227,8 @@ fn the_files_of_the_apps_own_handlers_are_opened_anew() {
     assert!(text.contains("asked for /third"), "{text}");
 }
 
-/// What must be told meanwhile goes past Python, which waits for the request.
+/// Lines that must be logged meanwhile do not go through Python, which is busy with the
+/// request.
 #[test]
 fn a_request_that_lets_no_python_run_holds_nothing_up() {
     let app = "import re\n\
@@ -265,8 +266,8 @@ fn a_request_that_lets_no_python_run_holds_nothing_up() {
     }
 }
 
-/// Handlers that were there before the logger was made, as for an intercepting
-/// handler of another logging package.
+/// Handlers that were added before the logger was made, as an intercepting handler of
+/// another logging package is.
 #[test]
 fn a_handler_of_the_config_file_counts() {
     const CONFIG: &str = r#"
@@ -293,7 +294,7 @@ logging.getLogger("gunicorn.error").addHandler(Own())
         assert!(error.contains(&format!("[INFO] {line}")), "{error}");
     }
 
-    // A class whose setup() does not ask for the server's own.
+    // A class whose setup() does not call the server's own.
     let class = format!(
         "{CONFIG}logging.getLogger('gunicorn.access').addHandler(Own())\n\
          from gunicorn.glogging import Logger\n\

@@ -19,7 +19,7 @@ print(helper.NAME, subprocess.check_output(
         let done = Start::program(&file, args).cwd("/").run().expect_success();
         assert_eq!(done.stdout, "first firstfirst");
     }
-    // Who calls it so means the interpreter.
+    // A link with this name means the interpreter.
     let dir = folder();
     let python = dir.path().join("python");
     symlink(&file, &python).unwrap();
@@ -51,7 +51,7 @@ fn hup_and_usr2_take_the_site_of_a_replaced_executable() {
         target.get("/").ok() == "second some words"
     });
 
-    // One that has no site changes nothing.
+    // An executable without a site changes nothing.
     let packed = file.with_file_name("packed");
     fs::rename(&file, &packed).unwrap();
     crate::support::copy_program(&file);
@@ -91,7 +91,7 @@ fn its_executable_runs_where_there_is_nothing() {
     let (_dir, file) = executable(project.path(), &[]);
     let read = "import pkgutil, helper, sys
 print(helper.NAME, helper.__spec__.origin, sys.modules['helper'].__loader__.get_code('helper').co_filename)";
-    // From memory: nothing can be written.
+    // In memory: nothing can be written.
     let root = root.program(&file).read_only();
     let done = root.start(["python", "-c", read]).run().expect_success();
     assert_eq!(
@@ -105,7 +105,7 @@ print(helper.NAME, helper.__spec__.origin, sys.modules['helper'].__loader__.get_
     assert!(log.contains("in memory"), "{log}");
     assert!(!log.contains("compiles the modules anew"), "{log}");
     drop(server);
-    // Unpacked below a /tmp that nothing may be executed from.
+    // Unpacked below a /tmp that is mounted noexec.
     let Some(root) = Root::empty() else { return };
     let root = root.program(&file).with_tmp().read_only();
     let server = root.server([""; 0]).spawn();

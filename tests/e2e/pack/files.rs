@@ -16,7 +16,8 @@ fn the_same_files_give_the_same_bytes() {
     let zip = file.with_extension("zip");
     pack(one.path(), &["-o", zip.to_str().unwrap()]).expect_success();
 
-    // Another folder, another order, other times and rights, another user's habits.
+    // Another folder, another order, other times and permissions, other settings of the
+    // user.
     let two = folder();
     let there = two.path().join("deeper/shop 2");
     for path in [
@@ -120,7 +121,7 @@ fn what_is_never_wanted_stays_out_and_patterns_count() {
         "tool.sh",
     ];
     assert_eq!(names(&zip), expected);
-    // What was packed before is not packed again; what is asked for comes in.
+    // An earlier pack is not packed; included files are.
     let include = [
         "-o",
         "new.zip",
@@ -166,7 +167,8 @@ fn links_inside_the_project_are_files_and_others_are_refused() {
 
 #[test]
 fn a_file_that_is_another_has_another_time() {
-    // Servers of static files tell browsers by time and size what is still right.
+    // Servers of static files tell browsers by time and size whether a copy is still
+    // valid.
     let project = project();
     let zip = project.path().join("shop.zip");
     let time = || {

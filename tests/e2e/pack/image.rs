@@ -1,4 +1,4 @@
-//! `rgunicorn pack --image`: images that engines and tools take as they are.
+//! `rgunicorn pack --image`: images that engines and tools accept.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ def app(environ, start_response):
     return [f'{os.getcwd()} {os.getuid()}'.encode()]
 ";
 
-/// What an image runs to ask its server.
+/// The health check of an image.
 const HEALTHY: [&str; 3] = ["-I", "-m", "_rgunicorn.healthy"];
 
 struct Project(TempDir);
@@ -106,7 +106,7 @@ fn docker_loads_it_and_finds_it_healthy() {
     assert_eq!(target.get("/").ok(), "/site 65534");
     container.wait_until_it_is("healthy");
 
-    // Where it listens is seen, and not guessed.
+    // The address is read from the system, and not guessed.
     let ask = |path| container.exec(&[&HEALTHY[..], &[path]].concat());
     let told = ask("/").expect_success().stdout;
     assert!(told.contains("answers with 200"), "{told}");
@@ -216,7 +216,7 @@ fn tools_for_images_take_it() {
     assert_eq!(told["Labels"]["org.opencontainers.image.title"], "Shop");
     let layout = place.path().join("layout");
     let copy = format!("oci:{}:shop", layout.display());
-    // It reads all layers, and compares their hashes.
+    // skopeo reads all layers and compares their hashes.
     Start::program("skopeo", ["copy", &archive, &copy])
         .run()
         .expect_success();

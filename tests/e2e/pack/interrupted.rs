@@ -9,9 +9,9 @@ use nix::unistd::Pid;
 
 use crate::support::{DEADLINE, Process, Start, folder, packages, site, wait_until};
 
-/// What Python runs to tell that it is there, with a child of its own that has left
-/// its group and session, and then to go on for long. The last line is the signals
-/// that it does not take.
+/// Code for Python that starts a child in its own process group and session, reports
+/// that both run, and then waits for a long time. The last line of the report are the
+/// signals that it blocks.
 fn linger(told: &Path) -> String {
     let told = told.to_str().unwrap();
     format!(
@@ -26,7 +26,7 @@ time.sleep(1000)
     )
 }
 
-/// A place for a test, with an empty folder for temporary files.
+/// A folder for a test, with an empty folder for temporary files.
 struct Place {
     dir: tempfile::TempDir,
 }
@@ -52,7 +52,7 @@ impl Place {
             .env("PIP_FIND_LINKS", "")
     }
 
-    /// Sends it the signal as soon as its children have told that they are there.
+    /// Sends the signal as soon as the child processes have reported that they run.
     fn interrupt(&self, mut process: Process, signal: Signal) {
         let told = self.path("told");
         wait_until("its child runs", || told.exists());
@@ -140,12 +140,12 @@ fn a_folder_is_unpacked_whole_or_not_at_all() {
     let files: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "text")).collect();
     site::small_zip(place.dir.path(), &files);
     let deadline = Instant::now() + DEADLINE;
-    // It may be done before it is seen at work.
+    // It may have finished before it is seen working.
     loop {
         assert!(Instant::now() < deadline, "it is never seen at work");
         let mut process = place.start(&["unpack", "site.zip", "out/site"]).spawn();
         wait_until("it begins", || !place.names("out").is_empty());
-        // It is at one place until it has been seen where.
+        // It is stopped, so that it stays where it is.
         process.signal(Signal::SIGSTOP);
         let stat = format!("/proc/{}/stat", process.pid());
         wait_until("it stands still", || {

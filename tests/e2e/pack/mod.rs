@@ -50,7 +50,7 @@ fn pack(project: &Path, args: &[&str]) -> Finished {
     Start::new(["pack"]).args(args).cwd(project).run()
 }
 
-/// An executable with the project in it, outside the project.
+/// An executable with the project in it, in another folder.
 fn executable(project: &Path, args: &[&str]) -> (TempDir, PathBuf) {
     let dir = folder();
     let file = dir.path().join("shop");
@@ -66,7 +66,7 @@ fn serve(file: &Path, args: &[&str]) -> Process {
         .spawn()
 }
 
-/// The names in a zip, or behind an executable, as another program sees them.
+/// The names in a zip, also behind an executable, as Python reads them.
 fn names(file: &Path) -> Vec<String> {
     let code = "import sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as file:

@@ -1,5 +1,5 @@
-//! Real sites, each packed from its project's folder by one command, and served where
-//! there is nothing else.
+//! Real sites. Each is packed from its project's folder by one command, and served in
+//! an empty file system.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -18,14 +18,14 @@ struct Packed {
     _dir: TempDir,
     executable: PathBuf,
     zip: PathBuf,
-    /// Where there is an engine that it is loaded into.
+    /// If there is an engine, it has the image.
     image: Option<Image>,
 }
 
-/// How a container is told to take a free port.
+/// Makes a container take a free port.
 const FREE_PORT: [&str; 2] = ["-e", "PORT=0"];
 
-/// Packs a copy of one of the sites in `tests/apps`, whose text is changed so.
+/// Packs a copy of one of the sites in `tests/apps`, with these changes of its text.
 fn pack(name: &str, changes: &[(&str, &str)]) -> Packed {
     let dir = folder();
     let project = dir.path().join("project");
@@ -69,7 +69,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Each form in a file system with nothing else, and the words that it is served by.
+/// A root for each form with nothing else in it, and the arguments that serve the form.
 fn roots(packed: &Packed) -> Option<[(Root, Vec<&'static str>); 2]> {
     let executable = Root::empty()?.program(&packed.executable);
     let zip = Root::empty()?.put(&packed.zip, "/site.zip");
@@ -83,7 +83,7 @@ fn serve_everywhere(packed: &Packed, use_it: impl Fn(&Process)) {
     let Some(roots) = roots(packed) else { return };
     for (root, words) in roots {
         let root = root.with_tmp();
-        // HOME is what nobody has there.
+        // The user has no HOME there.
         let server = root.server(&words).args(["--env", "HOME=/tmp"]).spawn();
         use_it(&server);
     }
@@ -103,7 +103,7 @@ fn fastapi() {
 
 #[test]
 fn django_with_its_static_files_and_its_commands() {
-    // Where the files are gathered, they are served from.
+    // Collected static files are served from this folder.
     let settings = "\nSTATIC_ROOT = Path(__file__).parent.parent / 'gathered'\n\
                     WHITENOISE_USE_FINDERS = False\n";
     let packed = pack("django_site", &[("mysite/settings.py", settings)]);
@@ -169,7 +169,7 @@ fn wheels_with_native_code() {
     }
     let Some(roots) = roots(&packed) else { return };
     for (root, words) in roots {
-        // Nothing can be written, and nothing may be executed where something can.
+        // Nothing can be written, or what can be written cannot be executed.
         let root = root.with_tmp().read_only();
         let done = root
             .start(&words)

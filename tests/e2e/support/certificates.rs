@@ -1,4 +1,4 @@
-//! An authority for one test, and what it certifies.
+//! A certificate authority for one test, and its certificates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ pub struct Authority {
     folder: PathBuf,
 }
 
-/// A certificate and its key, in files.
+/// The files of a certificate and its key.
 pub struct Pair {
     pub certificate: String,
     pub key: String,
 }
 
 impl Authority {
-    /// An authority that puts its files into `folder`.
+    /// A new authority, which puts its files into `folder`.
     pub fn new(folder: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,8 +43,8 @@ impl Authority {
         self.path("authority.pem")
     }
 
-    /// Certifies a new key for the names, in `FILE.crt` and `FILE.key`; the
-    /// first is the common name, too.
+    /// Issues a certificate with a new key for the names, in `FILE.crt` and `FILE.key`.
+    /// The first name is also the common name.
     pub fn issue(&self, file: &str, names: &[&str]) -> Pair {
         let mut params = CertificateParams::new(
             names
@@ -72,8 +72,8 @@ impl Authority {
         pair
     }
 
-    /// A TLS connection to the server of that name, which has a certificate of
-    /// this authority.
+    /// A TLS connection to the server with this name, which has a certificate of this
+    /// authority.
     pub fn connect(&self, target: &Target, name: &str) -> Box<dyn Stream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();

@@ -1,14 +1,14 @@
-//! Images and containers of the test's own, where a Docker engine runs.
+//! Images and containers of a test, if a Docker engine runs.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Finished, Process, Start, wait_until};
 
-/// The user that containers run as, which a host knows as nobody.
+/// The user that containers run as: nobody.
 pub const USER: u32 = 65534;
 
-/// Whether an engine runs; the test is to be left if none does.
+/// Whether an engine runs; if not, the test must return.
 pub fn is_there() -> bool {
     let engine = std::process::Command::new("docker").arg("info").output();
     let runs = engine.is_ok_and(|told| told.status.success());
@@ -18,25 +18,25 @@ pub fn is_there() -> bool {
     runs
 }
 
-/// The engine's command.
+/// A command of the engine.
 pub fn docker<const COUNT: usize>(args: [&str; COUNT]) -> Start {
     Start::program("docker", args)
 }
 
-/// A name that no other test has.
+/// A name that no other test uses.
 pub fn name(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let nth = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("rgunicorn-test-{what}-{}-{nth}", std::process::id())
 }
 
-/// An image, gone with this value.
+/// An image. It is removed when this is dropped.
 pub struct Image {
     pub name: String,
 }
 
 impl Image {
-    /// One of a tar that holds a file system.
+    /// Imports a tar that has a file system.
     pub fn import(tar: &Path, change: &str) -> Self {
         let name = name("imported");
         docker(["import", "--change", change])
@@ -46,7 +46,7 @@ impl Image {
         Self { name }
     }
 
-    /// One of a tar that holds an image, which has a name of [`name`]'s.
+    /// Loads a tar that has an image, with a name from [`name`].
     pub fn load(tar: &Path) -> Self {
         let loaded = docker(["load", "-i"]).args([tar]).run_slowly();
         let told = loaded.expect_success().stdout;
@@ -56,8 +56,8 @@ impl Image {
         }
     }
 
-    /// The command that runs it, with a read-only root and on the host's network;
-    /// the program's own words are added to it.
+    /// The command that runs it, with a read-only root and on the host's network. The
+    /// program's own arguments are added to it.
     pub fn run(&self, options: &[&str], name: Option<&str>) -> Start {
         let name = name.map(|name| ["--name", name]);
         docker(["run", "--rm", "--read-only", "--network", "host"])
@@ -79,7 +79,7 @@ impl Drop for Image {
     }
 }
 
-/// A container, removed with this value.
+/// A container. It is removed when this is dropped.
 pub struct Container {
     pub name: String,
     pub server: Process,
@@ -91,7 +91,7 @@ impl Container {
         docker(["exec", &self.name, "rgunicorn"]).args(args).run()
     }
 
-    /// Waits until the engine finds it healthy, or unhealthy, or whatever it is.
+    /// Waits until the engine reports this health status.
     #[track_caller]
     pub fn wait_until_it_is(&self, health: &str) {
         let is_so = || {
@@ -104,7 +104,7 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have been removed already.
         docker(["rm", "-f", &self.name]).run();
     }
 }

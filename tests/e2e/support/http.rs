@@ -1,4 +1,4 @@
-//! HTTP over a raw socket: nothing between the test and the bytes.
+//! HTTP over a raw socket.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 impl Target {
-    /// From the words of the start-up line.
+    /// Parses the address in the log line of the start.
     #[track_caller]
     pub fn parse(text: &str) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -45,7 +45,7 @@ impl Target {
         }
     }
 
-    /// Sends `request` as it is and reads one answer.
+    /// Sends `request` without changes, and reads one response.
     #[track_caller]
     pub fn exchange(&self, request: impl AsRef<[u8]>) -> Response {
         let mut stream = self.connect().expect("the server must accept");
@@ -70,7 +70,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads one answer, its body framed as the head says (RFC 9112, 6.3).
+    /// Reads one response. The head says how long its body is (RFC 9112, 6.3).
     pub fn read(stream: &mut dyn Stream, head_only: bool) -> io::Result<Self> {
         let mut bytes = Vec::new();
         let (mut response, head_length) = loop {
@@ -132,7 +132,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body of an answer that must be 200.
+    /// The body of a response, whose status must be 200.
     #[track_caller]
     pub fn ok(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
@@ -140,7 +140,7 @@ impl Response {
     }
 }
 
-/// The answers that make up all of `bytes`, to requests other than HEAD.
+/// The responses that make up all of `bytes`, to requests other than HEAD.
 pub fn responses(bytes: &[u8]) -> io::Result<Vec<Response>> {
     let mut rest = bytes;
     let mut found = Vec::new();
@@ -200,7 +200,7 @@ fn read_chunks(stream: &mut dyn Stream, mut bytes: Vec<u8>) -> io::Result<Vec<u8
     }
 }
 
-/// A browser's habits: it keeps cookies, and sends forms.
+/// A client like a browser: it keeps cookies, and sends forms.
 pub struct Client {
     target: Target,
     cookies: BTreeMap<String, String>,
@@ -216,7 +216,7 @@ impl Client {
         }
     }
 
-    /// What it asks for in Accept-Language.
+    /// The value of Accept-Language.
     pub fn speaking(mut self, language: &'static str) -> Self {
         self.language = language;
         self
@@ -288,7 +288,7 @@ fn escape(text: &str) -> String {
         .collect()
 }
 
-/// Requests to `/sleep` that wait together.
+/// Requests to `/sleep` that wait at the same time.
 pub struct Sleepers(Vec<Box<dyn Stream>>);
 
 impl Sleepers {

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: processes, sockets, and real sites.
+//! Shared code of the end-to-end tests: processes, sockets, and real sites.
 
 pub mod certificates;
 pub mod docker;
@@ -19,19 +19,19 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything that should happen may take. Generous: it only matters
-/// when a test is about to fail.
+/// The time limit for everything that must happen. It only matters if a test is about
+/// to fail.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The program under test: this build's, or the one `RGUNICORN_BIN` names.
+/// The program under test: that of this build, or the one in `RGUNICORN_BIN`.
 pub fn program() -> PathBuf {
     std::env::var_os("RGUNICORN_BIN")
         .map_or_else(|| env!("CARGO_BIN_EXE_rgunicorn").into(), PathBuf::from)
 }
 
-/// Copies the program. Another process does it: had this one the copy open while
-/// another test starts a child, that child would have it open, too, and nobody
-/// could execute it (ETXTBSY, execve(2)).
+/// Copies the program. Another process does the copying: if this process had the copy
+/// open while another test starts a child, the child would inherit the descriptor, and
+/// nobody could execute the copy (ETXTBSY, execve(2)).
 pub fn copy_program(to: impl AsRef<Path>) {
     let done = Command::new("cp").arg(program()).arg(to.as_ref()).status();
     assert!(done.unwrap().success());
@@ -51,7 +51,7 @@ pub fn python_script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A folder that lives as long as the test, readable by other users.
+/// A temporary folder, which other users can read.
 pub fn folder() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
@@ -60,7 +60,7 @@ pub fn folder() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// Waits until this is so.
+/// Waits until the condition is true.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
@@ -70,8 +70,8 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Makes tests of functions that take the arguments for a class of worker and
-/// its app in `tests/apps/mirror`: one for each class.
+/// Makes tests from functions that take the arguments for a worker class and its app in
+/// `tests/apps/mirror`: one test for each class.
 macro_rules! in_all_classes {
     ($($name:ident,)+) => {
         mod sync {
@@ -88,8 +88,8 @@ macro_rules! in_all_classes {
 
 pub(crate) use in_all_classes;
 
-/// Makes tests of functions that take the arguments for a class of worker: one
-/// for each class that speaks WSGI.
+/// Makes tests from functions that take the arguments for a worker class: one test for
+/// each class that speaks WSGI.
 macro_rules! in_both_classes {
     ($($name:ident,)+) => {
         mod sync {
@@ -103,8 +103,8 @@ macro_rules! in_both_classes {
 
 pub(crate) use in_both_classes;
 
-/// Makes tests of functions that take the arguments for a class of worker and
-/// the app `wsgi` or `asgi` in a module `app`: one for each class.
+/// Makes tests from functions that take the arguments for a worker class and the app
+/// `wsgi` or `asgi` of a module `app`: one test for each class.
 macro_rules! in_each_class {
     ($($name:ident,)+) => {
         mod sync {

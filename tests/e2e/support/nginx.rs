@@ -1,4 +1,4 @@
-//! nginx in front of the server under test, where it is installed.
+//! nginx in front of the server under test, if it is installed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,9 +15,9 @@ pub struct Nginx {
     pub target: Target,
 }
 
-/// Starts it in `folder` with what goes into its `http` block, in which
-/// `FRONT` stands for where it listens. Says so and gives nothing where there
-/// is no nginx.
+/// Starts it in `folder` with these lines in its `http` block; `FRONT` is replaced by
+/// the address that it listens on. If there is no nginx, it prints a note and returns
+/// `None`.
 pub fn start(folder: &Path, http: &str) -> Option<Nginx> {
     if !Path::new("/usr/sbin/nginx").exists() {
         eprintln!("skipped: nginx is not installed");

@@ -1,4 +1,4 @@
-//! Small packages of Python, made in the test.
+//! Small Python packages that tests make.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,8 +7,8 @@ use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// A wheel of pure Python in `folder`, with one module that has the package's name
-/// and knows its version. `metadata` are further lines, as `Requires-Dist: other`.
+/// Makes a pure Python wheel in `folder`. It has one module with the package's name,
+/// which has the version. `metadata` are further lines, as in `Requires-Dist: other`.
 pub fn wheel(folder: &Path, name: &str, version: &str, metadata: &[&str]) {
     let module = format!("VERSION = '{version}'\n");
     wheel_with(
@@ -52,8 +52,8 @@ pub fn wheel_with(
     zip.finish().unwrap();
 }
 
-/// A project in `folder` that pip builds with what the project brings itself, and
-/// with a process of Python that must find the package's own builder.
+/// Makes a project in `folder`. pip builds it with a build backend in the project
+/// itself, and with a Python process that must find this backend.
 pub fn project(folder: &Path, name: &str, version: &str) {
     let built = format!("{name}-{version}-py3-none-any.whl");
     wheel(&folder.join("built"), name, version, &[]);

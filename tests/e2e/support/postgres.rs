@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, where Debian's package is installed.
+//! A PostgreSQL server of a test, if Debian's package is installed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,21 +13,21 @@ use tempfile::TempDir;
 
 use super::{folder, wait_until};
 
-/// It does not run as root, so it is this user's: Debian's `nobody`.
+/// PostgreSQL does not run as root, so it runs as this user: Debian's `nobody`.
 const USER: u32 = 65534;
 
-/// A running server on a unix socket; it ends when this is dropped.
+/// A running server on a unix socket. It ends when this is dropped.
 pub struct Postgres {
     folder: TempDir,
     programs: PathBuf,
     server: Child,
 }
 
-/// A session that holds what it has locked until it is dropped.
+/// A session that keeps its locks until it is dropped.
 pub struct Session(Child);
 
-/// Starts one with an empty database. Says so and gives nothing where there is
-/// no PostgreSQL.
+/// Starts a server with an empty database. If there is no PostgreSQL, it prints a note
+/// and returns `None`.
 pub fn start() -> Option<Postgres> {
     let Some(programs) = programs() else {
         eprintln!("skipped: PostgreSQL is not installed");
@@ -70,7 +70,7 @@ pub fn start() -> Option<Postgres> {
 }
 
 impl Postgres {
-    /// The variables by which libpq finds it.
+    /// The variables with which libpq finds it.
     pub fn variables(&self) -> [(&'static str, &Path); 2] {
         [
             ("PGHOST", self.folder.path()),
@@ -78,7 +78,7 @@ impl Postgres {
         ]
     }
 
-    /// A session that has run this query, which gives one row.
+    /// A session that has run this query, which must return one row.
     pub fn session(&self, query: &str) -> Session {
         let mut session = self.psql();
         session.args(["--no-align", "--tuples-only"]);
@@ -104,7 +104,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Its immediate end, that of its children included.
+        // Ends it immediately, with its child processes.
         let pid = Pid::from_raw(self.server.id().try_into().unwrap());
         let _ = kill(pid, Signal::SIGQUIT);
         let _ = self.server.wait();
@@ -118,7 +118,7 @@ impl Drop for Session {
     }
 }
 
-/// Where the newest one's programs are; they are not in `$PATH`.
+/// The folder of the newest version's programs, which are not in `$PATH`.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let programs = versions.map(|version| version.path().join("bin"));
@@ -127,7 +127,7 @@ fn programs() -> Option<PathBuf> {
         .max()
 }
 
-/// A program as somebody who is not root.
+/// A program that does not run as root.
 fn ordinary(program: &Path) -> Command {
     let mut command = Command::new(program);
     if geteuid().is_root() {

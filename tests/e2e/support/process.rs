@@ -1,4 +1,4 @@
-//! Running the program and watching what it says.
+//! Runs the program, and reads its output.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use super::{DEADLINE, Target, program};
 
-/// Bytes of memory of its own that a process has.
+/// The private memory of a process, in bytes.
 pub fn own_memory(pid: Pid) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
@@ -24,18 +24,18 @@ pub fn own_memory(pid: Pid) -> usize {
     kilobytes.parse::<usize>().unwrap() << 10
 }
 
-/// A command line being put together.
+/// A command that is being built.
 pub struct Start {
     command: Command,
 }
 
 impl Start {
-    /// The program with `args`, and an environment that nobody's habits reach.
+    /// The program with `args`, and an environment without settings of the user.
     pub fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         Self::program(program(), args)
     }
 
-    /// Serves on a free port of the loopback.
+    /// A server on a free port of the loopback interface.
     pub fn server<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         Self::new(["--bind", "127.0.0.1:0"]).args(args)
     }
@@ -85,10 +85,10 @@ impl Start {
         self
     }
 
-    /// Does this in the new process, right before it becomes the program.
+    /// Calls `act` in the new process, directly before it executes the program.
     ///
     /// # Safety
-    /// As `CommandExt::pre_exec`: `act` runs in a forked process.
+    /// As for `CommandExt::pre_exec`: `act` runs in a forked process.
     pub unsafe fn just_before(
         mut self,
         act: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
@@ -98,15 +98,15 @@ impl Start {
         self
     }
 
-    /// With this as descriptor 3, and the variables by which systemd says so.
+    /// With this socket as descriptor 3, and the variables with which systemd says so.
     pub fn activated(mut self, socket: impl Into<OwnedFd>) -> Self {
         let socket = socket.into();
         self.command.env("LISTEN_FDS", "1");
         let act = move || {
-            // SAFETY: descriptor 3 is nobody's in a process that was just
-            // forked to execute; the strings have their zero bytes.
+            // SAFETY: nobody uses descriptor 3 in a process that was just forked to
+            // execute a program, and the strings end with a NUL.
             unsafe {
-                // It may be that one already, and then it would be closed.
+                // It may be descriptor 3 already; it would be closed then.
                 if nix::libc::dup2(socket.as_raw_fd(), 3) < 0
                     || nix::libc::fcntl(3, nix::libc::F_SETFD, 0) < 0
                 {
@@ -115,12 +115,12 @@ impl Start {
             }
             Ok(())
         };
-        // SAFETY: it only calls what is safe after a fork.
+        // SAFETY: it only calls functions that are safe after a fork.
         unsafe { self.command.pre_exec(act) };
         self
     }
 
-    /// Leaves it running.
+    /// Starts it and returns.
     pub fn spawn(mut self) -> Process {
         let mut child = self
             .command
@@ -138,12 +138,12 @@ impl Start {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs it until it ends.
     pub fn run(self) -> Finished {
         self.run_for(DEADLINE)
     }
 
-    /// The same, for what takes its time, such as a large download.
+    /// The same with a longer time limit, for example for large downloads.
     pub fn run_slowly(self) -> Finished {
         self.run_for(10 * DEADLINE)
     }
@@ -159,10 +159,10 @@ impl Start {
     }
 }
 
-/// What a finished command left.
+/// The result of a finished command.
 #[derive(Debug)]
 pub struct Finished {
-    /// As a shell would see it: 128 + the signal that ended it.
+    /// As a shell reports it: 128 + the signal that ended it.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -176,7 +176,7 @@ impl Finished {
     }
 }
 
-/// A running program; its whole process group is killed when dropped.
+/// A running program. Its whole process group is killed when this is dropped.
 pub struct Process {
     child: Child,
     pub stdout: Lines,
@@ -188,8 +188,8 @@ impl Process {
         Pid::from_raw(self.child.id().try_into().unwrap())
     }
 
-    /// Waits until the log says where the server listens, and its workers are
-    /// booting; the addresses in the order of the `--bind`s.
+    /// Waits until the log says where the server listens, and until its workers are
+    /// starting. Returns the addresses in the order of the `--bind` options.
     #[track_caller]
     pub fn targets(&self) -> Vec<Target> {
         let line = self.stderr.wait_for("Listening at: ");
@@ -203,7 +203,7 @@ impl Process {
         self.targets().remove(0)
     }
 
-    /// The pids of the workers that booted so far, once there are `count`.
+    /// The pids of the workers that have started, once there are `count`.
     #[track_caller]
     pub fn workers(&self, count: usize) -> Vec<Pid> {
         const BOOTING: &str = "Booting worker with pid: ";
@@ -222,7 +222,7 @@ impl Process {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Waits for its end; the code as a shell would see it.
+    /// Waits until it ends. Returns the code as a shell reports it.
     #[track_caller]
     pub fn exit_code(&mut self) -> i32 {
         self.exit_code_within(DEADLINE)
@@ -249,14 +249,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Workers first of all: an orphan would outlive the test. The group
-        // may be empty already.
+        // First the process group with the workers: an orphan would outlive the test.
+        // The group may be empty already.
         let _ = killpg(self.pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
 
-/// The lines of a pipe, read by a thread of their own.
+/// The lines from a pipe, which a thread reads.
 #[derive(Clone)]
 pub struct Lines {
     shared: Arc<(Mutex<Collected>, Condvar)>,
@@ -295,7 +295,7 @@ impl Lines {
         lines
     }
 
-    /// The first line that contains `text`, waited for.
+    /// Waits for the first line that contains `text`.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
         let found = |lines: &[String]| lines.iter().any(|line| line.contains(text));
@@ -305,7 +305,7 @@ impl Lines {
             .unwrap()
     }
 
-    /// All lines, as soon as `enough` says so.
+    /// All lines, as soon as `enough` is true for them.
     #[track_caller]
     pub fn wait_until(&self, enough: impl Fn(&[String]) -> bool, what: &str) -> Vec<String> {
         let deadline = Instant::now() + DEADLINE;
@@ -329,7 +329,7 @@ impl Lines {
         self.shared.0.lock().unwrap().lines.join("\n")
     }
 
-    /// Everything, once the pipe is closed.
+    /// All output, once the pipe is closed.
     #[track_caller]
     pub fn whole(&self) -> String {
         let (collected, changed) = &*self.shared;

@@ -1,4 +1,4 @@
-//! Empty file systems to run in: `chroot`s that hold the program and no more.
+//! Empty file systems: `chroot`s that have only the program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,24 +9,24 @@ use nix::unistd::geteuid;
 
 use super::{Start, copy_program, program};
 
-/// A file system with nothing in it but the program.
+/// A file system with only the program.
 pub struct Root {
     dir: tempfile::TempDir,
-    /// Shell commands, run in a mount namespace of the child's own.
+    /// Shell commands, which run in the child's own mount namespace.
     mounts: String,
-    /// All that the program finds in its environment, as words of a shell.
+    /// The environment of the program, as words of a shell.
     variables: String,
     read_only: bool,
 }
 
 impl Root {
-    /// Nothing where this user may not make one; the test is to be left then.
+    /// `None` if this user may not make one; the test must return then.
     pub fn empty() -> Option<Self> {
         if !geteuid().is_root() {
             eprintln!("skipped: only root can change the root folder");
             return None;
         }
-        // Beside the program, so that a hard link will do for a copy.
+        // Beside the program, so that it can be a hard link instead of a copy.
         let dir = tempfile::Builder::new()
             .prefix("root-")
             .permissions(fs::Permissions::from_mode(0o755))
@@ -45,12 +45,12 @@ impl Root {
         Some(root)
     }
 
-    /// Where it is outside.
+    /// The path on the host.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.dir.path().join(inside.trim_start_matches('/'))
     }
 
-    /// Puts a file into it.
+    /// Copies a file into it.
     pub fn put(self, file: impl AsRef<Path>, inside: &str) -> Self {
         let target = self.path(inside);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -60,9 +60,9 @@ impl Root {
         self
     }
 
-    /// Has this as the program, which is an executable with a site in it.
+    /// Uses this executable as the program; it has a site in it.
     pub fn program(self, file: &Path) -> Self {
-        // It may be the same file as the program outside.
+        // It may be the same file as the program on the host.
         fs::remove_file(self.path("rgunicorn")).unwrap();
         self.put(file, "/rgunicorn")
     }
@@ -80,7 +80,7 @@ impl Root {
         self
     }
 
-    /// A folder or a file of the host's, seen inside.
+    /// Makes a folder or a file of the host visible inside.
     pub fn with(mut self, host: &Path, inside: &str) -> Self {
         let target = self.path(inside);
         if host.is_dir() {
@@ -92,9 +92,9 @@ impl Root {
         self
     }
 
-    /// The host's C compiler with all that it needs, and the host's settings, such as
-    /// the way to the network; but none of the host's Pythons. Nothing where there is
-    /// no compiler.
+    /// Adds the host's C compiler with everything that it needs, and the host's
+    /// settings, for example for the network; but no Python of the host. `None` if
+    /// there is no compiler.
     pub fn with_compiler(mut self) -> Option<Self> {
         for tool in ["cc", "gcc", "as", "ld", "sh"] {
             let Ok(file) = fs::canonicalize(Path::new("/usr/bin").join(tool)) else {
@@ -124,7 +124,7 @@ impl Root {
         Some(self.with(Path::new("/dev"), "/dev"))
     }
 
-    /// A writable /tmp that nothing can be executed from, such as containers have.
+    /// Adds a writable /tmp that is mounted noexec, as containers have it.
     pub fn with_tmp(mut self) -> Self {
         fs::create_dir(self.path("tmp")).unwrap();
         self.mounts += "mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 none \"$root/tmp\"\n";
@@ -141,12 +141,12 @@ impl Root {
         self
     }
 
-    /// The program in it, with an environment that is empty but for `variable`s.
+    /// The program in it, with an empty environment except for `variable`s.
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
         self.start_by("/rgunicorn", args)
     }
 
-    /// The same by this path.
+    /// The same with this path for the program.
     pub fn start_by<S: AsRef<OsStr>>(
         &self,
         path: &str,
@@ -170,7 +170,7 @@ impl Root {
             .args(args)
     }
 
-    /// The program in it as a server on the loopback.
+    /// The program in it as a server on the loopback interface.
     pub fn server<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Start {
         self.start(["--bind", "127.0.0.1:0"]).args(args)
     }

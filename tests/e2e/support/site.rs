@@ -1,4 +1,4 @@
-//! Real sites: virtual environments and zips, made once and kept in `target`.
+//! Real sites: virtual environments and zips, which are made once and kept in `target`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::{Process, Start, app, program};
 
-/// A virtual environment with the packages that the app's `requirements.txt`
-/// pins, made with the program's own Python.
+/// A virtual environment with the packages in the app's `requirements.txt`, made by the
+/// program's own Python.
 pub fn venv(app_name: &str) -> PathBuf {
     venv_with(&app(app_name).join("requirements.txt"))
 }
 
-/// The same with the packages of any such file.
+/// The same with the packages of any requirements file.
 pub fn venv_with(requirements: &Path) -> PathBuf {
     let key = [
         read(requirements),
@@ -29,8 +29,7 @@ pub fn venv_with(requirements: &Path) -> PathBuf {
     })
 }
 
-/// A virtual environment without packages but one module of this name and text,
-/// in `folder`.
+/// A virtual environment in `folder` with one module of this name and text.
 pub fn small_venv(folder: &Path, module: &str, text: &str) -> PathBuf {
     let venv = folder.join("env");
     let make = ["-m", "venv", "--without-pip"];
@@ -41,13 +40,13 @@ pub fn small_venv(folder: &Path, module: &str, text: &str) -> PathBuf {
     venv
 }
 
-/// A zip of the app, with the packages it requires under `site-packages/`.
+/// A zip of the app, with the packages that it requires in `site-packages/`.
 pub fn zip(app_name: &str) -> PathBuf {
     zip_with(app_name, None)
 }
 
-/// Serves `app` from the zip of the app `name`, with this class of worker, in a
-/// folder where no app is.
+/// Serves `app` from the zip of the app `name`, with this worker class, in a folder
+/// without an app.
 pub fn serve_zip(name: &str, class: &str, app: &str, args: &[&str]) -> Process {
     Start::server([app, "-k", class, "--app-zip"])
         .args([zip(name)])
@@ -56,7 +55,7 @@ pub fn serve_zip(name: &str, class: &str, app: &str, args: &[&str]) -> Process {
         .spawn()
 }
 
-/// The same with the files of another app, on which it builds.
+/// The same with the files of another app, which it builds on.
 pub fn zip_with(app_name: &str, base: Option<&str>) -> PathBuf {
     let folder = app(app_name);
     let requirements = folder.join("requirements.txt");
@@ -96,14 +95,14 @@ pub fn zip_with(app_name: &str, base: Option<&str>) -> PathBuf {
     .join("site.zip")
 }
 
-/// The app that exercises wheels, and under `site-packages/` the newest of
-/// each, as of today.
+/// The app that uses wheels, with the newest version of each in `site-packages/`, as of
+/// today.
 pub fn wheels() -> PathBuf {
     let requirements = app("wheels").join("requirements.txt");
     let day = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / (24 * 60 * 60);
     let key = [read(&requirements), day.to_le_bytes().to_vec()];
     let dir = once("wheels", &key, |dir| {
-        // They are large: yesterday's go.
+        // They are large, so those of yesterday are removed.
         for old in fs::read_dir(dir.parent().unwrap()).unwrap().flatten() {
             if old.file_name().as_encoded_bytes().starts_with(b"wheels-") && old.path().is_dir() {
                 fs::remove_dir_all(old.path()).unwrap();
@@ -115,12 +114,12 @@ pub fn wheels() -> PathBuf {
             .run_slowly()
             .expect_success();
     });
-    // Fresh, as it is what the tests are made of.
+    // Copied each time, as the tests change it.
     fs::copy(app("wheels").join("exercise.py"), dir.join("exercise.py")).unwrap();
     dir
 }
 
-/// The same as a zip. Stored and not compressed, which takes too long.
+/// The same as a zip. It is not compressed, which would take too long.
 pub fn wheels_zip() -> PathBuf {
     let folder = wheels();
     let key = [
@@ -137,13 +136,13 @@ pub fn wheels_zip() -> PathBuf {
     .join("site.zip")
 }
 
-/// The unpacked source package of a release on PyPI, which has this SHA-256.
+/// The unpacked source package of a release on PyPI with this SHA-256.
 pub fn source(name: &str, version: &str, hash: &str) -> PathBuf {
     let package = format!("{name}=={version} --hash=sha256:{hash}");
     let folder = once("source", &[package.clone().into()], |folder| {
         let venv = folder.join("venv");
         python(["-m", "venv"]).args([&venv]).run().expect_success();
-        // Only such a file can name a hash.
+        // Only a file can have a hash for a requirement.
         fs::write(folder.join("wanted.txt"), &package).unwrap();
         pip(&venv, "download")
             .args(["--no-deps", "--no-binary", name, "-r", "wanted.txt"])
@@ -171,8 +170,8 @@ pub fn small_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-/// The same as the `zip` of Unix writes it where the locale is not UTF-8: nothing
-/// says how the names are encoded.
+/// The same as `zip` on Unix writes it if the locale is not UTF-8: nothing says how the
+/// names are encoded.
 pub fn unflagged_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     const HEADERS: [(&[u8], usize); 2] = [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)];
     const UTF_8: u8 = 1 << 3;
@@ -189,7 +188,7 @@ pub fn unflagged_zip(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-/// Copies an app's folder, so that the test may write beside it.
+/// Copies the folder of an app, so that the test can write into it.
 pub fn copy_app(app_name: &str, to: &Path) {
     let from = app(app_name);
     for file in files(&from) {
@@ -204,7 +203,7 @@ pub fn python<'a>(args: impl IntoIterator<Item = &'a str>) -> Start {
     Start::new(["python"]).args(args)
 }
 
-/// A command of a virtual environment's pip.
+/// A command of pip in a virtual environment.
 pub fn pip(venv: &Path, command: &str) -> Start {
     let quiet = ["--quiet", "--disable-pip-version-check"];
     Start::program(venv.join("bin/python"), ["-m", "pip", command]).args(quiet)
@@ -214,8 +213,8 @@ fn install(venv: &Path, requirements: &Path) -> Start {
     pip(venv, "install").args(["-r".as_ref(), requirements.as_os_str()])
 }
 
-/// What `make` makes for this key, made by one test and used by all. A killed
-/// test's half is thrown away.
+/// What `make` makes for this key. One test makes it and all use it. What a killed test
+/// left unfinished is removed.
 pub fn once(kind: &str, key: &[Vec<u8>], make: impl FnOnce(&Path)) -> PathBuf {
     let mut hash = Context::new(&SHA256);
     for part in key {
@@ -264,7 +263,7 @@ fn add_files(
     }
 }
 
-/// Every file below `folder`, relative to it, in order; compiled modules aside.
+/// All files below `folder` except compiled modules, sorted by their relative paths.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

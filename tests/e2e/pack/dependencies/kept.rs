@@ -5,7 +5,7 @@ use std::fs;
 use super::{Project, files};
 use crate::support::packages;
 
-/// One installs them, and the other waits for it.
+/// One pack installs them, and the other waits for it.
 #[test]
 fn two_packs_at_once_do_not_disturb_each_other() {
     let project = Project::new("requirements.txt", "./four\none\n");
@@ -14,7 +14,7 @@ fn two_packs_at_once_do_not_disturb_each_other() {
     let start = |zip: &str| {
         let options = ["--exclude", "/four"];
         let pack = project.pack(&options).args(["--no-collectstatic"]);
-        // The last one counts.
+        // The last option counts.
         pack.args(["--output".as_ref(), project.path(zip).as_os_str()])
             .spawn()
     };
@@ -26,7 +26,7 @@ fn two_packs_at_once_do_not_disturb_each_other() {
     assert!(a == b && a.iter().any(|(name, _)| name == "site-packages/four.py"));
 }
 
-/// The folder with packages is empty when they are wanted again.
+/// The folder with packages is empty when they are needed again.
 #[test]
 fn what_is_pinned_by_hashes_is_kept_for_ever() {
     let project = Project::new("requirements.txt", "three");
@@ -36,7 +36,7 @@ fn what_is_pinned_by_hashes_is_kept_for_ever() {
     fs::remove_dir_all(project.index()).unwrap();
     fs::create_dir(project.index()).unwrap();
     assert_eq!(project.packed(&[]), "- - 3.0");
-    // What has been cleaned away is installed anew.
+    // Deleted files are installed again.
     let cache = project.path("cache/rgunicorn/packs");
     let kept = fs::read_dir(cache).unwrap().next().unwrap().unwrap();
     fs::remove_file(kept.path().join("installed/site-packages/three.py")).unwrap();

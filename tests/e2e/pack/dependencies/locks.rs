@@ -232,7 +232,7 @@ fn a_locked_commit_is_installed() {
     git(&repository, &["add", "--all", "--force"]);
     git(&repository, &["commit", "--quiet", "--message", "one"]);
     let commit = git(&repository, &["rev-parse", "HEAD"]);
-    // Among packages that have hashes, which a commit has not.
+    // Together with packages that have hashes; a commit has none.
     let hash = project.hash("one", "1.0");
     let lock = format!(
         "lock-version = '1.0'
@@ -248,7 +248,7 @@ vcs = {{type = 'git', path = '../repository', commit-id = '{commit}'}}
     );
     let project = project.write("pylock.toml", &lock);
     assert_eq!(project.packed(&[]), "1.0 - 7.0");
-    // It is the same for ever.
+    // A commit never changes.
     fs::remove_dir_all(repository).unwrap();
     assert_eq!(project.packed(&[]), "1.0 - 7.0");
 }

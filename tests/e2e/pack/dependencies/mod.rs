@@ -13,8 +13,8 @@ use zip::ZipArchive;
 
 use crate::support::{Finished, Process, Start, folder, packages, program, site};
 
-/// A project whose app tells which versions it has of the packages one, two and
-/// three; and a folder with packages.
+/// A project whose app reports its versions of the packages one, two and three; and a
+/// folder with packages.
 struct Project {
     dir: tempfile::TempDir,
 }
@@ -30,7 +30,7 @@ def app(environ, start_response):
 ";
 
 impl Project {
-    /// With this file besides the app.
+    /// A project with this file besides the app.
     fn new(name: &str, text: &str) -> Self {
         let project = Self { dir: folder() };
         packages::wheel(&project.index(), "one", "1.0", &["Requires-Dist: two<3"]);
@@ -67,7 +67,7 @@ impl Project {
             .collect()
     }
 
-    /// Packs it as `site.zip`, with nothing but the folder of packages.
+    /// Packs it as `site.zip`, with packages only from the folder.
     fn pack(&self, options: &[&str]) -> Start {
         self.pack_online(options)
             .args(["--no-index", "--find-links"])
@@ -88,14 +88,14 @@ impl Project {
         server.target().get("/").ok()
     }
 
-    /// Packs it, and asks the app.
+    /// Packs it, and returns the answer of the app.
     #[track_caller]
     fn packed(&self, options: &[&str]) -> String {
         self.pack(options).run().expect_success();
         self.versions()
     }
 
-    /// The sentence by which it is refused, without the log's path.
+    /// The error sentence, without the path of the log.
     #[track_caller]
     fn refused(&self, options: &[&str]) -> String {
         let sentence = error(&self.pack(options).run());
@@ -118,7 +118,7 @@ fn serve(zip: &Path) -> Process {
     Start::server(["--app-zip"]).args([zip]).spawn()
 }
 
-/// The files of a zip, in its order.
+/// The files of a zip, in the order of its directory.
 fn files(zip: &Path) -> Vec<(String, Vec<u8>)> {
     let mut zip = ZipArchive::new(fs::File::open(zip).unwrap()).unwrap();
     let count = zip.len();
@@ -135,7 +135,7 @@ fn files(zip: &Path) -> Vec<(String, Vec<u8>)> {
 fn requirements_are_resolved_as_pip_does() {
     let project = Project::new("requirements.txt", "-r more.txt\n").write("more.txt", "one\n");
     assert_eq!(project.packed(&[]), "1.1 2.0 -");
-    // Each word of pip's own counts.
+    // Options of pip are obeyed.
     let constraint = project.path("constraint.txt");
     fs::write(&constraint, "one<1.1\n").unwrap();
     let constraint = constraint.to_str().unwrap();
@@ -177,7 +177,7 @@ third = ['three']
     assert!(sentence.ends_with("has no group 'none' (it has: newer, third)"));
 }
 
-/// As people have it who work on the project.
+/// As for people who work on the project.
 #[test]
 fn an_active_virtual_environment_is_left_alone() {
     let project = Project::new("requirements.txt", "one\n");
@@ -192,7 +192,7 @@ fn an_active_virtual_environment_is_left_alone() {
     assert_eq!(project.versions(), "1.1 2.0 -");
 }
 
-/// A private index on the loopback, and requirements that name it.
+/// A private index on the loopback interface, and requirements that name it.
 #[test]
 fn a_private_index_is_asked() {
     let project = Project::new("requirements.txt", "one==1.0\n");
@@ -225,7 +225,7 @@ fn a_private_index_is_asked() {
     assert_eq!(project.versions(), "1.0 2.0 -");
 }
 
-/// As many tools write it. What would be a link to a folder is installed.
+/// Many tools write this. An editable package is installed, not linked.
 #[test]
 fn the_project_among_its_requirements_stands_for_what_it_needs() {
     let text = "[project]
@@ -253,7 +253,7 @@ optional-dependencies = {docs = ['three']}
     assert!(sentence.contains("names the project itself"), "{sentence}");
 }
 
-/// By users with other folders, masks and caches.
+/// By users with other folders, file masks and caches.
 #[test]
 fn the_same_requirements_give_the_same_bytes() {
     let packs = ["077", "002"].map(|mask| {

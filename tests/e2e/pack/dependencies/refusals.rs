@@ -7,7 +7,7 @@ use nix::unistd::geteuid;
 use super::{Project, error};
 use crate::support::{Start, packages, program};
 
-/// An index may have a stranger's package of that name.
+/// An index may have a foreign package of the same name.
 #[test]
 fn places_that_only_a_tool_knows_are_not_passed_over() {
     for table in ["uv.sources", "poetry.dependencies"] {
@@ -111,7 +111,7 @@ fn a_full_disk_is_named_and_nothing_half_made_is_left() {
     packages::wheel_with(&project.index(), "five", "5.0", &[], &[("five.py", &large)]);
     let cache = project.path("cache");
     fs::create_dir(&cache).unwrap();
-    // Room for pip itself.
+    // The size has room for pip itself.
     let script = "mount -t tmpfs -o size=24m none \"$0\" || exit 99
 \"$@\"; code=$?; find \"$0\"/rgunicorn/packs -name '*installed*'; exit $code";
     let done = Start::program("unshare", ["-m", "sh", "-c", script])
