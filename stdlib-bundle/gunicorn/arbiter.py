@@ -13,8 +13,8 @@ _SIGNALS = "HUP QUIT INT TERM TTIN TTOU USR1 USR2 WINCH".split()
 
 
 class Arbiter:
-    """The class of `server`, by which a hook can steer the master. The work is done by
-    the master itself, and not in Python."""
+    """The class of `server`, with which a hook can control the master. The master
+    itself does the work, and not Python."""
 
     WORKER_BOOT_ERROR = 3
     APP_LOAD_ERROR = 4
@@ -43,7 +43,7 @@ class Arbiter:
         self.setup(app)
         self._wanted = self.cfg.workers
         self._changed = None
-        # Whose functions are called.
+        # The hooks whose functions are called.
         self._hooks = None
 
     def setup(self, app):
@@ -138,7 +138,7 @@ def _sending(number):
 
 
 def _at_once(self, *args, **kwargs):
-    """The master does it by itself, when the hook has returned."""
+    """The master does it itself when the hook has returned."""
 
 
 def _refusing(name, advice):

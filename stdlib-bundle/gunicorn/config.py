@@ -1,5 +1,5 @@
-"""The settings: a class for each, made from the server's table, and `cfg`, which
-holds them all."""
+"""The settings: one class for each, made from the server's table, and `cfg`, which
+holds all of them."""
 
 import copy
 import grp
@@ -21,7 +21,7 @@ KNOWN_SETTINGS = []
 
 
 def auto_int(_, x):
-    """A number that is octal when it begins with 0."""
+    """An integer, octal if it begins with 0."""
     return int(re.sub(r"^0(?=\d)", "0o", x), 0)
 
 
@@ -30,7 +30,7 @@ def get_default_config_file():
     return path if os.path.exists(path) else None
 
 
-# The checks: each gives the value as `cfg` has it, or raises.
+# The validators: each returns the value for `cfg`, or raises an exception.
 
 
 def validate_bool(val):
@@ -82,7 +82,7 @@ def validate_string(val):
 
 
 def _one_of(what, words, default, others=()):
-    """A check of text that is one of these words, or one that stands for such."""
+    """A validator for text that must be one of these words or an alias."""
     meant = {word: word for word in words} | dict(others)
 
     def validate(val):
@@ -266,8 +266,8 @@ class SettingMeta(type):
 
 
 class Setting(metaclass=SettingMeta):
-    """One setting and its value. Those of the table derive from it; so may others,
-    which `KNOWN_SETTINGS` then has, too."""
+    """One setting and its value. The settings of the table derive from it. Others may,
+    too, and are added to `KNOWN_SETTINGS`."""
 
     name = None
     value = None
@@ -303,7 +303,7 @@ class Setting(metaclass=SettingMeta):
         if options["action"] == "store":
             options["type"] = self.type or str
         given = {key: value for key, value in options.items() if value is not None}
-        # What is not given is to be told from what is.
+        # With None one can see which options were given.
         parser.add_argument(*self.cli, default=None, **given)
 
     def copy(self):
@@ -316,7 +316,7 @@ class Setting(metaclass=SettingMeta):
         if not callable(self.validator):
             raise TypeError(f"Invalid validator: {self.name}")
         self.value = self.validator(val)
-        # The server checks for itself what a script has set.
+        # The server itself checks what a script has set.
         self.given = val
 
     def __lt__(self, other):
@@ -327,7 +327,7 @@ class Setting(metaclass=SettingMeta):
         return f"<{kind.__module__}.{kind.__name__} object with value {self.value!r}>"
 
 
-# The names of classes that are not those of their settings, put together.
+# Class names that cannot be made from the name of the setting.
 _CLASS_NAMES = {
     "config": "ConfigFile",
     "wsgi_app": "WSGIApp",
@@ -372,7 +372,7 @@ _CLASS_NAMES = {
     "websocket_max_message_size": "WebSocketMaxMessageSize",
 }
 
-# The checks where those of the kind do not do.
+# Validators that differ from the one of the kind.
 _VALIDATORS = {
     "worker_class": validate_class,
     "logger_class": validate_class,
@@ -403,7 +403,7 @@ _VALIDATORS = {
     "http_parser": validate_http_parser,
 }
 
-# What argparse and the checks need for each kind of the table.
+# What argparse and the validators need for each kind in the table.
 _KINDS = {
     "text": lambda meta: {"meta": meta},
     "number": lambda meta: {"meta": meta, "type": int, "validator": validate_pos_int},
@@ -416,7 +416,7 @@ _KINDS = {
     "switch": lambda _: {"action": "store_true", "validator": validate_bool},
     "off": lambda _: {"action": "store_const", "const": False, "validator": validate_bool},
     "optional": lambda more: {"meta": more[0], "nargs": "?", "const": more[1]},
-    # A hook that nobody has given does nothing.
+    # The default of a hook does nothing.
     "hook": lambda names: {
         "type": callable,
         "validator": validate_callable(len(names)),
@@ -433,7 +433,7 @@ _DEFAULTS = {
 
 
 def _define(name, default, section, flags, kind, more, desc):
-    """The class of a row of the table."""
+    """The class for a row of the table."""
     row = {
         "name": name,
         "section": section,
@@ -457,14 +457,15 @@ for _name, _row in SETTINGS.items():
     _class = _define(_name, *_row)
     globals()[_class.__name__] = _class
 
-# Variables of the environment that give a default.
+# Environment variables that give a default.
 _VARIABLES = {
     "bind": ("PORT", "0.0.0.0:{}"),
     "workers": ("WEB_CONCURRENCY", "{}"),
     "forwarded_allow_ips": ("FORWARDED_ALLOW_IPS", "{}"),
 }
 
-# Settings that `cfg` has in another type than the server, which has checked them.
+# Settings that have another type in `cfg` than in the server, which has already checked
+# them.
 _CONVERSIONS = {
     "forwarded_allow_ips": validate_string_to_list,
     "proxy_allow_ips": validate_string_to_list,
@@ -482,8 +483,8 @@ def make_settings(ignore=None):
 
 
 class Config:
-    """Every setting as an attribute; `set` changes it. What it says has an effect
-    until the server has read it."""
+    """Every setting as an attribute; `set` changes it. Changes have an effect until the
+    server has read it."""
 
     # The log of the server that has read the settings.
     reader = None
@@ -549,7 +550,7 @@ class Config:
             )
 
     def validate(self):
-        """The server itself judges settings that do not go together."""
+        """The server itself checks settings that contradict each other."""
 
     def get_cmd_args_from_env(self):
         import shlex
@@ -557,7 +558,7 @@ class Config:
         return shlex.split(self.env_orig.get("GUNICORN_CMD_ARGS", ""))
 
     def parser(self):
-        """A parser of `argparse` with the flags of all settings."""
+        """An `argparse` parser with the flags of all settings."""
         import argparse
 
         parser = argparse.ArgumentParser(usage=self.usage, prog=self.prog)
@@ -592,7 +593,7 @@ class Config:
 
     @property
     def logger_class(self):
-        """The class; Gunicorn's with metrics if there is a statsd."""
+        """The class; Gunicorn's class with metrics if there is a statsd host."""
         from _rgunicorn.settings import load_class
 
         named = self.settings["logger_class"].get()
@@ -654,7 +655,7 @@ class Config:
 
 
 def __getattr__(name):
-    # Seldom asked for, and their modules are many.
+    # Rarely used, and it has many modules.
     if name == "reloader_engines":
         from gunicorn.reloader import reloader_engines
 

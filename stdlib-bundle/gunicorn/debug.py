@@ -1,11 +1,11 @@
-"""The setting `spew`: every line of Python that is run."""
+"""The setting `spew`: prints every line of Python that is run."""
 
 import linecache
 import sys
 
 
 class Spew:
-    """Prints each line, of all modules or of those named."""
+    """Prints each line, of all modules or of the named ones."""
 
     def __init__(self, trace_names=None, show_values=True):
         self.trace_names = trace_names

@@ -1,4 +1,4 @@
-"""What Gunicorn's parts raise."""
+"""Exceptions of Gunicorn."""
 
 from _rgunicorn.app import AppImportError
 

@@ -29,12 +29,12 @@ SYSLOG_FACILITIES = {
 
 
 def loggers():
-    """Every logger that has been made, but for the root."""
+    """All loggers except the root."""
     return [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
 
 
 def parse_syslog_address(addr):
-    """The type of the socket, None where either will do, and its address."""
+    """The type of the socket (None if both are possible) and its address."""
     scheme, separator, rest = addr.partition("://")
     if scheme == "unix" and separator:
         path, _, kind = rest.partition("#")

@@ -1,4 +1,4 @@
-"""A file with the number of a process."""
+"""A file with a process id."""
 
 import os
 import tempfile
@@ -34,7 +34,7 @@ class Pidfile:
         self.create(self.pid)
 
     def unlink(self):
-        """Deletes it, if it is ours."""
+        """Deletes it, if it belongs to this process."""
         try:
             if self._read() == self.pid:
                 os.unlink(self.fname)
@@ -42,7 +42,7 @@ class Pidfile:
             pass
 
     def validate(self):
-        """The process whose file it is, if that is alive."""
+        """The process that the file belongs to, if it is running."""
         pid = self._read() if self.fname else None
         try:
             if pid:

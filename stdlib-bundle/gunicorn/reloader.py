@@ -1,4 +1,5 @@
-"""Threads that watch the files of what is imported. The server's `reload` has its own."""
+"""Threads that watch the files of imported modules. The server's `reload` has its
+own."""
 
 import glob
 import os

@@ -69,7 +69,8 @@ class TCPSocket(BaseSocket):
         return super().set_options(sock, bound=bound)
 
     def get_backlog(self):
-        """How many connections wait to be accepted (`tcpi_unacked` of a listener)."""
+        """The number of connections that wait to be accepted (`tcpi_unacked` of a
+        listener)."""
         if self.sock is None:
             return 0
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
@@ -88,7 +89,7 @@ class UnixSocket(BaseSocket):
     FAMILY = socket.AF_UNIX
 
     def __init__(self, addr, conf, log, fd=None):
-        # What an earlier server has left is taken away.
+        # A socket that an earlier server has left is removed.
         if fd is None and not addr.startswith("\0") and os.path.exists(addr):
             if not stat.S_ISSOCK(os.stat(addr).st_mode):
                 raise ValueError(f"{addr!r} is not a socket")
@@ -117,7 +118,7 @@ def _kind(address):
 
 
 def create_sockets(conf, log, fds=None):
-    """Sockets at the addresses of `bind`, or those that are open already."""
+    """Sockets for the addresses in `bind`, or those that are open already."""
     for file in ("certfile", "keyfile"):
         path = getattr(conf, file)
         if path and not os.path.exists(path):

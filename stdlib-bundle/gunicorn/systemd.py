@@ -1,4 +1,4 @@
-"""What systemd hands over, and wants to know."""
+"""Sockets from systemd, and messages to it."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ SD_LISTEN_FDS_START = 3
 
 
 def listen_fds(unset_environment=True):
-    """How many sockets there are for this process."""
+    """The number of sockets for this process."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return 0
     count = int(os.environ.get("LISTEN_FDS", 0))
@@ -18,7 +18,7 @@ def listen_fds(unset_environment=True):
 
 
 def sd_notify(state, logger, unset_environment=False):
-    """Tells a state, if somebody listens."""
+    """Sends a state, if a socket for it is set."""
     address = os.environ.get("NOTIFY_SOCKET")
     if address is None:
         return

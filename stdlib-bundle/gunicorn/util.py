@@ -1,4 +1,4 @@
-"""Small helpers that config files and workers import."""
+"""Small functions that config files and workers import."""
 
 import importlib
 import inspect
@@ -17,7 +17,7 @@ from gunicorn.workers import SUPPORTED_WORKERS
 REDIRECT_TO = os.devnull
 GLOB_MAGIC_RE = re.compile(r"[*?[]")
 
-# The fields that only the server may send.
+# Fields that only the server may send.
 hop_headers = {
     "connection",
     "date",
@@ -50,7 +50,7 @@ def load_entry_point(distribution, group, name):
 
 
 def load_class(uri, default="gunicorn.workers.sync.SyncWorker", section="gunicorn.workers"):
-    """The class that a dotted name, a short name or `egg:package#name` means."""
+    """The class of a dotted name, a short name or `egg:package#name`."""
     if inspect.isclass(uri):
         return uri
     try:
@@ -91,7 +91,7 @@ def get_username(uid):
 
 
 def set_owner_process(uid, gid, initgroups=False):
-    """Becomes another user and group; 0 leaves them as they are."""
+    """Changes to another user and group; 0 changes nothing."""
     if gid:
         try:
             name = get_username(uid) if uid and initgroups else None
@@ -124,7 +124,7 @@ def check_is_writable(path):
 
 
 def getcwd():
-    """The current folder, as the shell names it where it can."""
+    """The current folder, with the name that the shell uses if possible."""
     named = os.environ.get("PWD")
     try:
         if named and os.path.samefile(named, "."):
@@ -135,7 +135,7 @@ def getcwd():
 
 
 def daemonize(enable_stdio_inheritance=False):
-    """Lets this process run on in the background."""
+    """Makes this process run in the background."""
     for step in (os.setsid, lambda: os.umask(0o22)):
         if os.fork():
             os._exit(0)
@@ -166,7 +166,7 @@ def is_ipv6(addr):
 
 
 def parse_address(netloc, default_port="8000"):
-    """An address of the setting `bind`, as the socket module has it."""
+    """An address in the setting `bind`, in the form of the socket module."""
     if netloc.startswith("unix:"):
         return netloc.removeprefix("unix:").removeprefix("//")
     if netloc.startswith("fd://"):
@@ -205,8 +205,8 @@ def close(sock):
 
 
 def close_graceful(sock, timeout=2.0, max_drain=65536):
-    """Closes a connection so that the peer still gets what was sent: says that
-    nothing more comes, and takes what it sends meanwhile (RFC 9112 section 9.6)."""
+    """Closes a connection so that the peer gets everything that was sent: ends the
+    sending side, and reads what the peer sends meanwhile (RFC 9112 section 9.6)."""
     until = time.monotonic() + timeout
     try:
         sock.shutdown(socket.SHUT_WR)

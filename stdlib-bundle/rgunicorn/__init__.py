@@ -1,1 +1,1 @@
-"""The Python half of rgunicorn; it travels in the bundle."""
+"""The Python part of rgunicorn, which is in the bundle."""

@@ -1,5 +1,5 @@
-"""Parts of Gunicorn that are the server's own here, and not in Python. Their names can
-be imported and derived from; using them is refused in one sentence."""
+"""Parts of Gunicorn that do not exist here in Python, as the server does them itself.
+Their names can be imported and derived from; using them raises one sentence."""
 
 import ast
 import importlib
@@ -9,8 +9,8 @@ import types
 
 
 def package(name, why, contents):
-    """Makes the modules of a package that is not here. `contents` has the name of each
-    with a colon, and then what is in it, as `fill` has it."""
+    """Makes the modules of a package that does not exist here. Each line of `contents`
+    has a module's name with a colon, then its content, as in `fill`."""
     for word in contents.split():
         if word.endswith(":"):
             short = word[:-1]
@@ -23,8 +23,8 @@ def package(name, why, contents):
 
 
 def fill(namespace, why, contents):
-    """Puts names into a module: a class if it begins with a capital, an exception
-    with `!`, a constant with `=`, else a function."""
+    """Adds names to a module: a class if the name begins with a capital letter, an
+    exception with `!`, a constant with `=`, else a function."""
     for word in contents.split():
         name, equals, value = word.partition("=")
         made = ast.literal_eval(value) if equals else _make(namespace["__name__"], name, why)
@@ -32,8 +32,8 @@ def fill(namespace, why, contents):
 
 
 def elsewhere(module, places):
-    """The `__getattr__` of a module that has names of others, too, which are seldom
-    asked for: `places` has the names by module."""
+    """The `__getattr__` of a module that also has names from other modules, which are
+    rarely used. `places` has the names by module."""
     found = {name: place for place, names in places.items() for name in names.split()}
 
     def __getattr__(name):
@@ -44,7 +44,7 @@ def elsewhere(module, places):
     return __getattr__
 
 
-# Names of HTTP/2 that Gunicorn's workers have, too.
+# Names of HTTP/2 that Gunicorn's workers also have.
 OF_HTTP2 = {
     "gunicorn.http.errors": "InvalidH2CPreface",
     "gunicorn.http2.errors": "HTTP2ConnectionError HTTP2ProtocolError HTTP2StreamError",
@@ -54,7 +54,7 @@ OF_HTTP2 = {
 
 
 class Absent(type):
-    """The kind of classes that cannot be used; they have every method."""
+    """The metaclass of classes that cannot be used. They have every method."""
 
     def __call__(cls, *args, **kwargs):
         raise RuntimeError(cls._refusal)

@@ -1,9 +1,9 @@
-"""The aiohttp worker: to the asgi worker an app of aiohttp's is an ASGI app, which
-this module makes of it.
+"""The aiohttp worker: this module makes an ASGI app of an aiohttp app, and the asgi
+worker serves it.
 
-aiohttp serves a connection by an asyncio protocol. Here each request has one of
-its own, whose transport is the worker: the request is written out for it once
-more, and what it sends is read as an answer.
+aiohttp serves a connection with an asyncio protocol. Here each request has its own
+protocol, whose transport is the worker: the request is written again for it, and what
+it sends is parsed as a response.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import traceback
 
 from _rgunicorn import asgi
 
-# It sends files by the socket, which is the worker's. Read when it is imported.
+# aiohttp would send files through the socket, which belongs to the worker. It reads
+# this variable when it is imported.
 os.environ.setdefault("AIOHTTP_NOSENDFILE", "1")
 
 try:
@@ -24,7 +25,7 @@ except ImportError:
         "The worker class 'aiohttp' needs aiohttp: add it to the app's packages."
     ) from None
 
-# Fields of an answer that are the server's business.
+# Fields of a response that only the server sets.
 OURS = {
     b"connection",
     b"date",
@@ -41,12 +42,12 @@ LAST = MASKED = 0x80
 
 
 def prepare(loop):
-    """Sets the loop that the app finds while it is imported."""
+    """Sets the event loop that the app finds while it is imported."""
     asyncio.set_event_loop(asgi.loop_factory(loop)())
 
 
 def run(worker, app, settings):
-    """Serves until the worker is to stop."""
+    """Serves until the worker must stop."""
     if not isinstance(app, web.Application) and not inspect.iscoroutinefunction(app):
         raise asgi.BootError(
             f"{app!r} is no aiohttp.web.Application, nor a coroutine function that gives one."
@@ -56,7 +57,7 @@ def run(worker, app, settings):
 
 
 class Bridge:
-    """An app of aiohttp's, as ASGI."""
+    """An aiohttp app as an ASGI app."""
 
     def __init__(self, app, graceful_timeout):
         self._app = app
@@ -111,7 +112,7 @@ class Bridge:
             more = message["more_body"]
             await transport.wait_until_read()
         else:
-            # It comes after the answer, or instead of it.
+            # It comes after the response, or instead of it.
             await transport.next(receive)
         if not transport.is_answered:
             transport.lose()
@@ -128,7 +129,7 @@ class Bridge:
         if code == 1006:
             transport.lose()
         else:
-            # These stand for what the client has not said.
+            # These codes mean that the client sent none.
             said = b"" if code == 1005 else code.to_bytes(2) + (message["reason"] or "").encode()
             transport.take(_frame(CLOSE, said))
         await transport.closed
@@ -156,16 +157,16 @@ class Transport(asyncio.Transport):
     def is_answered(self):
         return self._answer.is_done
 
-    # For the bridge.
+    # Methods for the bridge.
 
     def take(self, data):
-        """Bytes have come from the client."""
+        """The client has sent bytes."""
         if data and not self._is_lost:
             self._protocol.data_received(data)
 
     async def next(self, receive):
-        """The next ASGI message. It is a disconnect once the protocol is done with
-        the connection."""
+        """The next ASGI message. It is a disconnect if the protocol is done with the
+        connection."""
         task = asyncio.Task(_received(receive), loop=self._loop, eager_start=True)
         if not task.done():
             await asyncio.wait([task, self.closed], return_when=asyncio.FIRST_COMPLETED)
@@ -178,7 +179,7 @@ class Transport(asyncio.Transport):
         await self._readable.wait()
 
     def lose(self):
-        """The client has gone, or is done with."""
+        """The client is gone, or the connection is no longer needed."""
         self._is_closing = True
         if not self._is_lost:
             self._is_lost = True
@@ -187,13 +188,13 @@ class Transport(asyncio.Transport):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    # For the protocol.
+    # Methods for the protocol.
 
     def get_extra_info(self, name, default=None):
         info = {
             "peername": self._scope["client"],
             "sockname": self._scope["server"],
-            # aiohttp asks only whether there is one.
+            # aiohttp only checks whether there is one.
             "sslcontext": self._scope["scheme"] in ("https", "wss") or None,
         }
         return info.get(name, default)
@@ -218,7 +219,7 @@ class Transport(asyncio.Transport):
         return 0
 
     def set_write_buffer_limits(self, high=None, low=None):
-        """Nothing: the worker has limits of its own."""
+        """Does nothing: the worker has its own limits."""
 
     def is_reading(self):
         return self._readable.is_set()
@@ -239,10 +240,10 @@ class Transport(asyncio.Transport):
 
     abort = close
 
-    # For the answer.
+    # Methods for the response.
 
     def _say(self, message):
-        """Sends an ASGI message; the protocol waits if the client is behind."""
+        """Sends an ASGI message. The protocol waits if the client reads too slowly."""
         try:
             room = self._send(message)
         except OSError:
@@ -266,17 +267,18 @@ class Transport(asyncio.Transport):
             self._end()
 
     def _end(self):
-        """From now on nothing is sent; the protocol learns of it in its turn."""
+        """From now on nothing is sent. The protocol is told in the next turn of the
+        loop."""
         self._is_closing = True
         self._loop.call_soon(self.lose)
 
     def _pong(self, payload):
-        """Answers a ping of the app's: the worker has its own."""
+        """Answers a ping from the app: the worker sends its own."""
         self._loop.call_soon(self.take, _frame(PONG, payload))
 
 
 class Answer:
-    """What a protocol sends, as ASGI messages."""
+    """Turns what a protocol sends into ASGI messages."""
 
     def __init__(self, scope, say, pong):
         self._scope = scope
@@ -284,11 +286,11 @@ class Answer:
         self._pong = pong
         self._kind = "http.response"
         if scope["type"] == "websocket":
-            # Until it is accepted, that is what a handler answers.
+            # Until the WebSocket is accepted, a handler may send a response instead.
             self._kind = "websocket.http.response"
         self._received = b""
         self._next = self._head
-        # Bytes of the body that are to come; None if its end says it.
+        # Bytes of the body that are still to come; None if the body has another end.
         self._left = None
         self._parts = []
         self._opcode = None
@@ -300,7 +302,8 @@ class Answer:
             pass
 
     def close(self):
-        """Nothing more comes. An answer that is not whole is cut off by the worker."""
+        """Nothing more comes. The worker ends the connection if the response is not
+        complete."""
         if self.is_done:
             return
         if self._next == self._head:
@@ -311,8 +314,8 @@ class Answer:
         elif self._next == self._frame:
             self._closed(1006, "")
 
-    # Each of these takes what it can of the bytes that have come, and gives
-    # whether it has taken any.
+    # Each of these methods takes bytes that have arrived. It returns whether it took
+    # any.
 
     def _head(self):
         head, end, rest = self._received.partition(b"\r\n\r\n")
@@ -389,7 +392,7 @@ class Answer:
         )
 
     def _frame(self):
-        """A frame of a server, which is not masked."""
+        """Reads a frame from a server, which is not masked."""
         data = self._received
         if len(data) < 2:
             return False
@@ -428,28 +431,28 @@ async def _received(receive):
 
 
 def _head(scope):
-    """A request's head, as the protocol is to read it."""
+    """The head of a request for the protocol."""
     uri = scope["raw_path"]
     if scope["query_string"]:
         uri += b"?" + scope["query_string"]
     is_websocket = scope["type"] == "websocket"
     lines = [b"%s %s HTTP/1.1" % (scope.get("method", "GET").encode(), uri)]
     for name, value in scope["headers"]:
-        # Messages are compressed by the worker. What asks for anything else
-        # than HTTP has no meaning here.
+        # The worker compresses messages. Fields for other protocols than HTTP have no
+        # meaning here.
         if name == b"sec-websocket-extensions":
             continue
         if name in (b"connection", b"upgrade") and not is_websocket:
             continue
         lines.append(b"%s: %s" % (name, value))
     if not is_websocket:
-        # The protocol serves one request.
+        # The protocol serves only one request.
         lines.append(b"connection: close")
     return b"\r\n".join([*lines, b"", b""])
 
 
 def _body(message, chunked):
-    """Bytes of a body, as they are sent over a connection."""
+    """Bytes of a body as they are sent over a connection."""
     data = message["body"]
     if not chunked:
         return data
@@ -458,7 +461,7 @@ def _body(message, chunked):
 
 
 def _frame(opcode, payload):
-    """A frame of a client, whose mask changes nothing."""
+    """A frame from a client, with a mask of zeros."""
     length = len(payload)
     if length < 126:
         size = bytes([MASKED | length])

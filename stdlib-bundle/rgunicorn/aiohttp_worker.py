@@ -1,4 +1,4 @@
-"""The worker classes of aiohttp, which the aiohttp worker serves for."""
+"""The worker classes of aiohttp. The aiohttp worker does their work."""
 
 from gunicorn.workers.base import Worker
 

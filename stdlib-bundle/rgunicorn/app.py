@@ -1,4 +1,4 @@
-"""Loading the app that APP_MODULE names, or that the conventions lead to."""
+"""Loads the app that APP_MODULE names, or that is found by convention."""
 
 import ast
 import functools
@@ -15,12 +15,12 @@ FACTORIES = ("create_app", "make_app")
 
 
 class AppImportError(Exception):
-    """The module is there, but the app in it is not."""
+    """The module exists, but the app in it does not."""
 
 
 def _collecting_seldom(load):
-    """Nearly all that an import makes stays, and the collector would look at it
-    again and again. So until the app is there it looks less often."""
+    """Nearly all objects that an import makes stay, and the garbage collector would
+    check them again and again. So it runs less often until the app is loaded."""
 
     @functools.wraps(load)
     def wrapped(*args):
@@ -30,7 +30,7 @@ def _collecting_seldom(load):
         try:
             return load(*args)
         finally:
-            # What the app has set itself is kept.
+            # A value that the app has set is kept.
             if gc.get_threshold() == seldom:
                 gc.set_threshold(*usual)
 
@@ -59,14 +59,14 @@ def load(uri):
 
 @_collecting_seldom
 def find(modules, django_settings, asgi):
-    """The app under a conventional name in one of `modules`; else that of the
-    Django project with these settings, which `asgi` asks to speak ASGI. Each
-    may be missing."""
+    """The app with a conventional name in one of `modules`; else that of the Django
+    project with these settings, as an ASGI app if `asgi`. Any of them may be
+    missing."""
     for module_name in modules:
         module = importlib.import_module(module_name)
         for name in NAMES:
             app = getattr(module, name, None)
-            # A module of that name, `from . import app`, is no app.
+            # A module of that name (`from . import app`) is not an app.
             if app is not None and not inspect.ismodule(app):
                 return _checked(app, f"{module_name}:{name}")
         for name in FACTORIES:
@@ -84,7 +84,7 @@ def find(modules, django_settings, asgi):
 
 
 def _parse(expression):
-    """The dotted name in `expression` and, of a call, its arguments."""
+    """The dotted name in `expression` and, if it is a call, its arguments."""
     failure = AppImportError(
         f"Failed to parse {expression!r} as an attribute name or function call."
     )
@@ -133,7 +133,7 @@ def _call(factory, args, kwargs):
     try:
         return factory(*args, **kwargs)
     except TypeError as error:
-        # Raised by the call itself, not within: the arguments do not fit.
+        # The call itself raised it, and not code inside: the arguments do not fit.
         if error.__traceback__.tb_next is None:
             raise AppImportError(f"TypeError: {error}") from None
         raise
@@ -144,7 +144,7 @@ def _django(settings, asgi):
     from django.conf import settings
 
     wsgi = settings.WSGI_APPLICATION
-    # Channels' setting; Django itself knows none.
+    # A setting of Channels, which Django itself does not have.
     named = getattr(settings, "ASGI_APPLICATION", None) if asgi or not wsgi else wsgi
     if named:
         module_name, _, name = named.rpartition(".")
@@ -172,8 +172,8 @@ def _checked(app, uri):
 
 
 def protocol(app):
-    """How it is called: "asgi", "wsgi" or "tornado"."""
-    # Of a class it is the instance that would be called, once made.
+    """How the app is called: "asgi", "wsgi" or "tornado"."""
+    # If it is a class, its instances are called.
     if inspect.isclass(app):
         return "wsgi"
     call = getattr(app, "__call__", None)
@@ -188,7 +188,7 @@ def protocol(app):
 
 
 def _required(function):
-    """The names of the arguments that it must be called with."""
+    """The names of the arguments that are required."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

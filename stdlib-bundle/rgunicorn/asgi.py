@@ -1,7 +1,7 @@
-"""The asyncio half of the asgi worker: its loop, and the app's lifespan.
+"""The asyncio part of the asgi worker: its event loop, and the app's lifespan.
 
-What the loop has to do with the network is one descriptor to watch and one
-timer; what happens there is the worker's business, in Rust.
+For the network, the loop only watches one descriptor and one timer. The worker does the
+rest in Rust.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ class BootError(Exception):
 
 
 def run(worker, app, settings, factory=None):
-    """Serves until the worker is to stop."""
+    """Serves until the worker must stop."""
     factory = factory or loop_factory(settings["loop"])
     with asyncio.Runner(loop_factory=factory) as runner:
         loop = runner.get_loop()
@@ -26,9 +26,9 @@ def run(worker, app, settings, factory=None):
 
 
 def _run_until_done(loop, serving, worker):
-    """Runs the loop until the worker has served. An app that stops the loop, or
-    raises SystemExit outside of requests, ends its worker, but not before a
-    successor serves and its requests have their answers."""
+    """Runs the loop until the worker has finished. An app that stops the loop, or
+    raises SystemExit outside of requests, ends its worker. But first a new worker must
+    serve, and the requests must have their responses."""
     while not serving.done():
         try:
             loop.run_forever()
@@ -45,7 +45,7 @@ def _run_until_done(loop, serving, worker):
 
 
 def loop_factory(name):
-    """What makes the loop that the setting `asgi_loop` names."""
+    """The factory of the event loop that the setting `asgi_loop` names."""
     if name == "asyncio":
         return asyncio.new_event_loop
     try:
@@ -74,7 +74,7 @@ async def _serve(worker, app, settings):
     loop.add_reader(worker.stop_descriptor(), stop)
     worker.start(app, loop, state)
     loop.add_reader(worker.descriptor(), worker.turn)
-    # Not within this task: those of requests go on within these calls.
+    # Not inside this task: tasks of requests run inside these calls.
     loop.call_soon(worker.turn)
     pulses = [
         loop.create_task(_beat(worker, stop, settings["pulse"]), name="heartbeat"),
@@ -88,7 +88,7 @@ async def _serve(worker, app, settings):
     await asyncio.sleep(0)
     while worker.is_busy() and loop.time() < deadline:
         await asyncio.sleep(0.02)
-    # The last second is for the app's own end, if nothing else is left.
+    # At least one second is left for the end of the app.
     await lifespan.stop(max(deadline - loop.time(), 1.0))
     for pulse in pulses:
         pulse.cancel()
@@ -109,8 +109,8 @@ async def _ping(worker, interval):
 
 
 class Lifespan:
-    """The lifespan protocol, version 2.0. With the mode `auto` an app that
-    does not know it is served without; with `on` that is an error."""
+    """The lifespan protocol, version 2.0. In mode `auto` an app that does not support
+    it is served without it; in mode `on` that is an error."""
 
     def __init__(self, app, mode, log):
         self._app = app
@@ -123,7 +123,7 @@ class Lifespan:
         self._state = {}
 
     async def start(self):
-        """What the app wants its requests to have; None without lifespan."""
+        """The state that the app wants in its requests; None without lifespan."""
         if self._mode == "off":
             return None
         loop = asyncio.get_running_loop()
@@ -134,7 +134,7 @@ class Lifespan:
         self._task = None
         if kind == "failed":
             raise BootError(f"Application startup failed. {detail}".rstrip())
-        # Whoever has taken the message knows the protocol: that is a failure.
+        # An app that has taken the message supports the protocol, so this is a failure.
         what = "The app does not support lifespan."
         if self._received:
             what = "The app ended its lifespan during the startup."
@@ -173,7 +173,7 @@ class Lifespan:
         try:
             await self._app(scope, self._receive, self._send)
         except asyncio.CancelledError:
-            # By the app itself, or when the loop ends: then nobody waits.
+            # The app has done this, or the loop has ended; then nobody waits.
             if not self._answer.done():
                 self._ended(traceback.format_exc())
             raise

@@ -5,7 +5,7 @@ import ssl
 
 import _rgunicorn_bundle
 
-# Where systems that are not Debian's kin keep theirs.
+# Where other systems than Debian and its relatives have theirs.
 _OTHER_PLACES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -14,10 +14,9 @@ _OTHER_PLACES = (
 
 
 def add_where_host_has_none(context):
-    """Trust what the host trusts, and only without that our own list.
+    """Trust what the host trusts; only if the host has no list, our own.
 
-    SSL_CERT_FILE and SSL_CERT_DIR are the last word, also when they lead
-    nowhere.
+    SSL_CERT_FILE and SSL_CERT_DIR always win, even if they do not exist.
     """
     paths = ssl.get_default_verify_paths()
     if paths.openssl_cafile_env in os.environ or paths.openssl_capath_env in os.environ:
@@ -34,7 +33,7 @@ def add_where_host_has_none(context):
 
 
 def _has_hashed_names(folder):
-    """OpenSSL looks certificates up by hash, as in `5ad8a5d6.0`."""
+    """OpenSSL looks up certificates by hash, as in `5ad8a5d6.0`."""
     try:
         return any(name.endswith(".0") for name in os.listdir(folder))
     except OSError:

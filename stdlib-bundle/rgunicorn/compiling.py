@@ -1,8 +1,8 @@
-"""Compiling modules for a pack.
+"""Compiles modules for a pack.
 
-The compiled modules know a hash of their source and not its time (PEP 552), and
-nobody compares it: what is unpacked is what was packed. So that the same sources
-always give the same bytes, each process compiles one list, in its order.
+The compiled modules have a hash of their source instead of its time (PEP 552), and
+nobody checks it: what is unpacked is what was packed. Each process compiles one list in
+order, so that the same sources always give the same bytes.
 """
 
 import importlib.util
@@ -14,8 +14,8 @@ import _frozen_importlib_external as _external
 
 
 def main():
-    """Compile what standard input lists: [source, compiled, name] each, in JSON. Print
-    those that are no Python of this version, as [name, why] each."""
+    """Compile the modules that standard input lists in JSON, each as [source, compiled,
+    name]. Print those that are not Python of this version, each as [name, why]."""
     warnings.simplefilter("ignore")
     failed = []
     for source, compiled, name in json.load(sys.stdin):

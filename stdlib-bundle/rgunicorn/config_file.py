@@ -1,4 +1,4 @@
-"""Running a config file, and judging what it holds."""
+"""Runs a config file, and checks what it defines."""
 
 import importlib
 import inspect
@@ -12,17 +12,17 @@ MODULE = "__config__"
 
 
 def run(path):
-    """The names in the Python file at `path` after it has run.
+    """The names in the Python file at `path` after it was run.
 
-    As in Gunicorn it runs as the module `__config__`, so that what it defines
-    can be pickled and found.
+    As in Gunicorn, it runs as the module `__config__`, so that what it defines can be
+    pickled and found.
     """
     with open(path, "rb") as file:
         return run_text(file.read(), path)
 
 
 def run_text(text, path):
-    """As `run`, of a file whose content is `text`."""
+    """As `run`, for a file with the content `text`."""
     worker_classes.stand_in()
     module = types.ModuleType(MODULE)
     module.__file__ = path
@@ -32,21 +32,21 @@ def run_text(text, path):
 
 
 def run_module(name):
-    """The names in a module, which is imported anew."""
+    """The names in a module, which is imported again."""
     worker_classes.stand_in()
     sys.modules.pop(name, None)
     return vars(importlib.import_module(name))
 
 
 def resolved(value):
-    """A class, also of a function that gives it; anything else as it is."""
+    """A class, or the class that a function returns; any other value unchanged."""
     if inspect.isfunction(value) or inspect.ismethod(value):
         value = value()
     return value
 
 
 def hook(value, arguments):
-    """The function that `value` is or names, if it takes `arguments`."""
+    """The function that `value` is or names, if it can be called with `arguments`."""
     if isinstance(value, str):
         value = imported(value)
     if not callable(value):
@@ -63,7 +63,7 @@ def hook(value, arguments):
 
 
 def name_of(value):
-    """How a function or class is shown."""
+    """The name of a function or class in messages."""
     name = getattr(value, "__qualname__", None) or repr(value)
     if inspect.isclass(value):
         return f"{value.__module__}.{name}"
@@ -71,7 +71,7 @@ def name_of(value):
 
 
 def imported(dotted):
-    """What a dotted name means."""
+    """The object that a dotted name refers to."""
     module, dot, name = dotted.rpartition(".")
     if not dot:
         raise TypeError(f"{dotted!r} is not of the form module.function")
@@ -82,7 +82,7 @@ def imported(dotted):
 
 
 def is_helper(name, value):
-    """Whether a name that is no setting is plainly not meant to be one."""
+    """Whether a name that is not a setting is clearly not meant to be one."""
     return (
         name.startswith("_")
         or name != name.lower()
@@ -102,7 +102,7 @@ def _post_request(value, count):
 
 
 def _arity(function):
-    """How many arguments a call must give; None when it takes any number."""
+    """The number of required arguments; None if any number is accepted."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -1,10 +1,10 @@
-"""The server that this process is part of, as far as Python code may know."""
+"""What Python code may know of the server that this process belongs to."""
 
 import sys
 
 server = None
 
-# Whether this process serves; Python's logger `gunicorn.error` is ours then.
+# Whether this process serves. Then Python's logger `gunicorn.error` is ours.
 serving = False
 
 
@@ -17,7 +17,7 @@ def serve():
 
 
 def settle_log(cfg):
-    """This process is the server's, whose logs are as the settings `cfg` say."""
+    """This process belongs to a server with the logs of the settings `cfg`."""
     global serving
     serving = True
     if "logging" in sys.modules:
@@ -27,9 +27,9 @@ def settle_log(cfg):
 
 
 def attach_log():
-    """Lets Python's loggers write to the server's logs."""
+    """Makes Python's loggers write to the server's logs."""
     from _rgunicorn import logger
 
-    # Where it is our module that has imported `logging`, it does this itself.
-    if getattr(logger, "way", None) is not None:
+    # If our module has imported `logging`, it does this itself.
+    if getattr(logger, "python_logs", None) is not None:
         logger.attach()

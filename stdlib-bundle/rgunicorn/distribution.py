@@ -1,11 +1,11 @@
-"""What `importlib.metadata` says of the carried `gunicorn` in the server."""
+"""What `importlib.metadata` reports for the included `gunicorn` in the server."""
 
 import pathlib
 from importlib import metadata
 
 
 class Gunicorn(metadata.Distribution):
-    """The distribution of this name, of which an installed one would be another."""
+    """The distribution with this name. An installed one would be another version."""
 
     def read_text(self, filename):
         import gunicorn

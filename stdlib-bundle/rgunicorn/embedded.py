@@ -1,9 +1,9 @@
-"""Scripts that are servers: `BaseApplication.run()` in them.
+"""Scripts that start the server themselves with `BaseApplication.run()`.
 
-`run` executes the server in place of the script's process. The server's config
-file is the module `embedded_config`, which runs the script once more up to
-`run` and takes the settings that it has set; the workers, being forked, load
-the app that it has. At a reload the application gives its settings anew.
+`run` executes the server in the script's process. The server's config file is the
+module `embedded_config`: it runs the script again until `run` is called, and takes the
+settings that the script has set. The workers are forked and load the script's app. At a
+reload the application gives its settings again.
 """
 
 import json
@@ -15,14 +15,14 @@ import _rgunicorn_bundle
 VARIABLE = "RGUNICORN_EMBEDDED"
 ARGUMENTS = "GUNICORN_CMD_ARGS"
 
-# Where the script was started, as far as is known here: it is started there again.
+# The folder in which the script was started. It is run again there.
 try:
     folder = os.getcwd()
 except FileNotFoundError:
     folder = "/"
 
-# Whether this process is the server; the application that has called `run` in
-# it, and the script's own arguments and folder.
+# Whether this process is the server; the application that called `run` in it, and the
+# script's own arguments and folder.
 serving = False
 captured = None
 argv = []
@@ -30,7 +30,7 @@ place = None
 
 
 class Captured(BaseException):
-    """Ends the script where it would serve."""
+    """Ends the script at the call of `run`."""
 
 
 def run(application):
@@ -46,7 +46,7 @@ def run(application):
             "script once more; call it in the script's own process, or start the script by "
             "subprocess."
         )
-    # It is the script that reads these, or not.
+    # The script itself decides whether these are read.
     arguments = os.environ.pop(ARGUMENTS, None)
     told = {**_script(), "argv": sys.argv, "path": sys.path, "arguments": arguments}
     os.environ[VARIABLE] = json.dumps(told)
@@ -55,7 +55,7 @@ def run(application):
 
 
 def _script():
-    """How to find again what is run as `__main__`."""
+    """How to find what runs as `__main__` again."""
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if file is None:
@@ -70,13 +70,13 @@ def _script():
 
 
 def has_packages_of_a_zip():
-    """Whether there are installed packages outside of a virtual environment."""
+    """Whether packages are installed outside of a virtual environment."""
     own = sys.prefix + "/"
     return any(not folder.startswith(own) for folder in _rgunicorn_bundle.site_dirs())
 
 
 def become_server(arguments):
-    """Executes the server with these arguments, in this process."""
+    """Executes the server with these arguments in this process."""
     sys.stdout.flush()
     sys.stderr.flush()
     if sys.prefix != sys.base_prefix and "--venv" not in arguments:
@@ -85,7 +85,7 @@ def become_server(arguments):
 
 
 def load_by(load):
-    """Lets the server load the app when the application is asked for it first."""
+    """Makes the server load the app if the application is asked for it first."""
     wsgi = captured.wsgi
 
     def first():

@@ -1,4 +1,4 @@
-"""The config file of a server that a script has become; see `embedded`."""
+"""The config file of a server that a script has started; see `embedded`."""
 
 import contextlib
 import importlib.machinery
@@ -13,9 +13,9 @@ from _rgunicorn import embedded
 
 
 def _settings():
-    """The settings that the script has set when it calls `run`; at a reload, those that
-    its application sets anew."""
-    # The processes that the app starts are none of this server.
+    """The settings that the script has set when it calls `run`. At a reload, those that
+    its application sets again."""
+    # Processes that the app starts do not belong to this server.
     told = json.loads(os.environ.pop(embedded.VARIABLE))
     if told["arguments"] is not None:
         os.environ[embedded.ARGUMENTS] = told["arguments"]
@@ -29,9 +29,9 @@ def _settings():
         embedded.captured.reload()
     cfg = embedded.captured.cfg
     given = {one.name: one.given for one in cfg.settings.values() if hasattr(one, "given")}
-    # Else it would be called by the place where the server finds it.
+    # Else the server would use the name of the place where it found the app.
     given["proc_name"] = cfg.proc_name
-    # Where the script has gone, the app shall be.
+    # The app runs in the folder that the script has changed to.
     if os.getcwd() != folder:
         given["chdir"] = os.getcwd()
         os.chdir(folder)
@@ -39,14 +39,14 @@ def _settings():
 
 
 def _capture(told):
-    """Runs the script up to `run`."""
+    """Runs the script until it calls `run`."""
     sys.path[:] = told["path"] + [entry for entry in sys.path if entry not in told["path"]]
     embedded.serving = True
     try:
         with _silence():
             _run(told)
     except BaseException:
-        # Somebody may have caught ours, and raised another.
+        # The script may have caught our exception and raised another.
         if embedded.captured is None:
             raise
     if embedded.captured is None:
@@ -55,21 +55,22 @@ def _capture(told):
 
 @contextlib.contextmanager
 def _silence():
-    """What the script prints now it has printed before, when it was not yet a server."""
+    """Discards the output of the script, which it has already printed in its first
+    run."""
     try:
         kept = os.dup(1)
     except OSError:
         yield
         return
-    _pour(os.open(os.devnull, os.O_WRONLY))
+    _redirect_output(os.open(os.devnull, os.O_WRONLY))
     try:
         yield
     finally:
-        _pour(kept)
+        _redirect_output(kept)
 
 
-def _pour(fd):
-    """Lets standard output go there, for good."""
+def _redirect_output(fd):
+    """Redirects standard output, permanently."""
     for stream in {sys.stdout, sys.__stdout__} - {None}:
         stream.flush()
     os.dup2(fd, 1)
@@ -77,8 +78,8 @@ def _pour(fd):
 
 
 def _run(told):
-    """Runs it as `__main__`, which it stays: the app may be defined there, and what
-    is pickled is looked for there."""
+    """Runs it as `__main__`. It stays `__main__`, as the app may be defined in it, and
+    pickled objects refer to it."""
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     if "file" in told:
         main.__file__ = told["file"]

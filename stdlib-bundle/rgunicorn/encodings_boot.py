@@ -1,5 +1,5 @@
-"""Stands in for `encodings`, the first module that a starting interpreter
-imports: puts our importer in place, and then the real one in its own."""
+"""Replaces `encodings`, the first module that a starting interpreter imports: installs
+our importer, then imports the real module in its place."""
 
 import _rgunicorn_importer
 

@@ -1,5 +1,5 @@
-"""The gevent half of the gevent worker: a greenlet for each request, while the
-hub watches the descriptor of the worker's reactor."""
+"""The gevent part of the gevent worker: one greenlet for each request, while the hub
+watches the descriptor of the worker's reactor."""
 
 import time
 
@@ -11,7 +11,7 @@ class BootError(Exception):
 
 
 def patch():
-    """Makes the standard library cooperate, before the app is imported."""
+    """Makes the standard library cooperative, before the app is imported."""
     try:
         from gevent import hub, monkey
     except ImportError:
@@ -23,8 +23,8 @@ def patch():
 
 
 def hear(handler):
-    """Lets the worker hear also the signals that `gevent.signal_handler`, this
-    class, handles: it does so in C."""
+    """Makes the worker also receive the signals that `gevent.signal_handler` (this
+    class) handles in C."""
     begin, cancel = handler.__init__, handler.cancel
 
     def __init__(self, signalnum, *rest, **named):
@@ -40,7 +40,7 @@ def hear(handler):
 
 
 def wait(descriptor, writing, longest):
-    """Lets other greenlets run until the socket may be ready."""
+    """Runs other greenlets until the socket may be ready."""
     import gevent
 
     hub = gevent.get_hub()
@@ -53,7 +53,7 @@ def wait(descriptor, writing, longest):
 
 
 def run(worker, pulse, graceful_timeout):
-    """Serves until the worker is to stop."""
+    """Serves until the worker must stop."""
     import gevent
     from gevent.event import Event
     from gevent.pool import Group
@@ -84,8 +84,8 @@ def run(worker, pulse, graceful_timeout):
     worker.ready()
 
     def pause(wait, longest):
-        # What ends a process, and what a signal handler raises, arrives here
-        # wherever it was raised.
+        # Exceptions that end a process, and those of signal handlers, arrive here,
+        # wherever they were raised.
         try:
             wait(longest)
         except (SystemExit, KeyboardInterrupt) as error:
@@ -94,7 +94,7 @@ def run(worker, pulse, graceful_timeout):
             if not signals.is_of_handler(error):
                 raise
             worker.log("error", signals.told(error))
-        # gevent stops a watcher in whose callback something is raised.
+        # gevent stops a watcher whose callback has raised an exception.
         if not network.active:
             network.start(turn)
 

@@ -1,14 +1,14 @@
 """`wsgi.websocket`, as the package gevent-websocket gives it to apps.
 
-Its handler of requests is one of gevent's own server. What it has of its own,
-the handshake and the call of the app, works here over `gunicorn.socket`.
+The request handler of that package is for gevent's own server. The package's own parts,
+the handshake and the call of the app, work here with `gunicorn.socket`.
 """
 
 from _rgunicorn.gevent import BootError
 
 
 def wrap(app):
-    """The app, with WebSockets made of the requests for one."""
+    """The app, with WebSockets for the requests that ask for one."""
     try:
         from geventwebsocket.handler import WebSocketHandler
     except ImportError:
@@ -18,7 +18,7 @@ def wrap(app):
         ) from None
 
     class Server:
-        """What of a server the package's handler asks for."""
+        """The parts of a server that the package's handler uses."""
 
         clients = {}
 

@@ -1,7 +1,7 @@
 """Whether the server in this container answers: `python -m _rgunicorn.healthy [PATH]`.
 
-It is asked for the path, or for `/`, where it listens, whoever has said so. It is
-healthy when it answers with less than 500.
+Sends a request for the path (by default `/`) to the address that the server listens on.
+The server is healthy if the status is below 500.
 """
 
 import os
@@ -12,7 +12,7 @@ import struct
 import sys
 
 # Seconds; an engine waits a little longer.
-PATIENCE = 4
+TIME_LIMIT = 4
 
 
 def main(path="/"):
@@ -26,11 +26,11 @@ def main(path="/"):
 
 
 def server():
-    """The family and the address of a socket that the server listens at."""
+    """The family and the address of a socket that the server listens on."""
     own = os.stat("/proc/self/exe")
     pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
     listening = dict(listeners())
-    # The master is the oldest, and the sockets of its workers are its own.
+    # The oldest process is the master, and its workers have the same sockets.
     for pid in sorted(pids):
         try:
             if pid != os.getpid() and os.path.samestat(os.stat(f"/proc/{pid}/exe"), own):
@@ -38,7 +38,7 @@ def server():
                     if inode in listening:
                         return listening[inode]
         except OSError:
-            # Another's, or it has ended.
+            # The process belongs to another user, or has ended.
             continue
     raise OSError("nothing listens in this container")
 
@@ -52,7 +52,7 @@ def sockets(pid):
 
 
 def listeners():
-    """Sockets that listen, by their inodes, as proc(5) lists them."""
+    """Listening sockets by their inodes, as proc(5) lists them."""
     for name, family in ("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6):
         for fields in table(name):
             if fields[3] == "0A":
@@ -70,12 +70,12 @@ def table(name):
         with open(f"/proc/net/{name}") as lines:
             return [line.split() for line in lines][1:]
     except FileNotFoundError:
-        # A kernel without IPv6.
+        # The kernel has no IPv6.
         return []
 
 
 def ask(family, address, path):
-    """The status of the server's answer."""
+    """The status of the response."""
     answer = exchange(family, address, path, plain)
     if b"speaks HTTPS" in answer:
         answer = exchange(family, address, path, in_tls)
@@ -85,10 +85,10 @@ def ask(family, address, path):
 
 
 def exchange(family, address, path, wrap):
-    """The first bytes of the server's answer."""
+    """The first bytes of the response."""
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.socket(family, socket.SOCK_STREAM) as connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIME_LIMIT)
         connection.connect(address)
         with wrap(connection) as stream:
             stream.sendall(request.encode())
@@ -101,7 +101,7 @@ def plain(connection):
 
 
 def in_tls(connection):
-    # It is asked whether it answers, not who it is.
+    # It only matters whether the server answers, not who it is.
     return ssl._create_unverified_context().wrap_socket(connection)
 
 

@@ -1,7 +1,7 @@
-"""The functions of a config file, and the objects that they are given.
+"""The functions of a config file, and the objects that they get.
 
-The server calls the methods of `Hooks`; each brings the objects up to date
-and calls one function.
+The server calls the methods of `Hooks`. Each method updates the objects and calls one
+function.
 """
 
 import io
@@ -30,8 +30,7 @@ class Hooks:
         if current.server is None:
             current.server = Arbiter(application(self.cfg), self.log)
         self.server = current.server
-        # What a hook has put in their place stays until the settings are read
-        # again.
+        # Objects that a hook has replaced stay until the settings are read again.
         if self.server._hooks is not self:
             self.server._hooks = self
             self.server.cfg, self.server.log = self.cfg, self.log
@@ -41,21 +40,21 @@ class Hooks:
         self.server.LISTENERS = [Listener(*one) for one in listeners]
 
     def check_class(self):
-        """Lets the worker class say whether it can do with the settings."""
+        """Lets the worker class check the settings."""
         from _rgunicorn import logger
 
         if hasattr(self.worker_class, "check_config"):
             self.worker_class.check_config(self.cfg, logger.of(self.cfg))
 
     def of_server(self, name, facts, *arguments):
-        """Calls a function of the master. Gives the number of workers when the
-        function has set one."""
+        """Calls a function of the master. Returns the number of workers if the function
+        has set one."""
         self._refresh(*facts)
         getattr(self.cfg, name)(self.server, *arguments)
         return self.server._changed
 
     def pre_fork(self, facts, age):
-        """A worker is about to be made."""
+        """A worker will be made."""
         self._refresh(*facts)
         self.worker = self._new_worker(age)
 
@@ -70,7 +69,7 @@ class Hooks:
             self.worker = None
 
     def post_fork(self, facts, age, preloaded):
-        """This process is the worker. The app was `preloaded`, or is None."""
+        """This process is the worker. `preloaded` is the app, or None."""
         self._refresh(*facts)
         if self.worker is None:
             self.worker = self._new_worker(age)
@@ -83,7 +82,7 @@ class Hooks:
         self.cfg.post_fork(self.server, self.worker)
 
     def live(self, steps):
-        """The worker's life: comes back at its end."""
+        """The life of the worker. Returns at its end."""
         worker = self.worker
         worker.steps = steps
         if isinstance(worker.app, Application):
@@ -121,7 +120,7 @@ class Hooks:
         try:
             self.cfg.pre_request(self.worker, req)
         except Exception:
-            # As in Gunicorn: there is neither an environ nor an answer.
+            # As in Gunicorn, there is neither an environ nor a response.
             self.cfg.post_request(self.worker, req, {}, None)
             raise
         return req
@@ -146,12 +145,12 @@ class Hooks:
 
 
 def application(cfg):
-    """What hooks call `app`: the script's own application where a script serves."""
+    """What hooks get as `app`: the script's own application if a script serves."""
     return embedded.captured or Application(cfg)
 
 
 class Listener:
-    """A socket that the server listens at."""
+    """A socket that the server listens on."""
 
     def __init__(self, fd, name):
         self._fd = fd
@@ -173,7 +172,7 @@ class Listener:
 
 
 class Request:
-    """A request's head, as `gunicorn.http.message.Request` shows it."""
+    """The head of a request, as `gunicorn.http.message.Request` shows it."""
 
     def __init__(self, **facts):
         self.trailers = []
@@ -192,7 +191,7 @@ class Request:
         self.must_close = True
 
     def amend(self, environ):
-        """Brings what a hook has changed of the request into its environ."""
+        """Copies what a hook has changed in the request into its environ."""
         came = self._came
         for name, key in _IN_ENVIRON.items():
             if getattr(self, name) != came[name]:
@@ -209,7 +208,7 @@ class Request:
                     environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join(now[key])
 
     def environ(self):
-        """What an environ would have of it, where the app has got none."""
+        """The environ that the request would have, if the app got none."""
         environ = {
             "REQUEST_METHOD": self.method,
             "PATH_INFO": unquote(self.path, "latin-1"),
@@ -227,7 +226,7 @@ class Request:
         return f"<Request {self.method} {self.uri}>"
 
 
-# What of a request is an entry of its environ as it is.
+# Attributes of a request that are entries of its environ.
 _IN_ENVIRON = {
     "method": "REQUEST_METHOD",
     "query": "QUERY_STRING",
@@ -237,7 +236,7 @@ _IN_ENVIRON = {
 
 
 def _by_key(headers):
-    """The values of header fields by the entry of the environ that they make."""
+    """The values of header fields by their entry in the environ."""
     found = {}
     for name, value in headers:
         key = name.upper().replace("-", "_")
@@ -248,7 +247,7 @@ def _by_key(headers):
 
 
 class Response:
-    """An answer, as `gunicorn.http.wsgi.Response` shows it."""
+    """A response, as `gunicorn.http.wsgi.Response` shows it."""
 
     def __init__(self, req, cfg, status, headers, sent, headers_sent, close):
         self.req = req

@@ -1,9 +1,9 @@
-"""Imports from the bundle: a hook for `sys.path` entries under the executable.
+"""Imports from the bundle: a hook for `sys.path` entries below the executable.
 
-The bundle's files seem to lie in folders under the executable file, where
-nothing can be on a disk: `/opt/rgunicorn/lib/python3.13/json/__init__.py`. All
-else is left to Python's own PathFinder, so that modules, packages, resources
-and tracebacks look like those of an ordinary installation.
+The bundle's files appear to be in folders below the executable file, where no real file
+can be: `/opt/rgunicorn/lib/python3.13/json/__init__.py`. Everything else is left to
+Python's own PathFinder, so that modules, packages, resources and tracebacks look like
+those of an ordinary installation.
 """
 
 import _imp
@@ -23,8 +23,7 @@ _ROOT = sys._stdlib_dir.rsplit("/lib/", 1)[0] + "/"
 
 
 def install():
-    """Claim the paths under the executable, before zipimport's better half
-    looks at them."""
+    """Handle paths below the executable, before zipimport sees them."""
     sys.path_hooks.remove(zipimport.zipimporter)
     sys.path_hooks[:0] = BundleFinder, _zipped.ZipFinder
     if _bundle.serves():
@@ -38,7 +37,7 @@ def install():
 
 
 def tzset():
-    """Reads the zone that TZ names, which may be one that the host does not have."""
+    """Reads the time zone that TZ names, also if the host does not have it."""
     from _rgunicorn import time_zone
 
     time_zone.provide(_tzset)
@@ -46,7 +45,7 @@ def tzset():
 
 
 def replace(name):
-    """Import `name` from `sys.path` in place of the module being imported."""
+    """Import `name` from `sys.path` in place of the module that is being imported."""
     spec = _external.PathFinder.find_spec(name)
     module = _bootstrap.module_from_spec(spec)
     sys.modules[name] = module
@@ -54,19 +53,19 @@ def replace(name):
 
 
 def inside(path):
-    """`path` as the bundle names it, or None when it is not under the file."""
+    """The path in the bundle, or None if it is not below the executable."""
     return path[len(_ROOT):] if path.startswith(_ROOT) else None
 
 
 def text_reader(path):
-    """A function that gives the text of a Python file of the bundle or of a zip; None
-    for other files. It is for linecache."""
+    """A function that returns the text of a Python file of the bundle or of a zip; None
+    for other files. For linecache."""
     read = _reader(path)
     return read and (lambda: _external.decode_source(read()))
 
 
 def open_source(path):
-    """Such a file as if it were open; None for other files. It is for tokenize."""
+    """Such a file as an open file; None for other files. For tokenize."""
     read = _reader(str(path))
     return read and _io.BytesIO(read())
 
@@ -94,7 +93,7 @@ class BundleFinder:
 
     def find_spec(self, fullname, target=None):
         if fullname == "gunicorn" and not _bundle.serves():
-            # One that is installed is meant by who installs it.
+            # An installed module replaces ours.
             behind = sys.path[sys.path.index(self.path) + 1 :] if self.path in sys.path else []
             installed = _external.PathFinder.find_spec(fullname, behind)
             if installed is not None and installed.origin is not None:
@@ -114,7 +113,7 @@ class BundleFinder:
         return spec
 
     def iter_modules(self, prefix=""):
-        """What pkgutil asks of a finder."""
+        """pkgutil calls this."""
         for name in _bundle.names(self._folder):
             module, dot, ending = name.partition(".")
             if ending == "py" and module != "__init__":
@@ -123,15 +122,15 @@ class BundleFinder:
                 yield prefix + name, True
 
     def invalidate_caches(self):
-        """There are none: the bundle does not change."""
+        """Does nothing: the bundle does not change."""
 
     def __repr__(self):
         return f"BundleFinder({self.path!r})"
 
 
 class OwnGunicorn:
-    """In the server, `gunicorn` is the carried one, whatever is installed, and also if a
-    config file is called gunicorn.py."""
+    """In the server, `gunicorn` is the included package, even if another is installed
+    or a config file is called gunicorn.py."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
@@ -145,12 +144,12 @@ class OwnGunicorn:
 
 
 class CarriedPip:
-    """For `python -m pip` there is the carried one where none is installed. Who imports
-    `pip` without having it shall be told so."""
+    """For `python -m pip` the included pip is used if none is installed. `import pip`
+    without an installed one must fail."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
-        # As long as Python looks for the module of -m, this is how it is called.
+        # sys.argv looks like this while Python searches for the module of -m.
         if fullname == "pip" and sys.argv[:1] == ["-m"]:
             from _rgunicorn import pip
 
@@ -158,7 +157,7 @@ class CarriedPip:
 
 
 class BundleLoader(_external.SourceLoader):
-    """Loads one module; its code was compiled when the executable was built."""
+    """Loads one module. It was compiled when the executable was built."""
 
     def __init__(self, fullname, path):
         self.name = fullname

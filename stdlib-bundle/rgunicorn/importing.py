@@ -1,8 +1,8 @@
-"""The child of ``rgunicorn inspect --check`` that imports modules.
+"""The child process of ``rgunicorn inspect --check``, which imports modules.
 
-Their names come as JSON on standard input. For each there is one line of JSON on
-standard output: null when it can be imported, else the last line of the traceback.
-What the modules print goes nowhere.
+Their names are JSON on standard input. For each module it writes one line of JSON to
+standard output: null if it can be imported, else the last line of the traceback. The
+output of the modules is discarded.
 """
 
 import importlib

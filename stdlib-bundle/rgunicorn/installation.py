@@ -1,11 +1,11 @@
-"""What `sysconfig` says of a Python that is one file."""
+"""What `sysconfig` reports for a Python that is one file."""
 
 import os
 import sys
 
 import _rgunicorn_bundle
 
-# Folders of the build's own prefix; nothing was installed there.
+# Folders of the build's own prefix, in which nothing was installed.
 _OF_PREFIX = (
     "BINDIR",
     "BINLIBDEST",
@@ -27,7 +27,7 @@ _OF_PREFIX = (
 
 
 def correct(variables):
-    """Let the variables of the build name the folders of this Python."""
+    """Change the variables of the build to the folders of this Python."""
     built = variables["prefix"]
     variables["prefix"] = os.path.normpath(sys.prefix)
     variables["exec_prefix"] = os.path.normpath(sys.exec_prefix)
@@ -42,8 +42,7 @@ def correct(variables):
 
 
 def add_headers(variables):
-    """Let the C headers be files. They are laid out when somebody asks where
-    they are."""
+    """Write the C headers to files when somebody asks where they are."""
     folder = _rgunicorn_bundle.headers()
     if folder is not None:
         variables["INCLUDEPY"] = variables["CONFINCLUDEPY"] = folder

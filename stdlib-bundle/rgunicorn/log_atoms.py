@@ -1,12 +1,12 @@
-"""What `access_log_format` is filled with."""
+"""The values for `access_log_format`."""
 
 import os
 import re
 
 
 class Atoms(dict):
-    """The atoms of a request and its answer. Those with a name in them, such as
-    `{host}i`, are looked up when somebody asks."""
+    """The values of a request and its response. Those with a name in them, such as
+    `{host}i`, are looked up when they are needed."""
 
     def __init__(self, resp, req, environ, request_time, now, user):
         self._sources = {
@@ -52,17 +52,17 @@ class Atoms(dict):
 
 
 class SafeAtoms(dict):
-    """Atoms that cannot forge a line; one that is not known is a dash, and the
-    names of fields have no case."""
+    """Values that cannot forge a line. An unknown one is a dash, and field names are
+    not case-sensitive."""
 
     def __init__(self, atoms):
-        # Nearly always there is nothing to escape, which is seen faster at once.
+        # Nearly always there is nothing to escape; this check of all values is faster.
         if is_safe("".join([value for value in atoms.values() if isinstance(value, str)])):
             super().__init__(atoms)
         else:
             super().__init__((name, safe(value)) for name, value in atoms.items())
         if self.get("u"):
-            # It stands in a line without quotes.
+            # It is in the line without quotes.
             self["u"] = self["u"].replace(" ", "\\x20")
         self._atoms = atoms
 
@@ -79,7 +79,7 @@ class SafeAtoms(dict):
 
 
 def safe(value):
-    """As the server's own access log escapes a value."""
+    """Escapes a value as the server's own access log does."""
     if not isinstance(value, str) or is_safe(value):
         return value
     try:

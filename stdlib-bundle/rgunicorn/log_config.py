@@ -1,4 +1,4 @@
-"""Python's `logging` as the way of both logs, as a logging config asks for it."""
+"""Sends both logs through Python's `logging`, as a logging configuration asks for."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from _rgunicorn_importer import inside
 
 
 def defaults():
-    """What a config is laid over, entry by entry."""
+    """The configuration that others are added to, entry by entry."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -54,8 +54,8 @@ def defaults():
 
 
 def configure(cfg):
-    """Configures `logging`: by a dict, else by a JSON file, else by a file in the
-    form of `logging.config.fileConfig`."""
+    """Configures `logging` with a dict, a JSON file or a file for
+    `logging.config.fileConfig`."""
     if cfg.logconfig_dict:
         setting = "logconfig_dict"
     elif cfg.logconfig_json:
@@ -81,8 +81,8 @@ def configure(cfg):
 
 
 def why(error):
-    """An exception and its causes in one line. What of other people's code has
-    raised follows; our lines and `logging`'s tell them nothing."""
+    """An exception and its causes in one line, then the lines of other people's code
+    that raised it. Our lines and those of `logging` are left out."""
     reasons, frames = [], []
     while error is not None and len(reasons) < 10:
         reasons.append(" ".join("".join(traceback.format_exception_only(error)).split()))

@@ -1,4 +1,4 @@
-"""The server's own two logs as handlers of Python's `logging`."""
+"""The server's own two logs as handlers for Python's `logging`."""
 
 import logging
 import sys
@@ -12,11 +12,11 @@ ACCESS_FORMAT = "%(message)s"
 
 
 class OwnHandler(logging.StreamHandler):
-    """Hands records to one of the server's logs, which knows its file and opens it
-    anew. With a formatter of its own it writes what that makes; with another
-    stream it writes there, and no more to the log."""
+    """Passes records to one of the server's logs, which has the file and reopens it.
+    With its own formatter it writes the formatted text. With another stream it writes
+    only there."""
 
-    # As Gunicorn marks the handlers that it may replace.
+    # Gunicorn marks the handlers that it may replace like this.
     _gunicorn = True
 
     def __init__(self, path, standard, format, date_format=None):
@@ -27,7 +27,7 @@ class OwnHandler(logging.StreamHandler):
             self.baseFilename = path
 
     def is_plain(self):
-        """Whether the log has written the same line without this handler."""
+        """Whether the log would write the same line without this handler."""
         return (
             not self.filters
             and self.level <= logging.DEBUG
@@ -57,7 +57,7 @@ class OwnHandler(logging.StreamHandler):
 
 
 class ErrorHandler(OwnHandler):
-    """The error log, which by itself adds the time, the process and the level."""
+    """The error log, which adds the time, the process and the level itself."""
 
     usual = ERROR_FORMAT, DATE_FORMAT
     raw = staticmethod(_rgunicorn_log.raw)
@@ -91,7 +91,7 @@ class AccessHandler(OwnHandler):
 
 
 class Stream:
-    """A log's file as a text stream."""
+    """The file of a log as a text stream."""
 
     def __init__(self, write):
         self._write = write
@@ -105,5 +105,5 @@ class Stream:
 
 
 def clean(text):
-    """What can be text in C and UTF-8."""
+    """Text that is valid in C and in UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -1,9 +1,9 @@
 """Both logs as Python code sees them.
 
-Python's loggers `gunicorn.error` and `gunicorn.access` have the server's own
-logs as their handlers. As long as nobody has changed them the server writes its
-lines without them. Once they have a filter, another handler or formatter, or
-`logger_class` is not Gunicorn's, the lines take the way through them.
+The handlers of Python's loggers `gunicorn.error` and `gunicorn.access` are the server's
+own logs. While nobody has changed the loggers, the server writes its lines without
+them. If they have a filter, another handler or formatter, or if `logger_class` is not
+Gunicorn's, all lines go through them.
 """
 
 import datetime
@@ -30,22 +30,22 @@ LEVELS = {
 
 
 def level_of(name):
-    """The number of a level; one that is not known counts as `info`."""
+    """The number of a level; an unknown one counts as `info`."""
     return LEVELS.get(str(name).lower(), logging.INFO)
 
 
 def goes_to_syslog(cfg):
-    """Whether the access log goes to syslog by these settings."""
+    """Whether the access log goes to syslog with these settings."""
     return cfg.syslog and not cfg.disable_redirect_access_to_syslog
 
 
 def has_config(cfg):
-    """Whether `logging` is configured by these settings."""
+    """Whether these settings configure `logging`."""
     return bool(cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json)
 
 
 class Logger:
-    """What hooks and workers call `log`, and what a `logger_class` derives from."""
+    """The `log` of hooks and workers, and the base of a `logger_class`."""
 
     LOG_LEVELS = LEVELS
     loglevel = logging.INFO
@@ -63,7 +63,7 @@ class Logger:
         self.logfile = None
         self.lock = threading.Lock()
         self.cfg = cfg
-        # Which handlers there are is for `setup` to say, which may be another one.
+        # `setup`, which may be overridden, decides which handlers there are.
         for log in _both():
             self._remove_handler(log)
         self.setup(cfg)
@@ -107,7 +107,7 @@ class Logger:
         self._tell(lvl, msg, args, kwargs)
 
     def _tell(self, level, msg, args, kwargs):
-        """Writes a record, unless it only has a metric for statsd."""
+        """Writes a record, unless it is only a metric for statsd."""
         extra = kwargs.get("extra") or {}
         metric = [extra.get(key) for key in ("mtype", "metric", "value")]
         if None not in metric:
@@ -126,7 +126,7 @@ class Logger:
         return bool(cfg.accesslog or has_config(cfg) or goes_to_syslog(cfg))
 
     def access(self, resp, req, environ, request_time):
-        """Writes the line of a request, which took the timedelta `request_time`."""
+        """Writes the line of a request that took `request_time` (a timedelta)."""
         if not self.access_log_enabled:
             return
         atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
@@ -139,14 +139,14 @@ class Logger:
         return time.strftime("[%d/%b/%Y:%H:%M:%S %z]")
 
     def reopen_files(self):
-        """Opens the files of all handlers anew; the server does so with its own."""
+        """Reopens the files of all handlers. The server reopens its own."""
         reopen_files()
 
     def close_on_exec(self):
-        """Python closes its files at exec, and the server does so with its own."""
+        """Does nothing: Python closes its files at exec, and so does the server."""
 
     def _get_user(self, environ):
-        """The user of HTTP basic authentication (RFC 7617)."""
+        """The user in HTTP basic authentication (RFC 7617)."""
         import base64
 
         scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
@@ -172,7 +172,7 @@ class Logger:
             log.removeHandler(old)
 
     def _set_handler(self, log, output, fmt, stream=None):
-        """Lets `log` go to `output`: a path, `-` for the stream, None for nowhere."""
+        """Sends `log` to `output`: a path, `-` for the stream, None for nowhere."""
         self._remove_handler(log)
         own = _rgunicorn_log.settings()
         if log is self.error_log and output == own["errorlog"] and stream in (None, sys.stderr):
@@ -192,18 +192,18 @@ class Logger:
             watching.watch(handler, ["filters"], changed)
 
     def _set_syslog_handler(self, log, cfg, fmt, name):
-        """The server's own logs go to syslog themselves."""
+        """Does nothing: the server's own logs go to syslog themselves."""
 
 
-# The logger of this process, once it has one, the settings it was made for, and
-# what it has added to Python's loggers.
+# The logger of this process (or None), the settings it was made for, and what it has
+# added to Python's loggers.
 logger = None
 made_for = None
 added = []
 
 
 def of(cfg):
-    """The logger of these settings."""
+    """The logger for these settings."""
     global logger, made_for, added
     if made_for is not cfg:
         take_back()
@@ -231,7 +231,7 @@ def remove():
 
 
 def take_back():
-    """Undoes what the logger has added, so that another one can be made."""
+    """Removes what the logger has added, so that another one can be made."""
     global logger, made_for
     logger = made_for = None
     for log, part in added:
@@ -254,20 +254,20 @@ def _parts():
 
 
 def is_custom():
-    """Whether the logger is not as Gunicorn's: its class is somebody's own, or has been
-    changed."""
+    """Whether the logger differs from Gunicorn's: the user has another class, or has
+    changed Gunicorn's."""
     is_ours = type(logger).__module__.partition(".")[0] in ("_rgunicorn", "gunicorn", "builtins")
     return not is_ours or logger is not None and is_patched()
 
 
 def is_patched():
-    """Whether somebody has put something into Gunicorn's class."""
+    """Whether somebody has changed Gunicorn's class."""
     now = vars(Logger)
     return now.keys() != as_made.keys() or any(now[name] is not as_made[name] for name in as_made)
 
 
 def settle(cfg):
-    """Follows settings that ask for no logger of their own."""
+    """Applies settings that do not need their own logger."""
     attach()
     if cfg is not None and is_patched():
         of(cfg)
@@ -276,21 +276,20 @@ def settle(cfg):
 
 
 def attach():
-    """Makes the server's own logs the handlers of both loggers, as apps expect
-    that hang their own loggers to them, and watches for changes."""
+    """Makes the server's own logs the handlers of both loggers, as apps expect that add
+    their own loggers to them, and watches for changes."""
     for log in _both():
         if not watching.is_watched(log):
             log.propagate = False
             watching.watch(log, ["filters", "handlers"], changed)
-            # A logging config of the app disables what it does not speak of. The
-            # server's lines are not lost by that.
+            # A logging configuration of the app disables loggers that it does not
+            # mention. This must not lose the server's lines.
             type(log).disabled = property(lambda log: False, lambda log, value: None)
             restore(log)
 
 
 def restore(log):
-    """Gives one of the two loggers the server's own log, besides the handlers that
-    others have hung to it."""
+    """Gives one of the two loggers the server's own log again. Other handlers stay."""
     for handler in log.handlers[:]:
         if isinstance(handler, log_handlers.OwnHandler):
             log.removeHandler(handler)
@@ -304,11 +303,11 @@ def restore(log):
 
 
 def changed():
-    """Tells the server which log's lines are to take the way through Python."""
+    """Tells the server which log's lines must go through Python."""
     error, access = _both()
     settings = _rgunicorn_log.settings()
     _rgunicorn_log.divert(
-        way,
+        python_logs,
         is_custom() or not is_plain(error, level_of(settings["loglevel"]), 1),
         is_custom() or not is_plain(access, logging.INFO, int(settings["is_accessed"])),
         error.getEffectiveLevel(),
@@ -316,7 +315,8 @@ def changed():
 
 
 def is_plain(log, level, count):
-    """Whether nobody has changed a logger: it has `count` handlers of our own."""
+    """Whether nobody has changed a logger: it has `count` handlers of ours and nothing
+    else."""
     return (
         not log.filters
         and not log.propagate
@@ -328,7 +328,7 @@ def is_plain(log, level, count):
 
 
 def reopen_files():
-    """Opens the files of all of Python's handlers anew, the app's too."""
+    """Reopens the files of all handlers in Python, also those of the app."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     for handler in {one for log in loggers for one in getattr(log, "handlers", ())}:
         if isinstance(handler, logging.FileHandler):
@@ -349,8 +349,8 @@ def _reopen(handler):
         handler.setStream(new).close()
 
 
-class Way:
-    """What the server calls for the lines that take the way through Python."""
+class PythonLogs:
+    """The server calls this for lines that go through Python."""
 
     def error(self, level, message):
         if not is_custom():
@@ -366,7 +366,7 @@ class Way:
         peer = (address, 0) if address else ""
         version = (1, 0) if protocol.endswith("1.0") else (1, 1)
         req = Request(**request, version=version, peer_addr=peer, remote_addr=peer, scheme="http")
-        log = logger or _brief()
+        log = logger or _minimal_logger()
         resp = Response(req, log.cfg, status, fields, sent, True, True)
         if environ is None:
             environ = req.environ()
@@ -377,7 +377,7 @@ class Way:
         log.access(resp, req, environ, taken)
 
     def raw(self, text):
-        """What the app has written to `wsgi.errors`."""
+        """Text that the app has written to `wsgi.errors`."""
         is_written = False
         for handler in logging.getLogger("gunicorn.error").handlers:
             stream = getattr(handler, "stream", None)
@@ -396,22 +396,22 @@ class Way:
 
 
 @functools.cache
-def _brief():
-    """A logger with the settings that it needs, for an app that has changed one
-    of Python's loggers in a server that has no other use for Python's logging."""
-    brief = Logger.__new__(Logger)
-    brief.cfg = types.SimpleNamespace(
+def _minimal_logger():
+    """A logger with only the necessary settings, for an app that has changed one of
+    Python's loggers, in a server that does not use Python's logging otherwise."""
+    minimal = Logger.__new__(Logger)
+    minimal.cfg = types.SimpleNamespace(
         **_rgunicorn_log.settings(),
         logconfig=None,
         logconfig_dict=None,
         logconfig_json=None,
         server_header="",
     )
-    brief.error_log, brief.access_log = _both()
-    return brief
+    minimal.error_log, minimal.access_log = _both()
+    return minimal
 
 
-way = Way()
+python_logs = PythonLogs()
 as_made = dict(vars(Logger))
 
 if current.serving:

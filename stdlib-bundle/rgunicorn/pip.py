@@ -1,4 +1,4 @@
-"""The pip that the executable carries, for `python -m pip` where none is installed."""
+"""The pip in the executable, for `python -m pip` if no other is installed."""
 
 import os
 import sys
@@ -8,11 +8,11 @@ import _rgunicorn_bundle
 
 
 def place():
-    """What is on `sys.path` for it: a folder; or a file in memory, where nothing can be
+    """Its entry in `sys.path`: a folder, or a file in memory if nothing can be
     written."""
     place = _rgunicorn_bundle.pip()
     if isinstance(place, str):
-        # The folder is ours, and compiling it anew takes as long as the work.
+        # The folder is ours, and without compiled modules pip would take twice as long.
         sys.dont_write_bytecode = False
         return place
     memory = os.memfd_create("pip")
@@ -29,7 +29,7 @@ def find_spec():
 
 
 class _Loader:
-    """Loads it by another loader, and lets it ask us where it may install to."""
+    """Loads it with another loader, and makes it ask us where it may install."""
 
     def __init__(self, loader):
         self._loader = loader
@@ -48,7 +48,7 @@ class _Loader:
 
 
 def _check_place():
-    """What pip asks before it changes what is installed for this Python."""
+    """pip calls this before it changes what is installed for this Python."""
     if sys.prefix == sys.base_prefix:
         from pip._internal.exceptions import InstallationError
 

@@ -1,5 +1,5 @@
-"""What `reload` needs of the interpreter: which files the running code comes
-from, and an app to serve while the real one cannot be loaded."""
+"""What `reload` needs from the interpreter: the files that the running code comes from,
+and an app to serve while the real one cannot be loaded."""
 
 import glob
 import os
@@ -7,8 +7,8 @@ import sys
 
 
 def files(patterns):
-    """The files of all modules outside of the standard library; and those that
-    fit the patterns."""
+    """The files of all modules outside of the standard library, and those that match
+    the patterns."""
     modules = set()
     for module in list(sys.modules.values()):
         try:
@@ -22,13 +22,13 @@ def files(patterns):
 
 
 def _source(file):
-    """The file that a compiled module comes from, if it is there."""
+    """The source file of a compiled module, if it exists."""
     source = file.removesuffix("c")
     return source if file.endswith(".pyc") and os.path.exists(source) else file
 
 
 def failing_app(traceback):
-    """An app, WSGI and ASGI alike, that answers with the traceback."""
+    """An app for WSGI and ASGI that responds with the traceback."""
     body = traceback.encode("utf-8", "replace") + b"\n"
     fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
 

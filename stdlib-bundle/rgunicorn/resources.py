@@ -70,7 +70,7 @@ class Path(Traversable):
 @as_file.register(Path)
 @contextlib.contextmanager
 def _(path):
-    """A copy on the disk under its own name, which a wheel's user needs."""
+    """A copy on the disk with its own name, which users of wheels need."""
     import pathlib
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,5 @@
-"""What the server calls itself where a config file has changed the names in the
-`gunicorn` package, as it may in Gunicorn."""
+"""The name of the server, if a config file has changed the names in the `gunicorn`
+package as it may in Gunicorn."""
 
 import sys
 
@@ -19,7 +19,7 @@ def _changed(name, usual):
         return usual
     import gunicorn
 
-    # Gunicorn has the name in both.
+    # Gunicorn has the name in both modules.
     for module in ("gunicorn.http.wsgi", "gunicorn"):
         value = getattr(sys.modules.get(module), name, None)
         if isinstance(value, str) and value != gunicorn.NAMES[name]:

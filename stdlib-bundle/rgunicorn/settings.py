@@ -1,4 +1,4 @@
-"""Settings that name what is to be imported."""
+"""Settings that name something to import."""
 
 import importlib
 import inspect
@@ -9,7 +9,7 @@ class Unusable(Exception):
 
 
 def load_class(setting, named):
-    """The class that a setting gives or names."""
+    """The class that a setting is or names."""
     if not isinstance(named, str):
         return named
     module, _, name = named.rpartition(".")

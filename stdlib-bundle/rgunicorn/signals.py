@@ -1,22 +1,23 @@
 """The worker's signals, as the app sees them.
 
-`signal.getsignal` gives for them a function that does what the worker does, so
-that an app can chain its handler. A handler that the app sets is called, and the
-worker goes on to hear the signal.
+`signal.getsignal` returns a function for them that does what the worker does, so that
+an app can chain its handler. A handler that the app sets is called, and the worker
+still receives the signal.
 """
 
 import _signal
 import functools
 import traceback
 
-# Signals that end no process; who ignores SIGCHLD cannot wait for children.
+# Signals that do not end a process. A process that ignores SIGCHLD cannot wait for its
+# children.
 HARMLESS = (_signal.SIGCHLD, _signal.SIGCONT, _signal.SIGURG, _signal.SIGWINCH)
 
-# Told of every signal whose handler is changed, and whether the worker alone
-# handles it now.
+# Called for every signal whose handler changes, with whether only the worker handles it
+# now.
 keep = None
 
-# The worker's own signals, and what it does when one comes.
+# The worker's own signals, and what it does when one arrives.
 ours = ()
 act = None
 
@@ -33,8 +34,8 @@ class Handler:
         except (SystemExit, KeyboardInterrupt):
             if signalnum not in ours:
                 raise
-            # It would arrive in the middle of whatever the main thread is at.
-            # The worker stops in good order instead.
+            # The exception would arrive anywhere in the main thread. Instead the worker
+            # stops in good order.
             act(_signal.SIGTERM)
         except Exception as error:
             error.of_signal_handler = True
@@ -42,18 +43,18 @@ class Handler:
 
 
 def is_of_handler(error):
-    """Whether it was a signal handler of the app's that has raised this."""
+    """Whether a signal handler of the app has raised this exception."""
     return getattr(error, "of_signal_handler", False)
 
 
 def told(error):
-    """What the log is told of such an exception."""
+    """The text for the log about such an exception."""
     text = "".join(traceback.format_exception(error))
     return f"Exception in a signal handler of the app\n{text}".rstrip()
 
 
 def show(numbers, act_, keep_):
-    """Shows `act` as the handler of the signals with these `numbers`."""
+    """Makes `act` appear as the handler of the signals with these `numbers`."""
     global ours, act, keep
     if keep is not None:
         return  # by the master, before it has forked this worker
@@ -76,14 +77,14 @@ def show(numbers, act_, keep_):
 
     _signal.getsignal, _signal.signal = getsignal, signal
     for number in ours:
-        # What a shell has had ignored, the worker hears all the same.
+        # The worker receives also signals that the shell has set to be ignored.
         if not callable(getsignal(number)):
             signal(number, act)
 
 
 def hide():
-    """The interpreter is about to end: it would have the signals end the process
-    that it has handlers for, the app's timers among them."""
+    """The interpreter is about to end. It would reset the signals that it has handlers
+    for, also for timers of the app, so that they end the process."""
     for number in _signal.valid_signals():
         if number in ours or callable(_signal.getsignal(number)) and number not in HARMLESS:
             _signal.signal(number, _signal.SIG_IGN)

@@ -10,10 +10,10 @@ from _frozen_importlib_external import PathFinder
 
 
 def add(known_paths):
-    """Add them to `sys.path`, obeying their `.pth` files.
+    """Add them to `sys.path`, and run their `.pth` files.
 
-    What the executable brings for hosts that lack it stays last, so that what
-    is installed in these folders wins.
+    What the executable brings for hosts that lack it stays last, so that packages in
+    these folders win.
     """
     fallback = sys.path.pop()
     for folder in _rgunicorn_bundle.site_dirs():
@@ -23,9 +23,8 @@ def add(known_paths):
 
 
 def customize(execute, folders=()):
-    """Let `execute` import `sitecustomize`, if the virtual environment brings
-    one, or a folder in PYTHONPATH where that is read. One among the app's
-    modules is not ours to run."""
+    """Make `execute` import `sitecustomize` if the virtual environment has one, or a
+    folder in PYTHONPATH if that is read. One among the app's modules is not run."""
     folders = [*folders] or _rgunicorn_bundle.customizing()
     if not sys.flags.ignore_environment:
         folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
@@ -53,14 +52,14 @@ class _Only:
 
 
 def set_executable(executable):
-    """Let `sys.executable` be another path."""
+    """Change `sys.executable` to another path."""
     sys.executable = sys.orig_argv[0] = executable
     if "multiprocessing.spawn" in sys.modules:
         sys.modules["multiprocessing.spawn"].set_executable(executable)
 
 
 def renew(executable, argv, import_path, folders, customizing, venv, variables):
-    """Give an interpreter that runs already what it was not started with."""
+    """Give a running interpreter what it was not started with."""
     if argv:
         sys.argv[:] = map(str, argv)
         sys.orig_argv[1:] = ["-m", "gunicorn", *sys.argv[1:]]

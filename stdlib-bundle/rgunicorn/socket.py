@@ -1,24 +1,24 @@
 """The client's socket in a WSGI environ, `gunicorn.socket`.
 
-The object is a socket that has no descriptor yet. Whatever reads, writes, or
-could lead to that, takes the connection from the server first. Asking whose
-socket it is does not: the request goes on as any other.
+The object is a socket without a descriptor. Methods that read or write, or could lead
+to that, first take the connection over from the server. Methods that only ask about the
+socket do not: the request goes on as usual.
 """
 
 import _socket
 from _thread import allocate_lock
 from importlib import import_module
 
-# What asks and does not use.
-SEEING = "getpeername", "getsockname", "getsockopt", "setsockopt"
+# Methods that do not need the connection.
+QUERIES = "getpeername", "getsockname", "getsockopt", "setsockopt"
 
-# The seconds that an app has at the end for what its other threads still do,
-# such as a WebSocket's last frame. They close the socket after that.
-MOMENT = 0.1
+# The seconds that other threads of the app have at the end, for example for the last
+# frame of a WebSocket. They must close the socket within this time.
+CLOSING_TIME = 0.1
 
 
 def offers(cooperative):
-    """What makes such an object of the way to a request's connection."""
+    """Returns what makes such an object for the connection of a request."""
     if cooperative:
         from gevent.socket import socket as base
     else:
@@ -34,9 +34,8 @@ def offers(cooperative):
 
 
 def make_class(base, events):
-    """A subclass of `base`, a class of sockets; `events` is a module that has
-    what belongs to it.
-    """
+    """A subclass of `base`, a class of sockets. `events` is a module with the matching
+    class of events."""
     from socket import AddressFamily, SocketKind
 
     first_use = allocate_lock()
@@ -45,7 +44,7 @@ def make_class(base, events):
         # `base` sets the first two when there is a descriptor.
         _closed, _io_refs = False, 0
         _is_taken = _is_clients = False
-        # True if there are other objects with the connection.
+        # Whether other objects have the connection, too.
         _is_shared = False
 
         def _take(self):
@@ -55,7 +54,7 @@ def make_class(base, events):
                     base.__init__(self, fileno=descriptor)
                     self._gone = import_module(events).Event()
                     self._is_taken = True
-                    # Whatever the app's default is.
+                    # Also if the app has another default.
                     base.settimeout(self, None)
 
         def _see(self, look):
@@ -72,16 +71,16 @@ def make_class(base, events):
             return self._way.look(act)
 
         def _part(self, upgraded):
-            """Ends the app's use of it."""
+            """Ends the use of the socket by the app."""
             if upgraded and not self._is_closed() and not self._has_ended():
-                self._gone.wait(MOMENT)
+                self._gone.wait(CLOSING_TIME)
             self.close()
 
         def _is_closed(self):
             return base.fileno(self) < 0
 
         def _has_ended(self):
-            """Whether the client is gone, who hears nothing more."""
+            """Whether the client is gone and receives nothing more."""
             try:
                 flags = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
                 return _socket.socket.recv(self, 1, flags) == b""
@@ -143,7 +142,7 @@ def make_class(base, events):
         return method
 
     for name in dir(base):
-        if name in SEEING:
+        if name in QUERIES:
             setattr(Socket, name, seeing(name))
         elif not name.startswith("_") and name not in vars(Socket) and callable(getattr(base, name)):
             setattr(Socket, name, taking(name))

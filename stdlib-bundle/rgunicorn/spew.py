@@ -3,13 +3,13 @@
 import linecache
 import sys
 
-# linecache imports it when it reads its first file, and that must not be in the
-# middle of this very import.
+# linecache imports it when it reads its first file, which must not happen during this
+# import.
 import tokenize  # noqa: F401
 
 TOOL = 4  # sys.monitoring's tools 0 to 5; 3 and 4 are nobody's
 
-# Where nobody looks for a mistake: the standard library, and what imports it.
+# Not printed: the standard library, and the code that imports it.
 OURS = (sys.base_prefix + "/", "<frozen ")
 
 
@@ -24,7 +24,7 @@ def spew(code, number):
     if code.co_filename.startswith(OURS):
         return sys.monitoring.DISABLE
     line = linecache.getline(code.co_filename, number).rstrip()
-    # In one piece, and at once: the next line may be the one that hangs.
+    # In one piece and without buffering: the next line may be the one that hangs.
     sys.stdout.write(f"{code.co_filename}:{number}: {line}\n")
     sys.stdout.flush()
     return None

@@ -1,4 +1,4 @@
-"""What every thread, asyncio task and greenlet is doing, as text."""
+"""What all threads, asyncio tasks and greenlets are doing, as text."""
 
 import gc
 import io
@@ -10,7 +10,7 @@ import traceback
 def text():
     out = io.StringIO()
     this = threading.get_ident()
-    # Without the lock of `threading.enumerate`, which may be held for ever.
+    # Without the lock of `threading.enumerate`, which another thread may hold for ever.
     names = {ident: thread.name for ident, thread in list(threading._active.items())}
     for ident, frame in sys._current_frames().items():
         if ident == this and frame.f_code is text.__code__ and frame.f_back is None:
@@ -25,7 +25,7 @@ def text():
 
 
 def tasks(out):
-    """The stack of a task ends where it awaits something."""
+    """The stack of a task ends at its `await`."""
     asyncio = sys.modules["asyncio"]
     try:
         found = list(asyncio.tasks._scheduled_tasks)

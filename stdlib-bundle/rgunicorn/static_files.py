@@ -1,4 +1,4 @@
-"""Gathering Django's static files for a pack, in a copy of the project."""
+"""Collects Django's static files for a pack, in a copy of the project."""
 
 import json
 import os
@@ -6,12 +6,12 @@ import sys
 
 
 def main():
-    """Gather them where STATIC_ROOT says. The first argument names the settings. Print, in
-    JSON, the folder below the current one, or why there is none."""
+    """Collect them into STATIC_ROOT. The first argument names the settings. Print JSON:
+    the folder relative to the current one, or the reason why there is none."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", sys.argv[1])
     here = os.path.realpath(os.getcwd())
     sys.path.insert(0, here)
-    # What the project prints is not the answer.
+    # The output of the project is not the answer.
     answer, sys.stdout = sys.stdout, sys.stderr
     json.dump(_gather(here), answer)
     answer.flush()

@@ -1,9 +1,8 @@
-"""The tornado worker: to the asgi worker a Tornado app is an ASGI app, which
-this module makes of it. A WSGI app is served by Tornado's own WSGIContainer,
-as in Gunicorn.
+"""The tornado worker: this module makes an ASGI app of a Tornado app, and the asgi
+worker serves it. As in Gunicorn, Tornado's own WSGIContainer serves a WSGI app.
 
-Tornado's loop is asyncio's. The socket is the worker's, so there is no IOStream;
-handlers meet the `HTTPConnection` and `WebSocketProtocol` below instead.
+Tornado's loop is that of asyncio. The socket belongs to the worker, so there is no
+IOStream; handlers use `HTTPConnection` and `WebSocketProtocol` below instead.
 """
 
 import asyncio
@@ -17,26 +16,26 @@ except ImportError:
         "The worker class 'tornado' needs tornado: add it to the app's packages."
     ) from None
 
-# Tornado's own limit, which a handler may move: it keeps the body in memory.
+# Tornado's own limit, which a handler may change: it keeps the body in memory.
 LONGEST_BODY = 100 * 1024 * 1024
 
 
 def prepare(loop):
-    """Sets the loop that the app finds while it is imported."""
+    """Sets the event loop that the app finds while it is imported."""
     asyncio.set_event_loop(asgi.loop_factory(loop)())
 
 
 def run(worker, app, settings):
-    """Serves until the worker is to stop."""
+    """Serves until the worker must stop."""
     if not isinstance(app, httputil.HTTPServerConnectionDelegate):
-        # It listens nowhere: it only knows how to call the container.
+        # It does not listen; it only calls the container.
         app = httpserver.HTTPServer(wsgi.WSGIContainer(app))
     websocket.WebSocketHandler.get_websocket_protocol = _websocket_protocol
     asgi.run(worker, Bridge(app), settings | {"lifespan": "off"}, asyncio.get_event_loop)
 
 
 class Bridge:
-    """An `HTTPServerConnectionDelegate`, such as an Application, as ASGI."""
+    """An `HTTPServerConnectionDelegate`, such as an Application, as an ASGI app."""
 
     def __init__(self, app):
         self._app = app
@@ -82,7 +81,7 @@ class Bridge:
 
 
 class Connection(httputil.HTTPConnection):
-    """The client, as a handler sees it: `request.connection`."""
+    """The client, as handlers see it: `request.connection`."""
 
     def __init__(self, scope, send):
         uri = scope["raw_path"]
@@ -94,7 +93,7 @@ class Connection(httputil.HTTPConnection):
         for name, value in scope["headers"]:
             self.headers.add(name.decode("latin1"), value.decode("latin1"))
         if scope["type"] == "http":
-            # It means nothing here, and a WebSocketHandler would believe it.
+            # It has no meaning here, but a WebSocketHandler would use it.
             self.headers.pop("Upgrade", None)
         self.context = Context(scope)
         self.subprotocols = scope.get("subprotocols", [])
@@ -103,7 +102,7 @@ class Connection(httputil.HTTPConnection):
         self.websocket = None
         self._response = "http.response"
         if scope["type"] == "websocket":
-            # Until it is accepted, that is what a handler answers.
+            # Until the WebSocket is accepted, a handler may send a response instead.
             self._response = "websocket.http.response"
         self.closed = False
         self.close_callback = None
@@ -122,7 +121,7 @@ class Connection(httputil.HTTPConnection):
         self.close_callback = callback
 
     def set_body_timeout(self, timeout):
-        """Nothing: how long a body may take, the server's settings say."""
+        """Does nothing: the server's settings limit the time for a body."""
 
     def set_max_body_size(self, size):
         self.longest_body = size
@@ -138,8 +137,8 @@ class Connection(httputil.HTTPConnection):
         try:
             written = self.send(start | {"headers": fields})
         except ValueError:
-            # It cannot be sent, such as a status of 1xx; and Tornado, which
-            # takes it for sent, would send nothing else.
+            # It cannot be sent, for example with a status of 1xx. Tornado takes it for
+            # sent, so it would send nothing else.
             self.refuse(500, "Internal Server Error")
             raise
         return self.write(chunk) if chunk else written
@@ -154,27 +153,27 @@ class Connection(httputil.HTTPConnection):
             self.send({"type": f"{self._response}.body"})
 
     def refuse(self, status, text):
-        """Answers a request that the app shall not see, or no more of."""
+        """Answers a request that the app does not get, or gets no more of."""
         if not self.finished:
             headers = httputil.HTTPHeaders({"Content-Type": "text/plain"})
             self.write_headers(httputil.ResponseStartLine("", status, ""), headers, text.encode())
             self.finish()
 
     def send(self, message, closed=iostream.StreamClosedError):
-        """Sends an ASGI message. The future is for those who wait for room; it
-        raises `closed` if the client is gone."""
+        """Sends an ASGI message. The future is for code that waits for room; it raises
+        `closed` if the client is gone."""
         try:
             room = _raise(OSError()) if self.closed else self._send(message)
         except OSError as error:
             room = _raise(error)
         loop = asyncio.get_running_loop()
         future = asyncio.Task(_room(room, closed), loop=loop, eager_start=True)
-        # Few look at it.
+        # Few users look at its exception.
         future.add_done_callback(lambda it: it.cancelled() or it.exception())
         return future
 
     def end(self, callback):
-        """There is no client any more, or it has its answer."""
+        """The client is gone, or has its response."""
         self.closed = True
         if not self.finished and callback is not None:
             callback()
@@ -185,7 +184,7 @@ class Context:
 
     def __init__(self, scope):
         self.address = scope["client"]
-        # Tornado's stand-in for the clients of unix sockets.
+        # Tornado uses this address for clients of unix sockets.
         self.remote_ip = self.address[0] if self.address else "0.0.0.0"
         self.protocol = "https" if scope["scheme"] in ("https", "wss") else "http"
 
@@ -194,8 +193,7 @@ class Context:
 
 
 class WebSocket(websocket.WebSocketProtocol):
-    """A WebSocket whose frames are the worker's business, with its limits,
-    compression and pings."""
+    """A WebSocket. The worker handles its frames, limits, compression and pings."""
 
     def __init__(self, handler):
         super().__init__(handler)
@@ -230,7 +228,7 @@ class WebSocket(websocket.WebSocketProtocol):
     def end(self, message):
         self.client_terminated = True
         code = message["code"]
-        # These stand for what the client has not said.
+        # These codes mean that the client sent none.
         code = None if code in (1005, 1006) else code
         self.handler.on_ws_connection_close(code, message["reason"] or None)
 
@@ -264,12 +262,12 @@ class WebSocket(websocket.WebSocketProtocol):
         )
 
     def set_nodelay(self, x):
-        """Nothing: no message is ever delayed."""
+        """Does nothing: no message is ever delayed."""
 
     def start_pinging(self):
-        """Nothing: the worker pings."""
+        """Does nothing: the worker sends pings."""
 
-    # For clients only.
+    # Methods for clients only.
 
     def _process_server_headers(self, key, headers):
         raise NotImplementedError

@@ -1,8 +1,8 @@
-"""The loggers of uvicorn, as apps expect them that were written for it.
+"""The loggers of uvicorn, for apps that were written for it.
 
-What an app says to `uvicorn.error` goes to the error log, as with uvicorn's worker
-class. Where it has hung a handler to `uvicorn.access`, that gets a record of each
-request. Without one, the filters of that logger say which lines the access log has.
+As with uvicorn's worker class, messages for `uvicorn.error` go to the error log. If the
+app has added a handler to `uvicorn.access`, the handler gets a record of each request.
+Without a handler, the filters of that logger select the lines of the access log.
 """
 
 import sys
@@ -16,7 +16,7 @@ LINE = '%s - "%s %s HTTP/%s" %d'
 
 
 def attach(app):
-    """Gives the loggers their meaning, if the app logs at all. Gives the app."""
+    """Connects the loggers, if the app uses logging. Returns the app."""
     if "logging" not in sys.modules:
         return app
     import logging
@@ -32,13 +32,13 @@ def attach(app):
                 log.setLevel(ours.level)
     if access.handlers:
         return recorded(app, access)
-    _heed_filters(access)
+    _apply_filters(access)
     return app
 
 
-def _heed_filters(access):
-    """Lets the access log have the lines that pass the filters of this logger, now
-    and later."""
+def _apply_filters(access):
+    """Applies the filters of this logger to the access log, also filters that are added
+    later."""
     import logging
 
     from _rgunicorn import watching
@@ -57,8 +57,8 @@ def _heed_filters(access):
 
 
 def _uvicorns(access, record):
-    """The record that uvicorn would make of a line of the access log; None if it
-    cannot be told."""
+    """The record that uvicorn would make for a line of the access log; None if that is
+    not possible."""
     atoms = record.args
     if not isinstance(atoms, dict) or not {"h", "r", "s"} <= atoms.keys():
         return None
@@ -66,13 +66,13 @@ def _uvicorns(access, record):
     path, _, protocol = rest.rpartition(" ")
     if not atoms["s"].isdigit():
         return None
-    # The log does not know the client's port.
+    # The log does not have the client's port.
     args = (f"{atoms['h']}:0", method, path, protocol.removeprefix("HTTP/"), int(atoms["s"]))
     return access.makeRecord(access.name, record.levelno, __file__, 0, LINE, args, None)
 
 
 def recorded(app, access):
-    """The app, of whose requests the logger gets uvicorn's records."""
+    """The app; for its requests the logger gets records as uvicorn makes them."""
 
     async def asgi(scope, receive, send):
         if scope["type"] != "http":

@@ -1,13 +1,13 @@
-"""The worker classes of uvicorn, which the asgi worker serves for.
+"""The worker classes of uvicorn. The asgi worker does their work.
 
-What uvicorn's own take from `CONFIG_KWARGS` becomes a setting of ours, or a
-warning where there is none.
+Keywords in `CONFIG_KWARGS` that uvicorn's classes use become settings of ours, or a
+warning if there is no such setting.
 """
 
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gasgi import ASGIWorker
 
-# Keywords of uvicorn, and the settings that are the same.
+# Keywords of uvicorn, and the equivalent settings.
 SETTINGS = {
     "backlog": "backlog",
     "forwarded_allow_ips": "forwarded_allow_ips",
@@ -27,7 +27,7 @@ SETTINGS = {
     "ws_max_size": "websocket_max_message_size",
 }
 
-# Values with which a keyword asks for nothing but what is done anyway.
+# Values that ask only for what is done anyway.
 USUAL = {
     "access_log": (True,),
     "app": (None,),
@@ -64,7 +64,8 @@ class UvicornWorker(ASGIWorker):
 
     @classmethod
     def brings(cls):
-        """The settings that `CONFIG_KWARGS` means, and sentences about the rest."""
+        """The settings that `CONFIG_KWARGS` asks for, and sentences about the
+        others."""
         settings, warnings = [], []
         for keyword, value in cls.CONFIG_KWARGS.items():
             setting = _setting(keyword, value)
@@ -85,7 +86,7 @@ class UvicornH11Worker(UvicornWorker):
 
 
 class Config:
-    """What uvicorn calls the config of a worker: the keywords, to be read."""
+    """The `config` of uvicorn's workers: the keywords, read-only."""
 
     def __init__(self, worker):
         vars(self).update(worker.CONFIG_KWARGS)
@@ -103,7 +104,7 @@ class Config:
 
 
 def with_headers(app, headers):
-    """The app, whose answers have these fields, too."""
+    """The app, with these fields in its responses."""
     fields = [(_bytes(name), _bytes(value)) for name, value in headers]
 
     async def asgi(scope, receive, send):
@@ -122,7 +123,7 @@ def _bytes(text):
 
 
 def _setting(keyword, value):
-    """The setting that a keyword means, with its value; None if there is none."""
+    """The setting for a keyword, with its value; None if there is none."""
     if keyword in SETTINGS:
         if keyword == "forwarded_allow_ips" and isinstance(value, (list, tuple)):
             value = ",".join(value)
@@ -130,7 +131,7 @@ def _setting(keyword, value):
     if keyword == "loop" and value in ("auto", "asyncio", "uvloop", "none"):
         return "asgi_loop", "asyncio" if value == "none" else value
     if keyword == "ws_ping_interval":
-        # A whole number here, of which 0 is none.
+        # An integer here; 0 would mean no pings.
         return "websocket_ping_interval", max(1, round(value)) if value else 0
     if keyword == "server_header" and value is False:
         return "server_header", ""

@@ -1,10 +1,9 @@
-"""Learning that somebody has changed an object: an attribute, or an item of one
-of its lists."""
+"""Notices changes of an object: of an attribute, or of an item in one of its lists."""
 
 
 def watch(thing, lists, tell):
-    """From now on `tell` is called after each change of an attribute of `thing`,
-    and of what is in the lists that these attributes are."""
+    """From now on `tell` is called after each change of an attribute of `thing`, and of
+    the lists in these attributes."""
     kind = type(thing)
     if not is_watched(thing):
 
@@ -15,7 +14,8 @@ def watch(thing, lists, tell):
             tell()
 
         own = {"__setattr__": __setattr__, "__module__": kind.__module__, "is_watched": True}
-        # With no other base: the class of an object cannot become one with two.
+        # With this base only: the class of an object cannot be changed to one with two
+        # bases.
         thing.__class__ = type(kind.__name__, (kind,), own)
     for name in lists:
         setattr(thing, name, getattr(thing, name))
@@ -26,7 +26,7 @@ def is_watched(thing):
 
 
 class Watched(list):
-    """A list that tells of changes."""
+    """A list that reports changes."""
 
     def __init__(self, items, tell):
         super().__init__(items)

@@ -1,8 +1,8 @@
-"""A worker, as `gunicorn.workers.base.Worker` shows it to hooks, and as the
-classes see it that derive from one.
+"""A worker, as `gunicorn.workers.base.Worker` shows it to hooks and to classes that
+derive from one.
 
-Its life is `init_process`, in the order of Gunicorn's. The server's own part of
-it are the methods of `steps`.
+Its life is `init_process`, with the steps in Gunicorn's order. The methods of `steps`
+are the server's own part.
 """
 
 import os
@@ -15,10 +15,10 @@ from _rgunicorn import worker_classes
 # Signals that end a worker.
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 
-# The number of requests after which a worker ends that does not end by itself.
+# The number of requests for workers that are not replaced.
 ENDLESS = 2**63 - 1
 
-# Seconds between two calls of a `notify` that a class overrides.
+# Seconds between two calls of an overridden `notify`.
 PULSE = 1.0
 
 
@@ -27,7 +27,7 @@ class Worker:
 
     # The built-in worker that serves for the class.
     _built_in = None
-    # Methods that Gunicorn would call, and this server never does.
+    # Methods that Gunicorn would call, but this server never does.
     never_called = frozenset({"handle_error"})
 
     SIGNALS = [
@@ -36,7 +36,7 @@ class Worker:
     ]
     PIPE = []
 
-    # What a class may do at a signal; the server does its part besides.
+    # Methods that a class may override for a signal. The server also does its own part.
     handlers = {
         signal.SIGTERM: "handle_exit",
         signal.SIGINT: "handle_quit",
@@ -49,7 +49,7 @@ class Worker:
     steps = None
     _alive = True
     _serves = False
-    # It has heard a signal that ends it.
+    # Whether it has received a signal that ends it.
     _ends = False
 
     def __init__(self, age, ppid, sockets, app, timeout, cfg, log):
@@ -93,7 +93,7 @@ class Worker:
         self.tmp.notify()
 
     def init_process(self):
-        """The worker's life. It comes back when the worker ends."""
+        """The life of the worker. Returns when the worker ends."""
         self.init_signals()
         self.load_wsgi()
         self.steps.post_worker_init()
@@ -109,7 +109,7 @@ class Worker:
         self.wsgi = self.app.wsgi()
 
     def run(self):
-        """Serves until the worker is to end."""
+        """Serves until the worker must end."""
         self._serves = True
         if worker_classes.is_overridden(type(self), "notify"):
             threading.Thread(target=self._notify, name="notify", daemon=True).start()
@@ -129,10 +129,10 @@ class Worker:
         self.alive = False
 
     def handle_usr1(self, sig, frame):
-        """Nothing: the server opens its logs by itself."""
+        """Does nothing: the server reopens its logs itself."""
 
     def handle_winch(self, sig, fname):
-        """Nothing."""
+        """Does nothing."""
 
     def _handler(self, handler):
         def handle(sig, frame):
@@ -148,7 +148,7 @@ class Worker:
 
 
 def _refusing(name):
-    """A method that is there to be found, and cannot be used."""
+    """A method that exists but cannot be used."""
 
     def refuse(self, *args, **kwargs):
         raise RuntimeError(
@@ -160,8 +160,7 @@ def _refusing(name):
 
 
 class Heartbeat:
-    """The worker's sign of life. It is given by the server itself, out of
-    Python's sight."""
+    """The heartbeat of the worker. The server itself sends it, without Python."""
 
     def __init__(self):
         self._last = time.monotonic()
@@ -177,8 +176,8 @@ class Heartbeat:
 
 
 class Application:
-    """The app's place in the server, as `gunicorn.app.base.BaseApplication`
-    shows it to hooks."""
+    """The app in the server, as `gunicorn.app.base.BaseApplication` shows it to
+    hooks."""
 
     def __init__(self, cfg):
         self.cfg = cfg
@@ -187,7 +186,7 @@ class Application:
         self.loader = None
 
     def load(self):
-        """Loads the app, or gives what was loaded before the fork."""
+        """Loads the app, or returns the one that was loaded before the fork."""
         if self.app_uri is not None and self.app_uri != self.cfg.wsgi_app:
             from _rgunicorn import app
 

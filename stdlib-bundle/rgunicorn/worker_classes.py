@@ -1,9 +1,9 @@
-"""Worker classes in Python: finding one by its name, and which of the built-in
-workers serves for it.
+"""Worker classes in Python: finds one by its name, and the built-in worker that serves
+for it.
 
-A class derives from one of Gunicorn's, or of those that `STAND_INS` has a module
-for, and the built-in worker does the serving. So what a class overrides is either
-called by the server, or the class is refused.
+A class derives from one of Gunicorn's, or from one in the modules of `REPLACEMENTS`,
+and the built-in worker does the serving. So either the server calls what a class
+overrides, or the class is refused.
 """
 
 import importlib
@@ -12,8 +12,8 @@ import importlib.util
 import inspect
 import sys
 
-# Modules with worker classes of other packages, and ours that takes their place.
-STAND_INS = {
+# Modules with worker classes in other packages, and our modules that replace them.
+REPLACEMENTS = {
     "aiohttp.worker": "_rgunicorn.aiohttp_worker",
     "uvicorn.workers": "_rgunicorn.uvicorn_worker",
     "uvicorn_worker": "_rgunicorn.uvicorn_worker",
@@ -25,10 +25,10 @@ class Refused(Exception):
 
 
 def find(value, folder):
-    """The class that `value` is or names, the kind of worker that serves for it,
-    the settings that it brings, and sentences about what it cannot have. Its
-    module may also be in this folder, where the config file is."""
-    stand_in()
+    """The class that `value` is or names, the kind of worker that serves for it, the
+    settings that it brings, and sentences about what is not supported. Its module may
+    also be in this folder, where the config file is."""
+    install_replacements()
     cls = value if inspect.isclass(value) else _imported(value, folder)
     from gunicorn.workers.base import Worker
 
@@ -48,31 +48,31 @@ def find(value, folder):
 
 
 def is_ours(cls):
-    """Whether the class is one of the server's."""
+    """Whether the class belongs to the server."""
     return cls is object or cls.__module__.startswith(("gunicorn.", "_rgunicorn."))
 
 
 def is_overridden(cls, name):
-    """Whether a class of the user's has given this name another meaning."""
+    """Whether a class of the user overrides this name."""
     return any(name in vars(one) for one in cls.__mro__ if not is_ours(one))
 
 
-def stand_in():
-    """Lets our classes be imported by the names of `STAND_INS`."""
-    if not any(isinstance(finder, StandIns) for finder in sys.meta_path):
-        sys.meta_path.insert(0, StandIns())
+def install_replacements():
+    """Makes our classes importable under the names in `REPLACEMENTS`."""
+    if not any(isinstance(finder, ReplacementFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, ReplacementFinder())
 
 
-class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of `STAND_INS`."""
+class ReplacementFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules in `REPLACEMENTS`."""
 
     def find_spec(self, name, path=None, target=None):
-        if name in STAND_INS:
+        if name in REPLACEMENTS:
             return importlib.util.spec_from_loader(name, self)
         return None
 
     def exec_module(self, module):
-        ours = importlib.import_module(STAND_INS[module.__name__])
+        ours = importlib.import_module(REPLACEMENTS[module.__name__])
         names = (name for name in vars(ours) if not name.startswith("__"))
         vars(module).update((name, vars(ours)[name]) for name in names)
 
@@ -111,15 +111,15 @@ def _check(cls):
                     "answers requests itself; do it in the app, or in the hooks pre_request and "
                     "post_request"
                 )
-            if name == "run" and not _goes_on(value, name):
+            if name == "run" and not _calls_super(value, name):
                 raise Refused(
                     f"{one.__qualname__} overrides run() with a loop of its own, which cannot "
                     "serve here; call super().run() in it, or leave it out"
                 )
 
 
-def _goes_on(function, name):
-    """Whether a method calls the one of this name that it overrides."""
+def _calls_super(function, name):
+    """Whether a method calls the method that it overrides."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code is None or name in code.co_names
 

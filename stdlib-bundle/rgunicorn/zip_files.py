@@ -5,15 +5,15 @@ import os
 
 
 def shared(archive):
-    """This ZipFile, fit for processes that fork while it is open."""
+    """Makes this ZipFile usable in processes that are forked while it is open."""
     if not archive._filePassed:
         archive.fp = _ByPosition(archive.fp)
     return archive
 
 
 class _ByPosition(io.RawIOBase):
-    """A file that knows itself where it is read next. The system's note of that is
-    one for all processes that have the file by fork."""
+    """A file that stores its read position itself. The position in the system is shared
+    by all processes that inherit the file."""
 
     def __init__(self, file):
         self._fd = file.fileno()

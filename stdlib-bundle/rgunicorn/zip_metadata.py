@@ -1,4 +1,4 @@
-"""`importlib.metadata` of what is installed in a folder of a zip."""
+"""`importlib.metadata` for packages that are installed in a folder of a zip."""
 
 import contextlib
 import os
@@ -10,17 +10,17 @@ from _rgunicorn_zipped import ZipFinder
 
 
 def find(context):
-    """The distributions that this context asks for."""
+    """The distributions that match this context."""
     query = metadata.Prepared(context.name)
     for entry in filter(None, context.path):
         finder = pkgutil.get_importer(entry)
-        # importlib.metadata knows the roots of zips.
+        # importlib.metadata itself searches the root of zips.
         if isinstance(finder, ZipFinder) and finder.prefix:
             yield from map(metadata.PathDistribution, _Folder(entry).search(query))
 
 
 class _Folder(metadata.FastPath):
-    """A folder of a zip, whose distributions are kept in mind until it changes."""
+    """A folder of a zip. Its distributions are cached until it changes."""
 
     @property
     def _finder(self):
@@ -40,10 +40,10 @@ class _Folder(metadata.FastPath):
 
 
 class Path:
-    """A file or folder of a zip, as importlib.metadata wants it (SimplePath).
+    """A file or folder of a zip, as importlib.metadata needs it (SimplePath).
 
-    It is opened for each reading: workers that are forked would disturb one another
-    in a file that stays open.
+    The zip is opened for each reading: forked workers would disturb each other in a
+    file that stays open.
     """
 
     def __init__(self, finder, path):

@@ -1,4 +1,5 @@
-"""`importlib.resources` for packages in a zip, with names as our importer has them."""
+"""`importlib.resources` for packages in a zip, with the names that our importer
+uses."""
 
 import os
 import zipfile

@@ -9,7 +9,7 @@ from _rgunicorn_zipped import ZipFinder
 
 
 def obey_pth_files(sitedir, known_paths):
-    """Do what `site.addsitedir` does for a folder of the disk."""
+    """Do what `site.addsitedir` does for a folder on the disk."""
     finder = pkgutil.get_importer(sitedir)
     if not isinstance(finder, ZipFinder):
         return
@@ -19,7 +19,7 @@ def obey_pth_files(sitedir, known_paths):
 
 
 def _obey(finder, sitedir, file, known_paths):
-    # Lines of namespace packages look for the variable `sitedir` here.
+    # Lines of namespace packages use the variable `sitedir` here.
     lines = finder.get_data(file).decode("utf-8-sig").splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

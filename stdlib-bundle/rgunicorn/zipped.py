@@ -1,10 +1,10 @@
 """Imports from a zip, native modules included.
 
-zipimport finds Python modules only. Here a zip's extension modules are found
-too; ld.so reads them out of the zip (see src/python/native_modules.rs). So are
-namespace packages whose folders have no entries of their own, as many tools
-write none (zipimport knows them from Python 3.14 on). And names are read as the
-rest of the program reads them (see src/python/zip_names.rs).
+zipimport finds only Python modules. Here a zip's extension modules are found, too;
+ld.so reads them from the zip (see src/python/native_modules.rs). So are namespace
+packages whose folders have no entries of their own, which many tools omit (zipimport
+supports them since Python 3.14). Names are read as in the rest of the program (see
+src/python/zip_names.rs).
 """
 
 import _imp
@@ -17,10 +17,10 @@ import _rgunicorn_bundle as _bundle
 
 
 class ZipFinder(zipimport.zipimporter):
-    """A zipimporter that knows extension modules.
+    """A zipimporter that also finds extension modules.
 
-    As in a folder, a package goes before an extension module of the same name,
-    and that before a Python module.
+    As in a folder, a package is preferred to an extension module of the same name, and
+    that to a Python module.
     """
 
     def __init__(self, path):
@@ -48,13 +48,13 @@ class ZipFinder(zipimport.zipimporter):
         return Reader(self, fullname)
 
     def names(self):
-        """What is in this folder."""
+        """The names in this folder."""
         start = len(self.prefix)
         below = (path[start:] for path in self._get_files() if path.startswith(self.prefix))
         return list(dict.fromkeys(path.partition("/")[0] for path in below if path))
 
     def has(self, path):
-        """Is this in the zip? Folders end with a slash."""
+        """Whether this is in the zip. Folders end with a slash."""
         return path in self._get_files()
 
     def _get_files(self):
@@ -72,9 +72,9 @@ class ZipFinder(zipimport.zipimporter):
         return {name: (prefix + name, *entry[1:]) for name, entry in zip(names, files.values())}
 
     def _compiled(self, fullname):
-        """The code of a module that was compiled when the zip was packed, in the
-        `__pycache__` beside it, where zipimport does not look. Only where nobody needs
-        to compare it with its source (PEP 552)."""
+        """The code of a module that was compiled when the zip was packed. It is in
+        `__pycache__`, where zipimport does not look. Only code that need not be
+        compared with its source (PEP 552) is used."""
         files = self._get_files()
         stem = self.prefix + fullname.rpartition(".")[2]
         for source in (stem + "/__init__.py", stem + ".py"):
@@ -100,8 +100,8 @@ class ZipFinder(zipimport.zipimporter):
 
 
 class Distributions:
-    """A finder of no modules, whom importlib.metadata and its like ask for what is
-    installed: by themselves they look at the roots of zips only."""
+    """A finder without modules. importlib.metadata and similar code ask it for
+    installed packages: they themselves search only the root of zips."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
@@ -115,8 +115,8 @@ class Distributions:
 
 
 def reader(path):
-    """A function that gives the bytes of a file in one of the zips that are imported
-    from; None when there is none."""
+    """A function that returns the bytes of a file in one of the zips on `sys.path`;
+    None if there is no such file."""
     for archive, files in list(zipimport._zip_directory_cache.items()):
         if path.startswith(archive + "/"):
             entry = files.get(path[len(archive) + 1:])
@@ -125,7 +125,7 @@ def reader(path):
 
 
 class _WithFolders(dict):
-    """A zip's directory that has every folder, by its name with a slash."""
+    """The directory of a zip with all folders, by their names with a slash."""
 
     def __init__(self, files):
         super().__init__(files)

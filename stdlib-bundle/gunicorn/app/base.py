@@ -1,4 +1,4 @@
-"""Applications that are their own command line."""
+"""Applications that have their own command line."""
 
 import importlib
 import os
@@ -52,12 +52,13 @@ class BaseApplication:
         return self.callable
 
     def run(self):
-        """Becomes the server: the script is run once more, by the master."""
+        """Becomes the server: the master runs the script again."""
         embedded.run(self)
 
 
 class Application(BaseApplication):
-    """One that reads the command line, the config file and `GUNICORN_CMD_ARGS`."""
+    """An application that reads the command line, the config file and
+    `GUNICORN_CMD_ARGS`."""
 
     def chdir(self):
         os.chdir(self.cfg.chdir)
@@ -102,12 +103,12 @@ class Application(BaseApplication):
         location = line.config or more.config or get_default_config_file()
         if location is not None:
             self.load_config_from_file(location)
-        # The command line has the last word.
+        # The command line wins.
         for given in (more, line):
             for name, value in vars(given).items():
                 if name != "args" and value is not None:
                     self.cfg.set(name.lower(), value)
-        # The config file may have named another folder.
+        # The config file may have set another folder.
         self.chdir()
 
     @staticmethod

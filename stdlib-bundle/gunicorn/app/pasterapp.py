@@ -1,4 +1,4 @@
-"""Apps that an ini file of Paste Deployment describes."""
+"""Apps from an ini file of Paste Deployment."""
 
 import configparser
 import os
@@ -22,7 +22,7 @@ def has_logging_config(config_file):
 
 
 def serve(app, global_conf, **local_conf):
-    """What `use = egg:gunicorn#main` in a section `[server:main]` calls."""
+    """Called for `use = egg:gunicorn#main` in a section `[server:main]`."""
     ini_file = global_conf["__file__"]
     config_file = local_conf.pop("config", None) or get_default_config_file()
     host, port = local_conf.pop("host", ""), local_conf.pop("port", "")

@@ -40,7 +40,7 @@ def run(prog=None):
     """Becomes the server with the arguments of this script."""
     asks = not {"-h", "--help", "-v", "--version"}.isdisjoint(sys.argv)
     if embedded.serving or (embedded.has_packages_of_a_zip() and not asks):
-        # The server finds them only as a script's own.
+        # The server accepts them only as arguments of a script.
         WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog or "rgunicorn").run()
     else:
         embedded.become_server(sys.argv[1:])

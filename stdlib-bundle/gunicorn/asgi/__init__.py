@@ -1,4 +1,4 @@
-"""ASGI, which the server speaks itself."""
+"""ASGI, which the server itself implements."""
 
 from _rgunicorn import absent
 

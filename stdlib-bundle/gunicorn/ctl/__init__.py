@@ -1,4 +1,4 @@
-"""Gunicorn's control socket, which there is not."""
+"""Gunicorn's control socket, which does not exist here."""
 
 from _rgunicorn import absent
 

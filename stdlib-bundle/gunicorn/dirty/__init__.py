@@ -1,4 +1,4 @@
-"""Dirty workers, of which there are none."""
+"""Dirty workers, which do not exist here."""
 
 from _rgunicorn import absent
 from gunicorn.dirty.app import DirtyApp

@@ -1,4 +1,4 @@
-"""What apps for dirty workers derive from. There are no such workers."""
+"""The base class of apps for dirty workers, which do not exist here."""
 
 import importlib
 
@@ -6,7 +6,7 @@ from gunicorn.dirty.errors import DirtyAppError, DirtyAppNotFoundError
 
 
 class DirtyApp:
-    # How many workers load it; all without a number.
+    # The number of workers that load it; None for all.
     workers = None
 
     def init(self):
@@ -23,7 +23,7 @@ class DirtyApp:
 
 
 def parse_dirty_app_spec(spec):
-    """The `module:Class` and the number of `module:Class:NUMBER`."""
+    """The `module:Class` and the number in `module:Class:NUMBER`."""
     match spec.split(":"):
         case [_, _]:
             return spec, None

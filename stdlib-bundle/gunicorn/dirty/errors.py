@@ -1,5 +1,4 @@
-"""What can go wrong with dirty workers, of which there are none; the errors are for
-`except`."""
+"""Errors of dirty workers, for `except`. There are no such workers here."""
 
 
 class DirtyError(Exception):
@@ -30,7 +29,8 @@ class DirtyError(Exception):
         return error
 
     def _tell(self, message, **details):
-        """As `__init__`, with attributes that are among the details where they are given."""
+        """As `__init__`, with attributes that are also in the details if they are
+        given."""
         given = {name: value for name, value in details.items() if value is not None}
         DirtyError.__init__(self, message, given)
         vars(self).update(details)

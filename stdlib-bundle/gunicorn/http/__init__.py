@@ -1,4 +1,4 @@
-"""HTTP/1.1 in Python, for code that parses or answers by itself. The server has its
+"""HTTP/1.1 in Python, for code that parses or responds itself. The server has its
 own."""
 
 from gunicorn.http.message import Message, Request
@@ -6,7 +6,7 @@ from gunicorn.http.parser import RequestParser
 
 
 def get_parser(cfg, source, source_addr, http2_connection=False):
-    """What parses the requests that come from this socket or these pieces."""
+    """A parser for the requests from this socket or these pieces."""
     if http2_connection:
         from gunicorn.http2.connection import HTTP2ServerConnection
 

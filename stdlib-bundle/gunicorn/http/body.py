@@ -1,4 +1,4 @@
-"""Bodies of requests (RFC 9112 sections 6 and 7)."""
+"""Request bodies (RFC 9112 sections 6 and 7)."""
 
 import io
 import re
@@ -34,13 +34,13 @@ def _checked(size):
 
 
 class _Buffered:
-    """What reads pieces and gives so many bytes."""
+    """Reads pieces and returns the requested number of bytes."""
 
     def __init__(self):
         self.buf = io.BytesIO()
 
     def piece(self):
-        """The next; nothing at the end."""
+        """The next piece; empty at the end."""
         raise NotImplementedError
 
     def read(self, size):
@@ -84,7 +84,7 @@ class ChunkedReader(_Buffered):
             size, rest = self.parse_chunk_size(unreader, data=rest[2:])
 
     def parse_chunk_size(self, unreader, data=None):
-        """The size that a chunk begins with, and what came behind that line."""
+        """The size at the beginning of a chunk, and the bytes after that line."""
         buf = bytearray(data or b"")
         while b"\r\n" not in buf:
             if len(buf) > self.limit_chunk_size_line:
@@ -108,7 +108,7 @@ class ChunkedReader(_Buffered):
 
     def parse_trailers(self, unreader, data):
         buf = bytearray(data)
-        # The empty line may be all there is.
+        # There may be only the empty line.
         while not buf.startswith(b"\r\n") and b"\r\n\r\n" not in buf:
             if len(buf) > self.limit_trailer_section:
                 raise LimitRequestHeaders("limit request trailer section size")
@@ -166,12 +166,12 @@ class EOFReader(_Buffered):
 
 
 class Body:
-    """What a WSGI app has as its input."""
+    """The input of a WSGI app."""
 
     def __init__(self, reader):
         self.reader = reader
         self.buf = io.BytesIO()
-        # After an error nobody knows where the next request begins.
+        # After an error it is not known where the next request begins.
         self.failed = False
 
     def __iter__(self):
@@ -206,7 +206,7 @@ class Body:
         return list(self)
 
     def _take(self, size, end):
-        """As many bytes as `end` says there are enough; all when the body ends."""
+        """Takes as many bytes as `end` says; all of them at the end of the body."""
         if size == 0:
             return b""
         data = bytearray(self.buf.getvalue())

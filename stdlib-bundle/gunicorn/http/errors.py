@@ -1,9 +1,9 @@
-"""What can be wrong with a request or an answer, by Gunicorn's names."""
+"""Errors in requests and responses, with Gunicorn's names."""
 
 
 class ParseException(Exception):
-    """With `form`, the text of an error is made from its first argument, which is the
-    attribute `field`, too; `code` is the status that answers it."""
+    """With `form`, the text of the error is made from its first argument, which is also
+    the attribute `field`. `code` is the status of the response."""
 
     form = field = code = None
 

@@ -1,4 +1,5 @@
-"""The head of a request (RFC 9112 sections 2 to 5) and the PROXY protocol before it."""
+"""The head of a request (RFC 9112 sections 2 to 5), and the PROXY protocol before
+it."""
 
 import ipaddress
 import re
@@ -37,7 +38,7 @@ VERSION_RE = re.compile(r"HTTP/(\d)\.(\d)", re.ASCII)
 RFC9110_5_5_INVALID_AND_DANGEROUS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 RFC9112_TARGET_INVALID = re.compile(r"[^\x21-\x7e]")
 
-# Trailers may not change how the message is framed, routed or authenticated.
+# Trailers must not change how the message is framed, routed or authenticated.
 RFC9110_6_5_1_FORBIDDEN_TRAILER = frozenset(
     ("HOST", "CONTENT-LENGTH", "TRANSFER-ENCODING", "TRAILER", "AUTHORIZATION", "TE")
 )
@@ -66,14 +67,15 @@ class PPProtocol(IntEnum):
 
 
 class HeaderPolicy:
-    """What is done with a field, however it came."""
+    """Decides which fields the app gets."""
 
     scheme = None
     version = None
     _expected_100_continue = False
 
     def _trusts(self, allowed, networks):
-        """Whether the peer is one of these. One without an address is, by a unix socket."""
+        """Whether the peer is one of these. A peer without an address (a unix socket)
+        is."""
         if not isinstance(self.peer_addr, tuple) or "*" in allowed:
             return True
         try:
@@ -83,7 +85,7 @@ class HeaderPolicy:
         return any(address in network for network in networks)
 
     def _kept(self, fields, from_trailer=False):
-        """Those of the fields that the app shall see."""
+        """The fields that the app gets."""
         cfg = self.cfg
         trusted = not from_trailer and self._trusts(
             cfg.forwarded_allow_ips, cfg.forwarded_allow_networks()
@@ -104,7 +106,7 @@ class HeaderPolicy:
                 if scheme not in (None, said):
                     raise InvalidSchemeHeaders
                 self.scheme = scheme = said
-            # In an environ it could be taken for the field with a hyphen.
+            # In an environ it would look like the field with a hyphen.
             if "_" in name and name not in forwarder and "*" not in forwarder:
                 if cfg.header_map == "drop":
                     continue
@@ -139,11 +141,12 @@ class Message(HeaderPolicy):
         self.must_close = True
 
     def parse(self, unreader):
-        """Reads the head, and gives what came behind it."""
+        """Reads the head. Returns the bytes after it."""
         raise NotImplementedError
 
     def parse_headers(self, data, from_trailer=False):
-        """The fields in the lines of `data`: pairs of the name in upper case and the value."""
+        """The fields in the lines of `data`: pairs of the name in upper case and the
+        value."""
         fields = []
         lines = bytes_to_str(data).split("\r\n")
         while lines:
@@ -176,7 +179,7 @@ class Message(HeaderPolicy):
         return self._kept(fields, from_trailer)
 
     def set_body_reader(self):
-        """Finds how the body ends (RFC 9112 section 6.3)."""
+        """Finds where the body ends (RFC 9112 section 6.3)."""
         lengths = [value for name, value in self.headers if name == "CONTENT-LENGTH"]
         codings = [
             coding.strip(" \t").lower()
@@ -190,7 +193,7 @@ class Message(HeaderPolicy):
             if coding not in ("chunked", "identity", "compress", "deflate", "gzip"):
                 raise UnsupportedTransferCoding(coding)
         if codings:
-            # Chunked must be the last one, and once.
+            # Chunked must be last, and only once.
             if codings.index(codings[-1]) != len(codings) - 1 or codings[-1] != "chunked":
                 raise InvalidHeader("TRANSFER-ENCODING", req=self)
             if self.version < (1, 1):
@@ -245,12 +248,12 @@ class Request(Message):
         return data
 
     def read_line(self, unreader, buf, limit=0):
-        """A line, and what is in `buf` behind it."""
+        """A line, and the bytes of `buf` after it."""
         while True:
             line, end, rest = bytes(buf).partition(b"\r\n")
             if b"\n" in line:
                 raise InvalidRequestLine("bare LF as line terminator")
-            # Of what has no end yet, a CR may be the end's.
+            # If the line has no end yet, its last byte may be the CR of the end.
             length = len(line) if end else len(line) - 2
             if length > limit > 0:
                 raise LimitRequestLine(len(line), limit)
@@ -259,7 +262,7 @@ class Request(Message):
             self.read_into(unreader, buf)
 
     def read_bytes(self, unreader, buf, count):
-        """So many bytes, and what is in `buf` behind them."""
+        """So many bytes, and the bytes of `buf` after them."""
         while len(buf) < count:
             self.read_into(unreader, buf)
         return bytes(buf[:count]), bytearray(buf[count:])
@@ -328,7 +331,7 @@ class Request(Message):
 
     def set_body_reader(self):
         super().set_body_reader()
-        # A request does not last until the connection ends.
+        # The body of a request does not last until the connection ends.
         if isinstance(self.body.reader, EOFReader):
             self.body = Body(LengthReader(self.unreader, 0))
 
@@ -337,7 +340,7 @@ class Request(Message):
             raise ForbiddenProxyRequest(self.peer_addr[0])
 
     def _take_proxy_header(self, unreader, buf, mode):
-        """Reads what a proxy has sent first, and gives what is behind it."""
+        """Reads the header of a proxy. Returns the bytes after it."""
         while len(buf) < len(PP_V2_SIGNATURE):
             self.read_into(unreader, buf)
         if mode in ("v2", "auto") and buf.startswith(PP_V2_SIGNATURE):

@@ -1,11 +1,11 @@
-"""The requests of one connection, one after another."""
+"""The requests of one connection, one after the other."""
 
 import time
 
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader, SocketUnreader
 
-# What is read of a body that nobody wants, where there is a time limit.
+# How much of an unread body is read if there is a time limit.
 _DRAIN_MAX_BYTES = 1 << 16
 
 
@@ -32,8 +32,8 @@ class Parser:
     next = __next__
 
     def finish_body(self, deadline=None, max_bytes=None):
-        """Reads what is left of the body, until `deadline` by the monotonic clock. Whether
-        it is done; where it is not, the connection cannot be used any more."""
+        """Reads the rest of the body until `deadline` (monotonic clock). Returns
+        whether all was read; if not, the connection cannot be used any more."""
         if not self.mesg:
             return True
         if getattr(self.mesg.body, "failed", False):
@@ -64,7 +64,7 @@ class Parser:
             except TimeoutError:
                 return False
             except OSError as error:
-                # TLS has nothing more at the moment.
+                # TLS has no more data at the moment.
                 if type(error).__name__ == "SSLWantReadError":
                     return True
                 raise

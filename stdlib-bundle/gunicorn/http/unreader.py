@@ -1,4 +1,4 @@
-"""Sources of bytes to which bytes can be given back."""
+"""Sources of bytes that take bytes back."""
 
 import io
 
@@ -8,17 +8,17 @@ class Unreader:
         self.buf = io.BytesIO()
 
     def chunk(self, size_hint=None):
-        """The next piece from the source; nothing at its end."""
+        """The next piece from the source; empty at its end."""
         raise NotImplementedError
 
     def take_buffered(self):
-        """What is at hand, without asking the source."""
+        """The buffered bytes, without reading from the source."""
         held, self.buf = self.buf.getvalue(), io.BytesIO()
         return held
 
     def read(self, size=None, read_ahead=None):
-        """So many bytes, fewer at the end; without a size, what is at hand or the next
-        piece. Up to `read_ahead` bytes may be asked of the source at once."""
+        """So many bytes, or fewer at the end. Without a size, the buffered bytes or the
+        next piece. Up to `read_ahead` bytes may be read from the source at once."""
         if size is not None and not isinstance(size, int):
             raise TypeError("size parameter must be an int or long.")
         held = self.take_buffered()
@@ -43,7 +43,7 @@ class Unreader:
 
 
 class SocketUnreader(Unreader):
-    # The most that is asked of the socket at once.
+    # The most that is read from the socket at once.
     max_body_chunk = 1 << 20
 
     def __init__(self, sock, max_chunk=8192):

@@ -1,4 +1,4 @@
-"""The environ of a request and its answer, by PEP 3333."""
+"""The environ of a request, and its response (PEP 3333)."""
 
 import io
 import logging
@@ -45,7 +45,7 @@ class FileWrapper:
 
 
 class WSGIErrorsWrapper(io.RawIOBase):
-    """Writes to where the error log goes."""
+    """Writes to the error log."""
 
     def __init__(self, cfg):
         handlers = logging.getLogger("gunicorn.error").handlers
@@ -98,7 +98,7 @@ def proxy_environ(req):
 
 
 def create(req, sock, client, server, cfg, response_class=None, response_args=()):
-    """The answer to be given, and the environ."""
+    """The response to send, and the environ."""
     resp = (response_class or Response)(req, sock, cfg, *response_args)
     environ = default_environ(req, sock, cfg)
     if req._expected_100_continue:
@@ -132,7 +132,7 @@ def create(req, sock, client, server, cfg, response_class=None, response_args=()
 
 
 def _server(server, host, scheme):
-    """The name and the port. A unix socket has none, so Host is asked."""
+    """The name and port of the server. A unix socket has none, so Host is used."""
     if not isinstance(server, str):
         return server[:2]
     name, colon, port = server.partition(":")
@@ -145,7 +145,7 @@ def _server(server, host, scheme):
 
 
 def _early_hints(req, sock, resp):
-    """The function by which an app sends 103 before its answer."""
+    """The function with which an app sends 103 before its response."""
 
     def send(headers):
         if resp.headers_sent or req.version < (1, 1):
@@ -218,7 +218,7 @@ class Response:
         self.process_headers(headers)
         self._omits_body = self._has_no_body()
         if self.status_code < 200 or self.status_code == 204:
-            # These have no length, either (RFC 9110 section 8.6).
+            # These have no length either (RFC 9110 section 8.6).
             self.headers = [it for it in self.headers if it[0].lower() != "content-length"]
             self.response_length = None
         self.chunked = self.is_chunked()
@@ -245,7 +245,7 @@ class Response:
         )
 
     def default_headers(self):
-        """The first lines of the head, with their ends."""
+        """The first lines of the head, with line ends."""
         connection = "close" if self.should_close() else "keep-alive"
         lines = [
             "HTTP/{}.{} {}".format(*self.req.version, self.status),
@@ -274,7 +274,7 @@ class Response:
             return
         if self.response_length is not None:
             arg = arg[: max(0, self.response_length - self.sent)]
-        # An empty chunk would be the last one.
+        # An empty chunk would end the body.
         if arg:
             self.sent += len(arg)
             util.write(self.sock, arg, self.chunked)
@@ -292,7 +292,8 @@ class Response:
         return self.cfg.sendfile is not False
 
     def sendfile(self, respiter):
-        """Sends a file's content without reading it. Whether that could be done."""
+        """Sends the content of a file without reading it. Returns whether that was
+        possible."""
         if self.cfg.is_ssl or not self.can_sendfile() or not util.has_fileno(respiter.filelike):
             return False
         fd = respiter.filelike.fileno()

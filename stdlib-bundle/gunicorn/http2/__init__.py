@@ -1,4 +1,4 @@
-"""HTTP/2, which is not spoken."""
+"""HTTP/2, which is not supported."""
 
 from _rgunicorn import absent
 from gunicorn.http2.errors import HTTP2NotAvailable

@@ -1,4 +1,4 @@
-"""What can be wrong with HTTP/2 (RFC 9113 section 7)."""
+"""Errors of HTTP/2 (RFC 9113 section 7)."""
 
 
 class HTTP2ErrorCode:

@@ -13,8 +13,8 @@ TIMER_TYPE = "timer"
 
 
 class Statsd(Logger):
-    """The logger when `statsd_host` is set. The metrics of requests, workers
-    and log lines are sent by the server itself."""
+    """The logger if `statsd_host` is set. The server itself sends the metrics of
+    requests, workers and log lines."""
 
     def gauge(self, name, value):
         _rgunicorn_log.metric(GAUGE_TYPE, name, str(value))

@@ -1,4 +1,4 @@
-"""uWSGI's protocol, which the server does not speak."""
+"""The uWSGI protocol, which the server does not support."""
 
 from _rgunicorn import absent
 from gunicorn.uwsgi.errors import (

@@ -1,4 +1,4 @@
-"""What can be wrong with a request in uWSGI's protocol."""
+"""Errors in a request of the uWSGI protocol."""
 
 
 class UWSGIParseException(Exception):

@@ -1,7 +1,7 @@
-"""The kinds of workers, by the names that Gunicorn has for them.
+"""The kinds of workers, with Gunicorn's names.
 
-Of a class, the server calls what makes a worker's life (`_rgunicorn.worker`); the
-serving itself is built into it.
+The server calls the methods of a class that make up a worker's life
+(`_rgunicorn.worker`). The serving itself is built into the server.
 """
 
 import importlib
@@ -21,7 +21,7 @@ OTHER_WORKERS = {"aiohttp": "_rgunicorn.aiohttp_worker.GunicornWebWorker"}
 
 
 def named(name):
-    """The class of a short name."""
+    """The class with a short name."""
     dotted = SUPPORTED_WORKERS.get(name) or OTHER_WORKERS[name]
     module, _, name = dotted.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -1,10 +1,10 @@
-"""What all workers are to Python code."""
+"""The base class of all workers, for Python code."""
 
 from _rgunicorn import absent, worker
 
 
 class Worker(worker.Worker):
-    """The class of `worker`, to derive others from."""
+    """The class of `worker`, and the base of other classes."""
 
 
 __getattr__ = absent.elsewhere(

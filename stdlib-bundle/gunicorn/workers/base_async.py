@@ -21,7 +21,7 @@ class AsyncWorker(Worker):
         self.worker_connections = self.cfg.worker_connections
 
 
-# What an answer is that the app has given by itself.
+# The response of an app that has sent its response itself.
 ALREADY_HANDLED = object()
 
 __getattr__ = absent.elsewhere(__name__, absent.OF_HTTP2)

@@ -1,11 +1,11 @@
-"""Apps that speak ASGI."""
+"""Workers for ASGI apps."""
 
 from _rgunicorn import absent
 from gunicorn.workers.base import Worker
 
 
 class ASGIWorker(Worker):
-    """Apps that speak ASGI."""
+    """Serves ASGI apps."""
 
     _built_in = "asgi"
     handlers = {number: f"{name}_signal" for number, name in Worker.handlers.items()}
@@ -24,10 +24,10 @@ class ASGIWorker(Worker):
         self.alive = False
 
     def handle_usr1_signal(self):
-        """Nothing: the server opens its logs by itself."""
+        """Does nothing: the server reopens its logs itself."""
 
     def handle_winch_signal(self):
-        """Nothing."""
+        """Does nothing."""
 
     def _handler(self, handler):
         if self.handlers is Worker.handlers:

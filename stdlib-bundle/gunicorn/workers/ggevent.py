@@ -1,10 +1,10 @@
-"""Greenlets."""
+"""Workers with greenlets."""
 
 from gunicorn.workers.base_async import AsyncWorker
 
 
 class GeventWorker(AsyncWorker):
-    """Greenlets."""
+    """Serves each request in a greenlet."""
 
     _built_in = "gevent"
     never_called = AsyncWorker.never_called | {"server_class", "wsgi_handler"}
@@ -12,7 +12,7 @@ class GeventWorker(AsyncWorker):
     wsgi_handler = None
 
     def patch(self):
-        """Makes the standard library cooperate."""
+        """Makes the standard library cooperative."""
         self.steps.patch()
 
     def init_process(self):
@@ -21,4 +21,4 @@ class GeventWorker(AsyncWorker):
 
 
 class GeventPyWSGIWorker(GeventWorker):
-    """Greenlets."""
+    """Serves each request in a greenlet."""

@@ -1,11 +1,11 @@
-"""Requests in several threads."""
+"""Workers with threads."""
 
 from _rgunicorn import absent
 from gunicorn.workers.base import Worker
 
 
 class ThreadWorker(Worker):
-    """Requests in several threads."""
+    """Serves requests in several threads."""
 
     _built_in = "gthread"
     never_called = Worker.never_called | {

@@ -1,10 +1,10 @@
-"""Tornado's loop."""
+"""Workers for Tornado apps."""
 
 from gunicorn.workers.base import Worker
 
 
 class TornadoWorker(Worker):
-    """Tornado's loop."""
+    """Serves Tornado apps."""
 
     _built_in = "tornado"
     never_called = Worker.never_called | {"handle_request", "heartbeat", "watchdog"}

@@ -1,10 +1,10 @@
-"""One request at a time."""
+"""Workers that serve one request at a time."""
 
 from gunicorn.workers.base import Worker
 
 
 class SyncWorker(Worker):
-    """One request at a time."""
+    """Serves one request at a time."""
 
     _built_in = "sync"
     never_called = Worker.never_called | {

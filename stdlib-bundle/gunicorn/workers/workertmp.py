@@ -1,4 +1,4 @@
-"""A sign of life by the time of a file."""
+"""A heartbeat through the time of a file."""
 
 import os
 import platform

@@ -1,8 +1,8 @@
-"""From a project's lock file, or its `pyproject.toml`, to requirements of pip."""
+"""Turns a project's lock file or its `pyproject.toml` into requirements for pip."""
 
 import sys
 
 from _rgunicorn import pip
 
-# For what it brings: markers, versions, and what wheels are for.
+# For the packages in it: markers, versions, and tags of wheels.
 sys.path.append(pip.place())

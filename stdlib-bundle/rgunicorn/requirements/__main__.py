@@ -1,9 +1,9 @@
-"""Is asked in JSON: for a `file` of this `project`, its `extras` and `groups`. Answers
-in JSON:
+"""The argument is JSON: a `file` of this `project`, its `extras` and `groups`. The
+answer is JSON, too:
 
-- `lines`: requirements, with hashes where they are locked
-- `unhashed`: locked ones that have no hash, such as folders and commits
-- `locked`: whether these are all, and nothing is to be resolved
+- `lines`: requirements, with hashes if they are locked
+- `unhashed`: locked requirements without a hash, such as folders and commits
+- `locked`: whether this is everything, so that pip need not look for dependencies
 
 or `error`, a sentence.
 """

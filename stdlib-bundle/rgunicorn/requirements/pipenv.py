@@ -15,7 +15,7 @@ def read(wanted, extras, groups):
         lock = json.load(opened)
     tables = {k: v for k, v in lock.items() if k not in ("_meta", "default")}
     if "develop" in tables:
-        # As Pipfile calls it.
+        # The name in the Pipfile.
         tables["dev-packages"] = tables["develop"]
     check_asked(file, "extra", extras, [])
     check_asked(file, "group", groups, tables)

@@ -1,4 +1,4 @@
-"""`poetry.lock`, as Poetry writes it since 2.0."""
+"""`poetry.lock`, as Poetry writes it since version 2.0."""
 
 import re
 
@@ -67,5 +67,5 @@ def _add(wanted, package):
 
 
 def _plain(specifier):
-    """Poetry's own operators are not pip's."""
+    """Translates Poetry's own operators for pip."""
     return None if specifier and re.search(r"[\^~|*]", specifier) else specifier

@@ -32,7 +32,7 @@ def read(wanted, extras, groups):
             raise Refusal(f"{file} has {line!r}, which is no requirement: {error}") from None
         name = canonicalize_name(requirement.name)
         if name in placed:
-            # An index may have a stranger's package of this name.
+            # An index may have a foreign package of this name.
             table, tool = placed[name]
             raise Refusal(
                 f"{file} has a place for {name} that only {tool} knows ([tool.{table}]); run "
@@ -41,7 +41,7 @@ def read(wanted, extras, groups):
         if name != own:
             wanted.require(line)
             continue
-        # "shop[all]" in shop's own extras stands for others of them.
+        # "shop[all]" in shop's own extras refers to other extras.
         more = {canonicalize_name(extra) for extra in requirement.extras} - seen
         check_asked(file, "extra", more, optional)
         seen |= more
@@ -54,7 +54,7 @@ def _canonical(table):
 
 
 def _placed(tools):
-    """Packages that a tool would take from a place of its own: its table and name."""
+    """Packages that a tool would take from another place, with its table and name."""
     uv = tools.get("uv", {}).get("sources", {})
     poetry = {
         name: told
@@ -68,7 +68,7 @@ def _placed(tools):
 
 
 def _dynamic(file, whole):
-    """Those that setuptools would read from files."""
+    """Refuses fields that setuptools would read from files."""
     told = whole.get("tool", {}).get("setuptools", {}).get("dynamic", {}).get("dependencies", {})
     names = told.get("file") if isinstance(told, dict) else None
     if not names:

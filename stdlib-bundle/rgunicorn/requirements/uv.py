@@ -22,7 +22,7 @@ def read(wanted, extras, groups):
     metadata = root.get("metadata", {})
     check_asked(file, "extra", extras, {*optional, *metadata.get("provides-extras", [])})
     check_asked(file, "group", groups, {*tables, *metadata.get("requires-dev", {})})
-    # Of extras that exclude each other, the lock's markers speak by such names.
+    # If extras exclude each other, the markers in the lock use these names.
     own = canonicalize_name(root["name"])
     names = [f"extra-{len(own)}-{own}-{extra}" for extra in sorted(extras)]
     names += [f"group-{len(own)}-{own}-{group}" for group in sorted(groups)]
@@ -70,7 +70,8 @@ def _root(wanted, packages):
 
 
 def _choice(file, by_name, dependency, by):
-    """A fork of the lock has several versions of a name; the dependency says which."""
+    """A lock with forks has several versions of a package; the dependency says
+    which."""
     told = {key: dependency[key] for key in ("version", "source") if key in dependency}
     known = by_name.get(dependency["name"], [])
     found = [package for package in known if told.items() <= package.items()]
@@ -102,7 +103,7 @@ def _add(wanted, package):
     elif "git" in source:
         _of_git_address(wanted, name, source["git"])
     elif "virtual" not in source:
-        # A member of the workspace that is no package has its dependencies only.
+        # A member of the workspace that is not a package only has dependencies.
         wanted.folder(name, source.get("editable") or source["directory"])
 
 

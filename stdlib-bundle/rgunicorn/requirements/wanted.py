@@ -1,4 +1,4 @@
-"""What the files of several tools have in common: requirements of pip, gathered."""
+"""Collects requirements for pip. The readers of all files use it."""
 
 import re
 import sys
@@ -22,23 +22,24 @@ class Refusal(Exception):
 
 
 class Wanted:
-    """Requirements that are gathered, each once."""
+    """The collected requirements, each once."""
 
     def __init__(self, file, project):
         self.file = file
         self.project = project
-        # Whether they are all, with what they need themselves.
+        # Whether these are all, so that pip need not look for their dependencies.
         self.locked = False
         self._lines = {}
         self._unhashed = {}
         self._indexes = {}
 
     def require(self, text):
-        """As the author wrote it."""
+        """Adds a requirement as the author wrote it."""
         self._lines[text] = None
 
     def release(self, name, version, hashes, index=None):
-        """A version of a package in an index, one of whose files has one of the hashes."""
+        """Adds a version of a package in an index. One of its files must have one of
+        the hashes."""
         line = f"{name}=={version}"
         hashes = sorted(set(hashes))
         if hashes:
@@ -49,7 +50,7 @@ class Wanted:
             self._indexes[f"--extra-index-url {index}"] = None
 
     def archive(self, name, url, hashes):
-        """A file at this address or below the lock file's folder."""
+        """Adds a file at this URL, or below the lock file's folder."""
         if not urlsplit(url).scheme:
             url = (self.file.parent / url).resolve().as_uri()
         if not hashes:
@@ -58,14 +59,14 @@ class Wanted:
             self._lines[" ".join([f"{name} @ {url}", *(f"--hash={it}" for it in hashes)])] = None
 
     def folder(self, name, path):
-        """Another project, in a folder named from the lock file's; the packed one is no
-        dependency of itself."""
+        """Adds another project, in a folder relative to the lock file. The packed
+        project itself is not added."""
         folder = (self.file.parent / path).resolve()
         if folder != self.project:
             self._unhashed[f"{name} @ {folder.as_uri()}"] = None
 
     def commit(self, name, url, commit, subfolder=None):
-        """A commit of a git repository."""
+        """Adds a commit of a git repository."""
         below = f"#subdirectory={subfolder}" if subfolder else ""
         self._unhashed[f"{name} @ git+{url}@{commit}{below}"] = None
 
@@ -84,7 +85,7 @@ def read_toml(file):
 
 
 def check_asked(file, kind, asked, known):
-    """That there is what was asked for by name."""
+    """Checks that what was asked for by name exists."""
     known = {canonicalize_name(name) for name in known}
     for name in sorted(asked - known):
         names = ", ".join(sorted(known)) or "none"
@@ -92,7 +93,7 @@ def check_asked(file, kind, asked, known):
 
 
 def holds(text, environment=None, context="metadata"):
-    """Whether a marker holds here; one that is not there does."""
+    """Whether a marker is true here; None is true."""
     if not text:
         return True
     try:
@@ -112,7 +113,7 @@ def check_python(what, specifier):
 
 
 def best_file(files):
-    """The wheel that suits this Python best, else the source."""
+    """The wheel that fits this Python best, else the source."""
     order = {tag: place for place, tag in enumerate(sys_tags())}
 
     def rank(file):
