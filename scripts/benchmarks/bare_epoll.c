@@ -1,11 +1,10 @@
-/* The least that a server can do: an epoll loop that answers every request
- * with the same bytes. What it costs is the price of the system calls, which
- * no server can go below.
+/* The least that a server must do: an epoll loop that answers every request with
+ * the same bytes. Its time is that of the system calls; no server can be faster.
  *
  *   bare_epoll PORT
  *
- * A request is taken to end with an empty line and to have no body; one that
- * says "Connection: close" is the last of its connection. */
+ * A request must end with an empty line and have no body. After a request with
+ * "Connection: close" the connection is closed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,10 +1,9 @@
-"""Many clients that are not idle, for each class of worker.
+"""Many active clients, for each worker class.
 
-active: 5,000 kept connections that all ask, and what they get through beside
-what 32 get.
+active: 5,000 kept connections that all send requests, compared with 32.
 
-swarm: 10,000 connections that send a byte of their request each second beside
-usual requests, and what these take with and without the swarm.
+swarm: ordinary requests, with and without 10,000 connections that send one byte of
+their request each second.
 """
 
 import argparse
@@ -75,7 +74,7 @@ def measure(options, contender, port, small, large):
 
 
 def one_run(options, port, pids, connections, slow):
-    """CPU time of a request in µs, requests a second, median and p99 in ms."""
+    """CPU time per request in µs, requests per second, median and p99 in ms."""
     before = tree.cpu(pids)
     done, errors, seconds, p50, p99, _ = server.load(options.load, port, connections, REQUESTS, "keep", "/", 0, slow)
     if errors:

@@ -1,4 +1,5 @@
-"""How four workers share 64 kept connections: what part of the requests each serves."""
+"""How four workers share 64 kept connections: the part of the requests that each
+serves."""
 
 import argparse
 import collections
@@ -25,7 +26,7 @@ def main():
 
 
 class Server:
-    """The server under test, and its workers' pids."""
+    """The server under test, and the pids of its workers."""
 
     def __init__(self, options, workers):
         self.process = subprocess.Popen(

@@ -1,5 +1,5 @@
-"""What 10,000 idle connections cost a worker, kept-alive ones and WebSockets: memory
-and CPU time."""
+"""Memory and CPU time of a worker with 10,000 idle connections, kept ones and
+WebSockets."""
 
 import argparse
 import os

@@ -1,18 +1,18 @@
-/* A load generator: so many requests over so many connections, and how long
- * each took.
+/* A load generator: sends a number of requests over a number of connections, and
+ * measures how long each takes.
  *
  *   load PORT CONNECTIONS REQUESTS close|keep PATH [BODY_BYTES [SLOW]]
  *   load PORT CONNECTIONS SECONDS  idle|idle-ws PATH
  *   load PORT CONNECTIONS MESSAGES ws        PATH
  *
- * Every connection has one request on its way at a time. It prints one line:
+ * Every connection has one request at a time. It prints one line:
  *   requests errors seconds p50_us p99_us bytes
- * With `idle` each connection makes one request and is then left open; it
- * prints "ready", and waits so many seconds, or until it is killed. With `ws`
+ * With `idle` each connection sends one request and then stays open; the program
+ * prints "ready", and waits for this many seconds or until it is killed. With `ws`
  * and `idle-ws` each connection is a WebSocket, and a request is a text message
- * of 32 bytes that comes back (RFC 6455). SLOW is a number of further
- * connections that send a byte of a request each second, evenly spread; their
- * answers are not waited for. */
+ * of 32 bytes that is echoed (RFC 6455). SLOW is a number of further connections
+ * that send one byte of a request each second, evenly spread; the program does not
+ * wait for their answers. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,15 +30,15 @@
 
 enum { HEAD = 8192, BLOCK = 262144, MESSAGE = 32, ECHO = 2 + MESSAGE };
 
-/* How far the answer to a connection's request has come. */
+/* The state of the answer to a connection's request. */
 struct connection {
     int socket;
     int served; /* requests so far */
-    uint64_t begun; /* nanoseconds; 0 while nothing is asked */
+    uint64_t begun; /* nanoseconds; 0 without a request */
     char head[HEAD];
     size_t have;   /* bytes of the head, or of the end of a chunked body */
     int in_body;
-    int64_t left;  /* bytes of the body; -1 for chunks, -2 for all there is */
+    int64_t left;  /* bytes of the body; -1 for chunks, -2 until the connection ends */
     int closes;    /* the server closes after this answer */
 };
 
@@ -61,7 +61,7 @@ static void fail(const char *what) {
     exit(1);
 }
 
-/* Makes the connection a WebSocket; the server's first word is its answer. */
+/* Makes the connection a WebSocket, and reads the server's answer. */
 static void shake_hands(struct connection *c) {
     static const char upgrade[] =
         "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -88,7 +88,7 @@ static void dial(struct connection *c) {
     if (c->socket < 0)
         fail("load: socket");
     c->served = 0;
-    /* A port is free again at once: there are only so many of them. */
+    /* A port can be used again at once, as their number is limited. */
     struct linger linger = {1, 0};
     setsockopt(c->socket, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     setsockopt(c->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -111,7 +111,7 @@ static void ask(struct connection *c) {
     for (size_t sent = 0; sent < request_length;) {
         ssize_t n = send(c->socket, request + sent, request_length - sent, MSG_NOSIGNAL);
         if (n < 0)
-            return; /* the answer, or its lack, will tell */
+            return; /* an error shows in the answer */
         sent += n;
     }
 }
@@ -130,7 +130,7 @@ static void finish(struct connection *c, int ok, int closed) {
         ask(c);
 }
 
-/* Takes the head apart once it is whole; gives its length, 0 before that. */
+/* Parses the head when it is complete. Returns its length, or 0 before that. */
 static size_t head_length(struct connection *c) {
     c->head[c->have] = 0;
     char *end = memmem(c->head, c->have, "\r\n\r\n", 4), *field;
@@ -150,13 +150,13 @@ static void receive(struct connection *c) {
     ssize_t n = recv(c->socket, block, BLOCK, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0 && !c->begun) { /* the server had enough of it */
+    if (n <= 0 && !c->begun) { /* the server closed an idle connection */
         close(c->socket);
         c->socket = -1;
         return;
     }
     if (n <= 0 && c->served && !c->have && !c->in_body && !ws) {
-        /* It was closed as the request was on its way: a client tries again. */
+        /* It was closed while the request was sent: a client tries again. */
         close(c->socket);
         c->socket = -1;
         begun--;
@@ -197,7 +197,7 @@ static void receive(struct connection *c) {
         if (c->left <= 0)
             finish(c, c->left == 0, 0);
     } else if (c->left == -1) {
-        /* The last chunk has no bytes: look for it in the last seven. */
+        /* The last chunk is empty: look for it in the last seven bytes. */
         char tail[14];
         size_t part = (size_t)n < 7 ? (size_t)n : 7;
         memcpy(tail, c->head, c->have);
@@ -212,7 +212,7 @@ static void receive(struct connection *c) {
     }
 }
 
-/* The slow clients: connected one after the other, so that a backlog holds them. */
+/* The slow clients, connected one after the other because of the backlog. */
 static int *swarm, slow;
 static uint64_t swarm_begun;
 static long swarm_sent;
@@ -227,7 +227,7 @@ static void gather_swarm(void) {
     swarm_begun = now();
 }
 
-/* Sends the bytes whose time has come. */
+/* Sends the bytes that are due. */
 static void dribble(void) {
     static const char head[] = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
     long due = (now() - swarm_begun) / 1000 * slow / 1000000;
@@ -293,7 +293,7 @@ int main(int count, char **words) {
     for (int i = 0; i < connections; i++) {
         all[i].socket = -1;
         ask(&all[i]);
-        if (idle) { /* not all at once: a backlog has an end */
+        if (idle) { /* not all at once, because of the backlog */
             struct epoll_event event;
             long before = done;
             while (done == before && epoll_wait(epoll, &event, 1, 10000) > 0)

@@ -1,5 +1,5 @@
-"""Who takes part, each on the settings that its own documentation gives for speed:
-one worker process, no access log, HTTP/1.1 only where that can be said."""
+"""The servers, each with the settings that its own documentation recommends for speed:
+one worker process, no access log, only HTTP/1.1 if that can be set."""
 
 import dataclasses
 import pathlib
@@ -12,12 +12,12 @@ APPS = BENCHMARKS / "apps"
 class Contender:
     name: str
     command: list[str]
-    # Ours and the bare loop are measured against the others, not among them.
+    # Ours and the bare loop are compared with the others, not among themselves.
     peer: bool = True
 
 
 def wsgi(server, venv, peers, module, port):
-    """All that serve the WSGI app `app` of this module."""
+    """All servers of the WSGI app `app` in this module."""
     ours = [server, "--venv", venv, "--bind", f"127.0.0.1:{port}", f"{module}:app"]
     gunicorn = [f"{peers}/gunicorn", "--bind", f"127.0.0.1:{port}", f"{module}:app"]
     python = [f"{peers}/python", "-c"]
@@ -27,7 +27,7 @@ def wsgi(server, venv, peers, module, port):
         Contender("rgunicorn gthread", [*ours, "-k", "gthread", "--threads", "4"], peer=False),
         Contender("gunicorn sync", gunicorn),
         Contender("gunicorn gthread", [*gunicorn, "-k", "gthread", "--threads", "4"]),
-        # One blocking thread is its own default for WSGI under the GIL.
+        # One blocking thread is its own default for WSGI with the GIL.
         Contender("granian", [
             f"{peers}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--blocking-threads", "1", "--runtime-mode", "st", "--http", "1", "--no-ws", "--backlog", "2048",
@@ -37,8 +37,8 @@ def wsgi(server, venv, peers, module, port):
         Contender("fastpysgi", [
             *python, f"import fastpysgi, {module}; fastpysgi.run({module}.app, '127.0.0.1', {port}, 0, 1)",
         ]),
-        # Its only keep-alive without a second process in front, http11-socket, lets one connection
-        # have the process to itself.
+        # Its only keep-alive without a second process in front, http11-socket, lets one
+        # connection occupy the process.
         Contender("uwsgi", [
             f"{peers}/uwsgi", "--http-socket", f"127.0.0.1:{port}", "--wsgi", f"{module}:app", "--processes", "1",
             "--disable-logging", "--listen", "1024", "--die-on-term", "--need-app",
@@ -47,7 +47,7 @@ def wsgi(server, venv, peers, module, port):
 
 
 def asgi(server, venv, peers, module, port):
-    """All that serve the ASGI app `app` of this module."""
+    """All servers of the ASGI app `app` in this module."""
     address = f"127.0.0.1:{port}"
     return [
         Contender("rgunicorn asgi", [
@@ -73,5 +73,5 @@ def asgi(server, venv, peers, module, port):
 
 
 def bare(program, port):
-    """The loop that answers without looking: the price of the system calls."""
+    """The loop that answers without parsing: the cost of the system calls."""
     return Contender("bare epoll loop", [program, str(port)], peer=False)

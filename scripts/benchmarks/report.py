@@ -1,4 +1,4 @@
-"""The results as tables and pictures in docs/reference/."""
+"""Writes the results as tables and pictures into docs/reference/."""
 
 import datetime
 import html
@@ -13,7 +13,7 @@ OURS, PEER, FLOOR = "#2f6f4f", "#9aa5b1", "#d9b36c"
 
 
 def write(protocol, results, titles):
-    """Replaces what stands between the marks of the protocol, and its picture."""
+    """Replaces the text between the marks of the protocol, and its picture."""
     shown = {key: value for key, value in results.items() if "/32/keep" in key}
     picture = DOCS / f"benchmarks-{protocol}.svg"
     picture.write_text(svg(shown or results, titles))
@@ -50,13 +50,13 @@ def table(key, result, titles):
 
 
 def svg(results, titles):
-    """A group of bars for each page: CPU time per request, the shorter the better."""
+    """A group of bars for each page: CPU time per request; shorter is better."""
     bar, gap, left, width = 16, 34, 190, 720
     parts, y = [], 30
     for key, result in results.items():
         parts.append(f'<text x="0" y="{y}" font-weight="bold">{html.escape(heading(key, titles))}</text>')
         y += 8
-        # Gunicorn's bars would leave no room for the others: those that are too long are cut.
+        # Gunicorn's bars would leave no room for the others, so long bars are cut.
         limit = 4 * statistics.median(v["cpu"] for v in result.values())
         scale = (width - left - 70) / min(limit, max(v["cpu"] for v in result.values()))
         for name, v in sorted(result.items(), key=lambda item: item[1]["cpu"]):

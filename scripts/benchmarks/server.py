@@ -1,4 +1,4 @@
-"""A server under measurement: started on its own core, weighed, and stopped."""
+"""A server that is measured: started on its own core, measured, and stopped."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ from peers import APPS
 SERVER_CORE, LOAD_CORE = 0, 1
 DEADLINE = 30.0  # seconds until a server that does not answer is given up
 
-# A benchmark that is told to end stops its servers first, as `finally` has it.
+# If a benchmark gets SIGTERM, it stops its servers first (`finally`).
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
@@ -40,7 +40,7 @@ class Server:
         )
 
     def wait(self):
-        """False if it does not come up, as one does that lacks a worker class."""
+        """False if it does not start, for example without a worker class."""
         end = time.monotonic() + DEADLINE
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -65,8 +65,9 @@ class Server:
         return tree.pids(self.process.pid)
 
     def memory(self, pids, kind="Pss"):
-        """Bytes, each shared page divided among those that share it (PSS); with Pss_Anon only what
-        is no file's, whose share depends on who else runs the same file."""
+        """Bytes; a shared page is divided among the processes that share it (PSS). With
+        Pss_Anon only memory that belongs to no file: the share of a file depends on
+        other processes."""
         total = 0
         for pid in pids:
             for line in pathlib.Path("/proc", pid, "smaps_rollup").read_text().splitlines():
@@ -90,7 +91,7 @@ class Server:
 
 
 def load(program, *words):
-    """Runs the load generator on its core; the numbers of its line."""
+    """Runs the load generator on its core. Returns the numbers in its line."""
     try:
         result = subprocess.run(
             [program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE,

@@ -1,5 +1,5 @@
-"""Memory over millions of requests, and of WebSocket messages, in every class of
-worker: it must not grow after the first 100,000."""
+"""Memory during millions of requests and WebSocket messages, for every worker class. It
+must not grow after the first 100,000."""
 
 import argparse
 import pathlib
@@ -11,8 +11,8 @@ WARM = 100_000
 STEP = 50_000  # also a busy machine serves so many before the load gives up
 TOLD = 500_000
 
-# The worker's options, its app, what it is asked for, and how much of it: in
-# parts of the requests that are wanted.
+# The worker's options, its app, the page, and the number of requests, as a part of the
+# total.
 KINDS = (
     ([], "plain", "keep", 1),
     (["-k", "gthread", "--threads", "4"], "plain", "keep", 1),

@@ -1,15 +1,14 @@
-"""Start to first answer: how long from exec until the first 200 is read.
+"""Start-up: the time from exec until the first 200 is read.
 
-Two sites: hello world (ours alone, against the goal of 60 ms) and the Flask
-test site, ours from a zip and from an executable with that zip in it, against
-Gunicorn in a virtual environment. They take turns, so that a drift of the
-machine's speed meets all alike; medians and pairwise ratios are printed, of the
-time on the clock and of the processor time that all their processes had used when
-the answer was there. The zip is unpacked already, as it is at every start but the
-first; what the first one takes is told too.
+Two sites: hello world (only ours, with a goal of 60 ms) and the Flask test site: ours
+from a zip and from an executable with that zip in it, compared with Gunicorn in a
+virtual environment. They take turns, so that changes of the machine's speed affect all.
+Medians and pairwise ratios are printed, of the elapsed time and of the CPU time of all
+their processes until the response. The zip is already unpacked, as in every start but
+the first; the time of the first is printed, too.
 
-And what the carried loader and C library cost: `--version` of the executable
-and of the same program linked the ordinary way, taking turns too.
+The cost of the carried loader and C library is measured with `--version` of the
+executable and of the same program linked in the ordinary way, which also take turns.
 """
 
 import argparse
@@ -70,7 +69,7 @@ def main():
 
 
 def compare(what, one, other):
-    """Prints by what one takes more or less than the other."""
+    """Prints how much more or less time one takes than the other."""
     clock, cpu = (
         statistics.median(a / b for a, b in zip(getattr(one, kind), getattr(other, kind)))
         for kind in ("clock", "cpu")
@@ -79,7 +78,7 @@ def compare(what, one, other):
 
 
 def compare_links(carried, ordinary, runs):
-    """Prints what `--version` takes, and what of it the carried loader costs."""
+    """Prints the time of `--version`, and how much of it is the carried loader."""
     def milliseconds(program):
         started = time.perf_counter()
         subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, check=True)
@@ -121,10 +120,9 @@ class Contender:
         self.cpu.append(cpu)
 
     def first_answer(self):
-        """Seconds from exec to a whole first answer, on the clock and of the
-        processors."""
+        """Seconds from exec to a complete first response: elapsed time and CPU time."""
         port = free_port()
-        # Compiled modules are kept after the first start, as anywhere.
+        # Compiled modules are kept after the first start, as usual.
         habits = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
         environment = {k: v for k, v in os.environ.items() if k not in habits}
         started = time.perf_counter()

@@ -1,11 +1,10 @@
-"""CPU time, requests per second, latency and memory of the servers, side by side.
+"""CPU time, requests per second, latency and memory of the servers, compared.
 
-All servers of an app are started, and take turns under the load: one run each,
-then the next round, so that a drift of the machine's speed meets all alike. A
-server runs on one core and the load generator on the other. A run has a fixed
-number of requests; the server's CPU time is that of its whole process tree,
-user and system. Shown are the medians of the rounds, and in brackets the ratio
-to the best peer.
+All servers of an app are started, and take turns under load: one run each, then the
+next round, so that changes of the machine's speed affect all. A server runs on one core
+and the load generator on the other. A run has a fixed number of requests. The CPU time
+is user and system time of all the server's processes. The results are the medians of
+the rounds, and in brackets the ratio to the best of the other servers.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from server import Server, free_port, load
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What is asked for."""
+    """A page that is requested."""
 
     title: str
     protocol: str
@@ -49,7 +48,8 @@ PAGES = {
     "fastapi": Page("FastAPI with a pydantic model", "asgi", "fastapi_hello"),
 }
 
-# Name of the measure, factor for showing it, digits, and whether more is better.
+# The name of the measure, the factor and the digits of the printed value, and whether
+# more is better.
 MEASURES = {
     "cpu": ("CPU us/request", 1e6, 1, False),
     "rate": ("requests/s", 1, 0, True),
@@ -101,7 +101,8 @@ def parse_options():
 
 
 def measure(module, pages, options, end):
-    """The results of all pages of one app, as {scenario: {server: {measure: value}}}."""
+    """The results for all pages of one app, as {scenario: {server: {measure:
+    value}}}."""
     running = start(module, PAGES[pages[0]].protocol, options)
     results = {}
     try:
@@ -140,12 +141,12 @@ def start(module, protocol, options):
 def contenders(module, protocol, options, port):
     programs = (str(options.server.resolve()), str(options.venv.resolve()), str(options.peers.resolve() / "bin"))
     everyone = getattr(peers, protocol)(*programs, module, port)
-    # The bare loop has one answer only.
+    # The bare loop has only one response.
     return everyone + ([peers.bare(str(options.bare.resolve()), port)] if module == "plain" else [])
 
 
 def scenario(page, connections, keep, running, options):
-    """The medians of rounds, each of one run for each server."""
+    """The medians of the rounds, each with one run per server."""
     taking_part = [s for s in running if s.contender.name != "bare epoll loop" or page.title == "hello world"]
     runs = {server: [] for server in taking_part}
     counts = {}
@@ -166,7 +167,7 @@ def scenario(page, connections, keep, running, options):
 
 
 def run(server, page, connections, count, keep, options):
-    """One run; nothing if it failed."""
+    """One run; None if it failed."""
     kind = "ws" if page.websocket else "keep" if keep else "close"
     words = [server.port, connections, count, kind, page.path]
     pids = server.processes()

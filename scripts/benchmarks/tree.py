@@ -1,10 +1,10 @@
-"""A process and all that it has started."""
+"""A process and all its descendants."""
 
 import pathlib
 
 
 def pids(root):
-    """The pids of the whole tree."""
+    """The pids of the process and its descendants."""
     parents = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -21,7 +21,7 @@ def pids(root):
 
 
 def cpu(pids):
-    """Seconds of user and system time, of every thread."""
+    """Seconds of user and system time of all threads."""
     total = 0
     for pid in pids:
         for task in pathlib.Path("/proc", pid, "task").glob("*/schedstat"):

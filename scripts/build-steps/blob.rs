@@ -62,19 +62,19 @@ fn read(mut stream: &[u8]) -> Result<Files> {
     Ok(files)
 }
 
-/// How hard zstd tries: unpacking takes as long whatever the level.
+/// The level of zstd: it does not change the time for unpacking.
 const LEVEL: i32 = 19;
 
-/// What packs parts of one kind: files are small and alike, so each is packed
-/// against a dictionary of what they have in common.
+/// Packs the parts of one kind. Files are small and similar, so each is packed with a
+/// dictionary of what they have in common.
 struct Packer {
     dictionary: Vec<u8>,
-    /// One for all parts: preparing it is most of the work.
+    /// One compressor for all parts: preparing it is most of the work.
     compressor: zstd::bulk::Compressor<'static>,
 }
 
 impl Packer {
-    /// For parts like these.
+    /// A packer for parts like these.
     fn of(parts: &[&[u8]]) -> Result<Self> {
         const SIZE: usize = 256 << 10;
         let dictionary = zstd::dict::from_samples(parts, SIZE)?;
@@ -109,7 +109,7 @@ fn pack(files: &Files) -> Result<Vec<u8>> {
     let mut index = header;
     payload.extend_from_slice(&dictionaries);
     for (path, file) in files {
-        // What runs before the interpreter is up is used where it lies.
+        // Files that are needed before the interpreter is up are not compressed.
         let boot = path.starts_with("boot/");
         let mut place = |bytes: &[u8], packer: Option<&mut Packer>| -> Result<[usize; 2]> {
             let at = base + payload.len();

@@ -1,4 +1,4 @@
-//! Build results kept by content: `$RGUNICORN_CACHE_DIR`, else
+//! Build results by content, kept in `$RGUNICORN_CACHE_DIR`, else
 //! `$XDG_CACHE_HOME/rgunicorn`, else `~/.cache/rgunicorn`.
 
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub struct Cache(PathBuf);
 
 impl Cache {
-    /// Open it, making it when needed.
+    /// Open it. It is made if it does not exist.
     pub fn open() -> Result<Cache> {
         let under = |name: &str, below: &str| {
             env::var_os(name)
@@ -28,9 +28,9 @@ impl Cache {
         Ok(Cache(fs::canonicalize(dir)?))
     }
 
-    /// The folder for `key`, made by `make(scratch, result)` when it is not
-    /// there yet. It appears whole or not at all, and of two builds at once
-    /// the second waits for the first.
+    /// The folder for `key`. If it does not exist, `make(scratch, result)` makes it. It
+    /// appears whole or not at all, and of two builds at the same time the second waits
+    /// for the first.
     pub fn entry(
         &self,
         name: &str,
@@ -54,7 +54,7 @@ impl Cache {
     }
 }
 
-/// What a result depends on, put in piece by piece.
+/// Everything that a result depends on, added piece by piece.
 pub struct Key(Sha256);
 
 impl Key {
@@ -86,13 +86,13 @@ impl Key {
         Ok(())
     }
 
-    /// A piece of anything.
+    /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    /// The name that this makes.
+    /// The name made from all pieces.
     pub fn finish(self) -> String {
         let mut hex = Vec::new();
         for byte in &self.0.finalize()[..10] {

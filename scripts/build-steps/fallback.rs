@@ -1,9 +1,9 @@
-//! What the executable brings for hosts that have none: time zones, as the
-//! package `tzdata` that `zoneinfo` looks for, and certificate authorities.
+//! Data for hosts that have none: time zones, as the package `tzdata` that `zoneinfo`
+//! looks for, and certificate authorities.
 
 use crate::blob::{File, Files};
 
-/// The last entry of `sys.path`: whatever the user installs comes first.
+/// The last entry of `sys.path`: whatever the user installs is found first.
 const FOLDER: &str = "lib/fallback";
 
 /// Add them to the bundle.

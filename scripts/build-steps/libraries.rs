@@ -1,5 +1,5 @@
-//! The C libraries that CPython is linked with, gathered into one folder as
-//! configure likes it: `include/` and `lib/*.a`.
+//! The C libraries that CPython is linked with, collected in one folder as configure
+//! needs it: `include/` and `lib/*.a`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cache::{Cache, Key};
 
-/// Crates whose bundled C source is linked in.
+/// Crates with C source that is linked into CPython.
 const CRATES: [&str; 6] = [
     "libz-sys",
     "bzip2-sys",
@@ -19,7 +19,7 @@ const CRATES: [&str; 6] = [
     "zstd-sys",
 ];
 
-/// Gather the libraries into `dir`, building OpenSSL when the cache has none.
+/// Collect the libraries in `dir`, and build OpenSSL if it is not in the cache.
 pub fn sysroot(cache: &Cache, dir: &Path) -> Result<PathBuf> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
@@ -57,7 +57,7 @@ pub fn sysroot(cache: &Cache, dir: &Path) -> Result<PathBuf> {
     Ok(dir.to_owned())
 }
 
-/// Names, versions and checksums of the crates, as Cargo.lock pins them.
+/// Names, versions and checksums of the crates in Cargo.lock.
 pub fn versions() -> Result<String> {
     let lock = fs::read_to_string("Cargo.lock")?;
     Ok(lock
@@ -71,7 +71,7 @@ pub fn versions() -> Result<String> {
         .collect())
 }
 
-/// The C compiler's own word on what it is.
+/// The version of the C compiler, as it reports it.
 pub fn compiler() -> Result<String> {
     let compiler = cc::Build::new().get_compiler();
     let said = compiler.to_command().arg("--version").output()?;
@@ -84,7 +84,7 @@ fn dep(name: &str) -> Result<PathBuf> {
         .into())
 }
 
-/// OpenSSL looks for the host's certificates in /etc/ssl.
+/// The folder in which OpenSSL looks for the host's certificates.
 fn openssl(cache: &Cache) -> Result<PathBuf> {
     let mut key = Key::new();
     key.text(&versions()?);
@@ -104,8 +104,8 @@ fn openssl(cache: &Cache) -> Result<PathBuf> {
     })
 }
 
-/// The one crate that does not say where its library is: it lies beside our
-/// own output folder.
+/// The only crate that does not say where its library is: it is beside our own output
+/// folder.
 fn libffi() -> Result<PathBuf> {
     let out = dep("OUT_DIR")?;
     let mut found = Vec::new();
@@ -151,8 +151,8 @@ fn uuid(include: &Path, lib: &Path) -> Result<()> {
 
 const UUID_HEADER: &str = "/usr/include/uuid/uuid.h";
 
-/// No crate has libuuid, so it is the machine's, if it has it (Debian:
-/// uuid-dev). Without it the uuid module makes its time-based ids in Python.
+/// No crate has libuuid, so the machine's is used if there is one (Debian: uuid-dev).
+/// Without it the uuid module makes time-based ids in Python.
 pub fn uuid_archive() -> Result<Option<PathBuf>> {
     let asked = cc::Build::new()
         .get_compiler()
@@ -164,8 +164,8 @@ pub fn uuid_archive() -> Result<Option<PathBuf>> {
     Ok(there.then_some(archive))
 }
 
-/// libbz2 built without stdio wants the program to say what happens on an
-/// internal error; it goes into the archive, so that nobody else has to know.
+/// libbz2 without stdio calls a function of the program for an internal error. The
+/// function is put into the archive, so that no other code needs to define it.
 fn bz_internal_error(lib: &Path) -> Result<()> {
     let source = lib.join("bz_internal_error.c");
     fs::write(

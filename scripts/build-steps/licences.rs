@@ -1,5 +1,5 @@
-//! What `rgunicorn --licenses` prints: the version and licence of everything
-//! that the executable carries, then the texts, each once.
+//! The text of `rgunicorn --licenses`: the version and licence of everything that the
+//! executable carries, then each licence text once.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,14 +10,14 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// A C library whose source travels in a crate.
+/// A C library whose source is in a crate.
 struct CLibrary {
     name: &'static str,
     package: &'static str,
     licence: &'static str,
-    /// Where its text lies in the crate, if it asks for one.
+    /// The path of the licence text in the crate.
     text: Option<&'static str>,
-    /// A file in the crate, and what the parts of the version stand behind.
+    /// A file in the crate, and the texts before the parts of the version.
     version: (&'static str, &'static [&'static str]),
 }
 
@@ -87,8 +87,8 @@ const C_LIBRARIES: [CLibrary; 7] = [
     },
 ];
 
-/// Writes `licences.zst`. `source` holds CPython's, and the loader tells which
-/// shared objects it carries and what was changed in them.
+/// Writes `licences.zst`. `source` has CPython's licences. The loader reports which
+/// shared objects it carries, and what was changed in them.
 pub fn write(source: &Path, version: &str, out: &Path) -> Result<()> {
     let told = |name| env::var(name).with_context(|| format!("the loader gave no {name}"));
     let mut libraries: Vec<_> =
@@ -248,13 +248,13 @@ impl Texts {
     fn write(&self, all: &mut String) {
         for (text, users) in &self.0 {
             let line = "=".repeat(78);
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = write!(all, "\n{line}\n{}\n{line}\n\n{text}\n", users.join(", "));
         }
     }
 }
 
-/// A file of CPython's source, whose paths begin with its name and version.
+/// A file of CPython's source, whose paths begin with a name and version.
 fn from_tar(tar: &Path, file: &str) -> Result<Vec<u8>> {
     let mut command = Command::new("tar");
     command
@@ -276,7 +276,7 @@ struct Package {
     version: String,
     licence: String,
     folder: PathBuf,
-    /// Whether it is part of the executable, and not of the build only.
+    /// Whether it is part of the executable, and not only of the build.
     linked: bool,
 }
 
@@ -324,7 +324,7 @@ fn packages() -> Result<BTreeMap<String, Package>> {
         .collect())
 }
 
-/// The ids of the packages that our own depends on to run, by whatever way.
+/// The ids of the packages that ours depends on at run time, directly or not.
 fn linked(metadata: &Value) -> Vec<&str> {
     let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
         .as_array()
@@ -374,7 +374,7 @@ fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The carried libraries' names, by the Debian package that they come from.
+/// The carried libraries' names, by their Debian package.
 fn by_debian_package(libraries: &[PathBuf]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut packages = BTreeMap::<String, Vec<String>>::new();
     for library in libraries {
@@ -391,7 +391,7 @@ fn by_debian_package(libraries: &[PathBuf]) -> Result<BTreeMap<String, Vec<Strin
     Ok(packages)
 }
 
-/// Where /lib is a link to /usr/lib, dpkg still knows some files by the former.
+/// If /lib is a link to /usr/lib, dpkg still has some files below /lib.
 fn debian_package(library: &Path) -> Result<String> {
     let real = fs::canonicalize(library)?;
     let merged = Path::new("/").join(real.strip_prefix("/usr").unwrap_or(&real));

@@ -1,12 +1,11 @@
-"""Compare builds of CPython on running Python, as a web site does.
+"""Compares builds of CPython that run Python as a web site does.
 
     python bench.py [--rounds N] [--packages DIR] PYTHON...
 
-Each PYTHON is a command (`"./rgunicorn python"`), or a folder as
-scripts/cpython/build makes it. They take turns, so that a change in the
-machine's mood meets them all; the medians are printed, and each one's time as
-a part of the first's. DIR holds Flask and Django, for the benchmarks that
-need them.
+Each PYTHON is a command (`"./rgunicorn python"`) or a folder that scripts/cpython/build
+made. They take turns, so that changes of the machine's speed affect all. The medians
+are printed, and the ratio of each to the first. DIR has Flask and Django for the
+benchmarks that need them.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from pathlib import Path
 
 
 def template():
-    """A page of 100 rows through a small template language of our own."""
+    """A page with 100 rows, in a small template language of our own."""
     parts = ["<tr><td>", ("name",), "</td><td>", ("price",), "</td><td>", ("tags",), "</td></tr>"]
     rows = [{"name": f"<item {i}>", "price": i * 1.25, "tags": ["a", "b & c"]} for i in range(100)]
 
@@ -66,7 +65,7 @@ def dictionaries():
 
 
 def strings():
-    """Take apart and put together header lines and query strings."""
+    """Split and join header lines and query strings."""
     lines = [f"X-Header-{i}: value {i}; charset=utf-8\r\n" for i in range(100)]
     query = "&".join(f"key{i}={i}%20x" for i in range(50))
 
@@ -120,7 +119,7 @@ def environ(path):
 
 
 def through(app, path):
-    """One request in this process, through the WSGI callable."""
+    """One request in this process, to the WSGI callable."""
 
     def request():
         body = app(environ(path), lambda status, headers, exc_info=None: None)
@@ -178,7 +177,8 @@ BENCHMARKS = [template, json_both_ways, dictionaries, strings, objects, flask, d
 
 
 def seconds_each(work, budget=0.3):
-    """The best of a few runs, so many calls long that the clock is good."""
+    """The best of a few runs. A run has so many calls that the clock is precise
+    enough."""
     calls, best = 1, None
     while True:
         start = time.process_time()
@@ -198,7 +198,7 @@ def seconds_each(work, budget=0.3):
 
 
 def measure():
-    """In the measured interpreter: all benchmarks, as JSON."""
+    """Runs all benchmarks in the measured interpreter, and prints JSON."""
     times = {}
     for benchmark in BENCHMARKS:
         try:

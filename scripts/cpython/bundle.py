@@ -1,11 +1,11 @@
-"""Gather the files of the bundle, compiled, into one stream.
+"""Collects the files of the bundle, compiled, into one stream.
 
     python bundle.py LIB INCLUDE OURS VERSION OUT
 
-LIB is CPython's standard library, INCLUDE has its C headers in a folder, and
-OURS is stdlib-bundle/. For each file of the bundle OUT has its path, its bytes
-and (for Python) its marshalled code, each with its length before it as four
-little-endian bytes. scripts/build-steps/blob.rs packs it.
+LIB is CPython's standard library, INCLUDE has its C headers in a folder, and OURS is
+stdlib-bundle/. For each file of the bundle OUT has its path, its bytes and (for Python)
+its marshalled code. Each is preceded by its length in four little-endian bytes.
+scripts/build-steps/blob.rs packs the stream.
 """
 
 import fnmatch
@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Runs before anything else can be imported: kept under a folder of its own,
-# where no import looks for it.
+# These run before anything else can be imported. They are in their own folder, where no
+# import finds them.
 BOOT = {
     "encodings_boot.py": "boot/encodings.py",
     "importer.py": "boot/importer.py",
@@ -39,7 +39,7 @@ def main(lib, include, ours, version, out):
         for name, file in files(Path(ours, "rgunicorn")):
             place, shown = f"{stdlib}/_rgunicorn/{name}", f"_rgunicorn/{name}"
             if name in BOOT:
-                # What is told of its code leads to no file: none is looked for.
+                # The file name in this code must not lead to a file.
                 place, shown = BOOT[name], f"<frozen {shown}>"
             write(stream, place, shown, file.read_bytes())
         for name, file in files(Path(ours, "gunicorn")):
@@ -83,7 +83,7 @@ def write(stream, place, name, data):
 
 
 def code(name, data):
-    """Marshalled code; the file name in it is made whole when it is loaded."""
+    """Marshalled code. The file name in it is completed when it is loaded."""
     return marshal.dumps(compile(data, name, "exec", dont_inherit=True, optimize=0))
 
 

@@ -1,9 +1,9 @@
-"""Gunicorn's corpus of requests, from its source package to JSON.
+"""Converts Gunicorn's corpus of requests, in its source package, to JSON.
 
     python convert.py gunicorn-27.0.1.tar.gz OUT.json
 
-A case is a file of bytes and a Python file that says what a parser must make
-of them. The Python files run here, with stand-ins for what they import.
+A case is a file of bytes and a Python file that states the result of the parser. The
+Python files run here, with replacements for what they import.
 """
 
 import json
@@ -23,7 +23,7 @@ class Config:
 
 
 class Errors(types.ModuleType):
-    """Has every name, as an exception of that name."""
+    """Has every name, as an exception with that name."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -32,7 +32,7 @@ class Errors(types.ModuleType):
 
 
 def uri(text):
-    # What begins with two slashes is a path, not an authority.
+    # Text that begins with two slashes is a path, not an authority.
     parts = urlsplit("x:" + text if text.startswith("//") else text)
     if text.startswith("//"):
         path = text.split("?")[0].split("#")[0]
@@ -50,7 +50,7 @@ def text(value):
 
 
 def read_bytes(data):
-    """The bytes that a file stands for: its line ends are not meant."""
+    """The bytes that a file stands for, without its own line ends."""
     data = data.replace(b"\n", b"")
     escapes = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
     data = re.sub(rb"\\([rnt0])", lambda match: escapes[match[1]], data)

@@ -1,4 +1,4 @@
-// Catches what another library throws: the unwinder must know both.
+// Catches what another library throws: the unwinder must know both libraries.
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -15,7 +15,7 @@ extern "C" int caught(int number, char *text, int room) {
     }
 }
 
-// An exception that passes frames of C on its way.
+// An exception that passes through frames of C.
 extern "C" int caught_through(void (*callback)(void)) {
     try {
         callback();

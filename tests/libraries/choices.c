@@ -4,7 +4,7 @@ static int (*choose(void))(void) { return chosen; }
 int choice(void) __attribute__((ifunc("choose")));
 int call_choice(void) { return choice(); }
 
-/* What the program is linked with must stay hidden from libraries: they may
+/* Libraries must not see what the program is linked with: they may
    bring another version of the same. */
 extern int inflate(void) __attribute__((weak));
 extern int SSL_new(void) __attribute__((weak));

@@ -1,4 +1,4 @@
-/* Preloaded or auditing, it ends the program that let it in. */
+/* Ends any program that loads it, through LD_PRELOAD or LD_AUDIT. */
 #include <unistd.h>
 unsigned int la_version(unsigned int version) { return version; }
 __attribute__((constructor)) static void enter(void) {

@@ -1,5 +1,5 @@
-// Thread-local storage of each kind: looked up by __tls_get_addr, at a fixed
-// place in the static block, and with a constructor and a destructor.
+// Thread-local storage of each kind: found by __tls_get_addr, at a fixed place in the
+// static block, and with a constructor and a destructor.
 #include <atomic>
 
 static __thread long counter = 40;

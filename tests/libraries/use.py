@@ -1,4 +1,4 @@
-"""Uses the libraries in the folder (or zip) that is named."""
+"""Uses the libraries in the given folder (or zip)."""
 
 import ctypes
 import sys
@@ -19,7 +19,7 @@ def exceptions():
     assert text.value == b"negative: -5", text.value
     throws = load("throws")
     assert catches.caught_through(ctypes.cast(throws.always_throws, ctypes.c_void_p)) == 1
-    # In a thread that was there before the libraries, and in many at once.
+    # In a thread that existed before the libraries, and in many threads at once.
     found = []
     threads = [threading.Thread(target=lambda: found.append(catches.caught(-1, ctypes.create_string_buffer(100), 100)))
                for _ in range(8)]
@@ -38,7 +38,7 @@ def thread_locals():
         loaded.wait(30)
         found.append([library.next() for _ in range(3)])
 
-    # These run before the library is there, and it gives them variables too.
+    # These threads exist before the library is loaded, and get its variables, too.
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -1,6 +1,5 @@
-"""asgiref's tests over sockets: those that talk to an app by messages, which
-go through the server here. The source package is in SOURCE.
-"""
+"""asgiref's tests over sockets: tests that exchange messages with an app, which here go
+through the server. The source package is in SOURCE."""
 
 import contextlib
 import os
@@ -10,7 +9,7 @@ import h11
 import served
 from asgiref import testing
 
-# Tests that hold for messages and not for what a client sees, by the reason.
+# Tests that are only true for messages, and not for a client; by reason.
 OTHERWISE = {
     "this is of the test's messages alone": [
         "test_compatibility::test_double_to_single_communicator",
@@ -26,7 +25,7 @@ OTHERWISE = {
 
 
 class Communicator:
-    """Makes a request of the messages to the app, and messages of the answer."""
+    """Turns messages to the app into a request, and the response into messages."""
 
     def __init__(self, app, scope):
         self.scope = scope
@@ -62,7 +61,7 @@ class Communicator:
                 "status": self.head.status_code,
                 "headers": self.call.own(self.head.headers),
             }
-        # The server knows the length of what came as one message.
+        # The server knows the length of a response in one message.
         whole = b"content-length" not in self.call.fields and b"content-length" in dict(
             self.head.headers
         )

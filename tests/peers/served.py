@@ -1,7 +1,6 @@
-"""An ASGI app that is many: each connection is answered by the app that was
-named for it. The tests of others make their apps within their functions, so
-they run in the worker itself, in a thread; their clients come over sockets.
-"""
+"""An ASGI app that dispatches: each connection is answered by the app that was
+registered for it. Tests of other projects make their apps inside their functions, so
+they run in the worker itself, in a thread; their clients use sockets."""
 
 import asyncio
 import contextlib
@@ -12,7 +11,7 @@ import threading
 
 import pytest
 
-# The names of what the server adds where the app has not given it.
+# Fields that the server adds if the app has not set them.
 ADDED = {b"connection", b"content-length", b"date", b"server", b"transfer-encoding"}
 
 calls = {}
@@ -21,7 +20,7 @@ connections = 0
 
 
 class Call:
-    """What is known of one call of an app, besides what its client gets."""
+    """What is known of one call of an app, besides what its client receives."""
 
     def __init__(self, app):
         self.app = app
@@ -46,7 +45,7 @@ class Call:
             self.over.set()
 
     def own(self, fields):
-        """The fields of an answer that come from the app."""
+        """The fields of a response that come from the app."""
         return [
             (name, value)
             for name, value in fields
@@ -54,8 +53,7 @@ class Call:
         ]
 
     def finish(self):
-        """Waits for the app, if the server has called it, and raises what it
-        has raised."""
+        """Waits for the app, if the server has called it, and raises its exception."""
         assert not self.begun or self.over.wait(30), "the app goes on and on"
         if self.error is not None:
             raise self.error
@@ -63,7 +61,7 @@ class Call:
 
 @contextlib.contextmanager
 def connect(app):
-    """A connection to the server, and the call of `app` that it leads to."""
+    """A connection to the server, and the call of `app` for it."""
     global connections
     connections += 1
     with socket.socket() as client:
@@ -79,8 +77,8 @@ def connect(app):
 
 
 def serving(run):
-    """The app to be served. A client that no app was named for has `run` run,
-    and gets the lines that this tells while it does."""
+    """The app to serve. A client without a registered app starts `run`, and gets its
+    output lines."""
 
     async def app(scope, receive, send):
         global address
@@ -113,8 +111,8 @@ def serving(run):
 
 
 def run_tests(tell, source, uses_server, otherwise, ignored=()):
-    """Runs the tests of a source package: those that use the server, but for
-    those that hold otherwise, whose names are given by reasons."""
+    """Runs the tests of a source package that use the server, except those whose names
+    are in a list with reasons."""
     sys.path.insert(0, source)
     options = ["-c", os.devnull, "--rootdir", source, "-q", "-p", "no:cacheprovider"]
     leave_out = [f"--ignore={source}/tests/{name}" for name in ignored]
@@ -123,8 +121,7 @@ def run_tests(tell, source, uses_server, otherwise, ignored=()):
 
 
 class Report:
-    """Tells where the tests are, which fail, and at the end how many have
-    passed."""
+    """Reports where the tests are, which fail, and at the end how many have passed."""
 
     def __init__(self, tell, uses_server, otherwise):
         self.tell = tell
@@ -157,7 +154,7 @@ class Report:
     def pytest_runtest_logreport(self, report):
         if report.failed:
             self.tell(f"{report.nodeid}\n{report.longrepr}")
-        # Those that have not come to the server say nothing of it.
+        # Tests that have not used the server say nothing about it.
         if report.when == "call" and report.passed and connections > self.connections:
             self.passed += 1
 

@@ -1,6 +1,5 @@
-"""Starlette's tests over sockets: those that use its test client, which gets
-a transport that speaks to the server. The source package is in SOURCE.
-"""
+"""Starlette's tests over sockets: tests that use its test client, which gets a
+transport to the server. The source package is in SOURCE."""
 
 import contextlib
 import os
@@ -18,10 +17,10 @@ sys.path.insert(0, source)
 
 from starlette import testclient  # noqa: E402
 
-# Tests of the test client itself, and of a package that the app may use.
+# Tests of the test client itself, and of an optional package.
 IGNORED = ["test_testclient.py", "middleware/test_opentelemetry.py"]
 
-# Tests that hold for the test client or for another server, by the reason.
+# Tests that are only true for the test client or for another server; by reason.
 OTHERWISE = {
     "lifespan is once for a worker, not for each client": [
         "test_applications::test_request_state",
@@ -85,7 +84,7 @@ class Transport(httpx.BaseTransport):
 
 
 class Answer(httpx.SyncByteStream):
-    """The answer to one request, on a connection of its own."""
+    """The response to one request, on its own connection."""
 
     def __init__(self, app, request, raises, among):
         self.request = request
@@ -102,10 +101,10 @@ class Answer(httpx.SyncByteStream):
         request = self.request
         fields = request.headers.raw
         if "trailers" in os.environ["PYTEST_CURRENT_TEST"]:
-            # The test client takes them unasked.
+            # The test client always accepts them.
             fields = [*fields, (b"TE", b"trailers")]
         if request.url.scheme == "https":
-            # As a proxy tells it that the server trusts.
+            # As a trusted proxy reports it.
             fields = [*fields, (b"X-Forwarded-Proto", b"https")]
         self.send(h11.Request(method=request.method, target=request.url.raw_path, headers=fields))
         for part in request.stream:
@@ -135,7 +134,7 @@ class Answer(httpx.SyncByteStream):
             while not isinstance(event := self.next(), h11.EndOfMessage):
                 yield bytes(event.data)
         except h11.RemoteProtocolError:
-            # An answer that was broken off is the app's doing.
+            # The app has ended an incomplete response.
             self.call.over.wait(30)
             if self.call.error is None:
                 raise
@@ -151,13 +150,13 @@ class Answer(httpx.SyncByteStream):
         try:
             self.call.finish()
         except Exception:
-            # Of one who leaves early the app may complain.
+            # The app may raise because a client left early.
             if self.raises and self.whole:
                 raise
 
 
 class WebSocket:
-    """A WebSocket with the messages of the test client's."""
+    """A WebSocket with the messages of the test client."""
 
     receive_text = testclient.WebSocketTestSession.receive_text
     receive_bytes = testclient.WebSocketTestSession.receive_bytes

@@ -1,9 +1,9 @@
-"""Runs waitress's functional tests against rgunicorn.
+"""Runs waitress's functional tests with rgunicorn.
 
     rgunicorn python waitress.py SOURCE RGUNICORN OPTION...
 
-SOURCE is the unpacked source package of waitress, the options are ours. Its tests start a server in a
-subprocess of theirs; here they get ours, one for each fixture app.
+SOURCE is the unpacked source package of waitress, the options are ours. Its tests start
+a server as a child process; here they get ours, one for each fixture app.
 """
 
 import os
@@ -19,13 +19,12 @@ sys.path[:0] = [source, os.path.join(source, "src")]
 
 from tests import test_functional as suite  # noqa: E402
 
-# What a fixture app's server is told besides.
+# Further options for the server of a fixture app.
 SETTINGS = {
     "tests.fixtureapps.toolarge:app": ["--limit-request-fields", "40", "--limit-request-body", "1000"]
 }
 
-# Tests that state what waitress does and HTTP and WSGI leave open, by what we
-# do instead.
+# Tests of behaviour that HTTP and WSGI leave open, by what we do instead.
 OTHERWISE = {
     "we write no Connection: Keep-Alive, but keep-alive": [
         "TcpEchoTests.test_keepalive_http10_explicit",
@@ -106,8 +105,8 @@ def serve(target):
 
 
 class Socket(socket.socket):
-    """Gives requests of HTTP/1.1 the Host field that it demands (RFC 9112,
-    3.2), and which most of these tests leave out."""
+    """Adds the Host field to requests of HTTP/1.1, which requires it (RFC 9112, 3.2).
+    Most of these tests omit it."""
 
     def send(self, data):
         line, end, rest = data.partition(b"\r\n")

@@ -1,5 +1,5 @@
-"""The fixture app of waitress that FIXTURE names, with the one key that only
-waitress puts into the environ."""
+"""The fixture app of waitress in FIXTURE, with the one key that only waitress sets in
+the environ."""
 
 import importlib
 import os

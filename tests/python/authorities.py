@@ -1,4 +1,4 @@
-"""What is trusted where the host trusts nobody, and where it says whom."""
+"""What is trusted if the host has no authorities, and if it has."""
 
 import os
 import ssl

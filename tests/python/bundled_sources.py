@@ -1,4 +1,4 @@
-"""Tools that read the library's sources by the names of files, which are on no disk."""
+"""Tools that read the library's source files by name, although they are on no disk."""
 
 import io
 import json
@@ -17,8 +17,8 @@ import warnings
 
 assert not os.path.exists(json.__file__)
 
-# By name alone, as warnings and tracemalloc have it, and with the globals of
-# another module, as pdb has them.
+# By name alone, as warnings and tracemalloc do, and with the globals of another module,
+# as pdb does.
 first = 'r"""JSON (JavaScript Object Notation)'
 for module_globals in (None, globals(), vars(sys)):
     linecache.clearcache()
@@ -56,7 +56,7 @@ assert trace._find_executable_linenos(json.__file__)
 
 
 def debugged(*commands):
-    """What pdb says to these commands."""
+    """The output of pdb for these commands."""
     said = io.StringIO()
     debugger = pdb.Pdb(stdin=io.StringIO("\n".join(commands) + "\n"), stdout=said, nosigint=True)
     debugger.use_rawinput = False
@@ -79,7 +79,7 @@ for place in (code.co_filename, "json/encoder.py", "json.encoder"):
     assert "encode()" in text, text
 assert debugged("break no_such_module:3", "continue").startswith("> "), text
 
-# The programs.
+# The command-line programs.
 with tempfile.TemporaryDirectory() as folder:
     script = os.path.join(folder, "script.py")
     with open(script, "w") as file:
@@ -92,7 +92,7 @@ with tempfile.TemporaryDirectory() as folder:
         assert done.returncode == 0, done
         return done.stdout + done.stderr
 
-    # Before the module is imported, too.
+    # Also before the module is imported.
     with open(os.path.join(folder, "splits.py"), "w") as file:
         file.write("import shlex\nshlex.split('a')\n")
     text = run("pdb", "splits.py", said="break shlex.split\ncontinue\nquit\n")

@@ -1,4 +1,4 @@
-"""Every module of the standard library imports, but for those named here."""
+"""Imports every module of the standard library, except those in these lists."""
 
 import importlib
 import importlib.util
@@ -6,7 +6,7 @@ import pkgutil
 import sys
 
 LEFT_OUT = {
-    # a desktop's or a terminal's
+    # for a desktop or a terminal
     "idlelib", "tkinter", "_tkinter", "turtle", "turtledemo", "curses", "_curses",
     "_curses_panel", "readline",
     # CPython's own tests and toys
@@ -23,7 +23,7 @@ OTHER_SYSTEMS = {
     "asyncio.windows_utils", "ctypes.macholib", "encodings.mbcs", "encodings.oem", "msilib",
     "msvcrt", "multiprocessing.popen_spawn_win32", "nt", "winreg", "winsound",
 }
-# They do something to a person when they are imported.
+# Importing them opens a browser or prints a text.
 LOUD = {"antigravity", "this"}
 
 

@@ -1,5 +1,5 @@
-"""Prints what parts of `gunicorn` do that can be used alone: the same is expected of
-any package of that name."""
+"""Prints what parts of `gunicorn` do that can be used alone. Any package of that name
+must print the same."""
 
 import io
 import os
@@ -16,7 +16,7 @@ os.environ.pop("SCRIPT_NAME", None)
 
 
 def show(what, act, *args, words=False):
-    """What it gives, or the error: its class, and its words if they are to be the same."""
+    """The result, or the error: its class, and its text if that must be the same."""
     try:
         result = act(*args)
     except Exception as error:
@@ -150,7 +150,7 @@ def requests(data, step, settings, peer):
             )
             told.append((req.body.read(), req.trailers, req.should_close()))
     except Exception as error:
-        # Which of several faults such a line has is said in other words.
+        # If such a line has several faults, the text may differ.
         is_proxys = type(error).__name__ in ("InvalidProxyLine", "InvalidProxyHeader")
         told.append((type(error).__name__, "" if is_proxys else str(error)))
     return told
@@ -295,7 +295,7 @@ VALUES = (
     len, dict, lambda a: a, lambda a, b: a, "os.getcwd", "os.nothing", "nothing.at_all", 1.5,
 )
 for name in sorted(vars(config)):
-    # Whoever gives the wrong type gets an error; of which class, is not promised.
+    # A value of a wrong type gives an error of any class.
     if name.startswith("validate_") and name not in ("validate_callable", "validate_ssl_version"):
         for value in VALUES:
             try:

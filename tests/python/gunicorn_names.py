@@ -1,8 +1,8 @@
 """Compares the public names of two packages `gunicorn`.
 
-`list` prints those of the one that is imported, as JSON: of each module its names, of
-each function and method its parameters. `compare FILE` prints what such a list has and
-the imported one lacks, and checks that what is there and cannot be used says so.
+`list` prints those of the imported one as JSON: for each module its names, for each
+function and method its parameters. `compare FILE` prints what such a list has and the
+imported package lacks, and checks that names that cannot be used say so.
 """
 
 import importlib
@@ -12,12 +12,12 @@ import pkgutil
 import sys
 import types
 
-# Parts that the server has not, or not in Python: their names can be imported, and
-# that is all. (Their errors are like any others.)
+# Parts that the server does not have, or not in Python. Their names can be imported,
+# and nothing more. (Their errors are like any others.)
 ABSENT = ("gunicorn.asgi", "gunicorn.ctl", "gunicorn.dirty", "gunicorn.http2", "gunicorn.uwsgi")
 THERE = ("gunicorn.dirty.app", "gunicorn.dirty.errors", "gunicorn.http2.errors", "gunicorn.uwsgi.errors")
 
-# What is missing, and why.
+# What is missing, with the reason.
 EXCEPTIONS = {
     "default_doc": "words for Gunicorn's documentation",
     "gunicorn.asgi.parser CHUNK_EXT_RE": "patterns and tables of a parser that is not there",
@@ -54,7 +54,7 @@ def is_ours(module):
 
 
 def names(module):
-    """What a module has: its own, and what it has from others of the package."""
+    """The names of a module: its own, and those from other modules of the package."""
     found = {}
     for name, value in vars(module).items():
         if name.startswith("_") or isinstance(value, types.ModuleType):
@@ -90,7 +90,7 @@ def listed(wanted):
         try:
             found[module] = names(importlib.import_module(module))
         except (ImportError, RuntimeError) as error:
-            # It needs what is not installed.
+            # It needs a package that is not installed.
             print(f"{module}: {error}", file=sys.stderr)
     return found
 
@@ -106,7 +106,7 @@ def differences(theirs):
                 continue
             here = ours[module].get(name)
             if here is None:
-                # It may be made when it is asked for.
+                # It may be made when it is first used.
                 if not hasattr(sys.modules[module], name):
                     yield f"{module} {name}"
             elif not is_absent(module) and "from" in what and not is_absent(what["from"]):
@@ -127,13 +127,13 @@ def lacking(name, what, here, value):
 
 
 def fits(wanted, given):
-    """Whether what is called in one way can be called so; any arguments are taken by
-    what refuses all, or leaves the work to the server."""
+    """Whether a call for one signature also fits the other. Any arguments fit a
+    function that refuses all, or leaves the work to the server."""
     return wanted is None or given is None or given[-2:] == ["args", "kwargs"] or wanted == given[: len(wanted)]
 
 
 def refusals(theirs):
-    """What of the absent does not say in one sentence that it cannot be used."""
+    """Absent names that do not say in one sentence that they cannot be used."""
     for module, names in theirs.items():
         for name, what in names.items():
             if not is_absent(module) or what.get("from") != module or module in ABSENT:

@@ -1,7 +1,7 @@
-"""TLS against a local server: handshake.py FOLDER, with good and bad certificates.
+"""TLS with a local server, with good and bad certificates: handshake.py FOLDER
 
-The folder holds ca.pem, good.pem and good.key (for localhost, by that CA), and
-stranger.pem and stranger.key (for localhost, by nobody).
+FOLDER has ca.pem, good.pem and good.key (for localhost, by that CA), and stranger.pem
+and stranger.key (for localhost, by an unknown CA).
 """
 
 import socket
@@ -14,7 +14,7 @@ FOLDER = Path(sys.argv[1])
 
 
 def served(name):
-    """A server that says hello once; returns its port."""
+    """A server that says hello once. Returns its port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(FOLDER / f"{name}.pem", FOLDER / f"{name}.key")
     listener = socket.create_server(("127.0.0.1", 0))

@@ -1,6 +1,6 @@
-"""Asks the servers that a name leads to, over new and over kept connections, and
-prints what came of it twice a second, as JSON: `load.py HOST PORT`. It begins when
-there is one."""
+"""Sends requests to the servers that a name leads to, over new and kept connections,
+and prints the results twice a second as JSON: `load.py HOST PORT`. It begins when there
+is a server."""
 
 import collections
 import http.client
@@ -39,7 +39,8 @@ def ask(kept):
 
 
 def connect():
-    # Any of them: who asks for an address only once asks the same server always.
+    # Any of them: a client that resolves the name only once always uses the same
+    # server.
     found = socket.getaddrinfo(HOST, PORT, socket.AF_INET, socket.SOCK_STREAM)
     host, port = random.choice(found)[4]
     return http.client.HTTPConnection(host, port, timeout=20)

@@ -1,4 +1,4 @@
-"""Source, resources, packages and metadata as on an installed Python."""
+"""Source code, resources, packages and metadata are as in an installed Python."""
 
 import importlib.metadata
 import importlib.resources
@@ -25,7 +25,7 @@ except ValueError:
 assert "return _default_decoder.decode(s)" in text, text
 assert f'File "{json.__file__}", line' in text, text
 
-# Modules know where they are; all of them, the first ones too.
+# All modules know where they are, also those that are imported first.
 for name, module in list(sys.modules.items()):
     spec = getattr(module, "__spec__", None)
     if spec is None or name.startswith("_") or spec.origin in ("built-in", "frozen"):
@@ -66,7 +66,7 @@ except FileNotFoundError:
 else:
     raise AssertionError("there is no such resource")
 
-# What a person expects of site and sysconfig.
+# What people expect of site and sysconfig.
 assert exit and quit and help and copyright and site.ENABLE_USER_SITE is False
 assert importlib.metadata.packages_distributions() == {}
 assert sysconfig.get_path("stdlib") == sys._stdlib_dir

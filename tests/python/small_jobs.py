@@ -1,4 +1,4 @@
-"""A small real job for each C library and each hard module."""
+"""A small task for each C library and each difficult module."""
 
 import asyncio
 import bz2

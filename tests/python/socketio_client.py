@@ -1,4 +1,5 @@
-"""A client of Socket.IO: says what it got. Begins by polling if told to."""
+"""A client of Socket.IO, which prints what it gets. It begins with polling if an
+argument says so."""
 
 import sys
 import threading

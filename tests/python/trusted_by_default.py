@@ -1,7 +1,8 @@
-"""Whom every way to ask for the default authorities trusts, on a host that has none.
+"""Which authorities are trusted by every way to ask for the defaults, on a host that
+has none.
 
-As arguments it gets a file with one authority, and a folder with a certificate of its
-for localhost, `it.crt` and `it.key`.
+The arguments are a file with one authority, and a folder with its certificate for
+localhost, `it.crt` and `it.key`.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ def empty():
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-# There is no file to tell of, and none is made up.
+# There is no file to report, and none is invented.
 paths = ssl.get_default_verify_paths()
 assert paths.cafile is None and paths.capath is None, paths
 
@@ -48,14 +49,14 @@ assert count(handler._context) == many
 
 
 class Own(ssl.SSLContext):
-    """What urllib3 and others have."""
+    """As urllib3 and others have it."""
 
 
 own = Own(ssl.PROTOCOL_TLS_CLIENT)
 own.set_default_verify_paths()
 assert count(own) == many
 
-# Who names authorities means these alone.
+# If authorities are named, only these count.
 assert count(ssl.create_default_context(cafile=one)) == 1
 with open(one) as file:
     assert count(ssl.create_default_context(cadata=file.read())) == 1
@@ -65,7 +66,7 @@ assert count(named) == 1
 assert count(empty()) == 0
 assert count(ssl._create_unverified_context()) == 0
 
-# The variables are the last word, also when they lead nowhere.
+# The variables always win, even if they do not exist.
 for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
     for value, expected in ((one, 1), ("/nowhere", 0)):
         os.environ[name] = value
@@ -80,7 +81,7 @@ for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
 
 
 async def connect():
-    """asyncio makes a context of its own, which knows nothing of this authority."""
+    """asyncio makes its own context, which does not have this authority."""
     async def served(reader, writer):
         writer.close()
 

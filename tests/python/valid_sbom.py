@@ -1,4 +1,4 @@
-"""Holds a list of what is inside against CycloneDX's published schema."""
+"""Checks a list of what is inside with CycloneDX's published schema."""
 
 import sys
 from pathlib import Path

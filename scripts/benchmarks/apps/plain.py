@@ -1,4 +1,4 @@
-"""What a server costs, with next to no app: one page for each kind of answer."""
+"""Almost no app, to measure the server itself: one page for each kind of response."""
 
 LARGE = b"x" * 100_000
 BLOCKS = [b"y" * 1000] * 10

@@ -1,5 +1,5 @@
-"""An app that says whether an agent watches the request. With INITIALIZE it
-starts the agent itself."""
+"""An app that reports whether an agent watches the request. With INITIALIZE it starts
+the agent itself."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
-"""A small site of aiohttp: handlers that wait, stream and receive; files, an echo
-over WebSockets, and an app that a coroutine function makes."""
+"""A small aiohttp site: handlers that wait, stream and receive; files, an echo over
+WebSockets, and an app from a coroutine function."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Small ASGI apps, each for a question that a test asks."""
+"""Small ASGI apps for single tests."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 
 def say(text):
-    """To the error log's stream, where the test reads it."""
+    """Writes to the stream of the error log, where the test reads it."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -90,7 +90,7 @@ async def sleep(scope, receive, send):
 
 
 async def stream(scope, receive, send):
-    """As many parts as asked for, as large, until the client goes."""
+    """As many parts as requested, of the requested size, until the client is gone."""
     query = {key: int(value[0]) for key, value in parse_qs(scope["query_string"].decode()).items()}
     await start(send)
     sent = 0
@@ -107,7 +107,7 @@ async def stream(scope, receive, send):
 
 
 async def ticks(scope, receive, send):
-    """Server-sent events, until the client goes."""
+    """Server-sent events, until the client is gone."""
     await start(send, headers=[(b"content-type", b"text/event-stream")])
     for number in range(int(scope["query_string"] or b"1000000")):
         await part(send, f"data: {number}\n\n".encode())
@@ -116,7 +116,7 @@ async def ticks(scope, receive, send):
 
 
 async def wait(scope, receive, send):
-    """Waits for the client to go."""
+    """Waits until the client is gone."""
     await body(receive)
     say("waiting")
     message = await receive()
@@ -125,7 +125,7 @@ async def wait(scope, receive, send):
 
 
 async def stubborn(scope, receive, send):
-    """Does not care that the client has gone."""
+    """Goes on although the client is gone."""
     try:
         say("begun")
         await asyncio.sleep(1000)
@@ -194,7 +194,7 @@ async def ws_echo(scope, receive, send):
 
 
 async def ws_frugal(scope, receive, send):
-    """An echo that holds no message while it waits for the next."""
+    """An echo that keeps no message while it waits for the next."""
     await receive()
     await send({"type": "websocket.accept"})
     while (data := (await receive()).get("bytes")) is not None:
@@ -224,7 +224,7 @@ async def ws_scheme(scope, receive, send):
 
 
 async def ws_headstrong(scope, receive, send):
-    """Says in the handshake what is for the server to say."""
+    """Sets fields in the handshake that only the server may set."""
     await receive()
     headers = [
         (b"server", b"mine"),
@@ -256,7 +256,7 @@ async def ws_deny(scope, receive, send):
 
 
 async def ws_deny_and_wait(scope, receive, send):
-    """Waits for the end in one task, and denies in another."""
+    """Waits for the end in one task, and refuses in another."""
     await receive()
 
     async def connected():
@@ -334,7 +334,7 @@ WEBSOCKETS = {
 
 
 async def plain(scope, receive, send):
-    """Knows nothing of lifespan, and says so by raising."""
+    """Does not support lifespan, and raises."""
     assert scope["type"] == "http"
     await answer(send, b"plain")
 
@@ -346,7 +346,7 @@ async def fails_to_start(scope, receive, send):
 
 
 async def breaks_at_the_start(scope, receive, send):
-    """Knows lifespan, and fails in it without a word."""
+    """Supports lifespan, and fails in it without a message."""
     if scope["type"] == "lifespan":
         await receive()
         raise ValueError("no database")

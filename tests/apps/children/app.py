@@ -1,7 +1,7 @@
-"""Starts its own interpreter again, in each way that programs know.
+"""Starts its own interpreter again, in every way that programs use.
 
-`GET /` answers with a line for each way: its name and what came of it. Every
-child imports `dep`, which only the app's own packages have.
+`GET /` answers with a line for each way: its name and the result. Every child imports
+`dep`, which is only among the app's own packages.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ def by_pools():
             yield f"futures by {method}", f"0 {pool.submit(dep.double, 21).result()}"
 
 
-# By the request's path; some roots have no place for files or for semaphores.
+# By the path of the request: some roots have no place for files or for semaphores.
 WAYS = {"/": (by_words, by_files, by_pools), "/words": (by_words,), "/pid": ()}
 
 

@@ -1,4 +1,4 @@
-"""What clients are tried with."""
+"""An app for tests of clients."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ def hello(environ, start_response):
 
 
 def digest(environ, start_response):
-    """What came: its method, size and SHA-256."""
+    """The method, size and SHA-256 of the request."""
     sha, size = hashlib.sha256(), 0
     while block := environ["wsgi.input"].read(65536):
         sha.update(block)
@@ -28,7 +28,7 @@ def digest(environ, start_response):
 
 
 def stream(environ, start_response):
-    """A million bytes in blocks, without a length."""
+    """A million bytes in blocks, without a Content-Length."""
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     return (bytes([number]) * 10_000 for number in range(100))
 

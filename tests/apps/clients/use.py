@@ -14,7 +14,7 @@ STREAM = b"".join(bytes([number]) * 10_000 for number in range(100))
 
 
 def blocks(size=10_000):
-    """The same as chunks, of which nobody knows the number."""
+    """The same in chunks, of unknown number."""
     for start in range(0, len(LARGE), size):
         yield LARGE[start : start + size]
 
@@ -53,7 +53,7 @@ def with_httpx():
         assert client.get("/nothing").status_code == 204
         with client.stream("GET", "/stream") as answer:
             assert b"".join(answer.iter_bytes(7000)) == STREAM
-        # A client that leaves in the middle.
+        # A client that closes the connection in the middle.
         with client.stream("GET", "/stream") as answer:
             next(answer.iter_bytes())
         assert client.get("/").text == "hello"

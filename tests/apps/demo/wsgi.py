@@ -1,4 +1,4 @@
-"""The demo site: one page that tells what serves it, from inside a zip."""
+"""The demo site: one page, in a zip, that shows what serves it."""
 
 from demo.site import application
 

@@ -31,7 +31,7 @@ def create_app():
 
     @app.get("/about")
     def about():
-        """What a package finds out about itself and its neighbours."""
+        """What a package can find out about itself and other packages."""
         commands = entry_points(group="console_scripts")
         return jsonify(
             flask=version("flask"),

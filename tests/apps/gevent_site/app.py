@@ -1,4 +1,4 @@
-"""A WSGI app whose waiting gevent turns into other requests' time."""
+"""A WSGI app; while it waits, gevent serves other requests."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The least a server must serve, and a few ways to be slow or wrong."""
+"""A minimal app, with a few slow and wrong pages."""
 
 import os
 import subprocess
@@ -36,14 +36,14 @@ def echo(environ):
 
 
 def slow(environ):
-    """Says when it begins, then takes its time."""
+    """Reports that it begins, then waits."""
     print("slow request begins", file=environ["wsgi.errors"], flush=True)
     time.sleep(float(environ["QUERY_STRING"]))
     return b"slow but done\n"
 
 
 def orphan(environ):
-    """Leaves a process behind whose parent is gone."""
+    """Leaves an orphan process."""
     subprocess.run(["sh", "-c", "sleep 1 &"], check=True)
     return b"left behind"
 

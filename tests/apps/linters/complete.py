@@ -1,4 +1,4 @@
-"""Where jedi finds a function of the library, and what it completes."""
+"""Uses jedi to find a function of the library and its completions."""
 
 import jedi
 

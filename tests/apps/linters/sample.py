@@ -1,4 +1,4 @@
-"""A module with two mistakes, which only who knows the library can find."""
+"""A module with two mistakes, which can be found only with the library."""
 
 import concurrent.futures
 import json

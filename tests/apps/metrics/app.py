@@ -1,4 +1,4 @@
-"""A shop that counts with prometheus_client, over all of its workers."""
+"""A shop that counts with prometheus_client, in all its workers."""
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,

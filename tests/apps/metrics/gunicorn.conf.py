@@ -1,10 +1,9 @@
-# A config file such as people bring along: settings that are worked out, a
-# folder for the metrics, and every hook.
+# A typical config file: computed settings, a folder for the metrics, and every hook.
 import os
 import shutil
 import time
 
-# prometheus_client looks for it when it is imported.
+# prometheus_client reads it when it is imported.
 METRICS = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", os.path.abspath("metrics"))
 
 from prometheus_client import multiprocess

@@ -1,4 +1,4 @@
-"""Answers with what it was asked, as JSON."""
+"""Answers with the request, as JSON."""
 
 import json
 from urllib.parse import unquote_to_bytes
@@ -36,7 +36,7 @@ def app(environ, start_response):
 
 
 async def aapp(scope, receive, send):
-    """The same of ASGI, which has no word for the target as it was sent."""
+    """The same for ASGI, which does not have the target as it was sent."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})

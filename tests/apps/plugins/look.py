@@ -1,5 +1,5 @@
-"""What packages find out about themselves and about one another: their versions, entry
-points, files and resources. It must be the same wherever they are imported from."""
+"""What packages find out about themselves and each other: versions, entry points, files
+and resources. It must be the same wherever they are imported from."""
 
 import importlib.resources
 import inspect
@@ -39,7 +39,7 @@ for library in (metadata, importlib_metadata):
     raise AssertionError(library)
 assert list(metadata.distributions(path=[])) == []
 
-# Finds its implementation by an entry point.
+# It finds its implementation through an entry point.
 from opentelemetry import context  # noqa: E402
 
 assert context.get_value("x", context.set_value("x", 1)) == 1
@@ -53,7 +53,8 @@ assert [found.key for found in pkg_resources.require("werkzeug")] == ["werkzeug"
 assert pkg_resources.resource_string("words", "lists/short/hamlet.txt").startswith(b"to be")
 assert pkg_resources.resource_isdir("words", "lists/short")
 
-# Resources, in folders that are no packages, and in packages without a file of their own.
+# Resources in folders that are not packages, and in packages without files of their
+# own.
 hamlet = importlib.resources.files("words") / "lists" / "short" / "hamlet.txt"
 assert hamlet.read_text() == "to be or not to be\n"
 assert [one.name for one in importlib.resources.files("words").joinpath("lists").iterdir()] == ["short"]
@@ -63,7 +64,7 @@ assert pkgutil.get_data("words", "lists/short/hamlet.txt") == hamlet.read_bytes(
 assert [found.name for found in pkgutil.iter_modules(space.__path__)] == ["module"]
 assert "anyio.abc" in [found.name for found in pkgutil.walk_packages(sys.modules["anyio"].__path__, "anyio.")]
 
-# Sources: also of a function that says it is another module's.
+# Source code, also of a function whose `__module__` is another module.
 import anyio  # noqa: E402
 
 assert anyio.run.__module__ == "anyio" and inspect.getsource(anyio.run).startswith("def run(")
@@ -74,6 +75,6 @@ try:
 except TypeError:
     assert "in run\n    " in traceback.format_exc()
 
-# What the `.pth` file of setuptools does.
+# The effect of setuptools' `.pth` file.
 assert "_distutils_hack" in sys.modules
 print("all found")

@@ -1,4 +1,4 @@
-"""It needs the plugin that anyio brings."""
+"""Needs the plugin of anyio."""
 
 import anyio
 import pytest

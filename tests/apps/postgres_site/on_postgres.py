@@ -1,4 +1,4 @@
-"""The settings of the Django site on the PostgreSQL that libpq's variables name."""
+"""The settings of the Django site, with the PostgreSQL in libpq's variables."""
 
 from mysite.settings import *
 

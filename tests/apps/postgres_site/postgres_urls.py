@@ -1,4 +1,4 @@
-"""The site's pages, and two about waiting for the database."""
+"""The pages of the site, and two that wait for the database."""
 
 from django.db import connection
 from django.http import HttpResponse
@@ -6,7 +6,7 @@ from django.urls import include, path
 
 
 def wait(request):
-    """Until nobody else holds the lock with this number."""
+    """Waits until nobody else holds the lock with this number."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(7)")
     return HttpResponse("waited")

@@ -1,5 +1,5 @@
-"""Has signal handlers of its own, those that HANDLERS names, and says what it
-hears. Serves the same pages by WSGI and by ASGI."""
+"""Has the signal handlers that HANDLERS names, and reports the signals. Serves the same
+pages with WSGI and ASGI."""
 
 import asyncio
 import atexit
@@ -17,7 +17,7 @@ heard = []
 
 
 def say(text):
-    # In one piece, and allowed anywhere.
+    # In one piece, and allowed in a signal handler.
     os.write(2, f"app: {text}\n".encode())
 
 
@@ -28,14 +28,14 @@ def note(number, frame):
 
 
 def chained():
-    """Does what most do: something of its own, then what was there."""
+    """As most handlers: does its own work, then calls the earlier handler."""
     for number in (signal.SIGTERM, signal.SIGINT):
         before = signal.getsignal(number)
         signal.signal(number, lambda *them, before=before: (note(*them), before(*them)))
 
 
 def own():
-    """Never thinks of who else might want to know."""
+    """Does not call the earlier handler."""
     signal.signal(signal.SIGTERM, note)
 
 
@@ -52,12 +52,12 @@ def ignores():
 
 
 def deaf():
-    """Ignores it behind Python's back."""
+    """Ignores the signal without Python's knowledge."""
     ctypes.CDLL(None).signal(int(signal.SIGTERM), ctypes.c_void_p(1))
 
 
 def back_again():
-    """Changes its mind."""
+    """Sets a handler, and restores the earlier one."""
     before = signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGTERM, before)
     say(f"has {signal.getsignal(signal.SIGTERM) is before}")
@@ -114,9 +114,9 @@ def pid():
 
 
 def burst():
-    """Sends itself signals that come all at once, to the thread that is here."""
+    """Sends itself several signals at once, to this thread."""
     heard.clear()
-    # gevent has its own idea of what a thread is.
+    # gevent has its own meaning of a thread.
     this = ctypes.CDLL(None).pthread_self
     this.restype = ctypes.c_ulong
     signal.pthread_sigmask(signal.SIG_BLOCK, REALTIME)
@@ -131,7 +131,7 @@ def burst():
 
 
 def child():
-    """How a forked child ends that is told to."""
+    """How a forked child ends after a signal."""
     process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     process.start()
     process.terminate()
@@ -145,7 +145,7 @@ def stop_loop():
 
 
 def exit_soon():
-    """Ends the process from where no request is."""
+    """Ends the process outside of a request."""
     if "gevent" in sys.modules:
         sys.modules["gevent"].spawn(sys.exit)
     else:
@@ -159,7 +159,7 @@ def sleep():
 
 
 def write():
-    """More than the limit for files allows."""
+    """Writes more than the limit for files allows."""
     import tempfile
 
     with tempfile.TemporaryFile(buffering=0) as file:

@@ -1,4 +1,4 @@
-"""WSGI apps that take the client's socket."""
+"""WSGI apps that take over the client's socket."""
 
 import fcntl
 import os
@@ -21,12 +21,12 @@ def page(start_response, text):
 
 
 def note(text):
-    """Tells the test something."""
+    """Reports something to the test."""
     print(text, file=sys.stderr, flush=True)
 
 
 def switch(sock):
-    """Says yes, and what of a socket an app can rely on."""
+    """Accepts the switch, and reports what an app can expect of a socket."""
     sock.sendall(SWITCHED)
     flags = fcntl.fcntl(sock.fileno(), fcntl.F_GETFL)
     blocks = sock.gettimeout() is None and bool(flags & os.O_NONBLOCK) == cooperates()
@@ -38,7 +38,7 @@ def cooperates():
 
 
 def repeat(sock):
-    """Until the client ends its side, or says so."""
+    """Echoes until the client closes its side, or says so."""
     while (block := sock.recv(65536)) not in (b"", b"end"):
         sock.sendall(block)
 
@@ -48,7 +48,7 @@ def hello(environ, sock, start_response):
 
 
 def seen(environ, sock, start_response):
-    """What can be asked of a socket that nobody uses."""
+    """Asks a socket that nobody uses."""
     text = f"{isinstance(sock, socket.socket)} {sock.family.name} {sock.type.name} {sock!r}"
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,7 +59,7 @@ def seen(environ, sock, start_response):
 
 
 def echo(environ, sock, start_response):
-    """In the manner of simple-websocket: the end is an exception."""
+    """As simple-websocket does: the end is an exception."""
     switch(sock)
     repeat(sock)
     sock.close()
@@ -67,14 +67,14 @@ def echo(environ, sock, start_response):
 
 
 def tail(environ, sock, start_response):
-    """A view that also returns something."""
+    """A view that also returns a response."""
     switch(sock)
     repeat(sock)
     return page(start_response, "this is not sent")
 
 
 def handled(environ, sock, start_response):
-    """Returns what Gunicorn's gevent worker knows as ALREADY_HANDLED."""
+    """Returns the value that Gunicorn's gevent worker knows as ALREADY_HANDLED."""
     switch(sock)
     return object()
 
@@ -90,13 +90,13 @@ def by_hand(environ, sock, start_response):
 
 
 def hint(environ, sock, start_response):
-    """An interim response by hand, and the answer in the usual way."""
+    """Writes an interim response itself, and returns the response as usual."""
     sock.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
     return page(start_response, "done")
 
 
 def watch(environ, sock, start_response):
-    """A stream that looks whether its client is still there."""
+    """A stream that checks whether its client is still there."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     for _ in range(3):
         gone = bool(select.select([sock], [], [], 0)[0])
@@ -104,7 +104,7 @@ def watch(environ, sock, start_response):
 
 
 def late(environ, sock, start_response):
-    """Takes the socket in the middle of its answer."""
+    """Takes over the socket in the middle of its response."""
     write = start_response("200 OK", [("Content-Length", "10")])
     write(b"first")
     sock.sendall(b"later")
@@ -136,7 +136,7 @@ def copies(environ, sock, start_response):
 
 
 def kept(environ, sock, start_response):
-    """A socket that was not used while its request was there."""
+    """A socket that was not used during its request."""
     KEPT.append(sock)
     return page(start_response, "kept")
 
@@ -152,7 +152,7 @@ KEPT = []
 
 
 def stay(environ, sock, start_response):
-    """Ends when it is told, and says goodbye."""
+    """Ends when it is told to, and says goodbye."""
     switch(sock)
     repeat(sock)
     sock.sendall(b"goodbye")
@@ -161,7 +161,7 @@ def stay(environ, sock, start_response):
 
 
 def stuck(environ, sock, start_response):
-    """Ends never, with the socket or without."""
+    """Does not end, with or without the socket."""
     if "HTTP_UPGRADE" in environ:
         switch(sock)
     while True:
@@ -186,7 +186,7 @@ def block(environ, sock, start_response):
 
 
 def file(environ, sock, start_response):
-    """The socket as a file, and options of it."""
+    """Uses the socket as a file, and its options."""
     with sock.makefile("rwb") as stream:
         stream.write(SWITCHED)
         stream.flush()
@@ -195,7 +195,7 @@ def file(environ, sock, start_response):
 
 
 def body(environ, sock, start_response):
-    """A body, and what comes after it."""
+    """Reads the body, and what follows it."""
     text = environ["wsgi.input"].read()
     sock.sendall(SWITCHED + text + b"|")
     sock.sendall(sock.recv(100))

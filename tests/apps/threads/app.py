@@ -1,4 +1,4 @@
-"""What several threads do to an app."""
+"""An app for tests with several threads."""
 
 import contextvars
 import hashlib
@@ -22,7 +22,7 @@ def multithread(environ):
 
 
 def meet(environ):
-    """Gives the thread's name once so many are here."""
+    """Returns the name of the thread when so many threads wait here."""
     count = int(environ["QUERY_STRING"])
     BARRIERS.setdefault(count, threading.Barrier(count)).wait(60)
     return threading.current_thread().name

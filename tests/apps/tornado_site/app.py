@@ -1,5 +1,5 @@
-"""A small Tornado site, and a WSGI app beside it: handlers that wait, stream
-and receive; a chat over WebSockets."""
+"""A small Tornado site and a WSGI app: handlers that wait, stream and receive; a chat
+over WebSockets."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from tornado.websocket import WebSocketHandler
 
 started = []
-# What is begun while the app is imported runs on the loop that serves.
+# Work that is started while the app is imported runs on the loop that serves.
 IOLoop.current().add_callback(started.append, "started")
 
 

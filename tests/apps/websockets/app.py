@@ -1,4 +1,4 @@
-"""Flask with each of the packages that give it WebSockets."""
+"""Flask with each of the packages that add WebSockets."""
 
 import os
 

@@ -1,5 +1,5 @@
-"""Does with each wheel what it is for. Prints a line for each that works;
-those that do not are told with their traceback, and the exit code is 1."""
+"""Uses each wheel. Prints a line for each that works; for the others it prints the
+traceback, and the exit code is 1."""
 
 import asyncio
 import io
@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-# Each has its native part, which must not have been replaced by the pure
+# Each function uses the native part, which must not have been replaced by the pure
 # Python that some wheels fall back to.
 
 
@@ -93,7 +93,7 @@ def wheel_fastapi():
 
 
 async def get(app, path):
-    """The body of an ASGI app's answer."""
+    """The body of an ASGI app's response."""
     body = []
 
     async def receive():

@@ -1,4 +1,4 @@
-"""WSGI in its corners; `app` goes through the standard library's validator."""
+"""Special cases of WSGI. `app` runs inside the standard library's validator."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ def echo(environ, start_response):
 
 
 def digest(environ, start_response):
-    """Reads in blocks, so that the body is never in memory as a whole."""
+    """Reads in blocks, so that the whole body is never in memory."""
     sha, size = hashlib.sha256(), 0
     while block := environ["wsgi.input"].read(100_000):
         sha.update(block)
@@ -34,13 +34,13 @@ def hinted(environ, start_response):
 
 
 def ignore(environ, start_response):
-    """Answers without a look at the body."""
+    """Answers without reading the body."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"never mind"]
 
 
 def stream(environ, start_response):
-    """Goes on once the file that the query names is there."""
+    """Goes on when the file in the query exists."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield b"one"
     while not os.path.exists(environ["QUERY_STRING"]):
@@ -76,7 +76,7 @@ def replaced(environ, start_response):
 
 
 def short(environ, start_response):
-    """Says more than it has."""
+    """Declares a longer body than it returns."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "9")])
     return [b"short"]
 
@@ -87,7 +87,7 @@ def file(environ, start_response):
 
 
 def output(environ, start_response):
-    """What another process says."""
+    """Returns the output of another process."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     command = ["/bin/sh", "-c", "printf 'said by '; printf 'another process'"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)

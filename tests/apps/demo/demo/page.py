@@ -1,4 +1,4 @@
-"""The one page: a template, filled with what the interpreter says of itself."""
+"""The one page: a template with what the interpreter reports about itself."""
 
 import json
 import os
@@ -15,7 +15,7 @@ LANGUAGES = ("en", "de", "fr")
 
 
 def render(environ):
-    """The page, in the best language that the browser asks for."""
+    """The page, in the language that the browser prefers."""
     language = choose(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
     words = json.loads(files.read(f"words/{language}.json"))
     template = Template(files.read("templates/page.html").decode())
@@ -28,7 +28,7 @@ def render(environ):
 
 
 def choose(accepted):
-    """The first of our languages in an Accept-Language value, by weight."""
+    """The language in an Accept-Language value with the highest weight that we have."""
     wanted = []
     for part in accepted.split(","):
         tag, _, parameters = part.partition(";")
@@ -54,7 +54,7 @@ def inside():
 
 
 def request(environ):
-    """The environ's strings; what the server adds for the app is left out."""
+    """The strings of the environ, without what the server adds for the app."""
     return {
         name: value
         for name, value in sorted(environ.items())

@@ -1,4 +1,4 @@
-"""The WSGI application: which path gets which answer."""
+"""The WSGI application: a response for each path."""
 
 from . import files, page
 

@@ -43,7 +43,7 @@ ROOT_URLCONF = "mysite.urls"
 WSGI_APPLICATION = "mysite.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The database must outlive the unpacked site, so it has a place of its own.
+# The database must outlive the unpacked site, so it is in another folder.
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
