@@ -237,8 +237,8 @@ pub fn use_django(target: Target) {
     assert!(page.contains("Jörg: Grüße!"), "{page}");
 
     // A form without the token of the cookie is refused.
-    let mut stranger = Client::new(target);
-    assert_eq!(stranger.post("/", &form).status, 403);
+    let mut without_cookie = Client::new(target);
+    assert_eq!(without_cookie.post("/", &form).status, 403);
 }
 
 fn log_in(browser: &mut Client) {

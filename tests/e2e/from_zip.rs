@@ -116,7 +116,7 @@ fn a_site_that_has_lost_files_is_mended_beside_a_running_server() {
 }
 
 #[test]
-fn a_cache_below_a_folder_that_strangers_may_write_is_not_used() {
+fn a_cache_below_a_folder_that_others_may_write_is_not_used() {
     let dir = folder();
     let zip = site::small_zip(dir.path(), &[("app.py", HELLO)]);
     let open = dir.path().join("open");

@@ -67,7 +67,7 @@ fn the_app_and_both_logs_have_them() {
 }
 
 #[test]
-fn a_strangers_is_not_taken() {
+fn an_id_from_an_untrusted_peer_is_not_taken() {
     for class in [&["app:app"][..], &ASGI] {
         let (_dir, server) = serve(class, &["--forwarded-allow-ips", "192.0.2.1"]);
         let made = ask(&server, "/a").ok();

@@ -34,7 +34,7 @@ fn enough() -> usize {
 }
 
 /// The number of clients that send requests at the same time.
-fn crowd() -> usize {
+fn client_count() -> usize {
     (enough() / 15).clamp(100, 300)
 }
 
@@ -56,7 +56,7 @@ struct Shared {
 impl Load {
     fn on(target: &Target) -> Self {
         let shared = Arc::<Shared>::default();
-        let clients = (0..crowd()).map(|number| {
+        let clients = (0..client_count()).map(|number| {
             let (shared, target) = (Arc::clone(&shared), target.clone());
             thread::spawn(move || ask_on(number, &target, &shared))
         });
@@ -294,7 +294,7 @@ fn at_the_end_nobody_is_accepted_and_then_dropped(class: &[&str]) {
     assert_eq!(server.exit_code(), 0);
     // From now on all connections are refused, and nothing else may happen.
     wait_until("clients are refused", || {
-        load.shared.refused.load(Ordering::Relaxed) > crowd()
+        load.shared.refused.load(Ordering::Relaxed) > client_count()
     });
     assert!(load.finish(&server) > 0);
 }

@@ -1,7 +1,7 @@
 """TLS with a local server, with good and bad certificates: handshake.py FOLDER
 
-FOLDER has ca.pem, good.pem and good.key (for localhost, by that CA), and stranger.pem
-and stranger.key (for localhost, by an unknown CA).
+FOLDER has ca.pem, good.pem and good.key (for localhost, by that CA), and untrusted.pem
+and untrusted.key (for localhost, by an unknown CA).
 """
 
 import socket
@@ -48,6 +48,6 @@ def refused(name, context, host="localhost"):
 
 ours = ssl.create_default_context(cafile=FOLDER / "ca.pem")
 assert fetch("good", ours) == b"hello"
-assert "self-signed" in refused("stranger", ours)
+assert "self-signed" in refused("untrusted", ours)
 assert "Hostname mismatch" in refused("good", ours, "example.org")
 assert "unable to get local issuer" in refused("good", ssl.create_default_context())

@@ -162,12 +162,12 @@ mod tls {
                 .pem(),
         );
         write("good.key", good.serialize_pem());
-        let stranger = key();
+        let untrusted = key();
         write(
-            "stranger.pem",
-            localhost().self_signed(&stranger).expect("signed").pem(),
+            "untrusted.pem",
+            localhost().self_signed(&untrusted).expect("signed").pem(),
         );
-        write("stranger.key", stranger.serialize_pem());
+        write("untrusted.key", untrusted.serialize_pem());
     }
 
     #[test]

@@ -97,7 +97,7 @@ async def connect():
         except ssl.SSLCertVerificationError:
             pass
         else:
-            raise AssertionError("a stranger was believed")
+            raise AssertionError("an unknown authority was trusted")
         _, writer = await asyncio.open_connection(
             host, port, ssl=knows, server_hostname="localhost"
         )

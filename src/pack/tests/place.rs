@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Group, geteuid};
 use super::{Bench, Unpacked, unpack_into, write_zip};
 
 /// A user who is neither this one nor root.
-const STRANGER: u32 = 4711;
+const OTHER_USER: u32 = 4711;
 
 fn bench() -> Bench {
     let bench = Bench::new();
@@ -65,7 +65,7 @@ fn nothing_is_made_below_a_folder_that_others_may_write() {
         let open = bench.folder_with(&format!("{mode:o}"), mode);
         if geteuid().is_root() {
             // The group could be the user's own.
-            chown(&open, None, Some(STRANGER)).unwrap();
+            chown(&open, None, Some(OTHER_USER)).unwrap();
         } else if mode == 0o775 {
             continue;
         }
@@ -77,7 +77,7 @@ fn nothing_is_made_below_a_folder_that_others_may_write() {
 }
 
 #[test]
-fn a_group_without_others_is_no_stranger() {
+fn a_group_without_other_members_is_trusted() {
     // Many systems have such a group for each user, and root has one.
     let group = Group::from_gid(Gid::from_raw(0)).unwrap();
     if !geteuid().is_root() || group.is_none_or(|group| !group.mem.is_empty()) {
@@ -110,14 +110,14 @@ fn a_sticky_folder_keeps_what_is_ours() {
 }
 
 #[test]
-fn a_strangers_folder_is_none_of_ours() {
+fn a_folder_of_another_user_is_not_used() {
     if !geteuid().is_root() {
         eprintln!("skipped: only root can give folders away");
         return;
     }
     let bench = bench();
     let theirs = bench.folder_with("theirs", 0o755);
-    chown(&theirs, Some(STRANGER), None).unwrap();
+    chown(&theirs, Some(OTHER_USER), None).unwrap();
     let ours = theirs.join("cache");
     fs::create_dir(&ours).unwrap();
     set_mode(&ours, 0o700);
@@ -128,7 +128,7 @@ fn a_strangers_folder_is_none_of_ours() {
     let sticky = bench.folder_with("sticky", 0o1777);
     let taken = sticky.join("cache");
     fs::create_dir(&taken).unwrap();
-    chown(&taken, Some(STRANGER), None).unwrap();
+    chown(&taken, Some(OTHER_USER), None).unwrap();
     bench.refuses(&taken, "belongs to another user");
 }
 
@@ -156,7 +156,7 @@ fn a_symbolic_link_is_followed_if_all_of_the_way_is_safe() {
     if geteuid().is_root() {
         let theirs = bench.folder_with("sticky", 0o1777).join("link");
         symlink(&target, &theirs).unwrap();
-        lchown(&theirs, Some(STRANGER), None).unwrap();
+        lchown(&theirs, Some(OTHER_USER), None).unwrap();
         bench.refuses(&theirs, "belongs to another user");
     }
 }
