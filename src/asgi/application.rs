@@ -1,10 +1,12 @@
 //! Calling the app: a task for each request.
 
-use super::Channel;
+use super::Observer;
 use super::awaitable::{EventLoop, lock};
-use super::http::{Http, HttpExchange};
-use super::scope::{Request, ScopeMaker};
-use super::websocket::{WebSocket, WebSocketExchange};
+use super::http::{Http, HttpCallables};
+use super::link::Link;
+use super::scope::ScopeMaker;
+use super::websocket::{WebSocket, WebSocketCallables};
+use crate::exchange::Exchange;
 use crate::log::id_note;
 use crate::python;
 use crate::websocket::{CloseCode, Handshake};
@@ -58,16 +60,17 @@ impl Application {
     pub fn http(
         &self,
         py: Python<'_>,
-        request: &Request<'_>,
-        channel: Box<dyn Channel>,
+        exchange: Exchange,
+        observer: Box<dyn Observer>,
     ) -> Arc<Call> {
-        let name = Name::of(&*channel);
-        let scope = self.scopes.http(py, &*channel, request);
-        let http = Arc::new(Http::new(channel, self.event_loop.clone()));
-        let call = self.call(name, Exchange::Http(http.clone()));
+        let name = Name::of(&exchange);
+        let scope = self.scopes.http(py, &exchange);
+        let link = Link::new(exchange, observer);
+        let http = Arc::new(Http::new(link, self.event_loop.clone()));
+        let call = self.call(name, Protocol::Http(http.clone()));
         let started = scope.and_then(|scope| {
-            let exchange = Bound::new(py, HttpExchange(http))?;
-            self.start(&call, scope, exchange.as_any())
+            let callables = Bound::new(py, HttpCallables(http))?;
+            self.start(&call, scope, callables.as_any())
         });
         if let Err(error) = started {
             call.returned(py, Some(error));
@@ -79,21 +82,22 @@ impl Application {
     pub fn websocket(
         &self,
         py: Python<'_>,
-        request: &Request<'_>,
+        exchange: Exchange,
         handshake: Handshake,
-        channel: Box<dyn Channel>,
+        observer: Box<dyn Observer>,
     ) -> Arc<Call> {
-        let name = Name::of(&*channel);
+        let name = Name::of(&exchange);
         let scope = self
             .scopes
-            .websocket(py, &*channel, request, &handshake.subprotocols);
+            .websocket(py, &exchange, &handshake.subprotocols);
         let limit = self.settings.websocket_max_message_size;
-        let websocket = WebSocket::new(channel, handshake, limit, self.event_loop.clone());
+        let link = Link::new(exchange, observer);
+        let websocket = WebSocket::new(link, handshake, limit, self.event_loop.clone());
         let websocket = Arc::new(websocket);
-        let call = self.call(name, Exchange::WebSocket(websocket.clone()));
+        let call = self.call(name, Protocol::WebSocket(websocket.clone()));
         let started = scope.and_then(|scope| {
-            let exchange = Bound::new(py, WebSocketExchange(websocket))?;
-            self.start(&call, scope, exchange.as_any())
+            let callables = Bound::new(py, WebSocketCallables(websocket))?;
+            self.start(&call, scope, callables.as_any())
         });
         if let Err(error) = started {
             call.returned(py, Some(error));
@@ -101,10 +105,10 @@ impl Application {
         call
     }
 
-    fn call(&self, name: Name, exchange: Exchange) -> Arc<Call> {
+    fn call(&self, name: Name, protocol: Protocol) -> Arc<Call> {
         Arc::new(Call {
             name,
-            exchange,
+            protocol,
             running: self.running.clone(),
             task: Mutex::default(),
         })
@@ -119,11 +123,11 @@ impl Application {
         &self,
         call: &Arc<Call>,
         scope: Bound<'_, PyDict>,
-        exchange: &Bound<'_, PyAny>,
+        callables: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = scope.py();
-        let receive = exchange.getattr(intern!(py, "receive"))?;
-        let send = exchange.getattr(intern!(py, "send"))?;
+        let receive = callables.getattr(intern!(py, "receive"))?;
+        let send = callables.getattr(intern!(py, "send"))?;
         let coroutine = self.callable.bind(py).call1((scope, receive, send))?;
         let task = self.task(py, coroutine, &call.name.request)?;
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {
@@ -160,14 +164,14 @@ impl Application {
 /// One call of the app, from the request to its return.
 pub struct Call {
     name: Name,
-    exchange: Exchange,
+    protocol: Protocol,
     running: Arc<AtomicUsize>,
     /// The loop itself does not keep it alive.
     task: Mutex<Option<Py<PyAny>>>,
 }
 
-#[derive(Clone)]
-pub enum Exchange {
+/// What the app speaks with its client.
+enum Protocol {
     Http(Arc<Http>),
     WebSocket(Arc<WebSocket>),
 }
@@ -175,43 +179,43 @@ pub enum Exchange {
 impl Call {
     /// The client has sent something, or takes more.
     pub fn ready(&self, py: Python<'_>) {
-        match &self.exchange {
-            Exchange::Http(http) => http.ready(py),
-            Exchange::WebSocket(websocket) => websocket.ready(py),
+        match &self.protocol {
+            Protocol::Http(http) => http.ready(py),
+            Protocol::WebSocket(websocket) => websocket.ready(py),
         }
     }
 
     /// The client has ended its side, or is gone.
     pub fn hung_up(&self, py: Python<'_>) {
-        match &self.exchange {
-            Exchange::Http(http) => http.hung_up(py),
-            Exchange::WebSocket(websocket) => websocket.hung_up(py),
+        match &self.protocol {
+            Protocol::Http(http) => http.hung_up(py),
+            Protocol::WebSocket(websocket) => websocket.hung_up(py),
         }
     }
 
     /// True once there is nothing more to be told of the connection.
     pub fn is_finished(&self) -> bool {
-        match &self.exchange {
-            Exchange::Http(http) => http.is_finished(),
-            Exchange::WebSocket(websocket) => websocket.is_finished(),
+        match &self.protocol {
+            Protocol::Http(http) => http.is_finished(),
+            Protocol::WebSocket(websocket) => websocket.is_finished(),
         }
     }
 
     pub fn is_websocket(&self) -> bool {
-        matches!(self.exchange, Exchange::WebSocket(_))
+        matches!(self.protocol, Protocol::WebSocket(_))
     }
 
     /// Begins to close a WebSocket; the app learns of it with the client's
     /// answer, or after five seconds without.
     pub fn close(self: &Arc<Self>, py: Python<'_>, code: CloseCode, reason: &str) {
-        if let Exchange::WebSocket(websocket) = &self.exchange {
+        if let Protocol::WebSocket(websocket) = &self.protocol {
             websocket.close(py, code, reason);
         }
     }
 
     /// Asks the client of a WebSocket whether it is there.
     pub fn ping(&self, py: Python<'_>) {
-        if let Exchange::WebSocket(websocket) = &self.exchange {
+        if let Protocol::WebSocket(websocket) = &self.protocol {
             websocket.ping(py);
         }
     }
@@ -225,9 +229,9 @@ impl Call {
     }
 
     fn has_left(&self) -> bool {
-        match &self.exchange {
-            Exchange::Http(http) => http.is_disconnected(),
-            Exchange::WebSocket(websocket) => websocket.is_disconnected(),
+        match &self.protocol {
+            Protocol::Http(http) => http.is_disconnected(),
+            Protocol::WebSocket(websocket) => websocket.is_disconnected(),
         }
     }
 
@@ -268,9 +272,9 @@ impl Call {
             }
             None => ::log::error!("{what} {}{note}", self.name.request),
         };
-        match &self.exchange {
-            Exchange::Http(http) => http.returned(py, error, log),
-            Exchange::WebSocket(websocket) => websocket.returned(py, error, log),
+        match &self.protocol {
+            Protocol::Http(http) => http.returned(py, error, log),
+            Protocol::WebSocket(websocket) => websocket.returned(py, error, log),
         }
     }
 }
@@ -279,17 +283,17 @@ impl Call {
 struct Name {
     /// `METHOD target`, also the name of its task.
     request: String,
-    id: Option<String>,
+    id: Option<Arc<str>>,
 }
 
 impl Name {
-    fn of(channel: &dyn Channel) -> Name {
-        let head = channel.head();
+    fn of(exchange: &Exchange) -> Name {
+        let head = &exchange.head;
         let words = [head.method(), head.target()];
         let words = words.map(|word| String::from_utf8_lossy(word));
         Name {
             request: words.join(" "),
-            id: channel.id().map(str::to_owned),
+            id: exchange.id.clone(),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::message::{Event, invalid};
-use super::{Channel, Progress};
+use super::link::{Link, Progress};
+use super::message::{Message, invalid, unexpected};
 use crate::exchange::{Rest, rest_of};
 use crate::http::{BodyError, Status, add_line};
-use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -20,13 +20,13 @@ const MOST_READ: usize = 64 << 20;
 
 /// What the app and the worker share of a request.
 pub struct Http {
-    state: Mutex<State>,
+    state: Mutex<HttpState>,
     waiters: Waiters,
 }
 
-struct State {
+struct HttpState {
     /// Nothing once the response is complete, or can never be.
-    channel: Option<Box<dyn Channel>>,
+    link: Option<Link>,
     answer: Answer,
     /// True once the app was given all of the request's body.
     body_ended: bool,
@@ -36,10 +36,10 @@ struct State {
 }
 
 impl Http {
-    pub fn new(channel: Box<dyn Channel>, event_loop: Arc<EventLoop>) -> Http {
+    pub fn new(link: Link, event_loop: Arc<EventLoop>) -> Http {
         Http {
-            state: Mutex::new(State {
-                channel: Some(channel),
+            state: Mutex::new(HttpState {
+                link: Some(link),
                 answer: Answer::Nothing,
                 body_ended: false,
                 disconnected: false,
@@ -62,7 +62,7 @@ impl Http {
 
     /// True once there is nothing more to be told of the connection.
     pub fn is_finished(&self) -> bool {
-        lock(&self.state).channel.is_none()
+        lock(&self.state).link.is_none()
     }
 
     pub fn is_disconnected(&self) -> bool {
@@ -78,7 +78,7 @@ impl Http {
     ) {
         let mut state = lock(&self.state);
         let left = state.has_left();
-        let Some(channel) = state.channel.take() else {
+        let Some(link) = state.link.take() else {
             // The response was complete, or there is nobody to have it.
             drop(state);
             if let Some(error) = error {
@@ -89,55 +89,55 @@ impl Http {
         if let Some(refused) = state.refused.take() {
             // A client that has ended its side after it may still read this.
             let status = refused.status();
-            state.answer.fail(channel, status, &refused.to_string());
+            state.answer.fail(link, status, &refused.to_string());
         } else if left && error.is_none() {
             // It was told that there is nobody to answer.
-            state.answer.break_off(channel);
+            state.answer.break_off(link);
         } else {
             let what = match (&error, state.answer.has_begun()) {
                 (Some(_), _) => "Error handling request",
                 (None, false) => "The ASGI app returned without a response to",
                 (None, true) => "The ASGI app returned before the end of its response to",
             };
-            state.answer.fail(channel, Status::SERVER_ERROR, "");
+            state.answer.fail(link, Status::SERVER_ERROR, "");
             drop(state);
             log(what, error);
         }
         self.waiters.wake_soon(py);
     }
 
-    fn start(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let head = event.response_head()?;
-        let trailers = match event.flag(intern!(py, "trailers"))? {
+    fn start(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let head = message.response_head()?;
+        let trailers = match message.flag(intern!(py, "trailers"))? {
             true => Trailers::Promised,
             false => Trailers::No,
         };
         let mut state = lock(&self.state);
-        match state.answer {
-            Answer::Nothing => state.answer = Answer::Head(head, trailers),
+        match (&state.answer, &state.link) {
+            (Answer::Nothing, Some(link)) => state.answer = Answer::start(link, head, trailers),
             // What comes after the end is ignored, as the specification says.
-            Answer::Done => {}
-            _ => return Err(unexpected(event, "'http.response.body'")),
+            (Answer::Nothing | Answer::Done, _) => {}
+            _ => return Err(unexpected(message, "'http.response.body'")),
         }
         state.check_connected()
     }
 
-    fn body(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let body = event.bytes(intern!(py, "body"))?;
-        let is_last = !event.flag(intern!(py, "more_body"))?;
-        self.part(event, py, Part::Bytes(body.as_bytes()), is_last)
+    fn body(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let body = message.bytes(intern!(py, "body"))?;
+        let is_last = !message.flag(intern!(py, "more_body"))?;
+        self.part(message, py, Part::Bytes(body.as_bytes()), is_last)
     }
 
     /// `http.response.pathsend`: the whole body is a file.
-    fn pathsend(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let path = event.get(intern!(py, "path"))?;
+    fn pathsend(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let path = message.get(intern!(py, "path"))?;
         let path: PathBuf = path.and_then(|path| path.extract().ok()).ok_or_else(|| {
             PyTypeError::new_err("'path' of 'http.response.pathsend' must be a path")
         })?;
         let (file, size) = open_regular(&path)?;
         match rest_of(&file, size, 0, MOST_READ)? {
-            Rest::Read(bytes) => self.part(event, py, Part::Bytes(&bytes), true),
-            Rest::Stated(length) => self.part(event, py, Part::File(file, length), true),
+            Rest::Read(bytes) => self.part(message, py, Part::Bytes(&bytes), true),
+            Rest::Stated(length) => self.part(message, py, Part::File(file, length), true),
             Rest::Unknown => Err(PyOSError::new_err(format!(
                 "{} is larger than it says: read it, and send it with 'http.response.body'",
                 path.display()
@@ -147,24 +147,22 @@ impl Http {
 
     fn part(
         &self,
-        event: &Event<'_, '_>,
+        message: &Message<'_, '_>,
         py: Python<'_>,
         part: Part<'_>,
         is_last: bool,
     ) -> PyResult<()> {
         let mut state = lock(&self.state);
         match state.answer {
-            Answer::Nothing => return Err(unexpected(event, "'http.response.start'")),
-            Answer::Trailers(..) => return Err(unexpected(event, "'http.response.trailers'")),
+            Answer::Nothing => return Err(unexpected(message, "'http.response.start'")),
+            Answer::Trailers(..) => return Err(unexpected(message, "'http.response.trailers'")),
             _ => {}
         }
-        let State {
-            channel, answer, ..
-        } = &mut *state;
-        let Some(open) = channel else {
+        let HttpState { link, answer, .. } = &mut *state;
+        let Some(open) = link else {
             return state.check_connected();
         };
-        if answer.send(&mut **open, part, is_last).is_err() {
+        if answer.send(open, part, is_last).is_err() {
             return self.lose_client(state, py);
         }
         if is_last && !matches!(answer, Answer::Trailers(..)) {
@@ -175,25 +173,23 @@ impl Http {
         Ok(())
     }
 
-    fn trailers(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+    fn trailers(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
         let mut added = Vec::new();
-        event.fields(|name, value| add_line(&mut added, name, value))?;
-        let more = event.flag(intern!(py, "more_trailers"))?;
+        message.fields(|name, value| add_line(&mut added, name, value))?;
+        let more = message.flag(intern!(py, "more_trailers"))?;
         let mut state = lock(&self.state);
-        let State {
-            channel, answer, ..
-        } = &mut *state;
+        let HttpState { link, answer, .. } = &mut *state;
         match answer {
             Answer::Trailers(_, lines) => lines.extend_from_slice(&added),
             Answer::Done => return state.check_connected(),
-            Answer::Nothing => return Err(unexpected(event, "'http.response.start'")),
-            _ => return Err(unexpected(event, "'http.response.body'")),
+            Answer::Nothing => return Err(unexpected(message, "'http.response.start'")),
+            _ => return Err(unexpected(message, "'http.response.body'")),
         }
         if more {
             return Ok(());
         }
-        if let Some(channel) = channel
-            && answer.end_with_trailers(&mut **channel).is_err()
+        if let Some(link) = link
+            && answer.end_with_trailers(link).is_err()
         {
             return self.lose_client(state, py);
         }
@@ -203,9 +199,9 @@ impl Http {
         Ok(())
     }
 
-    fn early_hint(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
+    fn early_hint(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
         let mut links = Vec::new();
-        if let Some(given) = event.get(intern!(py, "links"))? {
+        if let Some(given) = message.get(intern!(py, "links"))? {
             for link in given.try_iter()? {
                 links.push(link?.cast_into::<PyBytes>().map_err(|_| {
                     PyTypeError::new_err("a link of 'http.response.early_hint' must be bytes")
@@ -215,11 +211,9 @@ impl Http {
         let fields = links.iter().map(|link| (&b"Link"[..], link.as_bytes()));
         let hints = crate::http::early_hints(fields).map_err(invalid)?;
         let mut state = lock(&self.state);
-        let State {
-            channel, answer, ..
-        } = &mut *state;
-        if let Some(channel) = channel
-            && answer.early_hints(&mut **channel, &hints).is_err()
+        let HttpState { link, answer, .. } = &mut *state;
+        if let Some(link) = link
+            && answer.early_hints(link, &hints).is_err()
         {
             return self.lose_client(state, py);
         }
@@ -228,7 +222,7 @@ impl Http {
 
     /// The client cannot be written to: an error for the task that sends, and a
     /// message for another that receives.
-    fn lose_client(&self, mut state: MutexGuard<'_, State>, py: Python<'_>) -> PyResult<()> {
+    fn lose_client(&self, mut state: MutexGuard<'_, HttpState>, py: Python<'_>) -> PyResult<()> {
         state.give_up();
         let lost = state.check_connected();
         drop(state);
@@ -237,24 +231,24 @@ impl Http {
     }
 }
 
-impl State {
+impl HttpState {
     /// True once the app may have learnt that the client is gone.
     fn has_left(&self) -> bool {
-        let open = self.channel.as_ref();
-        self.disconnected || open.is_some_and(|channel| channel.has_hung_up())
+        let open = self.link.as_ref();
+        self.disconnected || open.is_some_and(|link| link.has_hung_up())
     }
 
     fn finish(&mut self) {
-        if let Some(channel) = self.channel.take() {
-            self.answer.finish(channel);
+        if let Some(link) = self.link.take() {
+            self.answer.finish(link);
         }
     }
 
     /// There is no client any more.
     fn give_up(&mut self) {
         self.disconnected = true;
-        if let Some(channel) = self.channel.take() {
-            self.answer.break_off(channel);
+        if let Some(link) = self.link.take() {
+            self.answer.break_off(link);
         }
         self.answer = Answer::Done;
     }
@@ -273,8 +267,8 @@ impl State {
 impl Source for Http {
     fn receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let mut state = lock(&self.state);
-        let State {
-            channel: Some(channel),
+        let HttpState {
+            link: Some(link),
             refused: None,
             body_ended,
             ..
@@ -283,13 +277,13 @@ impl Source for Http {
             return disconnect(py).map(Some);
         };
         if *body_ended {
-            return match channel.has_hung_up() {
+            return match link.has_hung_up() {
                 true => disconnect(py).map(Some),
                 false => Ok(None),
             };
         }
         let mut body = Vec::new();
-        let progress = match channel.read(&mut body) {
+        let progress = match link.read_body(&mut body) {
             Ok(Progress::Waiting) => return Ok(None),
             Ok(progress) => progress,
             Err(BodyError::Client(_)) => {
@@ -313,13 +307,13 @@ impl Source for Http {
     fn may_send(&self) -> PyResult<bool> {
         let state = lock(&self.state);
         state.check_connected()?;
-        let Some(channel) = &state.channel else {
+        let Some(link) = &state.link else {
             return Ok(true);
         };
-        if channel.is_full() && channel.has_hung_up() {
+        if link.is_full() && link.has_hung_up() {
             return Err(gone());
         }
-        Ok(!channel.is_full())
+        Ok(!link.is_full())
     }
 
     fn waiters(&self) -> &Waiters {
@@ -327,31 +321,31 @@ impl Source for Http {
     }
 }
 
-/// What the app holds.
+/// What the app holds as `receive` and `send`.
 #[pyclass(frozen, module = "rgunicorn")]
-pub struct HttpExchange(pub(super) Arc<Http>);
+pub struct HttpCallables(pub(super) Arc<Http>);
 
 #[pymethods]
-impl HttpExchange {
+impl HttpCallables {
     fn receive(&self) -> Awaitable {
         Awaitable::receive(self.0.clone())
     }
 
     #[pyo3(signature = (message, /))]
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<Awaitable>> {
-        let event = Event::new(message)?;
-        match event.kind()? {
-            "http.response.start" => self.0.start(&event, py)?,
+        let message = Message::new(message)?;
+        match message.kind()? {
+            "http.response.start" => self.0.start(&message, py)?,
             "http.response.body" => {
-                self.0.body(&event, py)?;
+                self.0.body(&message, py)?;
                 if !self.0.may_send()? {
                     return Py::new(py, Awaitable::may_send(self.0.clone()));
                 }
             }
-            "http.response.pathsend" => self.0.pathsend(&event, py)?,
-            "http.response.trailers" => self.0.trailers(&event, py)?,
-            "http.response.early_hint" => self.0.early_hint(&event, py)?,
-            _ => return Err(unexpected(&event, "a message of an HTTP response")),
+            "http.response.pathsend" => self.0.pathsend(&message, py)?,
+            "http.response.trailers" => self.0.trailers(&message, py)?,
+            "http.response.early_hint" => self.0.early_hint(&message, py)?,
+            _ => return Err(unexpected(&message, "a message of an HTTP response")),
         }
         Awaitable::nothing(py)
     }
@@ -382,11 +376,4 @@ fn disconnect(py: Python<'_>) -> PyResult<Py<PyAny>> {
     let message = PyDict::new(py);
     message.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
     Ok(message.into_any().unbind())
-}
-
-pub(super) fn unexpected(event: &Event<'_, '_>, expected: &str) -> PyErr {
-    let kind = event.kind().unwrap_or_default();
-    PyRuntimeError::new_err(format!(
-        "Expected {expected}, not the ASGI message '{kind}'"
-    ))
 }

@@ -1,18 +1,18 @@
 //! Reading the messages that the app sends: dicts with a type and keys.
 
 use crate::http::{ResponseError, ResponseHead};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 
 /// A message, and its type.
-pub struct Event<'a, 'py> {
-    message: &'a Bound<'py, PyDict>,
+pub struct Message<'a, 'py> {
+    dict: &'a Bound<'py, PyDict>,
     kind: Bound<'py, PyString>,
 }
 
-impl<'a, 'py> Event<'a, 'py> {
-    pub fn new(message: &'a Bound<'py, PyAny>) -> PyResult<Event<'a, 'py>> {
+impl<'a, 'py> Message<'a, 'py> {
+    pub fn new(message: &'a Bound<'py, PyAny>) -> PyResult<Message<'a, 'py>> {
         let message = message.cast::<PyDict>().map_err(|_| {
             PyTypeError::new_err(format!(
                 "an ASGI message must be a dict, not {}",
@@ -22,7 +22,10 @@ impl<'a, 'py> Event<'a, 'py> {
         let kind = message.get_item(pyo3::intern!(message.py(), "type"))?;
         let kind = kind.and_then(|kind| kind.cast_into::<PyString>().ok());
         let kind = kind.ok_or_else(|| PyTypeError::new_err("an ASGI message has no 'type'"))?;
-        Ok(Event { message, kind })
+        Ok(Message {
+            dict: message,
+            kind,
+        })
     }
 
     pub fn kind(&self) -> PyResult<&str> {
@@ -31,12 +34,12 @@ impl<'a, 'py> Event<'a, 'py> {
 
     /// The value of a key; nothing if it is absent or None.
     pub fn get(&self, key: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.message.get_item(key)?.filter(|value| !value.is_none()))
+        Ok(self.dict.get_item(key)?.filter(|value| !value.is_none()))
     }
 
     /// The truth of a key that may be absent.
     pub fn flag(&self, key: &Bound<'py, PyString>) -> PyResult<bool> {
-        match self.message.get_item(key)? {
+        match self.dict.get_item(key)? {
             Some(value) => value.is_truthy(),
             None => Ok(false),
         }
@@ -46,14 +49,14 @@ impl<'a, 'py> Event<'a, 'py> {
     pub fn bytes(&self, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
         match self.get(key)? {
             Some(value) => bytes(value, &format_args!("'{key}' of '{}'", self.kind)),
-            None => Ok(PyBytes::new(self.message.py(), b"")),
+            None => Ok(PyBytes::new(self.dict.py(), b"")),
         }
     }
 
     /// The head of a response: `status` and `headers`.
     pub fn response_head(&self) -> PyResult<ResponseHead> {
-        let py = self.message.py();
-        let status = self.message.get_item(pyo3::intern!(py, "status"))?;
+        let py = self.dict.py();
+        let status = self.dict.get_item(pyo3::intern!(py, "status"))?;
         let status: Option<u16> = status.and_then(|status| status.extract().ok());
         let status = status
             .filter(|code| (100..=999).contains(code))
@@ -75,7 +78,7 @@ impl<'a, 'py> Event<'a, 'py> {
         &self,
         mut each: impl FnMut(&[u8], &[u8]) -> Result<(), ResponseError>,
     ) -> PyResult<()> {
-        let Some(headers) = self.get(pyo3::intern!(self.message.py(), "headers"))? else {
+        let Some(headers) = self.get(pyo3::intern!(self.dict.py(), "headers"))? else {
             return Ok(());
         };
         for pair in headers.try_iter()? {
@@ -122,4 +125,12 @@ fn bytes<'py>(
 fn type_name(value: &Bound<'_, PyAny>) -> String {
     let name = value.get_type().name();
     name.map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+}
+
+/// The error of a message that cannot come now.
+pub fn unexpected(message: &Message<'_, '_>, expected: &str) -> PyErr {
+    let kind = message.kind().unwrap_or_default();
+    PyRuntimeError::new_err(format!(
+        "Expected {expected}, not the ASGI message '{kind}'"
+    ))
 }

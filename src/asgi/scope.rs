@@ -1,24 +1,11 @@
 //! The scope dicts ("HTTP & WebSocket ASGI Message Format", connection scope).
 
-use super::Channel;
 use super::fields::FieldCache;
-use crate::http::{Scheme, percent_decode};
-use crate::net::TlsFacts;
+use crate::exchange::{Exchange, TlsFacts};
+use crate::http::{Scheme, Version, percent_decode};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-
-/// One request, as the worker knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    pub scheme: Scheme,
-    /// The listener's address and port; nothing over a unix socket.
-    pub server: Option<(&'a str, u16)>,
-    /// The client's address and port; nothing over a unix socket.
-    pub client: Option<(&'a str, u16)>,
-    /// Of the connection to the server itself.
-    pub tls: Option<&'a TlsFacts>,
-}
 
 /// Makes scopes from templates.
 pub struct ScopeMaker {
@@ -38,10 +25,10 @@ struct Template {
 
 impl Template {
     /// Extensions are copied, too: apps add to them what is theirs.
-    fn copy<'py>(&self, py: Python<'py>, request: &Request<'_>) -> PyResult<Bound<'py, PyDict>> {
+    fn copy<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.scope.bind(py).copy()?;
         let extensions = self.extensions.bind(py).copy()?;
-        if let Some(facts) = request.tls {
+        if let Some(facts) = exchange.stream().tls() {
             extensions.set_item(intern!(py, "tls"), tls(py, facts)?)?;
         }
         scope.set_item(intern!(py, "extensions"), extensions)?;
@@ -100,50 +87,47 @@ impl ScopeMaker {
         })
     }
 
-    pub fn http<'py>(
-        &self,
-        py: Python<'py>,
-        channel: &dyn Channel,
-        request: &Request<'_>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.http.copy(py, request)?;
-        let method = latin1(py, channel.head().method());
+    pub fn http<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.http.copy(py, exchange)?;
+        let method = latin1(py, exchange.head.method());
         scope.set_item(intern!(py, "method"), method)?;
-        let scheme = PyString::intern(py, request.scheme.as_str());
-        self.fill(&scope, channel, request, &scheme)?;
+        let scheme = PyString::intern(py, exchange.scheme().as_str());
+        self.fill(&scope, exchange, &scheme)?;
         Ok(scope)
     }
 
     pub fn websocket<'py>(
         &self,
         py: Python<'py>,
-        channel: &dyn Channel,
-        request: &Request<'_>,
+        exchange: &Exchange,
         subprotocols: &[String],
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.websocket.copy(py, request)?;
+        let scope = self.websocket.copy(py, exchange)?;
         scope.set_item(intern!(py, "subprotocols"), subprotocols)?;
-        let scheme = match request.scheme {
+        let scheme = match exchange.scheme() {
             Scheme::Http => intern!(py, "ws"),
             Scheme::Https => intern!(py, "wss"),
         };
-        self.fill(&scope, channel, request, scheme)?;
+        self.fill(&scope, exchange, scheme)?;
         Ok(scope)
     }
 
     fn fill<'py>(
         &self,
         scope: &Bound<'py, PyDict>,
-        channel: &dyn Channel,
-        request: &Request<'_>,
+        exchange: &Exchange,
         scheme: &Bound<'py, PyString>,
     ) -> PyResult<()> {
         let py = scope.py();
-        let head = channel.head();
-        let version = match head.version().as_str() {
-            "HTTP/1.0" => intern!(py, "1.0"),
-            _ => intern!(py, "1.1"),
+        let head = &exchange.head;
+        let version = match head.version() {
+            Version::Http10 => intern!(py, "1.0"),
+            Version::Http11 => intern!(py, "1.1"),
         };
+        let (address, port) = exchange.remote();
+        // A client that a proxy has told of may have no port.
+        let port = port.or((!address.is_empty()).then_some(0));
+        let client = port.map(|port| (address, port));
         let raw_path = match head.path() {
             // `http://host` asks for the root (RFC 9110 section 4.2.3).
             b"" => b"/",
@@ -156,9 +140,9 @@ impl ScopeMaker {
         scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path))?;
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, head.query()))?;
         scope.set_item(intern!(py, "headers"), self.fields.list(py, head.fields())?)?;
-        scope.set_item(intern!(py, "server"), request.server)?;
-        scope.set_item(intern!(py, "client"), request.client)?;
-        if let Some(id) = channel.id() {
+        scope.set_item(intern!(py, "server"), exchange.server())?;
+        scope.set_item(intern!(py, "client"), client)?;
+        if let Some(id) = exchange.id.as_deref() {
             scope.set_item(intern!(py, "rgunicorn.request_id"), id)?;
         }
         if let Some(state) = &self.state {

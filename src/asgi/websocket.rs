@@ -2,89 +2,35 @@
 
 use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::http::unexpected;
-use super::message::{Event, invalid};
-use super::{Channel, Finished, Progress};
-use crate::http::{ResponseError, ResponseHead, Status};
-use crate::websocket::{self, CloseCode, Compression, Handshake, Options, Payload, Socket};
-use pyo3::exceptions::{PyConnectionResetError, PyTypeError, PyValueError};
+use super::link::Link;
+use super::message::{Message, invalid, unexpected};
+use super::websocket_state::{Phase, Queued, WebSocketState};
+use crate::http::{ResponseHead, Status};
+use crate::websocket::{self, CloseCode, Handshake, Payload, is_servers_field};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
-
-/// How much is decoded for an app that does not receive: enough to see pings
-/// and the end, then the client has to wait.
-const MOST_QUEUED: usize = 32;
-const MOST_QUEUED_BYTES: usize = 64 * 1024;
 
 /// Seconds that a client has to answer our close.
 const CLOSE_WAIT: u32 = 5;
 
 /// What the app and the worker share of a WebSocket.
 pub struct WebSocket {
-    state: Mutex<State>,
+    state: Mutex<WebSocketState>,
     waiters: Waiters,
-}
-
-struct State {
-    /// Nothing once the connection has ended.
-    channel: Option<Box<dyn Channel>>,
-    phase: Phase,
-    handshake: Handshake,
-    max_message_size: usize,
-    /// Received and not decoded; the bytes before `taken` were.
-    raw: Vec<u8>,
-    taken: usize,
-    queue: VecDeque<Message>,
-    queued_bytes: usize,
-    /// Why no message comes any more, once that is so.
-    end: Option<(CloseCode, String)>,
-    /// A ping was sent, and nothing has come since.
-    silent: bool,
-    bytes_sent: u64,
-}
-
-#[allow(clippy::large_enum_variant, reason = "a connection has one, for good")]
-enum Phase {
-    /// The app has not answered the handshake; whether it was told of it.
-    Connecting {
-        told: bool,
-    },
-    /// It answers with an HTTP response instead.
-    Denied(Answer),
-    Open(Box<Socket>),
-    Closed,
-}
-
-enum Message {
-    Text(String),
-    Binary(Vec<u8>),
 }
 
 impl WebSocket {
     pub fn new(
-        channel: Box<dyn Channel>,
+        link: Link,
         handshake: Handshake,
         max_message_size: usize,
         event_loop: Arc<EventLoop>,
     ) -> WebSocket {
         WebSocket {
-            state: Mutex::new(State {
-                channel: Some(channel),
-                phase: Phase::Connecting { told: false },
-                handshake,
-                max_message_size,
-                raw: Vec::new(),
-                taken: 0,
-                queue: VecDeque::new(),
-                queued_bytes: 0,
-                end: None,
-                silent: false,
-                bytes_sent: 0,
-            }),
+            state: Mutex::new(WebSocketState::new(link, handshake, max_message_size)),
             waiters: Waiters::new(event_loop),
         }
     }
@@ -123,7 +69,7 @@ impl WebSocket {
 
     /// True once there is nothing more to be told of the connection.
     pub fn is_finished(&self) -> bool {
-        lock(&self.state).channel.is_none()
+        lock(&self.state).link.is_none()
     }
 
     pub fn is_disconnected(&self) -> bool {
@@ -191,9 +137,9 @@ impl WebSocket {
                     Phase::Denied(answer) => answer,
                     _ => Answer::Nothing,
                 };
-                if let Some(channel) = state.channel.take() {
+                if let Some(link) = state.link.take() {
                     what = what.or(Some("The ASGI app returned without an answer to"));
-                    answer.fail(channel, Status::SERVER_ERROR, "");
+                    answer.fail(link, Status::SERVER_ERROR, "");
                 }
             }
             Phase::Open(_) if error.is_some() => state.close(CloseCode::INTERNAL_ERROR, ""),
@@ -215,30 +161,34 @@ impl WebSocket {
         self.end_in_time(py);
     }
 
-    fn accept(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let subprotocol = event.get(intern!(py, "subprotocol"))?;
+    fn accept(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let subprotocol = message.get(intern!(py, "subprotocol"))?;
         let subprotocol: Option<String> = subprotocol.map(|name| name.extract()).transpose()?;
+        // The app may name it by a field, if it does not name it where it should.
+        let names_subprotocol = |name: &[u8]| {
+            subprotocol.is_some() && name.eq_ignore_ascii_case(b"sec-websocket-protocol")
+        };
         let mut head = ResponseHead::switching_to("websocket").map_err(invalid)?;
-        event.fields(
-            |name, value| match is_of_handshake(name, subprotocol.is_some()) {
+        message.fields(
+            |name, value| match is_servers_field(name) || names_subprotocol(name) {
                 true => Ok(()),
                 false => head.add(name, value),
             },
         )?;
-        if let Some(subprotocol) = subprotocol {
+        if let Some(subprotocol) = &subprotocol {
             head.add(b"Sec-WebSocket-Protocol", subprotocol.as_bytes())
                 .map_err(invalid)?;
         }
         let mut state = lock(&self.state);
         if !matches!(state.phase, Phase::Connecting { .. }) {
-            return Err(unexpected(event, "'websocket.send' or 'websocket.close'"));
+            return Err(unexpected(message, "'websocket.send' or 'websocket.close'"));
         }
         state.check_connected()?;
         state.upgrade(head).map_err(invalid)
     }
 
-    fn message(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let text = event.get(intern!(py, "text"))?;
+    fn send_message(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let text = message.get(intern!(py, "text"))?;
         let text =
             match &text {
                 Some(text) => Some(text.cast::<PyString>().map_err(|_| {
@@ -250,7 +200,7 @@ impl WebSocket {
         let payload = match text {
             Some(text) => Payload::Text(text.to_str()?),
             None => {
-                bytes = event.bytes(intern!(py, "bytes"))?;
+                bytes = message.bytes(intern!(py, "bytes"))?;
                 Payload::Binary(bytes.as_bytes())
             }
         };
@@ -268,28 +218,31 @@ impl WebSocket {
                 }
                 lost
             }
-            Phase::Open(_) | Phase::Closed => Err(unexpected(event, "nothing after the close")),
-            _ => Err(unexpected(event, "'websocket.accept' or 'websocket.close'")),
+            Phase::Open(_) | Phase::Closed => Err(unexpected(message, "nothing after the close")),
+            _ => Err(unexpected(
+                message,
+                "'websocket.accept' or 'websocket.close'",
+            )),
         }
     }
 
-    fn app_closes(self: &Arc<Self>, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let code = event.get(intern!(py, "code"))?;
+    fn app_closes(self: &Arc<Self>, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let code = message.get(intern!(py, "code"))?;
         let code = match code {
             Some(code) => CloseCode(code.extract()?),
             None => CloseCode::NORMAL,
         };
-        let reason = event.get(intern!(py, "reason"))?;
+        let reason = message.get(intern!(py, "reason"))?;
         let reason: String = reason.map_or(Ok(String::new()), |reason| reason.extract())?;
         let mut state = lock(&self.state);
         match state.phase {
             Phase::Connecting { .. } => {
-                if let Some(channel) = state.channel.take() {
-                    Answer::Nothing.fail(channel, Status::FORBIDDEN, "");
+                if let Some(link) = state.link.take() {
+                    Answer::Nothing.fail(link, Status::FORBIDDEN, "");
                 }
                 state.end(CloseCode::ABNORMAL, "");
             }
-            Phase::Denied(_) => return Err(unexpected(event, "'websocket.http.response.body'")),
+            Phase::Denied(_) => return Err(unexpected(message, "'websocket.http.response.body'")),
             Phase::Open(_) if !code.may_be_sent() => {
                 let message = format!("{} is no WebSocket close code", code.0);
                 return Err(PyValueError::new_err(message));
@@ -304,35 +257,37 @@ impl WebSocket {
         Ok(())
     }
 
-    fn denial_start(&self, event: &Event<'_, '_>) -> PyResult<()> {
-        let head = event.response_head()?;
+    fn denial_start(&self, message: &Message<'_, '_>) -> PyResult<()> {
+        let head = message.response_head()?;
         let mut state = lock(&self.state);
         if !matches!(state.phase, Phase::Connecting { .. }) {
-            return Err(unexpected(event, "no response after another answer"));
+            return Err(unexpected(message, "no response after another answer"));
         }
-        state.phase = Phase::Denied(Answer::Head(head, Trailers::No));
+        if let Some(link) = &state.link {
+            state.phase = Phase::Denied(Answer::start(link, head, Trailers::No));
+        }
         Ok(())
     }
 
-    fn denial_body(&self, event: &Event<'_, '_>, py: Python<'_>) -> PyResult<()> {
-        let body = event.bytes(intern!(py, "body"))?;
-        let is_last = !event.flag(intern!(py, "more_body"))?;
+    fn denial_body(&self, message: &Message<'_, '_>, py: Python<'_>) -> PyResult<()> {
+        let body = message.bytes(intern!(py, "body"))?;
+        let is_last = !message.flag(intern!(py, "more_body"))?;
         let mut state = lock(&self.state);
-        let State { channel, phase, .. } = &mut *state;
+        let WebSocketState { link, phase, .. } = &mut *state;
         let Phase::Denied(answer) = phase else {
-            return Err(unexpected(event, "'websocket.http.response.start'"));
+            return Err(unexpected(message, "'websocket.http.response.start'"));
         };
-        let Some(open) = channel else {
+        let Some(open) = link else {
             return Ok(());
         };
-        let sent = answer.send(&mut **open, Part::Bytes(body.as_bytes()), is_last);
+        let sent = answer.send(open, Part::Bytes(body.as_bytes()), is_last);
         if (sent.is_err() || is_last)
-            && let Some(channel) = channel.take()
+            && let Some(link) = link.take()
         {
             if sent.is_ok() {
-                answer.finish(channel);
+                answer.finish(link);
             } else {
-                answer.break_off(channel);
+                answer.break_off(link);
             }
             state.end(CloseCode::ABNORMAL, "");
             drop(state);
@@ -343,188 +298,22 @@ impl WebSocket {
     }
 }
 
-impl State {
-    /// Accepts the client with this head, which lacks what only the server knows.
-    fn upgrade(&mut self, mut head: ResponseHead) -> Result<(), ResponseError> {
-        let Some(channel) = &mut self.channel else {
-            return Ok(());
-        };
-        let compression = self.handshake.compression;
-        agree(&mut head, &self.handshake.accept, compression)?;
-        if let Some((name, value)) = channel.echo() {
-            head.add_unless_given(name, value);
-        }
-        let mut bytes = Vec::new();
-        let (server, date) = channel.stamp();
-        head.begin(channel.rules(), server, date, &mut bytes);
-        channel.upgrade();
-        self.phase = Phase::Open(Box::new(Socket::new(&Options {
-            max_message_size: self.max_message_size,
-            compression,
-        })));
-        self.handshake = Handshake::default();
-        self.write(&[&bytes]);
-        Ok(())
-    }
-
-    fn write(&mut self, parts: &[&[u8]]) {
-        let Some(channel) = &mut self.channel else {
-            return;
-        };
-        let mut slices = [IoSlice::new(b""); 2];
-        for (slice, part) in slices.iter_mut().zip(parts) {
-            *slice = IoSlice::new(part);
-        }
-        if channel.write(&mut slices[..parts.len()]).is_err() {
-            self.end(CloseCode::ABNORMAL, "");
-        }
-    }
-
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        if let Phase::Open(socket) = &mut self.phase
-            && let Some(frame) = socket.close(code, reason)
-        {
-            self.write(&[&frame]);
-            // The client's close may have come already.
-            self.fill_queue();
-        }
-    }
-
-    /// No message comes any more, and nothing can be sent.
-    fn end(&mut self, code: CloseCode, reason: &str) {
-        if self.end.is_none() {
-            self.end = Some((code, reason.to_owned()));
-        }
-        self.phase = Phase::Closed;
-        if let Some(channel) = self.channel.take() {
-            channel.close(&Finished {
-                status: 101,
-                body_bytes: self.bytes_sent,
-                keep_alive: false,
-                broken: false,
-                head: None,
-            });
-        }
-    }
-
-    /// Gives the next event to `take`, which says what of it is kept; nothing
-    /// while the client has sent none.
-    fn next<T>(&mut self, mut take: impl FnMut(websocket::Event<'_>) -> Option<T>) -> Option<T> {
-        loop {
-            let State {
-                channel: Some(_),
-                phase: Phase::Open(socket),
-                raw,
-                taken,
-                ..
-            } = self
-            else {
-                return None;
-            };
-            let mut input = &raw[*taken..];
-            let mut closed = None;
-            let event = socket.next(&mut input);
-            let nothing = event.is_none();
-            let found = event.and_then(|event| match event {
-                websocket::Event::Closed(code, reason) => {
-                    closed = Some((code, reason.into_owned()));
-                    None
-                }
-                event => take(event),
-            });
-            *taken = raw.len() - input.len();
-            let answers = socket.take_answers();
-            if !answers.is_empty() {
-                self.write(&[&answers]);
-            }
-            if let Some((code, reason)) = closed {
-                self.end(code, &reason);
-            }
-            if found.is_some() {
-                return found;
-            }
-            if nothing && !self.receive() {
-                return None;
-            }
-        }
-    }
-
-    /// Receives more to decode; false if there is none now.
-    fn receive(&mut self) -> bool {
-        self.raw.clear();
-        self.taken = 0;
-        let Some(channel) = &mut self.channel else {
-            return false;
-        };
-        match channel.receive(&mut self.raw) {
-            Ok(Progress::Some) => {
-                self.silent = false;
-                true
-            }
-            Ok(Progress::Waiting) => {
-                // A connection that is idle keeps no buffer.
-                self.raw = Vec::new();
-                false
-            }
-            Ok(Progress::Ended) | Err(_) => {
-                self.end(CloseCode::ABNORMAL, "");
-                false
-            }
-        }
-    }
-
-    fn fill_queue(&mut self) {
-        while self.queue.len() < MOST_QUEUED && self.queued_bytes < MOST_QUEUED_BYTES {
-            let message = self.next(|event| match event {
-                websocket::Event::Text(text) => Some(Message::Text(text.to_owned())),
-                websocket::Event::Binary(bytes) => Some(Message::Binary(bytes.to_owned())),
-                _ => None,
-            });
-            let Some(message) = message else { return };
-            self.queued_bytes += message.len();
-            self.queue.push_back(message);
-        }
-    }
-
-    /// Sending to a client that is gone is an OSError (version 2.4).
-    fn check_connected(&self) -> PyResult<()> {
-        match &self.end {
-            Some((code, _)) => Err(PyConnectionResetError::new_err(format!(
-                "the WebSocket has ended with code {}",
-                code.0
-            ))),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Message {
-    fn len(&self) -> usize {
-        match self {
-            Message::Text(text) => text.len(),
-            Message::Binary(bytes) => bytes.len(),
-        }
-    }
-}
-
 impl Source for WebSocket {
     fn receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let mut state = lock(&self.state);
         if let Phase::Connecting { told } = &mut state.phase
             && !std::mem::replace(told, true)
         {
-            return message(py, intern!(py, "websocket.connect"), None).map(Some);
+            return app_message(py, intern!(py, "websocket.connect"), None).map(Some);
         }
         let kind = intern!(py, "websocket.receive");
         if let Some(queued) = state.queue.pop_front() {
             state.queued_bytes -= queued.len();
             let content = match &queued {
-                Message::Text(text) => (intern!(py, "text"), PyString::new(py, text).into_any()),
-                Message::Binary(bytes) => {
-                    (intern!(py, "bytes"), PyBytes::new(py, bytes).into_any())
-                }
+                Queued::Text(text) => (intern!(py, "text"), PyString::new(py, text).into_any()),
+                Queued::Binary(bytes) => (intern!(py, "bytes"), PyBytes::new(py, bytes).into_any()),
             };
-            return message(py, kind, Some(content)).map(Some);
+            return app_message(py, kind, Some(content)).map(Some);
         }
         let content = state.next(|event| match event {
             websocket::Event::Text(text) => {
@@ -536,7 +325,7 @@ impl Source for WebSocket {
             _ => None,
         });
         if content.is_some() {
-            return message(py, kind, content).map(Some);
+            return app_message(py, kind, content).map(Some);
         }
         let Some((code, reason)) = &state.end else {
             return Ok(None);
@@ -551,10 +340,7 @@ impl Source for WebSocket {
     fn may_send(&self) -> PyResult<bool> {
         let state = lock(&self.state);
         state.check_connected()?;
-        Ok(!state
-            .channel
-            .as_ref()
-            .is_some_and(|channel| channel.is_full()))
+        Ok(!state.link.as_ref().is_some_and(|link| link.is_full()))
     }
 
     fn waiters(&self) -> &Waiters {
@@ -562,30 +348,7 @@ impl Source for WebSocket {
     }
 }
 
-/// Adds the server's own side of the handshake.
-fn agree(
-    head: &mut ResponseHead,
-    accept: &str,
-    compression: Option<Compression>,
-) -> Result<(), ResponseError> {
-    head.add(b"Sec-WebSocket-Accept", accept.as_bytes())?;
-    if let Some(compression) = compression {
-        head.add(b"Sec-WebSocket-Extensions", compression.answer().as_bytes())?;
-    }
-    Ok(())
-}
-
-/// True for fields by which the server itself agrees with the client. The
-/// subprotocol is among them if the app names it where it should.
-fn is_of_handshake(name: &[u8], names_subprotocol: bool) -> bool {
-    let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-    is(b"upgrade")
-        || is(b"sec-websocket-accept")
-        || is(b"sec-websocket-extensions")
-        || names_subprotocol && is(b"sec-websocket-protocol")
-}
-
-fn message<'py>(
+fn app_message<'py>(
     py: Python<'py>,
     kind: &Bound<'py, PyString>,
     content: Option<(&Bound<'py, PyString>, Bound<'py, PyAny>)>,
@@ -609,31 +372,31 @@ impl GiveUp {
     }
 }
 
-/// What the app holds.
+/// What the app holds as `receive` and `send`.
 #[pyclass(frozen, module = "rgunicorn")]
-pub struct WebSocketExchange(pub(super) Arc<WebSocket>);
+pub struct WebSocketCallables(pub(super) Arc<WebSocket>);
 
 #[pymethods]
-impl WebSocketExchange {
+impl WebSocketCallables {
     fn receive(&self) -> Awaitable {
         Awaitable::receive(self.0.clone())
     }
 
     #[pyo3(signature = (message, /))]
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<Awaitable>> {
-        let event = Event::new(message)?;
-        match event.kind()? {
+        let message = Message::new(message)?;
+        match message.kind()? {
             "websocket.send" => {
-                self.0.message(&event, py)?;
+                self.0.send_message(&message, py)?;
                 if !self.0.may_send()? {
                     return Py::new(py, Awaitable::may_send(self.0.clone()));
                 }
             }
-            "websocket.accept" => self.0.accept(&event, py)?,
-            "websocket.close" => self.0.app_closes(&event, py)?,
-            "websocket.http.response.start" => self.0.denial_start(&event)?,
-            "websocket.http.response.body" => self.0.denial_body(&event, py)?,
-            _ => return Err(unexpected(&event, "a message of a WebSocket")),
+            "websocket.accept" => self.0.accept(&message, py)?,
+            "websocket.close" => self.0.app_closes(&message, py)?,
+            "websocket.http.response.start" => self.0.denial_start(&message)?,
+            "websocket.http.response.body" => self.0.denial_body(&message, py)?,
+            _ => return Err(unexpected(&message, "a message of a WebSocket")),
         }
         Awaitable::nothing(py)
     }

@@ -1,25 +1,42 @@
-//! One request on its way to the app, and its answer on the way back, whatever
-//! the protocol on either side.
+//! A request in flight, from its head to the end of its response: what WSGI and
+//! ASGI have in common, whatever the protocol below.
+//!
+//! A worker makes an [`Exchange`] of each request and gives it to the app's
+//! side, which reads the body and writes the response through the [`Stream`]
+//! behind it. [`Response`] puts HTTP around what the app answers. [`Finished`]
+//! is what is told of it at the end: to the hooks of a config file
+//! ([`WatchedRequest`]) and to the access log ([`AccessEntry`]).
 
+mod access;
 mod admission;
 mod client;
 mod date;
 mod error_page;
 mod file;
+mod finished;
+mod hooks;
+mod response;
 mod rules;
 mod stream;
 
+pub use crate::net::TlsFacts;
+pub use access::{AccessEntry, RequestLine};
 pub use admission::{Admission, Admissions};
 pub use client::{Client, Server};
-pub use date::today;
 pub use error_page::error_page;
 pub use file::{Rest, rest_of};
+pub use finished::Finished;
+pub use hooks::WatchedRequest;
+pub use response::Response;
 pub use rules::ExchangeRules;
 pub use stream::{Detached, Stream};
 
-use crate::http::{Head, ProxyHeader, Scheme, Status};
+use crate::http::{ErrorResponse, Head, ProxyHeader, ResponseRules, Scheme, Status};
+use crate::log::id_note;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -101,11 +118,6 @@ impl Exchange {
         extra
     }
 
-    /// The field that tells the client of the request's id.
-    pub fn id_field(&self) -> Option<(&str, &str)> {
-        self.stream().rules().id_field(self.id.as_deref())
-    }
-
     /// Address and port the listener is bound to; nothing for a unix socket.
     pub fn server(&self) -> Option<(&str, u16)> {
         let server = self.client().server.as_ref()?;
@@ -121,20 +133,50 @@ impl Exchange {
         self.head.stated_scheme().unwrap_or(own)
     }
 
-    /// True if the answer may say that the connection stays, as far as the
-    /// client and the worker are concerned.
-    pub fn may_keep_alive(&self) -> bool {
-        self.head.keep_alive() && self.stream().may_stay()
+    /// What of the request decides how its response is framed. The connection
+    /// may stay if both the client and the worker let it.
+    pub fn response_rules(&self) -> ResponseRules {
+        ResponseRules {
+            keep_alive: self.head.keep_alive() && self.stream().may_stay(),
+            ..ResponseRules::of(&self.head)
+        }
     }
 
-    /// Answers in the app's place, unless a part of its answer went out; what
-    /// it writes from now on is refused.
+    /// Sends an error page in place of a response of which nothing was sent.
+    pub fn send_error_page(&self, status: Status, message: &str) -> Finished<'static> {
+        let page = self.error_page(status, message);
+        let sent = self.stream().write(&mut [IoSlice::new(&page.bytes)]);
+        let body_bytes = sent.map_or(0, |_| page.body_length as u64);
+        Finished::own(status.code, body_bytes)
+    }
+
+    /// Answers with an error page in the app's place, unless a part of its
+    /// answer went out; what it writes from now on is refused.
     pub fn refuse(&self, status: Status) -> bool {
-        let stream = self.stream();
+        self.stream().refuse(&self.error_page(status, "").bytes)
+    }
+
+    fn error_page(&self, status: Status, message: &str) -> ErrorResponse {
+        let rules = self.stream().rules();
         let is_head = self.head.method() == b"HEAD";
-        let id = self.id.as_deref();
-        let page = error_page(stream.rules(), status, "", is_head, id, &[]);
-        stream.refuse(&page.bytes)
+        error_page(rules, status, message, is_head, self.id.as_deref(), &[])
+    }
+
+    /// What follows the request's name in a line of the error log.
+    pub fn note(&self) -> impl Display {
+        id_note(self.id.as_deref())
+    }
+
+    /// The request and its response, for the access log.
+    pub fn access_entry<'a>(&'a self, finished: &'a Finished<'a>) -> AccessEntry<'a> {
+        AccessEntry {
+            remote_addr: self.remote().0,
+            id: self.id.as_deref(),
+            line: RequestLine::of(&self.head),
+            head: Some(&self.head),
+            elapsed: self.started.elapsed(),
+            finished: *finished,
+        }
     }
 
     /// Ends the request after all of its answer was written.
@@ -168,3 +210,6 @@ impl Drop for Exchange {
         });
     }
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -1,8 +1,11 @@
 //! The settings that apply to every request.
 
-/// See the settings `request_id`, `request_id_in_response`, `retry_after`.
+/// See the settings `server_header`, `request_id`, `request_id_in_response` and
+/// `retry_after`.
 #[derive(Debug, Default)]
 pub struct ExchangeRules {
+    /// The value of the `Server` field; empty for no field.
+    pub server: String,
     /// The name of the field with the request's id; nothing if requests have no
     /// ids.
     pub request_id: Option<String>,

@@ -1,8 +1,9 @@
 //! How a request's app reads from its client and writes to it.
 
 use super::client::Client;
+use super::date::today;
 use super::rules::ExchangeRules;
-use crate::http::{BodyError, ProxyHeader};
+use crate::http::{BodyError, HttpDate, ProxyHeader};
 use crate::net::{ClientCertificate, TlsFacts};
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -20,6 +21,11 @@ pub trait Stream: Send + Sync {
     fn client(&self) -> &Client;
 
     fn rules(&self) -> &ExchangeRules;
+
+    /// The value of a `Date` field now.
+    fn date(&self) -> HttpDate {
+        today()
+    }
 
     /// The PROXY header of the connection, if the client sent one.
     fn proxy_header(&self) -> Option<&ProxyHeader>;

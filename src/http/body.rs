@@ -9,7 +9,7 @@ use super::policy::Limits;
 
 /// What the next bytes were.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum BodyPiece<'a> {
     /// Bytes of the body, at least one.
     Data(&'a [u8]),
     /// All input was used; more must be received.
@@ -21,7 +21,7 @@ pub enum Piece<'a> {
 /// The state of one body.
 #[derive(Debug)]
 pub struct BodyDecoder {
-    state: State,
+    state: BodyState,
     limits: Limits,
     /// A line of chunked coding of which only a part has come.
     line: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct BodyDecoder {
 const MOST_EXTENSIONS: usize = 16 * 1024;
 
 #[derive(Debug)]
-enum State {
+enum BodyState {
     /// Bytes that are left of a body by length.
     Length(u64),
     ChunkSize,
@@ -52,8 +52,8 @@ impl BodyDecoder {
     pub fn new(framing: Framing, limits: &Limits) -> BodyDecoder {
         BodyDecoder {
             state: match framing {
-                Framing::Length(length) => State::Length(length),
-                Framing::Chunked => State::ChunkSize,
+                Framing::Length(length) => BodyState::Length(length),
+                Framing::Chunked => BodyState::ChunkSize,
             },
             limits: *limits,
             line: Vec::new(),
@@ -65,33 +65,33 @@ impl BodyDecoder {
 
     /// Takes the next piece off the front of `input`. After an error the
     /// connection is of no use any more.
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Error> {
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyPiece<'a>, Error> {
         loop {
             match self.state {
-                State::Length(0) => self.state = State::Done,
-                State::Done => return Ok(Piece::End),
-                State::Length(_) | State::ChunkData(_) if input.is_empty() => {
-                    return Ok(Piece::NeedMore);
+                BodyState::Length(0) => self.state = BodyState::Done,
+                BodyState::Done => return Ok(BodyPiece::End),
+                BodyState::Length(_) | BodyState::ChunkData(_) if input.is_empty() => {
+                    return Ok(BodyPiece::NeedMore);
                 }
-                State::Length(ref mut left) => return Ok(Piece::Data(take(input, left))),
-                State::ChunkData(ref mut left) => {
+                BodyState::Length(ref mut left) => return Ok(BodyPiece::Data(take(input, left))),
+                BodyState::ChunkData(ref mut left) => {
                     let data = take(input, left);
                     if *left == 0 {
-                        self.state = State::ChunkEnd;
+                        self.state = BodyState::ChunkEnd;
                     }
-                    return Ok(Piece::Data(data));
+                    return Ok(BodyPiece::Data(data));
                 }
-                State::ChunkSize => {
+                BodyState::ChunkSize => {
                     let Some(size) = self.with_line(input, Self::chunk_size)? else {
-                        return Ok(Piece::NeedMore);
+                        return Ok(BodyPiece::NeedMore);
                     };
                     self.state = if size == 0 {
-                        State::Trailers
+                        BodyState::Trailers
                     } else {
-                        State::ChunkData(size)
+                        BodyState::ChunkData(size)
                     };
                 }
-                State::ChunkEnd => {
+                BodyState::ChunkEnd => {
                     let expected: &[u8] = if self.line.is_empty() { b"\r\n" } else { b"\n" };
                     let length = expected.len().min(input.len());
                     if input[..length] != expected[..length] {
@@ -100,17 +100,17 @@ impl BodyDecoder {
                     self.line.extend_from_slice(&input[..length]);
                     *input = &input[length..];
                     if self.line.len() < 2 {
-                        return Ok(Piece::NeedMore);
+                        return Ok(BodyPiece::NeedMore);
                     }
                     self.line.clear();
-                    self.state = State::ChunkSize;
+                    self.state = BodyState::ChunkSize;
                 }
-                State::Trailers => {
+                BodyState::Trailers => {
                     let Some(last) = self.with_line(input, Self::trailer)? else {
-                        return Ok(Piece::NeedMore);
+                        return Ok(BodyPiece::NeedMore);
                     };
                     if last {
-                        self.state = State::Done;
+                        self.state = BodyState::Done;
                     }
                 }
             }
@@ -119,7 +119,7 @@ impl BodyDecoder {
 
     /// True once all of the body was taken.
     pub fn is_done(&self) -> bool {
-        matches!(self.state, State::Done | State::Length(0))
+        matches!(self.state, BodyState::Done | BodyState::Length(0))
     }
 
     /// The fields after a chunked body, once it is done; names as they were
@@ -173,7 +173,7 @@ impl BodyDecoder {
         *input = rest;
         if self.line.len() + part.len() > limit {
             return Err(match self.state {
-                State::ChunkSize => Error::ChunkSize(format!("longer than {limit} bytes")),
+                BodyState::ChunkSize => Error::ChunkSize(format!("longer than {limit} bytes")),
                 _ => Error::FieldTooLong(limit),
             });
         }
@@ -229,12 +229,12 @@ mod tests {
             let mut input = *piece;
             loop {
                 match decoder.next(&mut input)? {
-                    Piece::Data(data) => {
+                    BodyPiece::Data(data) => {
                         assert!(!data.is_empty());
                         body.extend_from_slice(data);
                     }
-                    Piece::NeedMore => break assert!(input.is_empty()),
-                    Piece::End => break left.extend_from_slice(input),
+                    BodyPiece::NeedMore => break assert!(input.is_empty()),
+                    BodyPiece::End => break left.extend_from_slice(input),
                 }
             }
         }
@@ -292,7 +292,7 @@ mod tests {
     fn trailers_are_kept() {
         let mut decoder = BodyDecoder::new(Framing::Chunked, &Limits::default());
         let mut input = &b"1\r\na\r\n0\r\nDigest:  x \r\nEmpty:\r\n\r\n"[..];
-        while decoder.next(&mut input).unwrap() != Piece::End {}
+        while decoder.next(&mut input).unwrap() != BodyPiece::End {}
         let expected = [("Digest", "x"), ("Empty", "")];
         assert_eq!(
             decoder.trailers(),
@@ -311,8 +311,8 @@ mod tests {
             let mut input = bytes.as_bytes();
             loop {
                 match decoder.next(&mut input) {
-                    Ok(Piece::Data(_)) => {}
-                    Ok(piece) => return Ok(piece == Piece::End),
+                    Ok(BodyPiece::Data(_)) => {}
+                    Ok(piece) => return Ok(piece == BodyPiece::End),
                     Err(error) => return Err(error),
                 }
             }

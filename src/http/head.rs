@@ -5,7 +5,7 @@
 //! buffer, and a `Head` can be filled again and again: once its buffers have
 //! grown, reading a request allocates nothing.
 
-use super::field::trim;
+use super::field::{list, trim};
 use super::framing::Framing;
 use super::scheme::Scheme;
 use super::span::Span;
@@ -113,6 +113,14 @@ impl Head {
     /// True if the client waits for `100 Continue` before it sends the body.
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+
+    /// True if the client takes trailers (RFC 9110 section 10.1.4).
+    pub fn accepts_trailers(&self) -> bool {
+        self.fields()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(b"te"))
+            .flat_map(|(_, value)| list(value))
+            .any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
     }
 
     /// How the client reached the site, where a trusted proxy says so.

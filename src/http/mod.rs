@@ -35,7 +35,7 @@ mod span;
 mod status;
 mod target;
 
-pub use body::{BodyDecoder, Piece};
+pub use body::{BodyDecoder, BodyPiece};
 pub use date::HttpDate;
 pub use error::{BodyError, Error, ResponseError};
 pub use field::{add_line, is_token};

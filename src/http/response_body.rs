@@ -98,6 +98,15 @@ impl ResponseBody {
         }
     }
 
+    /// What ends the body before and after trailers; nothing where the framing
+    /// has no room for them (RFC 9112 section 7.1.2).
+    pub fn around_trailers(&self) -> (&'static [u8], &'static [u8]) {
+        match self.framing {
+            BodyFraming::Chunked => (b"0\r\n", b"\r\n"),
+            _ => (b"", b""),
+        }
+    }
+
     /// True if another request may follow once the body has ended: never after
     /// a body that is shorter than it was said to be.
     pub fn keeps_alive(&self) -> bool {

@@ -34,8 +34,8 @@ pub use dropped_body::dropped_body;
 pub use format::AccessFormat;
 pub use id_note::id_note;
 pub use json::AccessFields;
-pub use record::AccessRecord;
-pub use sink::{Diverted, Field, Sink, Whole, divert, go_straight, undivert, undivert_in};
+pub use record::{AccessDetails, AccessRecord, Field};
+pub use sink::{Diverted, Sink, divert, go_straight, undivert, undivert_in};
 pub use statsd::{Metric, StatsdAddress};
 pub use syslog::SyslogAddress;
 

@@ -1,15 +1,39 @@
 //! What is told about one request.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::sink::Whole;
-
 /// Finds the value of a header field or an environ entry; names are compared
 /// without regard to case.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>;
+
+/// A header field: its name and its value.
+pub type Field = (Vec<u8>, Vec<u8>);
+
+/// What only a [`Sink`](super::Sink) asks about a request.
+#[derive(Default)]
+pub struct AccessDetails {
+    /// The request's header fields.
+    pub request_fields: Vec<Field>,
+    /// The code and the reason of the answer; empty if only the code is known.
+    pub status: Vec<u8>,
+    /// The answer's header fields.
+    pub response_fields: Vec<Field>,
+    /// The environ that the app was given, as the sink knows it.
+    pub environ: Option<Box<dyn Any>>,
+}
+
+impl AccessDetails {
+    /// Fields, to be kept.
+    pub fn fields<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<Field> {
+        fields
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect()
+    }
+}
 
 /// What a line of the access log can tell about a request and its answer.
 ///
@@ -47,7 +71,7 @@ pub struct AccessRecord<'a> {
     /// The entries of the WSGI environ.
     pub environ: Lookup<'a>,
     /// The rest, for a sink.
-    pub whole: &'a dyn Fn() -> Whole,
+    pub details: &'a dyn Fn() -> AccessDetails,
 }
 
 impl<'a> AccessRecord<'a> {
@@ -67,7 +91,7 @@ impl<'a> AccessRecord<'a> {
             request_field: &nothing,
             response_field: &nothing,
             environ: &nothing,
-            whole: &Whole::default,
+            details: &AccessDetails::default,
         }
     }
 

@@ -1,7 +1,6 @@
 //! Another way for the lines of a log than straight to its output: Python's
 //! `logging`. What implements it is not known here.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,36 +25,11 @@ pub trait Sink: Send + Sync {
     fn reopen(&self);
 }
 
-/// A header field: its name and its value.
-pub type Field = (Vec<u8>, Vec<u8>);
-
-/// What only a [`Sink`] asks about a request.
-#[derive(Default)]
-pub struct Whole {
-    /// The request's header fields.
-    pub request_fields: Vec<Field>,
-    /// The code and the reason of the answer; empty if only the code is known.
-    pub status: Vec<u8>,
-    /// The answer's header fields.
-    pub response_fields: Vec<Field>,
-    /// The environ that the app was given, as the sink knows it.
-    pub environ: Option<Box<dyn Any>>,
-}
-
 /// Which lines go to the sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diverted {
     pub error: bool,
     pub access: bool,
-}
-
-impl Whole {
-    /// Fields, to be kept.
-    pub fn fields<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<Field> {
-        fields
-            .map(|(name, value)| (name.to_vec(), value.to_vec()))
-            .collect()
-    }
 }
 
 /// Gives the lines that `diverted` names to this sink; it is told in any case

@@ -98,17 +98,19 @@ impl Sink for Way {
 }
 
 fn facts<'py>(py: Python<'py>, record: &AccessRecord<'_>) -> PyResult<Bound<'py, PyDict>> {
-    let whole = (record.whole)();
+    let details = (record.details)();
     let facts = PyDict::new(py);
-    let status = match &*whole.status {
+    let status = match &*details.status {
         b"" => record.status.to_string(),
         status => latin_1(status),
     };
     facts.set_item("microseconds", record.elapsed.as_micros() as u64)?;
     facts.set_item("status", status)?;
-    facts.set_item("fields", texts(&whole.response_fields, |name| name))?;
+    facts.set_item("fields", texts(&details.response_fields, |name| name))?;
     facts.set_item("sent", record.body_bytes)?;
-    let environ = whole.environ.and_then(|it| it.downcast::<Py<PyAny>>().ok());
+    let environ = details
+        .environ
+        .and_then(|it| it.downcast::<Py<PyAny>>().ok());
     facts.set_item("environ", environ.map(|it| *it))?;
     facts.set_item("method", latin_1(record.method))?;
     facts.set_item("uri", latin_1(record.target))?;
@@ -118,7 +120,7 @@ fn facts<'py>(py: Python<'py>, record: &AccessRecord<'_>) -> PyResult<Bound<'py,
     facts.set_item("address", record.remote_addr)?;
     facts.set_item("id", latin_1(record.request_id))?;
     let upper = |name: String| name.to_ascii_uppercase();
-    facts.set_item("headers", texts(&whole.request_fields, upper))?;
+    facts.set_item("headers", texts(&details.request_fields, upper))?;
     Ok(facts)
 }
 

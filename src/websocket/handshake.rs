@@ -3,6 +3,7 @@
 use super::extension::Compression;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use std::iter;
 
 /// Appended to the key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -64,6 +65,28 @@ impl Handshake {
             compression: Compression::choose(named(fields, b"sec-websocket-extensions")),
         })
     }
+}
+
+impl Handshake {
+    /// The fields by which the server agrees, besides `Connection`, `Upgrade`
+    /// and the subprotocol.
+    pub fn answer(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let extension = self
+            .compression
+            .map(|compression| ("Sec-WebSocket-Extensions", compression.answer()));
+        iter::once(("Sec-WebSocket-Accept", self.accept.clone())).chain(extension)
+    }
+}
+
+/// True for fields by which only the server itself agrees with the client.
+pub fn is_servers_field(name: &[u8]) -> bool {
+    [
+        "upgrade",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+    ]
+    .iter()
+    .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 fn accept(key: &[u8]) -> String {

@@ -24,8 +24,9 @@ mod receiver;
 mod socket;
 
 pub use close_code::CloseCode;
+#[allow(unused_imports, reason = "tests and the fuzzer name it")]
 pub use extension::Compression;
-pub use handshake::{Handshake, Refusal, is_upgrade};
+pub use handshake::{Handshake, Refusal, is_servers_field, is_upgrade};
 pub use socket::{Event, Options, Payload, Socket};
 
 #[cfg(test)]

@@ -1,51 +1,37 @@
 //! Calling the app for one request.
 
-use super::environ::{EnvironMaker, Request, Settings};
-use super::exchange::{Answer, StartResponse, block, is_shared};
+use super::client_socket::{self, ClientSockets};
+use super::environ::EnvironMaker;
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
-use super::request_hooks::Seen;
-use super::socket::{self, Sockets};
-use crate::exchange::Stream;
-use crate::http::{ErrorPage, HttpDate, ResponseHead, ResponseRules, Status};
-use crate::log::{Whole, dropped_body, id_note};
+use super::response::SharedResponse;
+use super::settings::Settings;
+use super::start_response::{StartResponse, block, is_shared};
+use crate::exchange::{Exchange, Finished, WatchedRequest};
+use crate::http::Status;
+use crate::log::dropped_body;
 use crate::python::{self, Hooks};
 use pyo3::exceptions::{PyConnectionError, PyException, PyStopIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
-use std::any::Any;
-use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use pyo3::types::{PyList, PyTuple};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// An app that was loaded, ready for requests.
 pub struct Application {
     callable: Py<PyAny>,
     environs: EnvironMaker,
     sendfile: bool,
-    server: Arc<str>,
     hooks: Hooks,
-    sockets: Sockets,
+    sockets: ClientSockets,
     /// Objects of earlier requests that the app has let go.
-    kits: Mutex<Vec<(Py<StartResponse>, Py<Input>)>>,
+    spare: Mutex<Vec<(Py<StartResponse>, Py<Input>)>>,
 }
 
 /// What the app is given for one request, besides the environ.
-struct Kit<'py> {
+struct AppObjects<'py> {
     start: Bound<'py, StartResponse>,
     input: Bound<'py, Input>,
-}
-
-/// What the access log may ask about a response that was sent.
-pub struct Finished<'a> {
-    pub status: u16,
-    /// Bytes of the body that went out.
-    pub body_bytes: u64,
-    pub response_field: &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>,
-    /// Entries of the environ as text; names in any case.
-    pub environ: &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>,
-    /// The rest of the response, and the environ as a `Py<PyAny>`.
-    pub whole: &'a dyn Fn() -> Whole,
 }
 
 impl Application {
@@ -55,10 +41,9 @@ impl Application {
                 callable,
                 environs: EnvironMaker::new(py, settings)?,
                 sendfile: settings.sendfile,
-                server: settings.server_header.as_str().into(),
                 hooks: settings.hooks.clone(),
-                sockets: Sockets::new(py, settings)?,
-                kits: Mutex::default(),
+                sockets: ClientSockets::new(py, settings)?,
+                spare: Mutex::default(),
             })
         })
     }
@@ -68,21 +53,14 @@ impl Application {
     /// `finished` is called after the last byte and before the iterable's
     /// `close()`. Gives whether the connection may be used again as far as
     /// the response is concerned.
-    pub fn call(
-        &self,
-        request: &Request<'_>,
-        rules: ResponseRules,
-        date: HttpDate,
-        stream: Arc<dyn Stream>,
-        finished: impl FnOnce(&Finished<'_>),
-    ) -> bool {
+    pub fn call(&self, exchange: &Exchange, finished: impl FnOnce(&Finished<'_>)) -> bool {
         Python::attach(|py| {
-            let kit = self.kit(py, rules, date, stream);
-            match kit.and_then(|kit| self.answer(py, request, kit, finished)) {
+            let objects = self.objects(py, exchange);
+            match objects.and_then(|objects| self.answer(py, exchange, objects, finished)) {
                 Ok(keep_alive) => keep_alive,
                 Err(error) => {
                     // Only a lack of memory leads here.
-                    log_exception(py, request, &error);
+                    log_exception(py, exchange, &error);
                     false
                 }
             }
@@ -92,23 +70,22 @@ impl Application {
     fn answer(
         &self,
         py: Python<'_>,
-        request: &Request<'_>,
-        Kit { start, input }: Kit<'_>,
+        exchange: &Exchange,
+        AppObjects { start, input }: AppObjects<'_>,
         finished: impl FnOnce(&Finished<'_>),
     ) -> PyResult<bool> {
-        let answer = start.get().answer();
-        answer.lock().set_echo(request.echo);
-        let seen = Seen::begin(&self.hooks, request, Some(input.as_any()));
-        let mount = self.environs.mount(request);
-        let environ = match (&seen, &mount) {
+        let response = start.get().response();
+        let watched = WatchedRequest::begin(&self.hooks, exchange, Some(input.as_any()));
+        let mount = self.environs.mount(exchange);
+        let environ = match (&watched, &mount) {
             (Err(error), _) => Err(error.clone_ref(py)),
             (Ok(_), Err(why)) => Err(PyValueError::new_err(why.clone())),
-            (Ok(seen), Ok(mount)) => {
+            (Ok(watched), Ok(mount)) => {
                 let (hints, socket) = (start.get().early_hints(py), start.get().socket(py));
                 let environ = self
                     .environs
-                    .make(py, request, mount, &input, hints, socket);
-                environ.and_then(|environ| seen.amend(&environ).map(|()| environ))
+                    .make(py, exchange, mount, &input, hints, socket);
+                environ.and_then(|environ| watched.amend(&environ).map(|()| environ))
             }
         };
         let mut iterable = None;
@@ -117,112 +94,94 @@ impl Application {
             .map_err(|error| error.clone_ref(py))
             .and_then(|environ| {
                 let blocks = self.callable.bind(py).call1((environ, &start))?;
-                self.send(py, iterable.insert(blocks), answer)
+                self.send(py, iterable.insert(blocks), response)
             });
 
         let refused = match (input.get().finish(), mount) {
             (Some(body), _) => Some((body.status(), body.to_string())),
-            (None, Err(why)) if seen.is_ok() => Some((Status::SERVER_ERROR, why)),
+            (None, Err(why)) if watched.is_ok() => Some((Status::SERVER_ERROR, why)),
             _ => None,
         };
-        let mut outcome = Outcome::of(answer);
+        let (mut outcome, has_dropped_body, upgraded) = {
+            let state = response.lock();
+            (
+                state.finished(),
+                state.has_dropped_body(),
+                state.is_upgraded(),
+            )
+        };
         if let Err(error) = result {
             outcome.keep_alive = false;
-            self.failed(py, request, answer, &error, refused, &mut outcome);
+            self.failed(py, exchange, response, &error, refused, &mut outcome);
         }
-        if outcome.dropped_body {
-            let head = request.head;
+        if has_dropped_body {
+            let head = &exchange.head;
             dropped_body(head.method(), head.target(), outcome.status);
         }
-        let (head, given) = {
-            let mut exchange = answer.lock();
-            (exchange.close(), exchange.is_given())
+        let (head, detached) = {
+            let mut state = response.lock();
+            (state.close(), state.is_detached())
+        };
+        let outcome = Finished {
+            head: head.as_ref(),
+            environ: environ.as_ref().ok(),
+            ..outcome
         };
         // What an app has answered in its own way, nobody knows.
-        if !outcome.given || outcome.upgraded || head.is_some() {
-            finished(&Finished {
-                status: outcome.status,
-                body_bytes: outcome.body_bytes,
-                response_field: &|name| head.as_ref()?.field(name),
-                environ: &|name| environ_text(environ.as_ref().ok()?, name),
-                whole: &|| Whole {
-                    status: head
-                        .as_ref()
-                        .map_or_else(Vec::new, |it| it.status().to_vec()),
-                    response_fields: Whole::fields(head.iter().flat_map(ResponseHead::fields)),
-                    environ: environ
-                        .as_ref()
-                        .ok()
-                        .map(|it| -> Box<dyn Any> { Box::new(it.clone().into_any().unbind()) }),
-                    ..Whole::default()
-                },
-            });
+        if !detached || upgraded || head.is_some() {
+            finished(&outcome);
         }
         if let Some(iterable) = iterable
             && let Err(error) = close(&iterable)
         {
-            log_exception(py, request, &error);
+            log_exception(py, exchange, &error);
         }
         self.environs.errors().flush();
-        if let (Ok(seen), Ok(environ)) = (seen, &environ) {
-            let Outcome {
-                body_bytes,
-                keep_alive,
-                ..
-            } = outcome;
-            let environ = environ.clone().into_any().unbind();
-            seen.end(Some(&environ), head.as_ref(), body_bytes, keep_alive);
+        if let (Ok(watched), Ok(_)) = (watched, &environ) {
+            watched.end(&outcome);
         }
+        let keep_alive = outcome.keep_alive;
         drop(environ);
-        match given {
-            true => socket::part(start.get().socket(py), outcome.upgraded),
-            false => self.keep(Kit { start, input }),
+        match detached {
+            true => client_socket::part(start.get().socket(py), upgraded),
+            false => self.keep(AppObjects { start, input }),
         }
-        Ok(outcome.keep_alive)
+        Ok(keep_alive)
     }
 
     /// The objects of a request, old ones if there are any.
-    fn kit<'py>(
-        &self,
-        py: Python<'py>,
-        rules: ResponseRules,
-        date: HttpDate,
-        stream: Arc<dyn Stream>,
-    ) -> PyResult<Kit<'py>> {
+    fn objects<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<AppObjects<'py>> {
         // Not under the lock: making the first of a class lets the GIL go.
-        let old = self.kits().pop();
-        let kit = match old {
-            Some((start, input)) => Kit {
+        let spare = self.spare().pop();
+        let objects = match spare {
+            Some((start, input)) => AppObjects {
                 start: start.into_bound(py),
                 input: input.into_bound(py),
             },
-            None => Kit {
-                start: Bound::new(
-                    py,
-                    StartResponse::new(py, Arc::clone(&self.server), &self.sockets)?,
-                )?,
+            None => AppObjects {
+                start: Bound::new(py, StartResponse::new(py, &self.sockets)?)?,
                 input: Bound::new(py, Input::new())?,
             },
         };
-        kit.input.get().begin(Arc::clone(&stream));
-        kit.start.get().answer().begin(rules, date, stream);
-        Ok(kit)
+        objects.input.get().begin(exchange.stream().clone());
+        objects.start.get().response().begin(exchange);
+        Ok(objects)
     }
 
     /// Keeps the objects for another request, unless the app still has them.
-    fn keep(&self, Kit { start, input }: Kit<'_>) {
+    fn keep(&self, AppObjects { start, input }: AppObjects<'_>) {
         const MOST: usize = 64;
         let shared =
             is_shared(start.as_any()) || is_shared(&input) || start.get().is_shared(start.py());
-        let mut kits = self.kits();
-        if !shared && kits.len() < MOST {
-            kits.push((start.unbind(), input.unbind()));
+        let mut spare = self.spare();
+        if !shared && spare.len() < MOST {
+            spare.push((start.unbind(), input.unbind()));
         }
     }
 
     /// No Python code runs while this is held.
-    fn kits(&self) -> MutexGuard<'_, Vec<(Py<StartResponse>, Py<Input>)>> {
-        self.kits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spare(&self) -> MutexGuard<'_, Vec<(Py<StartResponse>, Py<Input>)>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends what the app returned.
@@ -230,15 +189,15 @@ impl Application {
         &self,
         py: Python<'py>,
         iterable: &Bound<'py, PyAny>,
-        answer: &Answer,
+        response: &SharedResponse,
     ) -> PyResult<()> {
         if let Ok(wrapper) = iterable.cast::<FileWrapper>()
             && self.sendfile
             && let Some(content) = wrapper.get().content(py)?
         {
             return match content {
-                Content::Small(bytes) => answer.send_all(&[&bytes]),
-                Content::Large(file) => answer.send_file(file),
+                Content::Small(bytes) => response.send_all(&[&bytes]),
+                Content::Large(file) => response.send_file(file),
             };
         }
         // The blocks of a list or tuple exist already, so they can go out
@@ -246,44 +205,43 @@ impl Application {
         if is_list(iterable) {
             if iterable.len()? == 1 {
                 let item = iterable.get_item(0)?;
-                return answer.send_all(&[block(&item)?.as_bytes()]);
+                return response.send_all(&[block(&item)?.as_bytes()]);
             }
             let items = iterable.try_iter()?.collect::<PyResult<Vec<_>>>()?;
             let blocks = items.iter().map(block).collect::<PyResult<Vec<_>>>()?;
             let blocks: Vec<&[u8]> = blocks.iter().map(|block| block.as_bytes()).collect();
-            return answer.send_all(&blocks);
+            return response.send_all(&blocks);
         }
         let items = match iterable.try_iter() {
             // Then it need not return anything.
-            Err(_) if answer.lock().is_given() => return Ok(()),
+            Err(_) if response.lock().is_detached() => return Ok(()),
             items => items?,
         };
         for item in items {
             let item = item?;
             let block = block(&item)?.as_bytes();
             if !block.is_empty() {
-                answer.send(&[block])?;
+                response.send(&[block])?;
             }
         }
-        answer.end()
+        response.end()
     }
 
     /// Logs why there is no whole response, and answers if nothing was sent.
     fn failed(
         &self,
         py: Python<'_>,
-        request: &Request<'_>,
-        answer: &Answer,
+        exchange: &Exchange,
+        response: &SharedResponse,
         error: &PyErr,
         refused: Option<(Status, String)>,
-        outcome: &mut Outcome,
+        outcome: &mut Finished<'_>,
     ) {
-        let (broken, sent, date) = {
-            let exchange = answer.lock();
-            let sent = exchange.body().is_some();
-            (exchange.is_broken(), sent, exchange.date())
+        let (broken, sent, detached) = {
+            let state = response.lock();
+            (state.is_broken(), state.has_begun(), state.is_detached())
         };
-        if outcome.given && !sent {
+        if detached && !sent {
             // It says so in one of these ways, or by an answer that is none.
             let done = broken
                 || !error.is_instance_of::<PyException>(py)
@@ -291,7 +249,7 @@ impl Application {
                 || error.is_instance_of::<PyConnectionError>(py);
             match done {
                 true => ::log::debug!("The app has ended the connection itself. {error}"),
-                false => log_exception(py, request, error),
+                false => log_exception(py, exchange, error),
             }
             return;
         }
@@ -302,56 +260,20 @@ impl Application {
         let (status, message) = match refused {
             // The app could not go on, or begin, because of the request.
             Some((status, why)) => {
-                let (address, note) = (request.remote_addr, id_note(request.id));
+                let (address, note) = (exchange.remote().0, exchange.note());
                 ::log::warn!("Invalid request from ip={address}{note}: {why}");
                 (status, why)
             }
             None => {
-                log_exception(py, request, error);
+                log_exception(py, exchange, error);
                 (Status::SERVER_ERROR, String::new())
             }
         };
         if !sent {
-            let page = ErrorPage {
-                status,
-                message: &message,
-                date: date.as_str(),
-                is_head: request.head.method() == b"HEAD",
-                fields: request.echo.as_slice(),
-            }
-            .render();
-            outcome.status = status.code;
-            if answer.lock().send_raw(&page.bytes).is_ok() {
-                outcome.body_bytes = page.body_length as u64;
-            }
-        }
-    }
-}
-
-struct Outcome {
-    status: u16,
-    body_bytes: u64,
-    keep_alive: bool,
-    dropped_body: bool,
-    /// The app has taken the connection, and perhaps for another protocol.
-    given: bool,
-    upgraded: bool,
-}
-
-impl Outcome {
-    fn of(answer: &Answer) -> Outcome {
-        let exchange = answer.lock();
-        let code = exchange.head().map(|head| head.code());
-        Outcome {
-            status: match exchange.is_upgraded() {
-                true => Status::SWITCHING_PROTOCOLS.code,
-                false => code.unwrap_or(Status::SERVER_ERROR.code),
-            },
-            given: exchange.is_given(),
-            upgraded: exchange.is_upgraded(),
-            body_bytes: exchange.body().map_or(0, |body| body.sent()),
-            keep_alive: exchange.body().is_some_and(|body| body.keeps_alive()),
-            dropped_body: exchange.body().is_some_and(|body| body.was_dropped()),
+            // Nothing of the app's may come between.
+            let _state = response.lock();
+            let page = exchange.send_error_page(status, &message);
+            (outcome.status, outcome.body_bytes) = (page.status, page.body_bytes);
         }
     }
 }
@@ -371,23 +293,12 @@ fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-fn log_exception(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
+fn log_exception(py: Python<'_>, exchange: &Exchange, error: &PyErr) {
     ::log::error!(
         "Error handling request {} {}{}\n{}",
-        request.head.method().escape_ascii(),
-        request.head.target().escape_ascii(),
-        id_note(request.id),
+        exchange.head.method().escape_ascii(),
+        exchange.head.target().escape_ascii(),
+        exchange.note(),
         python::traceback::format(py, error)
     );
-}
-
-fn environ_text<'a>(environ: &Bound<'_, PyDict>, name: &str) -> Option<Cow<'a, [u8]>> {
-    let (_, value) = environ.iter().find(|(key, _)| {
-        key.extract::<&str>()
-            .is_ok_and(|key| key.eq_ignore_ascii_case(name))
-    })?;
-    let text = value.str().ok()?.to_string_lossy().into_owned();
-    // WSGI's text is bytes, each as the character of that number (PEP 3333).
-    let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
-    Some(bytes.unwrap_or_else(|| text.into_bytes()).into())
 }

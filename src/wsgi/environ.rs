@@ -1,63 +1,21 @@
 //! The environ dict (PEP 3333, "environ Variables"), with Gunicorn's additions.
 
 use super::errors::ErrorStream;
-use super::exchange::EarlyHints;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
+use super::settings::Settings;
+use super::start_response::EarlyHints;
 use super::text;
+use crate::exchange::Exchange;
 use crate::http::{Head, Scheme, percent_decode};
-use crate::python::Hooks;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyString};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
-
-/// What is the same for every request of a worker.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// True if several threads of this process call the app.
-    pub multithread: bool,
-    /// True if apps wait in gevent's way.
-    pub cooperative: bool,
-    /// True if several processes serve the app.
-    pub multiprocess: bool,
-    /// The path the app is mounted under, from `$SCRIPT_NAME`.
-    pub script_name: String,
-    /// False to read files in blocks where `sendfile` could send them.
-    pub sendfile: bool,
-    /// The `Server` field of every response; empty for none.
-    pub server_header: String,
-    /// `SERVER_SOFTWARE` in the environ.
-    pub software: String,
-    /// What is to be told of each request.
-    pub hooks: Hooks,
-}
-
-/// One request, as the worker knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    pub head: &'a Head,
-    pub scheme: Scheme,
-    /// Address and port the listener is bound to; nothing for a unix socket,
-    /// where the Host field stands in.
-    pub server: Option<(&'a str, u16)>,
-    /// The client's address, empty over a unix socket.
-    pub remote_addr: &'a str,
-    pub remote_port: Option<u16>,
-    /// True if the peer may set SCRIPT_NAME with a field of that name.
-    pub trusted: bool,
-    /// Entries of the environ beyond PEP 3333's, such as `SSL_CLIENT_VERIFY`.
-    pub extra: &'a [(&'a str, Cow<'a, str>)],
-    /// What the logs call the request.
-    pub id: Option<&'a str>,
-    /// A field of the answer, unless the app gives it itself.
-    pub echo: Option<(&'a str, &'a str)>,
-}
 
 /// The two parts of a request's path: what leads to the app, and what the app
 /// itself is asked for.
@@ -143,10 +101,10 @@ impl EnvironMaker {
     ///
     /// # Errors
     /// The path is not below SCRIPT_NAME; the text says so.
-    pub fn mount<'a>(&'a self, request: &Request<'a>) -> Result<Mount<'a>, String> {
-        let head = request.head;
+    pub fn mount<'a>(&'a self, exchange: &'a Exchange) -> Result<Mount<'a>, String> {
+        let head = &exchange.head;
         let mut script_name = self.script_name.as_bytes();
-        if request.trusted
+        if exchange.client().trusted
             && let Some(stated) = head.field("SCRIPT_NAME")
         {
             script_name = stated.strip_suffix(b"/").unwrap_or(stated);
@@ -161,7 +119,7 @@ impl EnvironMaker {
     pub fn make<'py>(
         &self,
         py: Python<'py>,
-        request: &Request<'_>,
+        exchange: &Exchange,
         &Mount {
             script_name,
             path_info,
@@ -170,15 +128,13 @@ impl EnvironMaker {
         early_hints: &Bound<'py, EarlyHints>,
         socket: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let head = request.head;
+        let head = &exchange.head;
         let path = percent_decode(path_info);
-        let port;
-        let (server_name, server_port) = match request.server {
-            Some((name, number)) => {
-                port = Digits::of(number);
-                (name.as_bytes(), port.as_bytes())
-            }
-            None => server_of_host(request),
+        let (remote_addr, remote_port) = exchange.remote();
+        let mut digits = itoa::Buffer::new();
+        let (server_name, server_port) = match exchange.server() {
+            Some((name, port)) => (name.as_bytes(), digits.format(port).as_bytes()),
+            None => server_of_host(exchange),
         };
         // No Python code runs while this is held, but the first use of an
         // interned name lets the GIL go: who waits here must not keep it.
@@ -195,18 +151,18 @@ impl EnvironMaker {
                 head.version().as_str().as_bytes(),
                 server_name,
                 server_port,
-                request.remote_addr.as_bytes(),
-                request.scheme.as_str().as_bytes(),
+                remote_addr.as_bytes(),
+                exchange.scheme().as_str().as_bytes(),
             ],
         )?;
         environ.set_item(intern!(py, "wsgi.input"), input)?;
         environ.set_item(intern!(py, "wsgi.early_hints"), early_hints)?;
         environ.set_item(intern!(py, "gunicorn.socket"), socket)?;
-        if let Some(port) = request.remote_port {
-            let port = text::from_bytes(py, Digits::of(port).as_bytes());
+        if let Some(port) = remote_port {
+            let port = text::from_bytes(py, digits.format(port).as_bytes());
             environ.set_item(intern!(py, "REMOTE_PORT"), port)?;
         }
-        for (name, value) in request.extra {
+        for (name, value) in exchange.extra() {
             let value = text::from_bytes(py, value.as_bytes());
             environ.set_item(PyString::intern(py, name), value)?;
         }
@@ -254,35 +210,13 @@ fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> Result<&'a [u8], String>
     }
 }
 
-/// A port in decimal digits.
-struct Digits {
-    bytes: [u8; 5],
-    start: usize,
-}
-
-impl Digits {
-    fn of(mut port: u16) -> Digits {
-        let (mut bytes, mut start) = ([b'0'; 5], 5);
-        while start == 5 || port > 0 {
-            start -= 1;
-            bytes[start] = b'0' + (port % 10) as u8;
-            port /= 10;
-        }
-        Digits { bytes, start }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-}
-
 /// SERVER_NAME and SERVER_PORT where the listener has none.
-fn server_of_host<'a>(request: &Request<'a>) -> (&'a [u8], &'a [u8]) {
-    let default: &[u8] = match request.scheme {
+fn server_of_host<'a>(exchange: &'a Exchange) -> (&'a [u8], &'a [u8]) {
+    let default: &[u8] = match exchange.scheme() {
         Scheme::Http => b"80",
         Scheme::Https => b"443",
     };
-    let host = request.head.field("Host").filter(|host| !host.is_empty());
+    let host = exchange.head.field("Host").filter(|host| !host.is_empty());
     let host = host.unwrap_or(b"localhost");
     // The colons of an IPv6 address stand in brackets.
     let address_end = host.iter().rposition(|&b| b == b']').unwrap_or(0);

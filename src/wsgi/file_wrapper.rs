@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 /// So much of a file whose size is not known is read before it is sent.
 const MOST_READ: usize = 64 << 10;
@@ -83,7 +83,7 @@ pub enum Content {
 /// The rest of a file that the kernel can send by itself.
 pub struct Sendable {
     /// A descriptor of our own: the app may close its file at any time.
-    pub file: OwnedFd,
+    pub file: File,
     /// Where reading stands.
     pub offset: u64,
     /// Bytes from `offset` to the file's end.
@@ -113,7 +113,7 @@ impl FileWrapper {
         Ok(match rest {
             Ok(Rest::Read(bytes)) => Some(Content::Small(bytes)),
             Ok(Rest::Stated(length)) => Some(Content::Large(Sendable {
-                file: file.into(),
+                file,
                 offset,
                 length,
             })),

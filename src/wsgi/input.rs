@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The object in the environ. Reading never goes past the body's end.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct Input {
-    state: Mutex<State>,
+    state: Mutex<InputState>,
 }
 
-struct State {
+struct InputState {
     /// Nothing once the request is over.
     stream: Option<Arc<dyn Stream>>,
     /// Received; the bytes before `taken` were handed out.
@@ -28,7 +28,7 @@ impl Input {
     /// For requests that [`begin`](Input::begin) with it.
     pub fn new() -> Input {
         Input {
-            state: Mutex::new(State {
+            state: Mutex::new(InputState {
                 stream: None,
                 buffer: Vec::new(),
                 taken: 0,
@@ -56,7 +56,7 @@ impl Input {
         state.failure.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InputState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,7 +146,7 @@ fn limit(size: Option<isize>) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-impl State {
+impl InputState {
     /// Receives what is there; gives what to wait for if that is nothing.
     fn receive(&mut self) -> PyResult<Option<Arc<dyn Stream>>> {
         if self.ended {

@@ -1,22 +1,22 @@
 //! WSGI (PEP 3333): one request of one app.
 //!
-//! [`Application::call`] makes the environ, calls the app and frames what it
-//! answers. The bytes come and go through a [`Stream`](crate::exchange::Stream); what is behind it is
-//! the worker's business.
+//! [`Application::call`] makes the environ, calls the app and sends what it
+//! answers. The bytes come and go through the exchange's stream; what is behind
+//! it is the worker's business.
 
 mod application;
+mod client_socket;
 mod environ;
 mod errors;
-mod exchange;
 mod file_wrapper;
 mod input;
-mod request_hooks;
-mod socket;
+mod response;
+mod settings;
+mod start_response;
 mod text;
 
-pub use application::{Application, Finished};
-pub use environ::{Request, Settings};
-pub use request_hooks::Seen;
+pub use application::Application;
+pub use settings::Settings;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Request bodies: the result does not depend on how the bytes are cut; it is the same
 //! as that of a second, slow parser; and every body is read back after it is encoded.
 
-use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
+use crate::http::{BodyDecoder, BodyPiece, Error, Framing, Limits};
 use crate::pieces::Choices;
 
 pub fn check(input: &[u8]) {
@@ -65,15 +65,15 @@ fn decode(framing: Framing, limits: &Limits, pieces: &[&[u8]]) -> Decoded {
         let mut input = *piece;
         loop {
             match decoder.next(&mut input) {
-                Ok(Piece::Data(data)) => {
+                Ok(BodyPiece::Data(data)) => {
                     assert!(!data.is_empty());
                     decoded.body.extend_from_slice(data);
                 }
-                Ok(Piece::NeedMore) => {
+                Ok(BodyPiece::NeedMore) => {
                     assert!(input.is_empty());
                     break;
                 }
-                Ok(Piece::End) => {
+                Ok(BodyPiece::End) => {
                     assert!(decoder.is_done());
                     decoded.left.extend_from_slice(input);
                     break;

@@ -36,8 +36,8 @@ fn the_scope_has_every_key_of_the_specification() {
         "query_string=b'x=%31'",
         "root_path='/root'",
         "headers=[(b'host', b'h'), (b'x-two', b'1'), (b'x-two', b'2')]",
-        "client=('10.0.0.1', 1234)",
-        "server=('127.0.0.1', 80)",
+        "client=('127.0.0.2', 40000)",
+        "server=('127.0.0.1', 8000)",
         "state={'pool': 1}",
         "'http.response.pathsend': {}",
         "'http.response.trailers': {}",
@@ -58,7 +58,7 @@ fn a_small_response_is_one_write_with_its_length() {
     assert_eq!(session.wire.lock().unwrap().written.len(), 1);
     assert_eq!(
         session.written(),
-        "HTTP/1.1 200 OK\r\nServer: server\r\nDate: today\r\nConnection: keep-alive\r\n\
+        "HTTP/1.1 200 OK\r\nServer: rgunicorn\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\n\
          x-a: 1\r\nContent-Length: 5\r\n\r\nhello"
     );
     assert_eq!(session.finished(), Some((200, 5, true)));

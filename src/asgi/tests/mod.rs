@@ -1,129 +1,27 @@
-//! Whole calls of small apps on a real event loop, over a channel in memory.
+//! Whole calls of small apps on a real event loop, over a stream in memory.
 
 mod http;
 mod websocket;
 
 use super::*;
-use crate::http::{HeadParser, Policy, Scheme};
+use crate::exchange::tests::{TestStream, Wire, parse};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::collections::VecDeque;
 use std::ffi::CString;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
-/// What a client does, and what it and the worker see.
-#[derive(Default)]
-struct Wire {
-    /// Pieces of the body, or of a WebSocket; nothing else than `Waiting`
-    /// comes when they are used up, unless the client has ended.
-    incoming: VecDeque<Vec<u8>>,
-    ended: bool,
-    invalid: bool,
-    written: Vec<Vec<u8>>,
-    full: bool,
-    broken: bool,
-    upgraded: bool,
-    hung_up: bool,
-    /// Status, bytes, whether the connection may be used again.
-    finished: Option<(u16, u64, bool)>,
-}
+/// Status, bytes, whether the connection may be used again.
+type Told = (u16, u64, bool);
 
-struct Memory {
-    head: Head,
-    wire: Arc<Mutex<Wire>>,
-}
+/// Keeps what the worker learns of a response.
+struct Keeper(Arc<Mutex<Option<Told>>>);
 
-impl Memory {
-    fn take(&self, into: &mut Vec<u8>) -> Progress {
-        let mut wire = self.wire.lock().unwrap();
-        match wire.incoming.pop_front() {
-            Some(piece) => into.extend(piece),
-            None if !wire.ended => return Progress::Waiting,
-            None => {}
-        }
-        match wire.ended && wire.incoming.is_empty() {
-            true => Progress::Ended,
-            false => Progress::Some,
-        }
-    }
+impl Observer for Keeper {
+    fn upgraded(&mut self) {}
 
-    fn done(&self, finished: &Finished<'_>) {
-        let finished = (finished.status, finished.body_bytes, finished.keep_alive);
-        self.wire.lock().unwrap().finished = Some(finished);
-    }
-}
-
-impl Channel for Memory {
-    fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn rules(&self) -> ResponseRules {
-        ResponseRules::of(&self.head)
-    }
-
-    fn stamp(&self) -> (&str, &str) {
-        ("server", "today")
-    }
-
-    fn id(&self) -> Option<&str> {
-        None
-    }
-
-    fn echo(&self) -> Option<(&str, &str)> {
-        None
-    }
-
-    fn read(&mut self, into: &mut Vec<u8>) -> Result<Progress, BodyError> {
-        if self.wire.lock().unwrap().invalid {
-            return Err(crate::http::Error::ChunkEnd.into());
-        }
-        Ok(self.take(into))
-    }
-
-    fn write(&mut self, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let mut wire = self.wire.lock().unwrap();
-        if wire.broken {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        wire.written
-            .push(parts.iter().flat_map(|part| part.to_vec()).collect());
-        Ok(())
-    }
-
-    fn inform(&mut self, interim: &[u8]) -> io::Result<()> {
-        self.write(&mut [IoSlice::new(interim)])
-    }
-
-    fn send_file(&mut self, file: File, offset: u64, length: u64) -> io::Result<()> {
-        let mut bytes = vec![0; length as usize];
-        file.read_exact_at(&mut bytes, offset)?;
-        self.write(&mut [IoSlice::new(&bytes)])
-    }
-
-    fn is_full(&self) -> bool {
-        self.wire.lock().unwrap().full
-    }
-
-    fn finish(self: Box<Self>, finished: &Finished<'_>) {
-        self.done(finished);
-    }
-
-    fn upgrade(&mut self) {
-        self.wire.lock().unwrap().upgraded = true;
-    }
-
-    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<Progress> {
-        Ok(self.take(into))
-    }
-
-    fn close(self: Box<Self>, finished: &Finished<'_>) {
-        self.done(finished);
-    }
-
-    fn has_hung_up(&self) -> bool {
-        self.wire.lock().unwrap().hung_up
+    fn finished(&mut self, _: &Exchange, finished: &Finished<'_>) {
+        let told = (finished.status, finished.body_bytes, finished.keep_alive);
+        *self.0.lock().unwrap() = Some(told);
     }
 }
 
@@ -133,6 +31,7 @@ struct Session {
     globals: Py<PyDict>,
     application: Arc<Application>,
     wire: Arc<Mutex<Wire>>,
+    finished: Arc<Mutex<Option<Told>>>,
     call: Option<Arc<Call>>,
 }
 
@@ -162,6 +61,7 @@ impl Session {
                 globals: globals.unbind(),
                 application: Arc::new(application),
                 wire: Arc::default(),
+                finished: Arc::default(),
                 call: None,
             }
         })
@@ -169,30 +69,21 @@ impl Session {
 
     /// The head comes, with what is on the wire so far.
     fn request(&mut self, head: &str) -> &mut Self {
-        let mut parser = HeadParser::default();
-        let mut parsed = Head::default();
-        let length = parser.advance(head.as_bytes(), &Policy::default(), &mut parsed);
-        assert_eq!(length, Ok(Some(head.len())));
-        let head = parsed;
-        let channel = Box::new(Memory {
-            head: head.clone(),
-            wire: self.wire.clone(),
-        });
+        let head_length = head.len();
+        let (head, length) = parse(head);
+        assert_eq!(length, head_length);
         let application = self.application.clone();
+        let (wire, finished) = (self.wire.clone(), self.finished.clone());
         let started = Arc::new(Mutex::new(None));
         let result = started.clone();
         self.within(move |py| {
-            let request = Request {
-                scheme: Scheme::Http,
-                server: Some(("127.0.0.1", 80)),
-                client: Some(("10.0.0.1", 1234)),
-                tls: None,
-            };
+            let exchange = TestStream::exchange(&wire, head.clone(), None);
+            let keeper = Box::new(Keeper(finished.clone()));
             let call = if crate::websocket::is_upgrade(head.method(), head.fields()) {
                 let handshake = crate::websocket::Handshake::read(head.fields()).unwrap();
-                application.websocket(py, &request, handshake, channel.clone_box())
+                application.websocket(py, exchange, handshake, keeper)
             } else {
-                application.http(py, &request, channel.clone_box())
+                application.http(py, exchange, keeper)
             };
             *result.lock().unwrap() = Some(call);
         });
@@ -259,7 +150,7 @@ impl Session {
     }
 
     fn finished(&self) -> Option<(u16, u64, bool)> {
-        self.wire.lock().unwrap().finished
+        *self.finished.lock().unwrap()
     }
 
     /// What the app has put into its list `log`.
@@ -272,15 +163,6 @@ impl Session {
 
     fn is_running(&self) -> bool {
         self.call.as_ref().unwrap().is_running()
-    }
-}
-
-impl Memory {
-    fn clone_box(&self) -> Box<Memory> {
-        Box::new(Memory {
-            head: self.head.clone(),
-            wire: self.wire.clone(),
-        })
     }
 }
 

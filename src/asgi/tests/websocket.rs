@@ -55,7 +55,7 @@ fn the_handshake_and_its_scope() {
     assert!(session.wire.lock().unwrap().upgraded);
     assert_eq!(
         session.written(),
-        "HTTP/1.1 101 Switching Protocols\r\nServer: server\r\nDate: today\r\nConnection: upgrade\r\n\
+        "HTTP/1.1 101 Switching Protocols\r\nServer: rgunicorn\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: upgrade\r\n\
          Upgrade: websocket\r\nx-a: 1\r\nSec-WebSocket-Protocol: chat\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     );

@@ -4,6 +4,7 @@
 
 use crate::worker::boot::Boot;
 use crate::worker::network::{Reactor, Rules, Waiter};
+use crate::worker::server_names;
 use crate::worker::signals::Signals;
 use crate::worker::watch::stop_notice;
 use std::io;
@@ -102,5 +103,8 @@ pub fn network(
 
 /// The network's rules from the settings.
 pub fn rules(boot: &Boot) -> Rules {
-    Rules::new(&boot.settings, &boot.heartbeat, boot.tls.as_ref())
+    let mut rules = Rules::new(&boot.settings, &boot.heartbeat, boot.tls.as_ref());
+    // Python code may have changed it: the app, which was loaded.
+    rules.exchange.server = server_names::server_header(&boot.settings);
+    rules
 }

@@ -38,7 +38,6 @@ pub fn serve(
         multiprocess: boot.settings.workers.workers > 1,
         script_name: env::var("SCRIPT_NAME").unwrap_or_default(),
         sendfile: boot.settings.mechanics.sendfile,
-        server_header: server_names::server_header(&boot.settings),
         software: server_names::software(),
         hooks: boot.hooks.clone(),
     };

@@ -2,14 +2,13 @@
 //! sends the response, and writes the access log.
 
 use super::quota::Quota;
-use crate::exchange::{Exchange, today};
-use crate::http::{ResponseRules, Status};
-use crate::log::{AccessLog, AccessRecord, Whole};
+use crate::exchange::{Exchange, Finished};
+use crate::http::Status;
 use crate::worker::boot::Boot;
 use crate::worker::request::in_flight::Tracked;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::signals::Signals;
-use crate::wsgi::{Application, Finished, Request};
+use crate::wsgi::Application;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -63,57 +62,15 @@ impl WsgiService {
     }
 
     fn call(&self, exchange: &Exchange, tracked: &Tracked) -> bool {
-        let client = exchange.client();
-        let (remote_addr, remote_port) = exchange.remote();
-        let extra = exchange.extra();
-        let request = Request {
-            head: &exchange.head,
-            scheme: exchange.scheme(),
-            server: exchange.server(),
-            remote_addr,
-            remote_port,
-            trusted: client.trusted,
-            extra: &extra,
-            id: exchange.id.as_deref(),
-            echo: exchange.id_field(),
-        };
-        let rules = ResponseRules {
-            keep_alive: exchange.may_keep_alive(),
-            ..ResponseRules::of(&exchange.head)
-        };
-        let stream = Arc::clone(exchange.stream());
         let log = |finished: &Finished<'_>| {
             if let Some(log) = &self.boot.access_log
                 && tracked.log_answer()
             {
-                log_access(log, exchange, finished);
+                exchange.access_entry(finished).write(log);
             }
         };
-        self.application.call(&request, rules, today(), stream, log)
+        self.application.call(exchange, log)
     }
-}
-
-fn log_access(log: &AccessLog, exchange: &Exchange, finished: &Finished<'_>) {
-    let head = &exchange.head;
-    log.line(&AccessRecord {
-        remote_addr: exchange.remote().0,
-        method: head.method(),
-        target: head.target(),
-        path: head.path(),
-        query: head.query(),
-        protocol: head.version().as_str(),
-        status: finished.status,
-        body_bytes: finished.body_bytes,
-        elapsed: exchange.started.elapsed(),
-        request_id: exchange.id.as_deref().unwrap_or_default().as_bytes(),
-        request_field: &|name| head.field(name).map(Into::into),
-        response_field: &|name| (finished.response_field)(name),
-        environ: &|name| (finished.environ)(name),
-        whole: &|| Whole {
-            request_fields: Whole::fields(head.fields()),
-            ..(finished.whole)()
-        },
-    });
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -91,6 +91,7 @@ impl Rules {
         Rules {
             heartbeat: heartbeat.clone(),
             exchange: ExchangeRules {
+                server: settings.mechanics.server_header.clone(),
                 request_id: settings.mechanics.request_id.clone(),
                 id_in_response: settings.mechanics.request_id_in_response,
                 retry_after: settings.mechanics.retry_after,

@@ -1,7 +1,7 @@
 //! A request's body between the network and the app: kept in memory, and above
 //! a limit in a file without a name, until the app takes it.
 
-use crate::http::{BodyDecoder, Error, Framing, Limits, Piece};
+use crate::http::{BodyDecoder, BodyPiece, Error, Framing, Limits};
 use crate::worker::request::spool::Spool;
 use std::io;
 use std::path::Path;
@@ -108,14 +108,14 @@ impl Body {
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         loop {
             match self.decoder.next(input)? {
-                Piece::Data(data) => self.keep(data),
-                Piece::NeedMore => {
+                BodyPiece::Data(data) => self.keep(data),
+                BodyPiece::NeedMore => {
                     // With a Content-Length, the decoder knows the end before
                     // its next call.
                     self.ended = self.decoder.is_done();
                     return Ok(());
                 }
-                Piece::End => {
+                BodyPiece::End => {
                     self.ended = true;
                     return Ok(());
                 }

@@ -5,9 +5,9 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::exchange::{Exchange, Stream, error_page};
+use crate::exchange::{AccessEntry, Exchange, Finished, RequestLine, Stream, error_page};
 use crate::http::Status;
-use crate::log::{self, AccessRecord};
+use crate::log;
 
 /// All requests in flight of a worker. To begin or end one takes a lock that is
 /// never held for long, and allocates no memory once there are enough slots.
@@ -169,22 +169,26 @@ impl Slot {
         // returned.
         if let Some(log) = log::access().filter(|_| !request.logged) {
             let mut parts = self.target.splitn(2, |byte| *byte == b'?');
-            log.line(&AccessRecord {
+            let status = match upgraded {
+                true => Status::SWITCHING_PROTOCOLS.code,
+                false => page.status.code,
+            };
+            let body_bytes = if answered { page.body_length as u64 } else { 0 };
+            let entry = AccessEntry {
                 remote_addr: &self.address,
-                method: &self.method,
-                target: &self.target,
-                path: parts.next().unwrap_or_default(),
-                query: parts.next().unwrap_or_default(),
-                protocol: request.protocol,
-                status: match upgraded {
-                    true => Status::SWITCHING_PROTOCOLS.code,
-                    false => page.status.code,
+                id,
+                line: RequestLine {
+                    method: &self.method,
+                    target: &self.target,
+                    path: parts.next().unwrap_or_default(),
+                    query: parts.next().unwrap_or_default(),
+                    protocol: request.protocol,
                 },
-                body_bytes: if answered { page.body_length as u64 } else { 0 },
+                head: None,
                 elapsed: age,
-                request_id: id.unwrap_or_default().as_bytes(),
-                ..AccessRecord::unknown()
-            });
+                finished: Finished::own(status, body_bytes),
+            };
+            entry.write(&log);
             log.flush();
         }
         let from = match &*self.address {

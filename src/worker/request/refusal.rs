@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::exchange::{Exchange, ExchangeRules, error_page};
+use crate::exchange::{AccessEntry, Exchange, ExchangeRules, Finished, RequestLine, error_page};
 use crate::http::{ErrorResponse, Head, Status};
-use crate::log::{self, AccessLog, AccessRecord, Whole, id_note};
+use crate::log::{self, AccessLog, id_note};
 
 /// The data of such a request and its response for the logs.
 #[derive(Debug, Default)]
@@ -91,31 +92,19 @@ impl Refusal {
     /// Writes the request's line to the access log.
     pub fn log(&self, log: &AccessLog) {
         let head = self.head.as_deref();
-        let field = |name: &str| head?.field(name).map(Into::into);
-        let known = AccessRecord {
-            remote_addr: &self.address,
+        let unparsed = RequestLine {
             target: &self.line,
-            status: self.status,
-            body_bytes: self.body_bytes,
-            request_id: self.id.as_deref().unwrap_or_default().as_bytes(),
-            request_field: &field,
-            whole: &|| Whole {
-                request_fields: head.map_or_else(Vec::new, |head| Whole::fields(head.fields())),
-                ..Whole::default()
-            },
-            ..AccessRecord::unknown()
+            ..RequestLine::default()
         };
-        log.line(&match head {
-            None => known,
-            Some(head) => AccessRecord {
-                method: head.method(),
-                target: head.target(),
-                path: head.path(),
-                query: head.query(),
-                protocol: head.version().as_str(),
-                ..known
-            },
-        });
+        let entry = AccessEntry {
+            remote_addr: &self.address,
+            id: self.id.as_deref(),
+            line: head.map_or(unparsed, RequestLine::of),
+            head,
+            elapsed: Duration::ZERO,
+            finished: Finished::own(self.status, self.body_bytes),
+        };
+        entry.write(log);
     }
 
     /// Writes the line at once, for a worker that may end before it writes its

@@ -50,15 +50,15 @@ fn write_sends_at_once() {
 #[test]
 fn the_client_is_told_of_its_id() {
     let mut call = app("ok()\nreturn []");
-    call.echo = Some(("X-Request-ID", "abc"));
+    call.id = Some("abc");
     assert!(call.run().text().contains("\r\nX-Request-ID: abc\r\n"));
     let mut call = app("raise ValueError");
-    call.echo = Some(("X-Request-ID", "abc"));
+    call.id = Some("abc");
     let reply = call.run();
     assert!(reply.text().contains("\r\nX-Request-ID: abc\r\n"));
     assert!(reply.errors().contains(" /a%20b/c?d=e [abc]\nTraceback"));
     let mut call = app("ok(('x-request-id', 'own'))\nreturn []");
-    call.echo = Some(("X-Request-ID", "abc"));
+    call.id = Some("abc");
     let text = call.run().text();
     assert!(text.contains("x-request-id: own") && !text.contains("abc"));
 }

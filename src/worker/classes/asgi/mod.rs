@@ -1,13 +1,13 @@
 //! The `asgi` worker: the app's asyncio loop watches the reactor's descriptor,
 //! and each request becomes a task. The loop's half is `_rgunicorn.asgi`.
 
-mod channel;
+mod observer;
 
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
-use crate::asgi::{self, Application, Call, Request};
+use crate::asgi::{self, Application, Call};
 use crate::config::Choice;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::http::{Framing, Head, ResponseHead, Status, Version};
 use crate::log::AccessLog;
 use crate::websocket::{self, CloseCode, Handshake};
@@ -18,8 +18,7 @@ use crate::worker::request::in_flight::InFlight;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::Heartbeat;
 use crate::worker::signals::Signals;
-use crate::wsgi::{self, Seen};
-use channel::RequestChannel;
+use observer::Observer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -53,9 +52,8 @@ pub fn serve(
         access_log: boot.access_log.as_deref(),
         heartbeat: boot.heartbeat.clone(),
         in_flight: Arc::clone(signals.in_flight()),
-        server: server_names::server_header(&boot.settings),
         calls: Mutex::default(),
-        answered: Mutex::default(),
+        hook_calls: Mutex::default(),
         busy: AtomicBool::new(false),
     });
     let network = Network {
@@ -94,25 +92,24 @@ pub fn serve(
     })
 }
 
-/// What the channels of a worker's requests share.
+/// What the requests of a worker share.
 struct Shared {
     access_log: Option<&'static AccessLog>,
     heartbeat: Heartbeat,
     in_flight: Arc<InFlight>,
-    server: String,
     /// The calls that wait for something of their connection.
     calls: Mutex<HashMap<u64, Arc<Call>>>,
-    /// The answers that hooks are to be shown.
-    answered: Mutex<Vec<Answered>>,
+    /// The responses that hooks are to be shown.
+    hook_calls: Mutex<Vec<HookCall>>,
     /// True while the worker deals with what the network has brought.
     busy: AtomicBool,
 }
 
-/// An answer that hooks are to be shown, when no lock is held.
-struct Answered {
-    seen: Seen<'static>,
+/// A response that hooks are to be shown, when no lock is held.
+struct HookCall {
+    watched: WatchedRequest<'static>,
     head: Option<ResponseHead>,
-    sent: u64,
+    body_bytes: u64,
     keep_alive: bool,
 }
 
@@ -121,8 +118,8 @@ impl Shared {
         lock(&self.calls)
     }
 
-    fn answered(&self) -> MutexGuard<'_, Vec<Answered>> {
-        lock(&self.answered)
+    fn hook_calls(&self) -> MutexGuard<'_, Vec<HookCall>> {
+        lock(&self.hook_calls)
     }
 
     fn forget(&self, key: u64) {
@@ -181,9 +178,13 @@ impl Network {
             }
         };
         self.shared.busy.store(false, Ordering::Relaxed);
-        let answered = std::mem::take(&mut *self.shared.answered());
-        for it in answered {
-            it.seen.end(None, it.head.as_ref(), it.sent, it.keep_alive);
+        let hook_calls = std::mem::take(&mut *self.shared.hook_calls());
+        for call in hook_calls {
+            call.watched.end(&Finished {
+                head: call.head.as_ref(),
+                keep_alive: call.keep_alive,
+                ..Finished::own(0, call.body_bytes)
+            });
         }
         if let Some(log) = self.shared.access_log {
             log.flush();
@@ -244,33 +245,21 @@ impl Network {
         self.shared
             .heartbeat
             .begin_request(&[head.method(), b" ", head.target()]);
-        let stream = Arc::clone(exchange.stream());
-        let (address, port) = exchange.remote();
-        // One that a proxy has told may have no port.
-        let port = port.or((!address.is_empty()).then_some(0));
-        let client = port.map(|port| (address.to_owned(), port));
-        let server = exchange.client().server.clone();
-        let request = Request {
-            scheme: exchange.scheme(),
-            server: server.as_ref().map(|it| (&*it.host, it.address.port())),
-            client: client.as_ref().map(|(address, port)| (&**address, *port)),
-            tls: stream.tls(),
-        };
-        let key = stream.key();
-        let seen = match self.show(&exchange) {
-            Ok(seen) => seen,
+        let key = exchange.stream().key();
+        let watched = match self.watch(&exchange) {
+            Ok(watched) => watched,
             Err(error) => {
                 let line = [head.method(), b" ", head.target()].concat();
                 let line = String::from_utf8_lossy(&line);
                 ::log::error!("Error handling request {line}\n{error}");
-                let channel = Box::new(RequestChannel::new(exchange, self.shared.clone(), None));
-                return asgi::fail(channel, Status::SERVER_ERROR);
+                let observer = Observer::new(&exchange, self.shared.clone(), None);
+                return asgi::fail(exchange, observer, Status::SERVER_ERROR);
             }
         };
-        let channel = Box::new(RequestChannel::new(exchange, self.shared.clone(), seen));
+        let observer = Observer::new(&exchange, self.shared.clone(), watched);
         let call = match handshake {
-            Some(handshake) => application.websocket(py, &request, handshake, channel),
-            None => application.http(py, &request, channel),
+            Some(handshake) => application.websocket(py, exchange, handshake, observer),
+            None => application.http(py, exchange, observer),
         };
         if !call.is_finished() {
             self.shared.calls().insert(key, call);
@@ -279,23 +268,11 @@ impl Network {
     }
 
     /// Shows a request to the hooks, if there are any.
-    fn show(&self, exchange: &Exchange) -> PyResult<Option<Seen<'static>>> {
-        if !self.boot.hooks.watch_requests() {
-            return Ok(None);
+    fn watch(&self, exchange: &Exchange) -> PyResult<Option<WatchedRequest<'static>>> {
+        match self.boot.hooks.watch_requests() {
+            true => WatchedRequest::begin(&self.boot.hooks, exchange, None).map(Some),
+            false => Ok(None),
         }
-        let (remote_addr, remote_port) = exchange.remote();
-        let request = wsgi::Request {
-            head: &exchange.head,
-            scheme: exchange.scheme(),
-            server: exchange.server(),
-            remote_addr,
-            remote_port,
-            trusted: exchange.client().trusted,
-            extra: &[],
-            id: exchange.id.as_deref(),
-            echo: exchange.id_field(),
-        };
-        Seen::begin(&self.boot.hooks, &request, None).map(Some)
     }
 
     /// Writes a request down that the server has answered itself.

@@ -1,7 +1,7 @@
 //! Showing a request and its answer to a config file's `pre_request` and
 //! `post_request`.
 
-use super::environ::Request;
+use super::{Exchange, Finished};
 use crate::http::{ResponseHead, Version};
 use crate::python::hooks::{RequestFacts, ResponseFacts};
 use crate::python::{Hooks, latin_1};
@@ -9,32 +9,33 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// A request as the hooks have seen it; nothing where there are none.
-pub struct Seen<'a> {
+/// A request as the hooks have seen it; empty where there are none.
+pub struct WatchedRequest<'a> {
     hooks: &'a Hooks,
     request: Option<Py<PyAny>>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> WatchedRequest<'a> {
     /// Before the environ is made.
     ///
     /// # Errors
     /// The hook has raised; the request is answered as if the app had.
     pub fn begin(
         hooks: &'a Hooks,
-        request: &Request<'_>,
+        exchange: &Exchange,
         body: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Seen<'a>> {
-        let seen = |request| Seen { hooks, request };
+    ) -> PyResult<WatchedRequest<'a>> {
+        let watched = |request| WatchedRequest { hooks, request };
         if !hooks.watch_requests() {
-            return Ok(seen(None));
+            return Ok(watched(None));
         }
-        let head = request.head;
+        let head = &exchange.head;
         let method = latin_1(head.method());
         let uri = latin_1(head.target());
         let path = latin_1(head.path());
         let query = latin_1(head.query());
         let fields = head.fields();
+        let (address, port) = exchange.remote();
         let body = body.map(|body| body.clone().unbind());
         let facts = RequestFacts {
             method: &method,
@@ -48,15 +49,13 @@ impl<'a> Seen<'a> {
             headers: fields
                 .map(|(name, value)| (latin_1(name).to_ascii_uppercase(), latin_1(value)))
                 .collect(),
-            peer: request
-                .remote_port
-                .map(|port| (request.remote_addr.to_owned(), port)),
-            scheme: request.scheme.as_str(),
+            peer: port.map(|port| (address.to_owned(), port)),
+            scheme: exchange.scheme().as_str(),
             close: !head.keep_alive(),
             body: body.as_ref(),
         };
         match hooks.pre_request(&facts) {
-            Ok(request) => Ok(seen(Some(request))),
+            Ok(request) => Ok(watched(Some(request))),
             Err(error) => Err(PyRuntimeError::new_err(error.to_string())),
         }
     }
@@ -72,18 +71,14 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// After the answer, of which `sent` bytes of the body went out. Without an
-    /// environ the hook gets one of the request's own entries.
-    pub fn end(
-        self,
-        environ: Option<&Py<PyAny>>,
-        head: Option<&ResponseHead>,
-        sent: u64,
-        keep_alive: bool,
-    ) {
+    /// After the response. Without an environ the hook gets one of the request's
+    /// own entries.
+    pub fn end(self, finished: &Finished<'_>) {
         let Some(request) = self.request else {
             return;
         };
+        let head = finished.head;
+        let environ = finished.environ.map(|it| it.clone().into_any().unbind());
         let status = head.map_or_else(String::new, |head| latin_1(head.status()));
         let fields = head.into_iter().flat_map(ResponseHead::fields);
         let length = head.and_then(|head| head.field("content-length"));
@@ -94,10 +89,10 @@ impl<'a> Seen<'a> {
                 .map(|(name, value)| (latin_1(name), latin_1(value)))
                 .chain(length)
                 .collect(),
-            sent,
+            sent: finished.body_bytes,
             headers_sent: head.is_some(),
-            close: !keep_alive,
+            close: !finished.keep_alive,
         };
-        self.hooks.post_request(&request, environ, &facts);
+        self.hooks.post_request(&request, environ.as_ref(), &facts);
     }
 }

@@ -5,8 +5,8 @@
 //! until it is used: then the connection is given away. Most requests use none,
 //! and the object serves the next one.
 
-use super::environ::Settings;
-use super::exchange::Answer;
+use super::response::SharedResponse;
+use super::settings::Settings;
 use nix::errno::Errno;
 use nix::libc;
 use pyo3::exceptions::PyOSError;
@@ -23,16 +23,16 @@ const MODULE: &str = "_rgunicorn.socket";
 static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the objects of a worker.
-pub struct Sockets {
+pub struct ClientSockets {
     offer: Py<PyAny>,
     /// True if the app has one request at a time.
     serves_one: bool,
 }
 
-impl Sockets {
-    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<Sockets> {
+impl ClientSockets {
+    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<ClientSockets> {
         let module = py.import(MODULE)?;
-        Ok(Sockets {
+        Ok(ClientSockets {
             offer: module
                 .call_method1("offers", (settings.cooperative,))?
                 .unbind(),
@@ -40,13 +40,13 @@ impl Sockets {
         })
     }
 
-    /// An object for the requests that begin with this answer.
-    pub fn offer(&self, py: Python<'_>, answer: &Arc<Answer>) -> PyResult<Py<PyAny>> {
-        let way = Way {
-            answer: Arc::clone(answer),
+    /// An object for the requests that begin with this response.
+    pub fn offer(&self, py: Python<'_>, response: &Arc<SharedResponse>) -> PyResult<Py<PyAny>> {
+        let connection = ClientConnection {
+            response: Arc::clone(response),
             serves_one: self.serves_one,
         };
-        self.offer.call1(py, (way,))
+        self.offer.call1(py, (connection,))
     }
 }
 
@@ -63,22 +63,22 @@ fn os_error(error: io::Error) -> PyErr {
     PyOSError::new_err((number, Errno::from_raw(number).desc()))
 }
 
-/// The way from the object to the request's connection.
+/// The request's connection as the object knows it.
 #[pyclass(frozen, module = "rgunicorn")]
-struct Way {
-    answer: Arc<Answer>,
+struct ClientConnection {
+    response: Arc<SharedResponse>,
     serves_one: bool,
 }
 
 #[pymethods]
-impl Way {
+impl ClientConnection {
     /// Gives the connection away: a descriptor, and whether it is the client's
     /// own socket.
     fn take(&self) -> PyResult<(RawFd, bool)> {
-        let (given, upgraded) = {
-            let mut answer = self.answer.lock();
-            let given = answer.detach().map_err(os_error)?;
-            (given, answer.is_upgraded())
+        let (detached, upgraded) = {
+            let mut response = self.response.lock();
+            let detached = response.detach().map_err(os_error)?;
+            (detached, response.is_upgraded())
         };
         // Not under the lock: a logger in Python lets the GIL go.
         if self.serves_one && upgraded && !WARNED.swap(true, Ordering::Relaxed) {
@@ -87,18 +87,18 @@ impl Way {
                  ends the worker: take the worker class 'gthread' or 'gevent'"
             );
         }
-        Ok((given.descriptor.into_raw_fd(), given.is_clients))
+        Ok((detached.descriptor.into_raw_fd(), detached.is_clients))
     }
 
     /// The result of `act` with a descriptor of the client's own socket, which
     /// stays the server's.
     fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.answer.lock().duplicate_socket().map_err(os_error)?;
+        let socket = self.response.lock().duplicate().map_err(os_error)?;
         act.call1((socket.as_raw_fd(),))
     }
 
     /// The app has closed the socket, and has no other of the connection.
     fn closed(&self) {
-        self.answer.lock().app_has_closed();
+        self.response.lock().app_has_closed();
     }
 }

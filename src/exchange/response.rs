@@ -1,0 +1,210 @@
+//! The response to one request as the app gives it, put into HTTP.
+
+use super::{Exchange, Finished, Stream};
+use crate::http::{HttpDate, ResponseBody, ResponseHead, ResponseRules};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+/// Blocks of no more than this, together, are copied.
+const COPIED: usize = 16 * 1024;
+
+thread_local! {
+    /// Where small responses are put together.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How far a response has come. Its head goes out with the first part of the
+/// body.
+#[derive(Default)]
+pub struct Response {
+    rules: ResponseRules,
+    date: HttpDate,
+    /// What the client is told its request is called.
+    id: Option<Arc<str>>,
+    head: Option<ResponseHead>,
+    /// Set once the head went out, or is about to.
+    body: Option<ResponseBody>,
+}
+
+impl Response {
+    pub fn new(exchange: &Exchange) -> Response {
+        Response {
+            rules: exchange.response_rules(),
+            date: exchange.stream().date(),
+            id: exchange.id.clone(),
+            head: None,
+            body: None,
+        }
+    }
+
+    /// Sets the head, or another one, as long as none was sent.
+    pub fn set_head(&mut self, head: ResponseHead) {
+        self.head = Some(head);
+    }
+
+    pub fn head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
+    }
+
+    /// Gives the head away; nothing more is sent.
+    pub fn take_head(&mut self) -> Option<ResponseHead> {
+        self.head.take()
+    }
+
+    /// The request's part in how the response is framed.
+    pub fn rules(&self) -> &ResponseRules {
+        &self.rules
+    }
+
+    /// The connection ends with this response.
+    pub fn close_connection(&mut self) {
+        self.rules.keep_alive = false;
+    }
+
+    /// True once a byte of the response may have gone out.
+    pub fn has_begun(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The body, once the head was sent.
+    pub fn body(&self) -> Option<&ResponseBody> {
+        self.body.as_ref()
+    }
+
+    /// States the length of a body that is known before any of it is sent. Says
+    /// nothing of HEAD, where apps leave the body out.
+    pub fn set_known_length(&mut self, length: u64) {
+        if let (Some(head), None, false) = (&mut self.head, &self.body, self.rules.is_head) {
+            head.set_known_length(length);
+        }
+    }
+
+    /// Sends blocks of the body, before them the head if it was not sent, after
+    /// them the end of the body if they are the last. True asks to wait before
+    /// more is sent.
+    pub fn send(
+        &mut self,
+        stream: &dyn Stream,
+        blocks: &[&[u8]],
+        is_last: bool,
+    ) -> io::Result<bool> {
+        // Blocks that are small are copied behind the head: one part costs the
+        // system less than several, and the buffer is there already.
+        let mut out = BUFFER.take();
+        out.clear();
+        let result = self.send_from(&mut out, stream, blocks, is_last);
+        BUFFER.set(out);
+        result
+    }
+
+    fn send_from(
+        &mut self,
+        out: &mut Vec<u8>,
+        stream: &dyn Stream,
+        blocks: &[&[u8]],
+        is_last: bool,
+    ) -> io::Result<bool> {
+        let body = self.begin(stream, out);
+        let small = blocks.iter().map(|block| block.len()).sum::<usize>() <= COPIED;
+        if small {
+            for block in blocks {
+                let frame = body.frame(block.len());
+                out.extend_from_slice(frame.prefix.as_bytes());
+                out.extend_from_slice(&block[..frame.length]);
+                out.extend_from_slice(frame.suffix);
+            }
+            if is_last {
+                out.extend_from_slice(body.end());
+            }
+            return write(stream, &mut [IoSlice::new(out)]);
+        }
+        let frames: Vec<_> = blocks.iter().map(|block| body.frame(block.len())).collect();
+        let end = if is_last { body.end() } else { b"" };
+        let mut parts = Vec::with_capacity(2 + 3 * frames.len());
+        parts.push(IoSlice::new(out));
+        for (frame, block) in frames.iter().zip(blocks) {
+            parts.push(IoSlice::new(frame.prefix.as_bytes()));
+            parts.push(IoSlice::new(&block[..frame.length]));
+            parts.push(IoSlice::new(frame.suffix));
+        }
+        parts.push(IoSlice::new(end));
+        parts.retain(|part| !part.is_empty());
+        write(stream, &mut parts)
+    }
+
+    /// Sends `length` bytes of a file from `offset`, in the same way.
+    pub fn send_file(
+        &mut self,
+        stream: &dyn Stream,
+        file: File,
+        offset: u64,
+        length: u64,
+        is_last: bool,
+    ) -> io::Result<bool> {
+        let mut head = Vec::new();
+        let body = self.begin(stream, &mut head);
+        let frame = body.frame(usize::try_from(length).unwrap_or(usize::MAX));
+        let end = if is_last { body.end() } else { b"" };
+        let prefix = frame.prefix.as_bytes();
+        let mut wait = write(stream, &mut [IoSlice::new(&head), IoSlice::new(prefix)])?;
+        if frame.length > 0 {
+            wait |= stream.send_file(file.into(), offset, frame.length as u64)?;
+        }
+        let rest = &mut [IoSlice::new(frame.suffix), IoSlice::new(end)];
+        Ok(write(stream, rest)? || wait)
+    }
+
+    /// Sends what ends the body, with trailers where the framing has room for
+    /// them (RFC 9112 section 7.1.2).
+    pub fn end_with_trailers(&mut self, stream: &dyn Stream, trailers: &[u8]) -> io::Result<bool> {
+        let Some(body) = &self.body else {
+            return Ok(false);
+        };
+        let (before, after) = body.around_trailers();
+        match trailers.is_empty() || before.is_empty() {
+            true => write(stream, &mut [IoSlice::new(body.end())]),
+            false => {
+                let parts = [before, trailers, after];
+                write(stream, &mut parts.map(IoSlice::new))
+            }
+        }
+    }
+
+    /// Makes the head's bytes, unless they have gone out.
+    fn begin(&mut self, stream: &dyn Stream, out: &mut Vec<u8>) -> &mut ResponseBody {
+        // What was so when the request began may not be so any more.
+        self.rules.keep_alive &= stream.may_stay();
+        let (head, id) = (&mut self.head, self.id.as_deref());
+        self.body.get_or_insert_with(|| {
+            let rules = stream.rules();
+            let head = head.as_mut().expect("whoever sends has set it");
+            if let Some((name, value)) = rules.id_field(id) {
+                head.add_unless_given(name, value);
+            }
+            head.begin(self.rules, &rules.server, self.date.as_str(), out)
+        })
+    }
+
+    /// What is told of the response at its end: `whole` unless it was broken
+    /// off.
+    pub fn finished(&self, whole: bool) -> Finished<'_> {
+        let body = self.body.as_ref();
+        Finished {
+            status: body.and(self.head.as_ref()).map_or(0, |head| head.code()),
+            body_bytes: body.map_or(0, |body| body.sent()),
+            keep_alive: whole && body.is_some_and(|body| body.keeps_alive()),
+            broken: !whole,
+            head: body.and(self.head.as_ref()),
+            environ: None,
+        }
+    }
+}
+
+fn write(stream: &dyn Stream, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
+    match parts.iter().all(|part| part.is_empty()) {
+        true => Ok(false),
+        false => stream.write(parts),
+    }
+}

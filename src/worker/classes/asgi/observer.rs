@@ -1,0 +1,57 @@
+//! What becomes of a request is told to the log, the hooks and the worker.
+
+use super::{HookCall, Shared};
+use crate::asgi;
+use crate::exchange::{Exchange, Finished, WatchedRequest};
+use crate::worker::request::in_flight::Tracked;
+use std::sync::Arc;
+
+pub struct Observer {
+    shared: Arc<Shared>,
+    /// Until the connection is not HTTP's any more.
+    tracked: Option<Tracked>,
+    /// What the hooks have seen of the request, if there are any.
+    watched: Option<WatchedRequest<'static>>,
+}
+
+impl Observer {
+    pub fn new(
+        exchange: &Exchange,
+        shared: Arc<Shared>,
+        watched: Option<WatchedRequest<'static>>,
+    ) -> Box<Observer> {
+        let tracked = Some(shared.in_flight.begin(exchange));
+        Box::new(Observer {
+            shared,
+            tracked,
+            watched,
+        })
+    }
+}
+
+impl asgi::Observer for Observer {
+    fn upgraded(&mut self) {
+        self.tracked = None;
+    }
+
+    fn finished(&mut self, exchange: &Exchange, finished: &Finished<'_>) {
+        self.shared.forget(exchange.stream().key());
+        self.shared.heartbeat.end_request();
+        if let Some(watched) = self.watched.take() {
+            self.shared.hook_calls().push(HookCall {
+                watched,
+                head: finished.head.cloned(),
+                body_bytes: finished.body_bytes,
+                keep_alive: finished.keep_alive,
+            });
+        }
+        let Some(log) = self.shared.access_log else {
+            return;
+        };
+        let is_ours = |tracked: &Tracked| tracked.log_answer();
+        if self.tracked.as_ref().is_none_or(is_ours) {
+            exchange.access_entry(finished).write(log);
+            self.shared.flush_unless_busy(log);
+        }
+    }
+}

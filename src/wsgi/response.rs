@@ -1,0 +1,240 @@
+//! The response to one request, to which several objects of the app's write.
+
+use super::file_wrapper::Sendable;
+use crate::exchange::{Detached, Exchange, Finished, Response, Stream};
+use crate::http::{ResponseHead, Status, Version};
+use nix::libc;
+use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::prelude::*;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The response to one request. No Python code runs while its lock is held: a
+/// thread that waits for the lock may hold the GIL.
+#[derive(Default)]
+pub struct SharedResponse(Mutex<ResponseState>);
+
+/// How far the response has come.
+#[derive(Default)]
+pub struct ResponseState {
+    response: Response,
+    /// Nothing once the request is over.
+    stream: Option<Arc<dyn Stream>>,
+    /// True if the client cannot be written to any more.
+    broken: bool,
+    /// True once the app has taken the connection.
+    detached: bool,
+}
+
+impl SharedResponse {
+    /// Begins with another request's response.
+    pub fn begin(&self, exchange: &Exchange) {
+        *self.lock() = ResponseState {
+            response: Response::new(exchange),
+            stream: Some(Arc::clone(exchange.stream())),
+            broken: false,
+            detached: false,
+        };
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, ResponseState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends blocks of the body, and the head before the first of them; then
+    /// waits if the client is behind.
+    pub fn send(&self, blocks: &[&[u8]]) -> PyResult<()> {
+        self.send_and_wait(|state| state.send(blocks, false))
+    }
+
+    /// Sends an interim response, if it is early enough; then waits if the
+    /// client is behind.
+    pub fn send_early_hints(&self, hints: &[u8]) -> PyResult<()> {
+        self.send_and_wait(|state| state.send_early_hints(hints))
+    }
+
+    fn send_and_wait(
+        &self,
+        send: impl FnOnce(&mut ResponseState) -> PyResult<bool>,
+    ) -> PyResult<()> {
+        let stream = {
+            let mut state = self.lock();
+            match send(&mut state)? {
+                true => state.stream.clone(),
+                false => None,
+            }
+        };
+        // Not under the lock: whoever waits for that may hold the GIL.
+        let Some(stream) = stream else {
+            return Ok(());
+        };
+        stream.wait_for_room().map_err(|error| {
+            self.lock().broken = true;
+            error.into()
+        })
+    }
+
+    /// Sends blocks that are all of the body, in one write with the head if
+    /// that has not gone out. The app has nothing to wait for any more.
+    pub fn send_all(&self, blocks: &[&[u8]]) -> PyResult<()> {
+        let mut state = self.lock();
+        let length = blocks.iter().map(|block| block.len() as u64).sum();
+        state.response.set_known_length(length);
+        state.send(blocks, true).map(drop)
+    }
+
+    /// Sends a file's rest as all of the body.
+    pub fn send_file(&self, file: Sendable) -> PyResult<()> {
+        self.lock().send_file(file).map(drop)
+    }
+
+    /// Ends the body after blocks that were sent one by one.
+    pub fn end(&self) -> PyResult<()> {
+        self.lock().send(&[], true).map(drop)
+    }
+}
+
+impl ResponseState {
+    pub fn set_head(&mut self, head: ResponseHead) {
+        self.response.set_head(head);
+    }
+
+    pub fn head(&self) -> Option<&ResponseHead> {
+        self.response.head()
+    }
+
+    /// True once a byte of the response may have gone out.
+    pub fn has_begun(&self) -> bool {
+        self.response.has_begun()
+    }
+
+    /// True if the client cannot be written to any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// True once the app has taken the connection.
+    pub fn is_detached(&self) -> bool {
+        self.detached
+    }
+
+    /// True once the app has taken the connection for another protocol.
+    pub fn is_upgraded(&self) -> bool {
+        self.detached && self.response.rules().asks_to_upgrade
+    }
+
+    /// True if the app gave a body to a response that has none.
+    pub fn has_dropped_body(&self) -> bool {
+        self.response.body().is_some_and(|body| body.was_dropped())
+    }
+
+    /// What is told of the response, of which nothing more is sent.
+    pub fn finished(&self) -> Finished<'static> {
+        let (head, body) = (self.response.head(), self.response.body());
+        Finished {
+            status: match self.is_upgraded() {
+                true => Status::SWITCHING_PROTOCOLS.code,
+                false => head.map_or(Status::SERVER_ERROR.code, |head| head.code()),
+            },
+            body_bytes: body.map_or(0, |body| body.sent()),
+            keep_alive: body.is_some_and(|body| body.keeps_alive()),
+            broken: false,
+            head: None,
+            environ: None,
+        }
+    }
+
+    /// Gives the connection to the app.
+    pub fn detach(&mut self) -> io::Result<Detached> {
+        let for_good = self.response.rules().asks_to_upgrade;
+        let detached = self.client()?.detach(for_good)?;
+        self.detached = true;
+        self.response.close_connection();
+        Ok(detached)
+    }
+
+    /// Another descriptor of the client's socket.
+    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.client()?.duplicate_socket()
+    }
+
+    pub fn app_has_closed(&self) {
+        if let Ok(stream) = self.client() {
+            stream.app_has_closed();
+        }
+    }
+
+    /// The stream as sockets speak of it: after the request it is closed.
+    fn client(&self) -> io::Result<&Arc<dyn Stream>> {
+        let closed = || io::Error::from_raw_os_error(libc::EBADF);
+        self.stream.as_ref().ok_or_else(closed)
+    }
+
+    /// Ends the response: nothing the app still holds can write from now on.
+    /// Gives the head the app has set, if any.
+    pub fn close(&mut self) -> Option<ResponseHead> {
+        self.stream = None;
+        self.response.take_head()
+    }
+
+    /// Sends an interim response (RFC 8297), if it is early enough: not to
+    /// clients of HTTP/1.0, which know of none.
+    fn send_early_hints(&mut self, hints: &[u8]) -> PyResult<bool> {
+        match self.has_begun() || self.response.rules().version < Version::Http11 {
+            true => Ok(false),
+            false => {
+                let written = self.open_stream()?.write_interim(hints);
+                self.note(written)
+            }
+        }
+    }
+
+    fn send(&mut self, blocks: &[&[u8]], is_last: bool) -> PyResult<bool> {
+        let stream = self.stream_for_body()?;
+        let sent = self.response.send(&*stream, blocks, is_last);
+        self.note(sent)
+    }
+
+    fn send_file(&mut self, file: Sendable) -> PyResult<bool> {
+        self.response.set_known_length(file.length);
+        let stream = self.stream_for_body()?;
+        let Sendable {
+            file,
+            offset,
+            length,
+        } = file;
+        let sent = self
+            .response
+            .send_file(&*stream, file, offset, length, true);
+        self.note(sent)
+    }
+
+    /// The stream, if the app may send a part of the body.
+    fn stream_for_body(&mut self) -> PyResult<Arc<dyn Stream>> {
+        if self.is_upgraded() || self.detached && self.head().is_none() {
+            // The app has answered by itself.
+            self.broken = true;
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
+        let stream = Arc::clone(self.open_stream()?);
+        match self.head() {
+            Some(_) => Ok(stream),
+            None => Err(PyAssertionError::new_err(
+                "the app gave a response body before it called start_response",
+            )),
+        }
+    }
+
+    /// Gives true if more should wait.
+    fn note(&mut self, result: io::Result<bool>) -> PyResult<bool> {
+        self.broken |= result.is_err();
+        Ok(result?)
+    }
+
+    fn open_stream(&self) -> PyResult<&Arc<dyn Stream>> {
+        self.stream.as_ref().ok_or_else(|| {
+            PyValueError::new_err("the response was written to after its request ended")
+        })
+    }
+}
