@@ -3,8 +3,8 @@
 //! time for stopping.
 
 use crate::worker::boot::Boot;
+use crate::worker::boot::server_names;
 use crate::worker::network::{Reactor, Rules, Waiter};
-use crate::worker::server_names;
 use crate::worker::signals::Signals;
 use crate::worker::watch::stop_notice;
 use std::io;

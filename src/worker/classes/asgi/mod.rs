@@ -11,7 +11,6 @@ use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::http::{Framing, Head, ResponseHead, Status, Version};
 use crate::log::AccessLog;
 use crate::websocket::{self, CloseCode, Handshake};
-use crate::worker::boot::server_names;
 use crate::worker::boot::{Boot, Failure, log_for_python};
 use crate::worker::network::{Event, Reactor, SocketWaiter};
 use crate::worker::request::in_flight::InFlight;
