@@ -23,7 +23,7 @@ def run(path):
 
 def run_text(text, path):
     """As `run`, for a file with the content `text`."""
-    worker_classes.stand_in()
+    worker_classes.install_replacements()
     module = types.ModuleType(MODULE)
     module.__file__ = path
     sys.modules[MODULE] = module
@@ -33,7 +33,7 @@ def run_text(text, path):
 
 def run_module(name):
     """The names in a module, which is imported again."""
-    worker_classes.stand_in()
+    worker_classes.install_replacements()
     sys.modules.pop(name, None)
     return vars(importlib.import_module(name))
 
