@@ -1,5 +1,5 @@
-//! What a worker starts with: its settings, its app, what it shares with the
-//! master.
+//! The data that a worker starts with: its settings, its app, and the memory
+//! that it shares with the master.
 
 mod failure;
 pub mod server_names;

@@ -104,7 +104,7 @@ pub fn network(
 /// The network's rules from the settings.
 pub fn rules(boot: &Boot) -> Rules {
     let mut rules = Rules::new(&boot.settings, &boot.heartbeat, boot.tls.as_ref());
-    // Python code may have changed it: the app, which was loaded.
+    // The app was loaded, and may have changed the server's name.
     rules.exchange.server = server_names::server_header(&boot.settings);
     rules
 }
