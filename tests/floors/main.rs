@@ -29,6 +29,7 @@ fn rooms_use_what_the_table_allows() {
         let (Some(from), Some(to)) = (table.room_of(&found.from), table.room_of(to)) else {
             continue;
         };
+        let to = table.seen_from(from, to);
         if from.name == to.name {
             continue;
         }

@@ -31,6 +31,13 @@ pub struct Room {
     files: Option<usize>,
 }
 
+impl Room {
+    /// The room at the top that it is in, or is.
+    fn whole(&self) -> &str {
+        self.name.split('/').next().unwrap_or(&self.name)
+    }
+}
+
 impl Table {
     pub fn read() -> Table {
         toml::from_str(include_str!("rooms.toml")).expect("rooms.toml")
@@ -49,6 +56,17 @@ impl Table {
             .find_map(|name| self.named(name))
     }
 
+    /// The room that one uses if it names something in `to`: of a room with rooms
+    /// in it, others see the whole.
+    pub fn seen_from<'a>(&'a self, from: &Room, to: &'a Room) -> &'a Room {
+        let whole = to.whole();
+        if from.whole() == whole {
+            to
+        } else {
+            self.named(whole).unwrap_or(to)
+        }
+    }
+
     /// How many files a folder below `src/` may have.
     pub fn files_in(&self, folder: &Path) -> usize {
         let room = self.room_of(folder);
@@ -59,7 +77,10 @@ impl Table {
     pub fn picture(&self) -> String {
         let mut text = "```text\n".to_owned();
         for floor in (0..=5).rev() {
-            let rooms = self.rooms.iter().filter(|room| room.floor == floor);
+            let rooms = self
+                .rooms
+                .iter()
+                .filter(|room| room.floor == floor && room.name == room.whole());
             let names: Vec<_> = rooms.map(|room| room.name.as_str()).collect();
             let _ = writeln!(text, "floor {floor}   {}", names.join("   "));
         }
