@@ -219,6 +219,28 @@ fn safe_rooms_forbid_unsafe_code() {
 }
 
 #[test]
+fn every_dependency_has_a_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/decisions/dependencies.md")).unwrap();
+    let mut faults = Vec::new();
+    for package in ["", "src/loader", "tests/fuzz"] {
+        let text = fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
+        let package: toml::Table = text.parse().unwrap();
+        for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
+            let names = package.get(kind).and_then(toml::Value::as_table);
+            for name in names.into_iter().flat_map(toml::Table::keys) {
+                if !page.contains(&format!("`{name}`")) {
+                    faults.push(format!(
+                        "docs/decisions/dependencies.md: say what {name} is for"
+                    ));
+                }
+            }
+        }
+    }
+    none_of(&faults);
+}
+
+#[test]
 fn architecture_page_is_what_the_table_says() {
     const START: &str = "<!-- rooms:start -->\n";
     const END: &str = "<!-- rooms:end -->";
