@@ -8,7 +8,6 @@ mod carried;
 mod cli;
 mod config;
 mod exchange;
-
 mod http;
 mod init;
 mod log;
@@ -16,7 +15,8 @@ mod net;
 mod pack;
 mod process;
 mod python;
-
+mod serve;
+mod service;
 mod site;
 mod system;
 mod websocket;
@@ -38,14 +38,14 @@ use site::Site;
 
 fn main() -> ExitCode {
     process::prepare_signals();
-    let title = process::Title::claim(env::args_os().len());
-    python::arguments::show(process::Title::share);
-    process::Title::ask(python::arguments::retitle);
+    process::title::claim(env::args_os().len());
+    python::arguments::show(process::title::share);
+    process::title::show_through(python::arguments::retitle);
     python::time_zone::provide();
     // It may be named from the current folder.
     python::executable();
     let line: Vec<OsString> = env::args_os().collect();
-    run(line, title).unwrap_or_else(|error| {
+    run(line).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");
         // In the background it is the command's to print it.
         if !process::daemon::tell(&text) {
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<ExitCode> {
+fn run(line: Vec<OsString>) -> Result<ExitCode> {
     python::library::check()?;
     if let Some(asked) = Invocation::from_command_line(&line)? {
         if asked.by_shape && pack::own_site().is_some() {
@@ -75,7 +75,7 @@ fn run(line: Vec<OsString>, title: Option<&'static process::Title>) -> Result<Ex
         Err(error) => return Ok(error.report().into()),
     };
     match command {
-        Command::Serve(draft) => arbiter::service::serve(draft, line, title),
+        Command::Serve(draft) => serve::serve(draft, line),
         Command::Python(draft, words) => be_python(draft, &words),
         Command::Licenses => print_licenses(),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
@@ -92,13 +92,13 @@ fn done(result: Result<()>) -> Result<ExitCode> {
 
 /// `rgunicorn [OPTIONS] python ...`
 fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
-    for note in site::configuration::apply_pack(&mut draft)?.warnings {
+    for note in service::configuration::apply_pack(&mut draft)?.warnings {
         eprintln!("Warning: {note}");
     }
     let settings = draft.finish(variable)?;
-    arbiter::service::enter(&settings)?;
+    service::enter(&settings)?;
     let site = Site::find(&settings)?;
-    arbiter::service::change_folder(&site.folder)?;
+    process::environment::change_folder(&site.folder)?;
     Ok(exit_code(python::run(words, site.python())))
 }
 

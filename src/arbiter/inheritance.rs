@@ -13,29 +13,43 @@
 //! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
+use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::Pid;
 
 use super::pidfile::Pidfile;
+use crate::net::Listener;
+use crate::process::Program;
+use crate::process::environment::remove_variable;
 
 /// The variables that are meant for the master, and for nobody after it.
-pub const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 11] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
-    "GUNICORN_FD",
-    "GUNICORN_PID",
-    "RGUNICORN_LENT",
-    "RGUNICORN_WORKERS",
-    "RGUNICORN_BELL",
-    "RGUNICORN_HANDOVER",
-    "RGUNICORN_CHILD",
-    "RGUNICORN_PIDFILE",
+    SOCKETS,
+    PARENT,
+    MANAGED,
+    WORKERS,
+    WAKER,
+    HANDOVER,
+    CHILD,
+    PIDFILE,
 ];
+
+const SOCKETS: &str = "GUNICORN_FD";
+const PARENT: &str = "GUNICORN_PID";
+const MANAGED: &str = "RGUNICORN_LENT";
+const WORKERS: &str = "RGUNICORN_WORKERS";
+const WAKER: &str = "RGUNICORN_BELL";
+const HANDOVER: &str = "RGUNICORN_HANDOVER";
+const CHILD: &str = "RGUNICORN_CHILD";
+const PIDFILE: &str = "RGUNICORN_PIDFILE";
 
 /// The first descriptor that systemd passes (`sd_listen_fds(3)`).
 const FIRST: RawFd = 3;
@@ -76,19 +90,25 @@ pub struct InheritedWorker {
 }
 
 impl Inheritance {
-    /// Reads the variables.
-    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+    /// Reads the variables, and takes them out of the environment.
+    pub fn take() -> Self {
+        let inheritance = Self::read(|name| env::var_os(name));
+        VARIABLES.iter().for_each(remove_variable);
+        inheritance
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let text = |name: &str| variable(name).and_then(|text| text.into_string().ok());
         let number = |name: &str| text(name).and_then(|text| text.trim().parse::<i32>().ok());
         let pid = |name| number(name).filter(|pid| *pid > 0).map(Pid::from_raw);
         let list = |name| text(name).unwrap_or_default();
         let mut inheritance = Self {
-            parent: pid("GUNICORN_PID"),
-            child: pid("RGUNICORN_CHILD"),
-            managed: variable("RGUNICORN_LENT").is_some(),
-            waker: number("RGUNICORN_BELL").and_then(take),
-            handover: pair(&list("RGUNICORN_HANDOVER")),
-            pidfile: variable("RGUNICORN_PIDFILE").map(|path| Pidfile::known(path.into())),
+            parent: pid(PARENT),
+            child: pid(CHILD),
+            managed: variable(MANAGED).is_some(),
+            waker: number(WAKER).and_then(take),
+            handover: pair(&list(HANDOVER)),
+            pidfile: variable(PIDFILE).map(|path| Pidfile::known(path.into())),
             ..Self::default()
         };
         if pid("LISTEN_PID") == Some(Pid::this()) {
@@ -100,21 +120,24 @@ impl Inheritance {
             inheritance.variable = "LISTEN_FDS";
         }
         if inheritance.sockets.is_empty() {
-            inheritance.variable = "GUNICORN_FD";
-            let numbers = list("GUNICORN_FD");
+            inheritance.variable = SOCKETS;
+            let numbers = list(SOCKETS);
             let numbers = numbers.split(',').map(str::trim);
             inheritance.sockets = numbers.filter_map(|it| it.parse().ok()).collect();
         }
-        let workers = list("RGUNICORN_WORKERS");
+        let workers = list(WORKERS);
         inheritance.workers = workers
             .split(',')
             .filter_map(InheritedWorker::read)
             .collect();
         inheritance
     }
-}
 
-impl Inheritance {
+    /// Whether this process goes on with sockets or workers that were there before.
+    pub fn is_successor(&self) -> bool {
+        !self.sockets.is_empty() || !self.workers.is_empty()
+    }
+
     /// Whether this process has executed itself anew.
     pub fn is_reexec(&self) -> bool {
         self.waker.is_some()
@@ -129,51 +152,26 @@ impl Inheritance {
         ))
     }
 
-    /// The variables that say all this once more, for the program that is
-    /// executed next; the descriptors stay open for it.
-    pub fn written_down(&self) -> Vec<(&'static str, OsString)> {
-        let numbers: Vec<_> = self.sockets.iter().map(RawFd::to_string).collect();
-        let workers: Vec<_> = self
-            .workers
-            .iter()
-            .map(InheritedWorker::written_down)
-            .collect();
-        let mut variables = vec![
-            ("GUNICORN_FD", numbers.join(",").into()),
-            ("RGUNICORN_WORKERS", workers.join(",").into()),
-        ];
-        variables.extend(self.managed.then(|| ("RGUNICORN_LENT", "1".into())));
-        let pid = |name, pid: Option<Pid>| pid.map(|it| (name, it.to_string().into()));
-        variables.extend(pid("GUNICORN_PID", self.parent));
-        variables.extend(pid("RGUNICORN_CHILD", self.child));
-        let path = |file: &Pidfile| ("RGUNICORN_PIDFILE", file.path().into());
-        variables.extend(self.pidfile.as_ref().map(path));
-        if let Some(waker) = &self.waker {
-            leave_open(waker, true);
-            variables.push(("RGUNICORN_BELL", waker.as_raw_fd().to_string().into()));
+    /// All this once more, for the program that is executed next.
+    pub fn legacy(&self) -> Legacy<'_> {
+        Legacy {
+            sockets: self.sockets.clone(),
+            listeners: &[],
+            managed: self.managed,
+            parent: self.parent,
+            child: self.child,
+            workers: self.workers.iter().map(InheritedWorker::left).collect(),
+            waker: self.waker.as_ref().map(AsFd::as_fd),
+            handover: self
+                .handover
+                .as_ref()
+                .map(|it| it.each_ref().map(AsFd::as_fd)),
+            pidfile: self.pidfile.as_ref().map(Pidfile::path),
         }
-        if let Some(ends) = &self.handover {
-            let ends = ends.each_ref().map(|end| {
-                leave_open(end, true);
-                end.as_raw_fd().to_string()
-            });
-            variables.push(("RGUNICORN_HANDOVER", ends.join(",").into()));
-        }
-        variables
     }
 }
 
 impl InheritedWorker {
-    fn written_down(&self) -> String {
-        let state = if self.is_ending { "ending" } else { "serving" };
-        let file = self.heartbeat.as_ref().map(|file| {
-            leave_open(file, true);
-            file.as_raw_fd().to_string()
-        });
-        let file = file.as_deref().unwrap_or("-");
-        format!("{}:{}:{state}:{file}", self.pid, self.age)
-    }
-
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         Some(Self {
@@ -182,6 +180,124 @@ impl InheritedWorker {
             is_ending: parts.next()? == "ending",
             heartbeat: parts.next()?.parse().ok().and_then(take),
         })
+    }
+
+    fn left(&self) -> LeftWorker<'_> {
+        LeftWorker {
+            pid: self.pid,
+            age: self.age,
+            is_ending: self.is_ending,
+            heartbeat: self.heartbeat.as_ref().map(AsFd::as_fd),
+        }
+    }
+}
+
+/// What the master leaves to the program that comes after it.
+pub struct Legacy<'a> {
+    /// The numbers of the listening sockets.
+    pub sockets: Vec<RawFd>,
+    /// The same, as far as they are to be left open for it.
+    pub listeners: &'a [Listener],
+    pub managed: bool,
+    pub parent: Option<Pid>,
+    pub child: Option<Pid>,
+    pub workers: Vec<LeftWorker<'a>>,
+    pub waker: Option<BorrowedFd<'a>>,
+    pub handover: Option<[BorrowedFd<'a>; 2]>,
+    pub pidfile: Option<&'a Path>,
+}
+
+/// A worker that is left.
+pub struct LeftWorker<'a> {
+    pub pid: Pid,
+    pub age: u64,
+    pub is_ending: bool,
+    pub heartbeat: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Legacy<'a> {
+    /// Only the sockets, which a service manager may hold, too.
+    pub fn of(listeners: &'a [Listener], managed: bool) -> Self {
+        let number = |listener: &Listener| listener.as_fd().as_raw_fd();
+        Self {
+            sockets: listeners.iter().map(number).collect(),
+            listeners,
+            managed,
+            parent: None,
+            child: None,
+            workers: Vec::new(),
+            waker: None,
+            handover: None,
+            pidfile: None,
+        }
+    }
+
+    /// Gives it to a program: by its variables, and by descriptors that stay
+    /// open.
+    pub fn give_to(&self, program: &mut Program) {
+        for (name, value) in self.variables() {
+            program.environment.insert(name.into(), value);
+        }
+        self.leave_open(true);
+    }
+
+    /// Undoes it for a program that could not be executed.
+    pub fn take_back(&self) {
+        self.leave_open(false);
+    }
+
+    fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let comma = |texts: Vec<String>| OsString::from(texts.join(","));
+        let number = |descriptor: &BorrowedFd<'_>| descriptor.as_raw_fd().to_string();
+        let pid = |pid: Pid| pid.to_string().into();
+        let sockets = self.sockets.iter().map(RawFd::to_string).collect();
+        let workers = self.workers.iter().map(LeftWorker::text).collect();
+        let ends = self.handover.as_ref();
+        let variables = [
+            (SOCKETS, Some(comma(sockets))),
+            (MANAGED, self.managed.then(|| "1".into())),
+            (PARENT, self.parent.map(pid)),
+            (CHILD, self.child.map(pid)),
+            (WORKERS, (!self.workers.is_empty()).then(|| comma(workers))),
+            (WAKER, self.waker.as_ref().map(|it| number(it).into())),
+            (
+                HANDOVER,
+                ends.map(|it| comma(it.iter().map(number).collect())),
+            ),
+            (PIDFILE, self.pidfile.map(OsString::from)),
+        ];
+        let given = variables.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    fn leave_open(&self, open: bool) {
+        let flags = if open {
+            FdFlag::empty()
+        } else {
+            FdFlag::FD_CLOEXEC
+        };
+        let listeners = self.listeners.iter().map(AsFd::as_fd);
+        let heartbeats = self.workers.iter().filter_map(|it| it.heartbeat);
+        let others = self
+            .waker
+            .into_iter()
+            .chain(self.handover.into_iter().flatten());
+        for descriptor in listeners.chain(heartbeats).chain(others) {
+            // It is open, and then this cannot fail.
+            let _ = fcntl(descriptor, FcntlArg::F_SETFD(flags));
+        }
+    }
+}
+
+impl LeftWorker<'_> {
+    /// What [`InheritedWorker`] is read from.
+    fn text(&self) -> String {
+        let state = if self.is_ending { "ending" } else { "serving" };
+        let file = self.heartbeat.map(|file| file.as_raw_fd().to_string());
+        let file = file.as_deref().unwrap_or("-");
+        format!("{}:{}:{state}:{file}", self.pid, self.age)
     }
 }
 
@@ -205,17 +321,6 @@ fn take(number: RawFd) -> Option<OwnedFd> {
     let ours = borrowed.try_clone_to_owned().ok()?;
     nix::unistd::close(number).ok()?;
     Some(ours)
-}
-
-/// Lets a descriptor stay open in the program that is executed next, or not.
-pub fn leave_open(descriptor: impl AsFd, open: bool) {
-    let flags = if open {
-        FdFlag::empty()
-    } else {
-        FdFlag::FD_CLOEXEC
-    };
-    // It is open, and then this cannot fail.
-    let _ = fcntl(descriptor, FcntlArg::F_SETFD(flags));
 }
 
 #[cfg(test)]
@@ -257,7 +362,7 @@ mod tests {
         assert_eq!(workers.len(), 2);
         assert_eq!((workers[1].pid.as_raw(), workers[1].age), (8, 12));
         assert!(workers[1].is_ending && !workers[0].is_ending);
-        let again = read(&inheritance.written_down());
+        let again = read(&inheritance.legacy().variables());
         assert_eq!(again.workers.len(), 2);
         assert_eq!(again.workers[1].age, 12);
     }

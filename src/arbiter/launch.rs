@@ -2,20 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Master, Service};
+use super::state::Arbiter;
 use crate::process::daemon;
 
 /// How long the command waits at most for the first worker to serve. An app may
 /// take its time, and clients can connect meanwhile.
 const FIRST_WORKER: Duration = Duration::from_secs(30);
 
-impl<S: Service> Master<'_, S> {
+impl Arbiter {
     /// Lets the command end, if it still waits, once a worker serves; or when
     /// that can take long, because one has died and others are to be tried.
-    pub(super) fn report_launch(&self) {
+    pub fn report_launch(&self) {
         let now = Instant::now();
         if self.established
-            || self.target == 0
+            || self.workers.target == 0
             || self.backoff.until() > now
             || now > self.opened + FIRST_WORKER
         {

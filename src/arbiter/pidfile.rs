@@ -76,6 +76,21 @@ impl Pidfile {
         Self { path, file }
     }
 
+    /// The file at this path, or none, in place of a former one that was
+    /// elsewhere. What goes wrong is logged.
+    pub fn moved(former: Option<Self>, path: Option<&Path>) -> Option<Self> {
+        if former.as_ref().map(Self::path) == path {
+            return former;
+        }
+        // There is one at any time.
+        let created = path.map(Self::create).transpose();
+        former.into_iter().for_each(Self::remove);
+        created.unwrap_or_else(|error| {
+            ::log::error!("{error}");
+            None
+        })
+    }
+
     /// The same file under another name.
     pub fn rename(&mut self, path: &Path) {
         match fs::rename(&self.path, path) {
@@ -113,6 +128,16 @@ impl Pidfile {
         ours.zip(found)
             .is_some_and(|(ours, found)| identity(ours) != identity(found))
     }
+}
+
+/// Where the pid file is: next to that of the master that this one is to replace,
+/// if it is to replace one.
+pub fn path(setting: &Path, is_second: bool) -> PathBuf {
+    let mut name = setting.as_os_str().to_owned();
+    if is_second {
+        name.push(".2");
+    }
+    name.into()
 }
 
 /// Writes the file under another name and locks it before it gets its own.

@@ -7,21 +7,22 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
-use nix::unistd::{ForkResult, Pid, dup2_stderr};
+use nix::unistd::{ForkResult, dup2_stderr};
 
-use super::inheritance::{Inheritance, leave_open};
+use super::inheritance::{Inheritance, Legacy};
+use super::pidfile::Pidfile;
 use super::signals::Signals;
-use super::upgrade::become_program;
-use super::{Master, Service, limit};
+use super::state::{Arbiter, PreloadCheck, limit};
+use super::workers::Worker;
 use crate::process::Program;
 use crate::python;
-use crate::worker::MasterWaker;
+use crate::worker::{Handover, MasterWaker};
 
 /// The pause before the app is loaded once more that loads in a child and not
 /// in the master.
@@ -46,23 +47,13 @@ pub fn retry_reexec(
         return error.context(format!("{signal} has ended the master, which had no app"));
     }
     let mut program = program.clone();
-    for (name, value) in inheritance.written_down() {
-        program.environment.insert(name.into(), value);
-    }
+    inheritance.legacy().give_to(&mut program);
     anyhow::Error::from(program.execute()).context("The program cannot be executed")
 }
 
-/// A child that tries to load the app.
-pub struct PreloadCheck {
-    pub pid: Pid,
-    /// What it prints, where the system gives memory files.
-    output: Option<File>,
-    started: Instant,
-}
-
-impl<S: Service> Master<'_, S> {
+impl Arbiter {
     /// Starts a child that loads the app, in place of one that does already.
-    pub(super) fn check_preload(&mut self) {
+    pub fn check_preload(&mut self) {
         self.drop_preload_check();
         let output = memfd_create("preload check", MFdFlags::MFD_CLOEXEC)
             .ok()
@@ -82,21 +73,21 @@ impl<S: Service> Master<'_, S> {
                 if let Some(output) = output {
                     let _ = dup2_stderr(output);
                 }
-                become_program(&program)
+                program.become_it()
             }
             Err(error) => self.report_failed_reload(&format!("no process can be started: {error}")),
         }
     }
 
-    pub(super) fn drop_preload_check(&mut self) {
+    pub fn drop_preload_check(&mut self) {
         if let Some(preload_check) = self.preload_check.take() {
             let _ = kill(preload_check.pid, Signal::SIGKILL);
         }
     }
 
     /// Ends a preload_check that takes too long.
-    pub(super) fn watch_preload_check(&mut self) {
-        let Some(limit) = limit(self.settings().limits.boot_timeout) else {
+    pub fn watch_preload_check(&mut self) {
+        let Some(limit) = limit(self.service.settings.limits.boot_timeout) else {
             return;
         };
         let is_late = |it: &PreloadCheck| it.started.elapsed() > limit;
@@ -110,11 +101,7 @@ impl<S: Service> Master<'_, S> {
     }
 
     /// Draws the consequences of the preload_check's end.
-    pub(super) fn end_preload_check(
-        &mut self,
-        mut preload_check: PreloadCheck,
-        status: WaitStatus,
-    ) {
+    pub fn end_preload_check(&mut self, mut preload_check: PreloadCheck, status: WaitStatus) {
         if matches!(status, WaitStatus::Exited(_, 0)) {
             let error = self.reexec();
             return self.report_failed_reload(&format!("the program cannot be executed: {error}"));
@@ -134,42 +121,20 @@ impl<S: Service> Master<'_, S> {
 
     /// Becomes the program once more, with all that this process has. Gives
     /// what has prevented it.
-    fn reexec(&mut self) -> std::io::Error {
-        let mut program = self.successor();
-        self.leave_workers(true);
-        let workers: Vec<_> = self.workers.iter().map(|it| it.written_down()).collect();
-        let parent = self.parent.map(|it| ("GUNICORN_PID", it.to_string()));
-        let child = self.upgrade.map(|it| ("RGUNICORN_CHILD", it.to_string()));
-        let left = [
-            ("RGUNICORN_WORKERS", workers.join(",")),
-            ("RGUNICORN_BELL", self.waker.as_fd().as_raw_fd().to_string()),
-        ];
-        let handover = self.workers.handover().map(|it| {
-            let ends = it.ends().map(|end| end.as_raw_fd().to_string());
-            ("RGUNICORN_HANDOVER", ends.join(","))
-        });
-        for (name, value) in left.into_iter().chain(handover).chain(parent).chain(child) {
-            program.environment.insert(name.into(), value.into());
-        }
-        if let Some(file) = &self.pidfile {
-            let path = file.path().into();
-            program.environment.insert("RGUNICORN_PIDFILE".into(), path);
-        }
+    fn reexec(&self) -> std::io::Error {
+        let mut program = self.program.clone();
+        let legacy = Legacy {
+            parent: self.parent,
+            child: self.upgrade,
+            workers: self.workers.iter().map(Worker::left).collect(),
+            waker: Some(self.waker.as_fd()),
+            handover: self.workers.handover().map(Handover::ends),
+            pidfile: self.pidfile.as_ref().map(Pidfile::path),
+            ..Legacy::of(&self.sockets.listeners, self.sockets.managed)
+        };
+        legacy.give_to(&mut program);
         let error = program.execute();
-        self.leave_workers(false);
-        for listener in &self.sockets.listeners {
-            leave_open(listener, false);
-        }
+        legacy.take_back();
         error
-    }
-
-    fn leave_workers(&self, open: bool) {
-        leave_open(&self.waker, open);
-        for file in self.workers.iter().filter_map(|it| it.heartbeat.file()) {
-            leave_open(file, open);
-        }
-        for end in self.workers.handover().iter().flat_map(|it| it.ends()) {
-            leave_open(end, open);
-        }
     }
 }

@@ -7,41 +7,32 @@
 
 use std::time::Instant;
 
-use super::sockets::Sockets;
-use super::{DRAIN, Master, Service, WorkerExit};
+use super::state::{Arbiter, DRAIN, Reload};
+use super::workers::WorkerExit;
 
-/// A generation on trial.
-pub struct Reload<S> {
-    generation: u64,
-    service: S,
-    /// How many workers there are to be.
-    target: usize,
-    pub sockets: Sockets,
-}
-
-impl<S: Service> Master<'_, S> {
+impl Arbiter {
     /// Answers to HUP.
-    pub(super) fn begin_reload(&mut self) {
+    pub fn begin_reload(&mut self) {
         ::log::info!("Hang up: Master");
         self.notify.reloading();
         self.drop_reload();
-        if self.settings().mechanics.preload_app {
+        if self.service.settings.mechanics.preload_app {
             return self.check_preload();
         }
-        let service = match (self.renew)() {
+        let service = match self.service.reload() {
             Ok(service) => service,
             Err(error) => return self.report_failed_reload(&format!("{error:#}")),
         };
-        if service.settings().mechanics.preload_app {
+        if service.settings.mechanics.preload_app {
             // Only a fresh process can load it for all.
             return self.check_preload();
         }
-        match self.sockets.renewed(service.settings()) {
+        match self.sockets.renewed(&service.settings) {
             Ok(sockets) => {
                 let mut facts = self.workers.facts(&sockets.listeners);
-                facts.workers = service.settings().workers.workers as usize;
-                let hooks = service.hooks();
-                hooks.nworkers_changed(&facts, facts.workers, Some(self.target));
+                facts.workers = service.settings.workers.workers as usize;
+                let hooks = &service.hooks;
+                hooks.nworkers_changed(&facts, facts.workers, Some(self.workers.target));
                 let target = hooks.on_reload(&facts).unwrap_or(facts.workers);
                 self.generations += 1;
                 self.reload = Some(Reload {
@@ -56,7 +47,7 @@ impl<S: Service> Master<'_, S> {
     }
 
     /// Takes the next step of a reload, if there is one.
-    pub(super) fn advance_reload(&mut self) {
+    pub fn advance_reload(&mut self) {
         let Some(reload) = &self.reload else { return };
         let generation = reload.generation;
         let target = reload.target;
@@ -100,8 +91,7 @@ impl<S: Service> Master<'_, S> {
         self.service = reload.service;
         self.sockets = reload.sockets;
         self.generation = reload.generation;
-        self.target = reload.target;
-        self.workers.wanted = self.target;
+        self.workers.target = reload.target;
         self.backoff.reset();
         self.write_pidfile();
         self.show_title();
@@ -125,7 +115,7 @@ impl<S: Service> Master<'_, S> {
     }
 
     /// True if it was a worker on trial that has died; the trial is over then.
-    pub(super) fn reload_worker_exited(&mut self, exit: WorkerExit) -> bool {
+    pub fn reload_worker_exited(&mut self, exit: WorkerExit) -> bool {
         if self.reload.as_ref().map(|it| it.generation) != Some(exit.generation) {
             // What is left of a trial that is over has nothing to tell.
             return exit.generation > self.generation;
@@ -158,7 +148,7 @@ impl<S: Service> Master<'_, S> {
         }
     }
 
-    pub(super) fn report_failed_reload(&mut self, reason: &str) {
+    pub fn report_failed_reload(&mut self, reason: &str) {
         ::log::error!("Reload failed, the old workers go on serving: {reason}");
         self.notify.ready("Reload failed, serving as before");
         if let Err(error) = self.service.enter() {

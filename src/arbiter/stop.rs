@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::sockets::Sockets;
+use super::state::{Arbiter, DRAIN, seconds};
 use super::workers::graceful_end;
-use super::{DRAIN, Master, Service, seconds};
 
 /// What workers get when a graceful stop has become a quick one.
 const QUICK_STOP: Duration = Duration::from_secs(2);
@@ -19,9 +19,9 @@ const KILLED: Duration = Duration::from_secs(5);
 /// The pause between two looks at the queues of ports that are to be closed.
 const QUEUE_PAUSE: Duration = Duration::from_millis(50);
 
-impl<S: Service> Master<'_, S> {
+impl Arbiter {
     /// Ends the workers: asks them to, waits, and kills those that are left.
-    pub(super) fn stop(&mut self, mut graceful: bool) -> io::Result<()> {
+    pub fn stop(&mut self, mut graceful: bool) -> io::Result<()> {
         self.drop_preload_check();
         self.reload = None;
         self.notify.stopping();
@@ -54,7 +54,7 @@ impl<S: Service> Master<'_, S> {
             ports = Sockets::default();
         }
         ports.unlink();
-        let graceful_timeout = seconds(self.settings().workers.graceful_timeout);
+        let graceful_timeout = seconds(self.service.settings.workers.graceful_timeout);
         let mut limit = graceful_end(graceful_timeout);
         let end = Instant::now() + graceful_timeout;
         if self.is_interrupted(end, &mut ports)? {

@@ -11,12 +11,12 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, close};
 
 use super::exit_report::{self, OomKills};
-use super::inheritance::InheritedWorker;
-use super::{Service, WorkerContext};
+use super::inheritance::{InheritedWorker, LeftWorker};
 use crate::net::Listener;
 use crate::process::child;
 use crate::process::exit_code::FAILED;
 use crate::python::{self, hooks};
+use crate::service::{Service, WorkerContext};
 use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
 
 /// How long an aborted worker gets to tell what it was doing.
@@ -28,8 +28,8 @@ const STABLE_AFTER: Duration = Duration::from_secs(2);
 /// The workers that are alive.
 #[derive(Debug)]
 pub struct Workers {
-    /// How many workers the master means to have.
-    pub wanted: usize,
+    /// How many workers are wanted.
+    pub target: usize,
     workers: Vec<Worker>,
     /// How many were ever started.
     started: u64,
@@ -73,10 +73,10 @@ pub struct WorkerExit {
 
 impl Workers {
     /// Whose workers hand connections over by `handover`, if they do already.
-    pub fn new(handover: Option<Handover>) -> Self {
+    pub fn new(target: usize, handover: Option<Handover>) -> Self {
         Self {
             workers: Vec::new(),
-            wanted: 0,
+            target,
             started: 0,
             memory: OomKills::watch(),
             table: WorkerTable::new(handover).ok(),
@@ -131,7 +131,7 @@ impl Workers {
     /// are no business of this worker.
     pub fn start(
         &mut self,
-        service: &impl Service,
+        service: &Service,
         generation: u64,
         listeners: &[Listener],
         others: &[RawFd],
@@ -147,7 +147,7 @@ impl Workers {
         let facts = self.facts(listeners);
         let cloned = listeners.iter().map(Listener::try_clone);
         let cloned = cloned.collect::<io::Result<Vec<_>>>()?;
-        let hooks = service.hooks();
+        let hooks = &service.hooks;
         hooks.pre_fork(&facts, age).map_err(io::Error::other)?;
         if let ForkResult::Parent { child } = python::fork()? {
             self.started = age;
@@ -177,7 +177,7 @@ impl Workers {
             age,
         };
         // A panic must not climb into the master's code in the child.
-        let code = catch_unwind(AssertUnwindSafe(|| service.work(context)));
+        let code = catch_unwind(AssertUnwindSafe(|| service.run_worker(context)));
         process::exit(code.unwrap_or(FAILED));
     }
 
@@ -186,7 +186,7 @@ impl Workers {
         let name = |listener: &Listener| (listener.as_fd().as_raw_fd(), listener.to_string());
         hooks::Master {
             pid: Pid::this().as_raw(),
-            workers: self.wanted,
+            workers: self.target,
             listeners: listeners.iter().map(name).collect(),
         }
     }
@@ -283,16 +283,14 @@ impl Worker {
         self.ending.is_some() || self.aborted.is_some()
     }
 
-    /// What [`InheritedWorker`] is read from.
-    pub fn written_down(&self) -> String {
-        let state = if self.is_ending() {
-            "ending"
-        } else {
-            "serving"
-        };
-        let file = self.heartbeat.file().map(|it| it.as_raw_fd().to_string());
-        let file = file.as_deref().unwrap_or("-");
-        format!("{}:{}:{state}:{file}", self.pid, self.age)
+    /// What is left of it to the program that this process executes.
+    pub fn left(&self) -> LeftWorker<'_> {
+        LeftWorker {
+            pid: self.pid,
+            age: self.age,
+            is_ending: self.is_ending(),
+            heartbeat: self.heartbeat.file(),
+        }
     }
 
     /// Lets it finish what it does and then end. Those who wait to be accepted

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::settings::Settings;
 use crate::log::{self, AccessFields, AccessForm, AccessFormat};
-use crate::python::{logger, traceback};
+use crate::python::{self, logger, traceback};
 
 impl Settings {
     /// The settings of the section "Logging", as the logs take them.
@@ -23,15 +23,6 @@ impl Settings {
         }
     }
 
-    /// Whether both logs go through Python's `logging`: by a class of the
-    /// user's own, or by a config.
-    pub fn log_by_python(&self) -> bool {
-        self.has_own_logger()
-            || self.logging.logconfig_dict.is_set()
-            || self.logging.logconfig_json.is_some()
-            || self.logging.logconfig.is_some()
-    }
-
     /// Whether `logger_class` is none of Gunicorn's, which are built in.
     pub fn has_own_logger(&self) -> bool {
         ![
@@ -40,6 +31,22 @@ impl Settings {
             "simple",
         ]
         .contains(&&*self.logging.logger_class)
+    }
+
+    /// Brings both logs to Python's `logging`, if the settings say so and there is
+    /// an interpreter. Without one, each worker does it. `cfg` is what Python code
+    /// sees of the settings, if that has been made.
+    ///
+    /// # Errors
+    /// What is wrong with the class or the config.
+    pub fn start_python_logging(&self, cfg: Option<&Py<PyAny>>) -> Result<(), String> {
+        if !python::is_started() {
+            return Ok(());
+        }
+        match self.log_by_python() {
+            true => self.install_logger(cfg),
+            false => logger::settle(cfg),
+        }
     }
 
     /// Makes the logger that these settings ask for, in the running interpreter.
@@ -57,6 +64,15 @@ impl Settings {
                 .map_err(|error| traceback::format(py, &error))
         });
         logger::install(&made?)
+    }
+
+    /// Whether both logs go through Python's `logging`: by a class of the
+    /// user's own, or by a config.
+    pub fn log_by_python(&self) -> bool {
+        self.has_own_logger()
+            || self.logging.logconfig_dict.is_set()
+            || self.logging.logconfig_json.is_some()
+            || self.logging.logconfig.is_some()
     }
 
     fn access_form(&self) -> AccessForm {

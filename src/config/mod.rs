@@ -5,6 +5,7 @@
 //! from it. [`Draft`] gathers values from those sources and settles which one
 //! wins.
 
+mod certificates;
 mod cfg;
 mod check;
 mod choices;

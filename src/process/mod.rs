@@ -3,13 +3,13 @@
 
 pub mod child;
 pub mod daemon;
+pub mod environment;
 pub mod exit_code;
 mod owner;
 mod program;
 mod signals;
-mod title;
+pub mod title;
 
 pub use owner::Owner;
 pub use program::Program;
 pub use signals::{is_ignored, prepare_signals, unblock_in};
-pub use title::Title;

@@ -7,7 +7,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use nix::sys::signal::SigSet;
 use nix::unistd::execve;
+
+use super::environment::{change_folder, remove_variable, set_variable};
+use super::exit_code::{NOT_EXECUTED, exit_now};
 
 /// The executable, and what it was started with.
 #[derive(Clone, Debug)]
@@ -27,6 +31,31 @@ impl Program {
     pub fn execute(&self) -> io::Error {
         let Err(error) = self.try_to_execute();
         error
+    }
+
+    /// In a child: becomes the program, with all signals let through.
+    pub fn become_it(&self) -> ! {
+        let _ = SigSet::all().thread_unblock();
+        let error = self.execute();
+        ::log::error!("{} cannot be executed: {error}", self.file.display());
+        exit_now(NOT_EXECUTED)
+    }
+
+    /// Gives this process the program's first folder and its first environment
+    /// back.
+    ///
+    /// # Errors
+    /// The folder cannot be entered.
+    pub fn restore(&self) -> anyhow::Result<()> {
+        for (name, _) in env::vars_os() {
+            if !self.environment.contains_key(&name) {
+                remove_variable(name);
+            }
+        }
+        for (name, value) in &self.environment {
+            set_variable(name, value);
+        }
+        change_folder(&self.folder)
     }
 
     fn try_to_execute(&self) -> io::Result<std::convert::Infallible> {

@@ -10,7 +10,7 @@ use nix::libc;
 /// The memory that `ps` reads: that of the command line and, behind it, of
 /// the environment.
 #[derive(Debug)]
-pub struct Title {
+struct Title {
     memory: Range<*mut u8>,
     /// The command line's array of pointers, and how many there are.
     arguments: *mut *mut c_char,
@@ -37,60 +37,61 @@ unsafe extern "C" {
     static mut environ: *mut *mut c_char;
 }
 
-static CLAIMED: OnceLock<Option<Title>> = OnceLock::new();
+static TITLE: OnceLock<Option<Title>> = OnceLock::new();
 
 /// Shows a title through a package that shows titles; false if there is none.
 pub type Retitle = fn(&str) -> bool;
 
 static RETITLE: OnceLock<Retitle> = OnceLock::new();
 
+/// Finds the memory that titles are written to. No title is shown where the
+/// command line and the environment do not lie as Linux lays them out.
+///
+/// To be called first of all, with the number of words on the command line.
+pub fn claim(words: usize) {
+    // SAFETY: the caller's promise: nobody has changed the environment yet.
+    TITLE.get_or_init(|| unsafe { Title::find(words) });
+}
+
+/// Shows titles through a package that writes to the memory, too: it clears
+/// only the text that it has written itself.
+pub fn show_through(retitle: Retitle) {
+    RETITLE.get_or_init(|| retitle);
+}
+
+/// Shows this text, cut off where the memory ends.
+pub fn set(text: &str) {
+    let Some(Some(title)) = TITLE.get() else {
+        return;
+    };
+    if RETITLE.get().is_some_and(|retitle| retitle(text)) {
+        return;
+    }
+    let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    title.move_out();
+    let count = text.len().min(title.length() - 1);
+    let text = text.as_bytes()[..count].split(|byte| *byte == 0).next();
+    let word = CString::new(text.unwrap_or_default()).unwrap_or_default();
+    title.write(&word);
+    shown.words = vec![word];
+}
+
+/// The words that are shown. They lie in the memory from then on, the
+/// environment behind them, as the kernel has laid them out: packages that
+/// show titles look for both there.
+pub fn share() -> Vec<CString> {
+    let Some(Some(title)) = TITLE.get() else {
+        return Vec::new();
+    };
+    let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    if !shown.shared {
+        shown.shared = true;
+        title.lay_out(&shown.words);
+    }
+    shown.words.clone()
+}
+
 impl Title {
-    /// Finds that memory, for titles. Nothing where the command line and the
-    /// environment do not lie as Linux lays them out.
-    ///
-    /// To be called first of all, with the number of words on the command line.
-    pub fn claim(words: usize) -> Option<&'static Self> {
-        // SAFETY: the caller's promise: nobody has changed the environment yet.
-        CLAIMED
-            .get_or_init(|| unsafe { Self::find(words) })
-            .as_ref()
-    }
-
-    /// Lets a package that writes to the memory, too, show our titles: it clears
-    /// only the text that it has written itself.
-    pub fn ask(retitle: Retitle) {
-        RETITLE.get_or_init(|| retitle);
-    }
-
-    /// Shows this text, cut off where the memory ends.
-    pub fn set(&self, text: &str) {
-        if RETITLE.get().is_some_and(|retitle| retitle(text)) {
-            return;
-        }
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        self.move_out();
-        let count = text.len().min(self.length() - 1);
-        let text = text.as_bytes()[..count].split(|byte| *byte == 0).next();
-        let word = CString::new(text.unwrap_or_default()).unwrap_or_default();
-        self.write(&word);
-        shown.words = vec![word];
-    }
-
-    /// The words that are shown. They lie in the memory from then on, the
-    /// environment behind them, as the kernel has laid them out: packages that
-    /// show titles look for both there.
-    pub fn share() -> Vec<CString> {
-        let Some(Some(title)) = CLAIMED.get() else {
-            return Vec::new();
-        };
-        let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if !shown.shared {
-            shown.shared = true;
-            title.lay_out(&shown.words);
-        }
-        shown.words.clone()
-    }
-
     /// SAFETY: to be called while the environment is as the kernel has made it.
     unsafe fn find(words: usize) -> Option<Self> {
         // SAFETY: the process has one thread, and the array of the

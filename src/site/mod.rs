@@ -4,8 +4,6 @@
 //! environment, more folders. [`Site::find`] settles them once, for serving
 //! and for the `python` command alike.
 
-pub mod configuration;
-
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pyo3::prelude::*;
 
-use super::Site;
 use crate::config::{
     ConfigFile, Draft, Layer, PythonClass, Setting, Settings, Value, WorkerClass, current_folder,
 };
 use crate::pack;
 use crate::python::config_file::Place;
 use crate::python::{self, Hooks};
+use crate::site::Site;
 
 /// The settings, and what else the sources give.
 #[derive(Debug)]
@@ -36,56 +36,58 @@ pub struct PackedSite {
     pub warnings: Vec<String>,
 }
 
-/// Gives the draft what the config file and the environment say, and finishes
-/// it. The interpreter is started if there is a config file, or a worker class or a
-/// logger class in Python, and not otherwise. `line` is the whole command line.
-///
-/// To be called in the folder that the server was started in; it can be called
-/// again, and the file runs anew then.
-///
-/// # Errors
-/// What is wrong, in one sentence, with a traceback where the file raised.
-pub fn read(mut draft: Draft, line: &[OsString]) -> Result<Configuration> {
-    let PackedSite { root, mut warnings } = apply_pack(&mut draft)?;
-    let place = find_file(&draft, root.as_deref());
-    let folder = place.as_ref().and_then(Place::folder);
-    let folder = folder.map_or_else(current_folder, Path::to_owned);
-    let file = match place {
-        Some(place) => {
-            // The file imports what the app could.
+impl Configuration {
+    /// Gives the draft what the config file and the environment say, and finishes
+    /// it. The interpreter is started if there is a config file, or a worker class or a
+    /// logger class in Python, and not otherwise. `words` is the whole command line.
+    ///
+    /// To be called in the folder that the server was started in; it can be called
+    /// again, and the file runs anew then.
+    ///
+    /// # Errors
+    /// What is wrong, in one sentence, with a traceback where the file raised.
+    pub fn read(mut draft: Draft, words: &[OsString]) -> Result<Self> {
+        let PackedSite { root, mut warnings } = apply_pack(&mut draft)?;
+        let place = find_file(&draft, root.as_deref());
+        let folder = place.as_ref().and_then(Place::folder);
+        let folder = folder.map_or_else(current_folder, Path::to_owned);
+        let file = match place {
+            Some(place) => {
+                // The file imports what the app could.
+                let site = find_site(&draft, &mut warnings)?;
+                python::start(&site.serving(words.to_vec()))?;
+                ConfigFile::read(&place, &mut draft)?
+            }
+            None => ConfigFile::default(),
+        };
+        let mut settings = draft.clone().finish(variable)?;
+        let is_named = matches!(settings.workers.worker_class, WorkerClass::Named(_));
+        if (is_named || settings.has_own_logger()) && !python::is_started() {
             let site = find_site(&draft, &mut warnings)?;
-            python::start(&site.serving(line.to_vec()))?;
-            ConfigFile::read(&place, &mut draft)?
+            python::start(&site.serving(words.to_vec()))?;
         }
-        None => ConfigFile::default(),
-    };
-    let mut settings = draft.clone().finish(variable)?;
-    let is_named = matches!(settings.workers.worker_class, WorkerClass::Named(_));
-    if (is_named || settings.has_own_logger()) && !python::is_started() {
-        let site = find_site(&draft, &mut warnings)?;
-        python::start(&site.serving(line.to_vec()))?;
+        let mut class = None;
+        if let WorkerClass::Named(name) = &settings.workers.worker_class {
+            let own = PythonClass::find(name, &folder, &file, &mut draft)?;
+            settings = draft.finish(variable)?;
+            warnings.extend(own.warnings);
+            class = Some((own.class, own.shown));
+        }
+        let (class, shown) = class
+            .as_ref()
+            .map(|(class, shown)| (class, &**shown))
+            .unzip();
+        let cfg = file.cfg(&settings, class, settings.has_own_logger())?;
+        let hooks = file.hooks(cfg.as_ref(), shown)?;
+        warnings.extend(file.warnings);
+        warnings.extend(settings.ignored());
+        Ok(Self {
+            settings,
+            hooks,
+            cfg,
+            warnings,
+        })
     }
-    let mut class = None;
-    if let WorkerClass::Named(name) = &settings.workers.worker_class {
-        let own = PythonClass::find(name, &folder, &file, &mut draft)?;
-        settings = draft.finish(variable)?;
-        warnings.extend(own.warnings);
-        class = Some((own.class, own.shown));
-    }
-    let (class, shown) = class
-        .as_ref()
-        .map(|(class, shown)| (class, &**shown))
-        .unzip();
-    let cfg = file.cfg(&settings, class, settings.has_own_logger())?;
-    let hooks = file.hooks(cfg.as_ref(), shown)?;
-    warnings.extend(file.warnings);
-    warnings.extend(settings.ignored());
-    Ok(Configuration {
-        settings,
-        hooks,
-        cfg,
-        warnings,
-    })
 }
 
 /// Gives the draft what the site was packed with: that it is in this executable, if

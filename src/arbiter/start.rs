@@ -1,0 +1,153 @@
+//! The master's start: after it the sockets listen, and no worker is there yet.
+
+use std::time::Instant;
+
+use nix::unistd::Pid;
+
+use super::backoff::Backoff;
+use super::inheritance::Inheritance;
+use super::metrics::Metrics;
+use super::notify::Notify;
+use super::pidfile::{self, Pidfile};
+use super::signals::Signals;
+use super::sockets::Sockets;
+use super::state::{Arbiter, show_title};
+use super::workers::Workers;
+use crate::process::Program;
+use crate::service::Service;
+use crate::worker::{Handover, MasterWaker};
+
+impl Arbiter {
+    /// Gets the sockets and the pid file. Nothing where an address cannot be had
+    /// or a hook raises; the log says why.
+    ///
+    /// # Errors
+    /// Another master runs already, or the system refuses something that this
+    /// one cannot do without.
+    pub fn start(
+        service: Service,
+        program: &'static Program,
+        mut inheritance: Inheritance,
+    ) -> anyhow::Result<Option<Self>> {
+        let is_reexec = !inheritance.workers.is_empty();
+        if !is_reexec {
+            ::log::info!("Starting rgunicorn {}", env!("CARGO_PKG_VERSION"));
+        }
+        let signals = Signals::block()?;
+        let waker = match inheritance.waker.take() {
+            Some(waker) => MasterWaker::adopt(waker),
+            None => MasterWaker::new()?,
+        };
+        let handover = inheritance.handover.take().map(Handover::adopt);
+        let mut workers = Workers::new(service.settings.workers.workers as usize, handover);
+        if !is_reexec && !call_on_starting(&service, &mut workers) {
+            return Ok(None);
+        }
+        workers.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
+        let is_second = inheritance.parent.is_some();
+        show_title(&service.name, is_second);
+        let path = service.settings.mechanics.pidfile.as_deref();
+        let path = path.map(|path| pidfile::path(path, is_second));
+        let mut pidfile = None;
+        if is_reexec {
+            pidfile = Pidfile::moved(inheritance.pidfile.take(), path.as_deref());
+        } else if let Some(path) = &path {
+            Pidfile::check(path)?;
+        }
+        let sockets = match Sockets::open(&service.settings, &inheritance, is_reexec) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                ::log::error!("{error}");
+                pidfile.into_iter().for_each(Pidfile::remove);
+                return Ok(None);
+            }
+        };
+        // Not before the sockets: a server that has them may be one that locks no
+        // pid file, and keeps its own.
+        if !is_reexec && let Some(path) = path {
+            let created = Pidfile::create(&path).inspect_err(|_| {
+                if inheritance.sockets.is_empty() {
+                    sockets.unlink();
+                }
+            });
+            pidfile = Some(created?);
+        }
+        let mut arbiter = Self {
+            service,
+            program,
+            sockets,
+            signals,
+            waker,
+            workers,
+            notify: Notify::from_environment(),
+            pidfile,
+            parent: inheritance.parent,
+            upgrade: inheritance.child,
+            generation: 1,
+            generations: 1,
+            reload: None,
+            preload_check: None,
+            established: is_reexec,
+            opened: Instant::now(),
+            not_before: Instant::now(),
+            backoff: Backoff::default(),
+            metrics: Metrics::default(),
+        };
+        arbiter.announce();
+        if !arbiter.call_first_hooks(is_reexec) {
+            arbiter.remove_pidfile();
+            return Ok(None);
+        }
+        Ok(Some(arbiter))
+    }
+
+    /// Tells the log and the service manager that the sockets listen.
+    fn announce(&self) {
+        ::log::debug!("Arbiter booted");
+        ::log::info!("Listening at: {} ({})", self.sockets, Pid::this());
+        let class = &self.service.settings.workers.worker_class;
+        // Else the first worker says it.
+        if !class.depends_on_app() {
+            let built_in = class.to_string();
+            let shown = self.service.hooks.own_class().unwrap_or(&built_in);
+            ::log::info!("Using worker: {shown}");
+        }
+        self.notify.ready("Gunicorn arbiter booted");
+    }
+
+    /// Calls the hooks of a server that is up. False if it is to end.
+    fn call_first_hooks(&mut self, is_reexec: bool) -> bool {
+        let (hooks, facts) = (&self.service.hooks, self.facts());
+        let wanted = if is_reexec {
+            let serving = self.workers.iter().filter(|it| !it.is_ending()).count();
+            hooks.nworkers_changed(&facts, self.workers.target, Some(serving));
+            hooks.on_reload(&facts)
+        } else {
+            match hooks.when_ready(&facts) {
+                Ok(wanted) => wanted,
+                Err(error) => {
+                    ::log::error!("{error}");
+                    return false;
+                }
+            }
+        };
+        if let Some(wanted) = wanted {
+            self.set_target(wanted);
+        }
+        true
+    }
+}
+
+/// Calls the hooks before a server listens. False if it is to end.
+fn call_on_starting(service: &Service, workers: &mut Workers) -> bool {
+    let facts = workers.facts(&[]);
+    service.hooks.nworkers_changed(&facts, workers.target, None);
+    match service.hooks.on_starting(&facts) {
+        Ok(wanted) => workers.target = wanted.unwrap_or(workers.target),
+        Err(error) => {
+            ::log::error!("{error}");
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,123 @@
+//! What the master has.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::backoff::Backoff;
+use super::metrics::Metrics;
+use super::notify::Notify;
+use super::pidfile::{self, Pidfile};
+use super::signals::Signals;
+use super::sockets::Sockets;
+use super::workers::Workers;
+use crate::process::{Program, title};
+use crate::python::hooks;
+use crate::service::Service;
+use crate::worker::MasterWaker;
+
+/// The time between turning new clients away and telling the workers to end:
+/// handshakes that have begun are finished in it, so that workers find those
+/// clients in the queue.
+pub const DRAIN: Duration = Duration::from_millis(100);
+
+/// The master.
+pub struct Arbiter {
+    /// What new workers serve.
+    pub service: Service,
+    pub program: &'static Program,
+    pub sockets: Sockets,
+    pub signals: Signals,
+    /// How workers wake the master.
+    pub waker: MasterWaker,
+    pub workers: Workers,
+    pub notify: Notify,
+    pub pidfile: Option<Pidfile>,
+    /// The master that this one is to replace (USR2).
+    pub parent: Option<Pid>,
+    /// The master that is to replace this one.
+    pub upgrade: Option<Pid>,
+    /// The number of `service` among all that there were.
+    pub generation: u64,
+    /// How many there were.
+    pub generations: u64,
+    /// The generation that is being tried.
+    pub reload: Option<Reload>,
+    /// The child that tries whether the app can be loaded anew.
+    pub preload_check: Option<PreloadCheck>,
+    /// Whether any worker has ever served.
+    pub established: bool,
+    /// Since when the sockets are open.
+    pub opened: Instant,
+    /// No worker of an older generation is ended before.
+    pub not_before: Instant,
+    pub backoff: Backoff,
+    pub metrics: Metrics,
+}
+
+/// A generation of workers that is being tried (HUP).
+pub struct Reload {
+    pub generation: u64,
+    pub service: Service,
+    /// How many workers there are to be.
+    pub target: usize,
+    pub sockets: Sockets,
+}
+
+/// A child that tries to load the app (HUP with `preload_app`).
+pub struct PreloadCheck {
+    pub pid: Pid,
+    /// What it prints, where the system gives memory files.
+    pub output: Option<File>,
+    pub started: Instant,
+}
+
+impl Arbiter {
+    /// What hooks can see of the master.
+    pub fn facts(&self) -> hooks::Master {
+        self.workers.facts(&self.sockets.listeners)
+    }
+
+    /// Wants so many workers.
+    pub fn set_target(&mut self, target: usize) {
+        let old = std::mem::replace(&mut self.workers.target, target);
+        let hooks = &self.service.hooks;
+        hooks.nworkers_changed(&self.facts(), target, Some(old));
+        // Who asks for workers wants to see them come up.
+        self.backoff.reset();
+    }
+
+    /// Writes the pid file, in place of one that was elsewhere.
+    pub fn write_pidfile(&mut self) {
+        let path = self.service.settings.mechanics.pidfile.as_deref();
+        let path = path.map(|path| pidfile::path(path, self.parent.is_some()));
+        self.pidfile = Pidfile::moved(self.pidfile.take(), path.as_deref());
+    }
+
+    pub fn remove_pidfile(&mut self) {
+        if let Some(file) = self.pidfile.take() {
+            file.remove();
+        }
+    }
+
+    pub fn show_title(&self) {
+        show_title(&self.service.name, self.parent.is_some());
+    }
+}
+
+/// Lets `ps` show the master; one that is to replace another is the second.
+pub fn show_title(name: &str, is_second: bool) {
+    let number = if is_second { ".2" } else { "" };
+    title::set(&format!("gunicorn: master{number} [{name}]"));
+}
+
+/// A setting of seconds.
+pub fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// A limit in seconds, of which 0 is none.
+pub fn limit(limit: u32) -> Option<Duration> {
+    (limit > 0).then(|| seconds(limit))
+}
