@@ -42,12 +42,12 @@ fn main() -> ExitCode {
     python::arguments::show(process::title::share);
     process::title::show_through(python::arguments::retitle);
     python::time_zone::provide();
-    // It may be named from the current folder.
+    // Now, because its name may be relative to the current folder.
     python::executable();
     let line: Vec<OsString> = env::args_os().collect();
     run(line).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");
-        // In the background it is the command's to print it.
+        // In the background, the command that was typed prints it.
         if !process::daemon::tell(&text) {
             eprint!("{text}");
         }
@@ -62,7 +62,7 @@ fn run(line: Vec<OsString>) -> Result<ExitCode> {
         if asked.by_shape && pack::own_site().is_some() {
             return be_python(Draft::default(), &asked.arguments);
         }
-        // Its parent may end before it.
+        // Its parent, which keeps the folder in the cache, may end before it.
         let _in_use = asked
             .environment
             .app
@@ -105,7 +105,7 @@ fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
 /// `rgunicorn --licenses`
 fn print_licenses() -> Result<ExitCode> {
     match io::stdout().write_all(&carried::licenses()?) {
-        // A pager that was left early.
+        // The user has left the pager.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written.context("The licences cannot be printed")?,
     }
@@ -122,7 +122,7 @@ fn extract_libraries(folder: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The code as the system keeps it: its last eight bits.
+/// The last eight bits of the code: the system keeps no more.
 fn exit_code(code: i32) -> ExitCode {
     (code as u8).into()
 }

@@ -36,7 +36,7 @@ pub fn serve(draft: Draft, words: Vec<OsString>) -> Result<ExitCode> {
     }));
     let configuration = match Configuration::read(draft.clone(), &program.words) {
         Err(error) if inheritance.is_successor() => {
-            // Where the config file has the logs is not known now.
+            // The config file cannot say where the logs are.
             let known = draft.finish(|name| env::var_os(name))?;
             log::install(&known.logs())?;
             return Err(give_up(error, &known, program, &inheritance));
@@ -93,8 +93,8 @@ fn go_to_background(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// For a process that was started to go on with another's sockets, and cannot:
-/// where it has workers, it begins again. Gives what ends it.
+/// For a process that was started to go on with the sockets of another one, and
+/// cannot. If it has workers, it executes itself anew. Gives the error that ends it.
 fn give_up(
     error: Error,
     settings: &Settings,

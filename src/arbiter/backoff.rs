@@ -1,4 +1,4 @@
-//! Patience with workers that keep dying young.
+//! Pauses before workers are started anew that keep ending early.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// When the next worker may be started. One early exit may be chance, so the
-/// pauses begin with the second in a row.
+/// pauses begin with the second early exit in a row.
 #[derive(Debug)]
 pub struct Backoff {
     deaths: u32,
@@ -24,12 +24,12 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// No worker is to be started before.
+    /// No worker is to be started before this moment.
     pub fn until(&self) -> Instant {
         self.until
     }
 
-    /// Counts a worker that died before it had served for long.
+    /// Counts a worker that ended before it had served for long.
     pub fn grow(&mut self) {
         self.deaths += 1;
         let Some(doublings) = self.deaths.checked_sub(2) else {
@@ -45,7 +45,7 @@ impl Backoff {
         );
     }
 
-    /// Forgets what was.
+    /// Starts to count from zero.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

@@ -1,4 +1,4 @@
-//! How a dead worker is spoken of: Gunicorn's line, and why it died.
+//! What the log says of a worker that has ended: Gunicorn's line, and why it ended.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::worker::Heartbeat;
 
-/// What the kernel counts when it kills for want of memory.
+/// How many processes the kernel has killed because memory was short.
 #[derive(Debug)]
 pub struct OomKills {
     /// The cgroup's `memory.events`; none without cgroup v2.
@@ -28,7 +28,7 @@ impl OomKills {
         watch
     }
 
-    /// True if the kernel has killed in this cgroup since it was last asked.
+    /// True if the kernel has killed a process in this cgroup since the last call.
     fn has_killed(&mut self) -> bool {
         let Some(text) = self
             .events
@@ -47,7 +47,7 @@ impl OomKills {
     }
 }
 
-/// Where cgroup v2 counts for this process.
+/// The file in which cgroup v2 counts for this process.
 fn memory_events() -> Option<PathBuf> {
     let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -56,8 +56,8 @@ fn memory_events() -> Option<PathBuf> {
     events.is_file().then_some(events)
 }
 
-/// Tells the log of a worker's exit. `expected` is the signal that the master
-/// has sent it last, if it has.
+/// Logs that a worker has ended. `expected` is the last signal that the master
+/// has sent to it, if it has sent one.
 pub fn log_exit(
     pid: Pid,
     status: WaitStatus,

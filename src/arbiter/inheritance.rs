@@ -1,16 +1,17 @@
-//! What the master gets from who has started it, and what it leaves to who
-//! comes after it. All of it travels in the environment.
+//! What the master gets from the process that has started it, and what it leaves
+//! to the program that comes after it. Variables of the environment name all of
+//! it.
 //!
 //! | variable | says | set by |
 //! |---|---|---|
-//! | `LISTEN_PID`, `LISTEN_FDS` | descriptors from 3 on are listening sockets | systemd |
-//! | `GUNICORN_FD` | so are these | the master before (USR2) |
-//! | `GUNICORN_PID` | which process that is | the master before |
+//! | `LISTEN_PID`, `LISTEN_FDS` | descriptors from 3 on are listening sockets | the service manager |
+//! | `GUNICORN_FD` | these descriptors are listening sockets | the master before (USR2) |
+//! | `GUNICORN_PID` | the process of the master before | the master before |
 //! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
 //! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself anew |
 //! | `RGUNICORN_BELL` | how they wake this process | this process |
-//! | `RGUNICORN_HANDOVER` | by which they hand connections over: `give,take` | this process |
-//! | `RGUNICORN_CHILD` | the master that is to replace us | this process |
+//! | `RGUNICORN_HANDOVER` | the sockets by which they hand connections over: `give,take` | this process |
+//! | `RGUNICORN_CHILD` | the master that is to replace this one | this process |
 //! | `RGUNICORN_PIDFILE` | the pid file that it has written | this process |
 
 use std::env;
@@ -64,16 +65,16 @@ pub struct Inheritance {
     pub sockets: Vec<RawFd>,
     /// The variable that has named them.
     variable: &'static str,
-    /// Whether the service manager holds them, too, and will go on with them.
+    /// Whether the service manager holds them, too, and keeps them after this process.
     pub managed: bool,
-    /// The master that we are to replace.
+    /// The master that this one is to replace.
     pub parent: Option<Pid>,
-    /// The master that is to replace us.
+    /// The master that is to replace this one.
     pub child: Option<Pid>,
     /// Workers that are children of this process already.
     pub workers: Vec<InheritedWorker>,
     pub waker: Option<OwnedFd>,
-    /// By which they hand connections over: the end to give, the one to take.
+    /// How they hand connections over: the end to give, and the end to take.
     pub handover: Option<[OwnedFd; 2]>,
     /// The pid file of this process.
     pub pidfile: Option<Pidfile>,
@@ -112,7 +113,7 @@ impl Inheritance {
             ..Self::default()
         };
         if pid("LISTEN_PID") == Some(Pid::this()) {
-            // More than a process can have is as wrong as one too many.
+            // No process can have more.
             let count = number("LISTEN_FDS").unwrap_or_default();
             let count = count.clamp(0, MAX_DESCRIPTORS);
             inheritance.sockets = (FIRST..FIRST + count).collect();
@@ -143,8 +144,7 @@ impl Inheritance {
         self.waker.is_some()
     }
 
-    /// The error of a socket that a variable has promised: it names the
-    /// variable.
+    /// The error of a socket that a variable has promised, with the variable's name.
     pub fn wrong_variable(&self, error: io::Error) -> io::Error {
         let variable = self.variable;
         io::Error::other(format!(
@@ -152,7 +152,7 @@ impl Inheritance {
         ))
     }
 
-    /// All this once more, for the program that is executed next.
+    /// The same, for the program that is executed next.
     pub fn legacy(&self) -> Legacy<'_> {
         Legacy {
             sockets: self.sockets.clone(),
@@ -196,7 +196,7 @@ impl InheritedWorker {
 pub struct Legacy<'a> {
     /// The numbers of the listening sockets.
     pub sockets: Vec<RawFd>,
-    /// The same, as far as they are to be left open for it.
+    /// Those of them that must be left open for it.
     pub listeners: &'a [Listener],
     pub managed: bool,
     pub parent: Option<Pid>,
@@ -216,7 +216,7 @@ pub struct LeftWorker<'a> {
 }
 
 impl<'a> Legacy<'a> {
-    /// Only the sockets, which a service manager may hold, too.
+    /// Only the sockets; `managed` says whether a service manager holds them, too.
     pub fn of(listeners: &'a [Listener], managed: bool) -> Self {
         let number = |listener: &Listener| listener.as_fd().as_raw_fd();
         Self {
@@ -301,7 +301,7 @@ impl LeftWorker<'_> {
     }
 }
 
-/// Takes two descriptors that were left open for us, if that is what they are.
+/// Takes two descriptors that were left open for this process, if there are two.
 fn pair(numbers: &str) -> Option<[OwnedFd; 2]> {
     let (one, other) = numbers.split_once(',')?;
     let ends = [one, other].map(|number| number.parse().ok().and_then(take));
@@ -311,7 +311,7 @@ fn pair(numbers: &str) -> Option<[OwnedFd; 2]> {
     Some([one, other])
 }
 
-/// Takes a descriptor that was left open for us, if it is one.
+/// Takes a descriptor that was left open for this process, if it is open.
 fn take(number: RawFd) -> Option<OwnedFd> {
     if number < 0 {
         return None;

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use super::state::Arbiter;
 use crate::process::daemon;
 
-/// How long the command waits at most for the first worker to serve. An app may
-/// take its time, and clients can connect meanwhile.
+/// The longest time that the command waits for the first worker to serve. An app
+/// may take long to load, and clients can connect meanwhile.
 const FIRST_WORKER: Duration = Duration::from_secs(30);
 
 impl Arbiter {
-    /// Lets the command end, if it still waits, once a worker serves; or when
-    /// that can take long, because one has died and others are to be tried.
+    /// Lets the command end, if it still waits, as soon as a worker serves. It also
+    /// ends when that can take long, because one has ended and others are tried.
     pub fn report_launch(&self) {
         let now = Instant::now();
         if self.established

@@ -1,23 +1,23 @@
-//! What statsd is told by the master.
+//! The metrics that the master sends to statsd.
 
 use crate::log::{self, Metric};
 use crate::net::Listener;
 
-/// Remembers what was told.
+/// What was sent last.
 #[derive(Debug, Default)]
 pub struct Metrics {
     workers: Option<usize>,
 }
 
 impl Metrics {
-    /// Tells how many workers there are, when it has changed.
+    /// Sends how many workers there are, when the number has changed.
     pub fn workers(&mut self, count: usize) {
         if self.workers.replace(count) != Some(count) {
             log::metric(Metric::Gauge, "gunicorn.workers", &count);
         }
     }
 
-    /// Tells how many connections wait to be accepted.
+    /// Sends how many connections wait to be accepted.
     pub fn backlog(&self, listeners: &[Listener]) {
         let waiting: Vec<u32> = listeners.iter().filter_map(Listener::waiting).collect();
         if !waiting.is_empty() {

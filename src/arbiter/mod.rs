@@ -154,7 +154,8 @@ impl Arbiter {
             .fold(LONGEST_PAUSE, Duration::min)
     }
 
-    /// Takes the next worker that has died, and those children that are none.
+    /// Takes the next worker that has ended. Other children that have ended are
+    /// handled on the way.
     fn reap(&mut self) -> Option<WorkerExit> {
         let mut others = Vec::new();
         let exit = self.workers.reap(|pid, status| others.push((pid, status)));
@@ -178,8 +179,8 @@ impl Arbiter {
         exit
     }
 
-    /// Draws the consequences of a worker's exit, for the master at least:
-    /// before any worker has served, one that does not come up ends it all.
+    /// Decides what a worker's exit means for the master: before any worker has
+    /// served, a worker that does not come up stops the master.
     fn handle_exit(&mut self, exit: WorkerExit) -> Option<Halt> {
         self.established |= exit.served;
         if self.reload_worker_exited(exit) {

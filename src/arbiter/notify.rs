@@ -1,4 +1,4 @@
-//! What the service manager is told (systemd's `sd_notify(3)`).
+//! Messages to the service manager (`sd_notify(3)`).
 
 use std::env;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-/// The service manager, if one has started us.
+/// The service manager, if one has started this process.
 #[derive(Debug)]
 pub struct Notify {
     socket: Option<OsString>,
@@ -21,14 +21,14 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Finds it by the environment.
+    /// Finds it by the variables of the environment.
     pub fn from_environment() -> Self {
         let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
         let ours = number("WATCHDOG_PID").is_none_or(|pid: u64| pid == u64::from(process::id()));
         let limit = number("WATCHDOG_USEC").filter(|limit| ours && *limit > 0);
         Self {
             socket: env::var_os("NOTIFY_SOCKET").filter(|it| !it.is_empty()),
-            // A beat may be lost, and the next must still be in time.
+            // One message may be lost; the next one must still come in time.
             pulse: limit.map(|limit| Duration::from_micros(limit) / 3),
             last: Instant::now(),
         }

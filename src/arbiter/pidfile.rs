@@ -1,8 +1,8 @@
 //! The file that says which process the master is.
 //!
-//! The master holds a lock on it (`flock`) as long as it lives. A number in a
-//! file alone says little: the system may have given it to another process
-//! since. And a lock can be seen where `/proc` cannot.
+//! The master holds a lock on it (`flock`) as long as it lives. The number in the
+//! file is not enough: the system may have given it to another process since. The
+//! lock can also be seen where `/proc` cannot.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ pub enum Error {
 }
 
 impl Pidfile {
-    /// Looks whether the file can be ours.
+    /// Checks whether this process may have the file.
     ///
     /// # Errors
     /// A server is alive whose file this is.
@@ -43,7 +43,8 @@ impl Pidfile {
         }
     }
 
-    /// Writes the file for this process. It appears whole, with mode 0644.
+    /// Writes the file for this process, with mode 0644. Others see it only when it
+    /// is complete.
     ///
     /// # Errors
     /// A server is alive whose file this is, or it cannot be written.
@@ -70,19 +71,19 @@ impl Pidfile {
         }
     }
 
-    /// One that this process has created, before it executed itself anew.
+    /// The file that this process has created before it executed itself anew.
     pub fn known(path: PathBuf) -> Self {
         let file = File::open(&path).ok().filter(lock);
         Self { path, file }
     }
 
     /// The file at this path, or none, in place of a former one that was
-    /// elsewhere. What goes wrong is logged.
+    /// elsewhere. An error is logged.
     pub fn moved(former: Option<Self>, path: Option<&Path>) -> Option<Self> {
         if former.as_ref().map(Self::path) == path {
             return former;
         }
-        // There is one at any time.
+        // The new one first: there is a file at any time.
         let created = path.map(Self::create).transpose();
         former.into_iter().for_each(Self::remove);
         created.unwrap_or_else(|error| {
@@ -106,7 +107,7 @@ impl Pidfile {
         &self.path
     }
 
-    /// The number of what holds the lock: a forked process that keeps it open
+    /// The descriptor that holds the lock: a forked process that keeps it open
     /// holds the lock, too.
     pub fn descriptor(&self) -> Option<RawFd> {
         self.file.as_ref().map(AsRawFd::as_raw_fd)
@@ -142,7 +143,7 @@ pub fn path(setting: &Path, is_second: bool) -> PathBuf {
 
 /// Writes the file under another name and locks it before it gets its own.
 fn write(new: &Path, path: &Path) -> io::Result<File> {
-    // Where others can write, too, they may have laid something in the way.
+    // Where others can write, too, there may be a file of theirs.
     let _ = fs::remove_file(new);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o644);
@@ -160,7 +161,7 @@ fn lock(file: &File) -> bool {
 
 /// Whose process the file names.
 fn owner(path: &Path) -> Option<Pid> {
-    // One that is no file might never have an end, or a beginning.
+    // To read anything else than a file may never end.
     let text = is_file(path).then(|| fs::read_to_string(path).ok())??;
     let pid = text.trim().parse().ok().filter(|pid| *pid > 0)?;
     Some(Pid::from_raw(pid))
@@ -180,7 +181,8 @@ fn living(path: &Path) -> Option<Pid> {
 
 /// Whether a server holds the file's lock; also where that cannot be found out.
 fn is_locked(path: &Path) -> bool {
-    // Two that look at once do not take each other for a server.
+    // A shared lock: two processes that check at once do not see each other as a
+    // server.
     File::open(path).map_or(true, |file| file.try_lock_shared().is_err())
 }
 
@@ -242,7 +244,7 @@ mod tests {
         let file = Pidfile::create(&path).unwrap();
         assert_eq!(owner(&path), Some(Pid::this()));
         assert!(is_locked(&path));
-        // One that somebody else has written since is theirs.
+        // It is not removed if somebody else has written it since.
         fs::write(&path, "1\n").unwrap();
         file.remove();
         assert_eq!(owner(&path), Some(Pid::from_raw(1)));

@@ -1,6 +1,6 @@
 //! HUP with `preload_app`: the app is loaded in the master, and an interpreter
-//! does not load it twice. So the master executes itself anew, in place: its
-//! process, its children and its sockets stay, only the program begins again.
+//! cannot load it twice. So the master executes itself anew: its process, its
+//! children and its sockets stay, and the program starts again.
 //!
 //! Before that, a child does the same and loads the app, to see whether it
 //! can be loaded at all; if it cannot, nothing changes.
@@ -24,13 +24,13 @@ use crate::process::Program;
 use crate::python;
 use crate::worker::{Handover, MasterWaker};
 
-/// The pause before the app is loaded once more that loads in a child and not
-/// in the master.
+/// The pause before the app is loaded once more, if it has loaded in a child but
+/// not in the master.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// For a master that has executed itself anew and then cannot load the app: its
-/// workers go on serving, and it begins again after a pause. Gives what ends
-/// the master.
+/// workers go on serving, and it executes itself again after a pause. Returns only
+/// if the master ends, with the reason.
 pub fn retry_reexec(
     program: &Program,
     inheritance: &Inheritance,
@@ -85,7 +85,7 @@ impl Arbiter {
         }
     }
 
-    /// Ends a preload_check that takes too long.
+    /// Ends the child that tries to load the app, if it takes too long.
     pub fn watch_preload_check(&mut self) {
         let Some(limit) = limit(self.service.settings.limits.boot_timeout) else {
             return;
@@ -100,7 +100,8 @@ impl Arbiter {
         }
     }
 
-    /// Draws the consequences of the preload_check's end.
+    /// Decides what the end of that child means: if it has loaded the app, the
+    /// master executes itself anew.
     pub fn end_preload_check(&mut self, mut preload_check: PreloadCheck, status: WaitStatus) {
         if matches!(status, WaitStatus::Exited(_, 0)) {
             let error = self.reexec();
@@ -108,7 +109,7 @@ impl Arbiter {
         }
         let mut said = String::new();
         if let Some(output) = &mut preload_check.output {
-            // It is for people: what can be read of it will do.
+            // It is for people: a part of it is better than nothing.
             let _ = output
                 .rewind()
                 .and_then(|()| output.read_to_string(&mut said));
@@ -119,8 +120,8 @@ impl Arbiter {
         }
     }
 
-    /// Becomes the program once more, with all that this process has. Gives
-    /// what has prevented it.
+    /// Executes the program anew, and leaves it all that this process has. Returns
+    /// only an error.
     fn reexec(&self) -> std::io::Error {
         let mut program = self.program.clone();
         let legacy = Legacy {

@@ -1,9 +1,9 @@
 //! HUP: a new generation is tried while the old one serves.
 //!
 //! The settings are read again, new addresses are bound, and one worker of the
-//! new generation is started, then the others. Only when all of them serve is
-//! the old generation told to end. If anything goes wrong before that, the new
-//! one is dropped and the old one goes on as if nothing had happened.
+//! new generation is started, then the others. The old generation is told to end
+//! when all of them serve. If anything goes wrong before that, the new one is
+//! dropped, and the old one serves on.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::state::{Arbiter, DRAIN, Reload};
 use super::workers::WorkerExit;
 
 impl Arbiter {
-    /// Answers to HUP.
+    /// Handles HUP.
     pub fn begin_reload(&mut self) {
         ::log::info!("Hang up: Master");
         self.notify.reloading();
@@ -57,7 +57,7 @@ impl Arbiter {
             serving += usize::from(worker.is_serving());
         }
         if started < target && started == serving {
-            // One to see whether it comes up at all, then the others.
+            // First one, to see whether it comes up, then the others.
             let count = if started == 0 { 1 } else { target - started };
             for _ in 0..count {
                 let result = self.workers.start(
@@ -77,7 +77,7 @@ impl Arbiter {
         }
     }
 
-    /// All serve: from now on they are the workers.
+    /// All of the new generation serve: the old one ends.
     fn commit_reload(&mut self) {
         let Some(reload) = self.reload.take() else {
             return;
@@ -97,7 +97,7 @@ impl Arbiter {
         self.show_title();
         self.notify.ready("Reloaded");
         if !left {
-            // Some of the old sockets would else be emptied by nobody.
+            // All sockets stay, so the new workers accept who waits there.
             for worker in self
                 .workers
                 .iter()
@@ -114,10 +114,11 @@ impl Arbiter {
         }
     }
 
-    /// True if it was a worker on trial that has died; the trial is over then.
+    /// True if the worker was of the generation that is being tried; the reload has
+    /// failed then.
     pub fn reload_worker_exited(&mut self, exit: WorkerExit) -> bool {
         if self.reload.as_ref().map(|it| it.generation) != Some(exit.generation) {
-            // What is left of a trial that is over has nothing to tell.
+            // A worker of a reload that has failed before.
             return exit.generation > self.generation;
         }
         let how = match exit.code {
@@ -134,7 +135,7 @@ impl Arbiter {
         self.report_failed_reload(reason);
     }
 
-    /// Ends the workers on trial.
+    /// Ends the workers of the generation that is being tried.
     fn drop_reload(&mut self) {
         let Some(reload) = self.reload.take() else {
             return;
@@ -142,7 +143,7 @@ impl Arbiter {
         reload.sockets.unlink_except(&self.sockets);
         for worker in self.workers.iter_mut() {
             if worker.generation > self.generation && !worker.is_ending() {
-                // Its new addresses go with it.
+                // Nobody else listens at its new addresses.
                 worker.end(false, true);
             }
         }

@@ -8,9 +8,8 @@ use super::state::Arbiter;
 use super::workers::Worker;
 
 impl Arbiter {
-    /// Compares what is with what ought to be, and takes the next steps:
-    /// workers are started that are missing or that retire, and once all are
-    /// served, those that are too many are told to end.
+    /// Starts workers that are missing, and successors of those that retire. When
+    /// enough workers serve, those that are too many are told to end.
     pub fn adjust_workers(&mut self) {
         self.established |= self.workers.iter().any(|worker| worker.is_serving());
         self.advance_reload();
@@ -23,8 +22,8 @@ impl Arbiter {
             booting += usize::from(!worker.is_serving());
         }
         let absent = self.workers.target.saturating_sub(kept + retiring);
-        // Those that retire serve on meanwhile, so there is no hurry: one
-        // successor after the other leaves the processors to the requests.
+        // Workers that retire serve on meanwhile: their successors are started one
+        // after the other, so that the processors are free for requests.
         let successors = usize::from(kept < self.workers.target && booting == 0);
         if self.backoff.until() <= Instant::now() {
             self.start_workers(absent.max(successors));
@@ -52,9 +51,9 @@ impl Arbiter {
         }
     }
 
-    /// Ends workers that are one too many: those of older generations first,
-    /// then those that retire, then the oldest; and none before there are
-    /// enough that serve without it.
+    /// Ends workers that are too many: those of older generations first, then
+    /// those that retire, then the oldest. No worker is ended before enough others
+    /// serve.
     fn end_surplus(&mut self) {
         let generation = self.generation;
         let mut serving = self

@@ -1,7 +1,8 @@
-//! The master's signals, read from a file descriptor instead of handled.
+//! The master's signals. It has no handlers: it blocks the signals, and reads them
+//! from a file descriptor.
 //!
-//! While they are blocked nothing interrupts the master's code, none is lost,
-//! and as process 1 the master gets them although it has no handlers.
+//! So nothing interrupts the master's code, and no signal is lost. As process 1 the
+//! master gets them, too, where the kernel drops signals without a handler.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,7 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::worker::MasterWaker;
 
-/// The signals that mean something to the master.
+/// The signals that the master handles.
 const WATCHED: [Signal; 10] = [
     Signal::SIGCHLD,
     Signal::SIGTERM,
@@ -39,8 +40,8 @@ impl Signals {
     /// it has its own handlers.
     pub fn block() -> io::Result<Self> {
         let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        // Who started us may have ignored it, and the system then forgets the
-        // children that die.
+        // The process that has started this one may have ignored it; the system then
+        // does not keep the exit status of children.
         // SAFETY: the default action runs no code of ours.
         unsafe { sigaction(Signal::SIGCHLD, &default)? };
         let watched: SigSet = WATCHED.into_iter().collect();
@@ -49,8 +50,8 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&watched, flags)?))
     }
 
-    /// Waits until a signal comes or a worker rings the waker, at most this
-    /// long; gives the signals that came.
+    /// Waits until a signal comes or a worker wakes the master, at most this long.
+    /// Gives the signals that came.
     pub fn wait(&self, longest: Duration, waker: &MasterWaker) -> io::Result<Vec<Signal>> {
         let longest = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
         let mut ready = [

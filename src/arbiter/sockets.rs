@@ -10,15 +10,15 @@ use crate::config::Settings;
 use crate::net::{Address, BindError, Listener, Making, bind_patiently};
 use crate::process::Owner;
 
-/// How often an address that is in use is tried at the start, as in Gunicorn.
+/// How many times an address that is in use is tried at the start, as in Gunicorn.
 const TRIES: u32 = 5;
 
 /// The sockets of one generation of workers.
 #[derive(Debug, Default)]
 pub struct Sockets {
     pub listeners: Vec<Listener>,
-    /// Whether the service manager holds them, too: it says what they are, and
-    /// goes on with them after us.
+    /// Whether the service manager holds them, too: it decides which they are, and
+    /// keeps them after this process.
     pub managed: bool,
     /// True if TLS is spoken there.
     secure: bool,
@@ -30,7 +30,7 @@ impl Sockets {
     /// that serve, moves to other addresses if it can.
     ///
     /// # Errors
-    /// An address cannot be had. Those that could are let go again.
+    /// An address cannot be had. The others are closed again.
     pub fn open(
         settings: &Settings,
         inheritance: &Inheritance,
@@ -77,11 +77,11 @@ impl Sockets {
         }
     }
 
-    /// The sockets for other settings: of those that are open the ones that
-    /// stay, and new ones. Nothing changes about the old ones.
+    /// The sockets for other settings: those that are open and stay, and new ones.
+    /// The old ones do not change.
     ///
     /// # Errors
-    /// A new address cannot be had. Nothing is left of the others.
+    /// A new address cannot be had. The other new ones are closed again.
     pub fn renewed(&self, settings: &Settings) -> Result<Self, BindError> {
         self.moved(settings, 1)
     }
@@ -143,8 +143,8 @@ impl Sockets {
         self.listeners.iter().for_each(Listener::turn_away);
     }
 
-    /// Closes those that nobody waits at, in the workers, too, that finish what
-    /// they do: whoever comes now is refused at once.
+    /// Closes those in whose queue no connection waits, also in the workers that
+    /// still finish requests: new clients are refused at once.
     pub fn close_empty(&mut self) {
         self.listeners.retain(|listener| match listener.waiting() {
             Some(1..) => true,
@@ -152,7 +152,7 @@ impl Sockets {
                 listener.close_everywhere();
                 false
             }
-            // No path leads there any more.
+            // It has no queue that can be seen: it is a unix socket without a file.
             None => false,
         });
     }

@@ -1,4 +1,4 @@
-//! The master's start: after it the sockets listen, and no worker is there yet.
+//! The master's start: at its end the sockets listen, and there is no worker yet.
 
 use std::time::Instant;
 
@@ -62,8 +62,8 @@ impl Arbiter {
                 return Ok(None);
             }
         };
-        // Not before the sockets: a server that has them may be one that locks no
-        // pid file, and keeps its own.
+        // After the sockets: another server that has the address may lock no pid file,
+        // and must keep its own.
         if !is_reexec && let Some(path) = path {
             let created = Pidfile::create(&path).inspect_err(|_| {
                 if inheritance.sockets.is_empty() {
@@ -106,7 +106,7 @@ impl Arbiter {
         ::log::debug!("Arbiter booted");
         ::log::info!("Listening at: {} ({})", self.sockets, Pid::this());
         let class = &self.service.settings.workers.worker_class;
-        // Else the first worker says it.
+        // Of these the first worker logs the class, when it knows the app.
         if !class.depends_on_app() {
             let built_in = class.to_string();
             let shown = self.service.hooks.own_class().unwrap_or(&built_in);

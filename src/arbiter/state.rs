@@ -1,4 +1,4 @@
-//! What the master has.
+//! The state of the master.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -38,9 +38,9 @@ pub struct Arbiter {
     pub parent: Option<Pid>,
     /// The master that is to replace this one.
     pub upgrade: Option<Pid>,
-    /// The number of `service` among all that there were.
+    /// The number of `service`: each reading of the settings counts up.
     pub generation: u64,
-    /// How many there were.
+    /// The highest such number.
     pub generations: u64,
     /// The generation that is being tried.
     pub reload: Option<Reload>,
@@ -50,7 +50,7 @@ pub struct Arbiter {
     pub established: bool,
     /// Since when the sockets are open.
     pub opened: Instant,
-    /// No worker of an older generation is ended before.
+    /// No worker of an older generation is ended before this moment.
     pub not_before: Instant,
     pub backoff: Backoff,
     pub metrics: Metrics,
@@ -79,12 +79,12 @@ impl Arbiter {
         self.workers.facts(&self.sockets.listeners)
     }
 
-    /// Wants so many workers.
+    /// Changes how many workers are wanted.
     pub fn set_target(&mut self, target: usize) {
         let old = std::mem::replace(&mut self.workers.target, target);
         let hooks = &self.service.hooks;
         hooks.nworkers_changed(&self.facts(), target, Some(old));
-        // Who asks for workers wants to see them come up.
+        // The person who asks for workers does not want to wait.
         self.backoff.reset();
     }
 

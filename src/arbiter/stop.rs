@@ -1,5 +1,5 @@
-//! The master's end: nobody is accepted who would not be served, and what is
-//! begun is finished.
+//! The master's end: no connection is accepted that would not be served, and
+//! requests that have begun are finished.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const QUICK_STOP: Duration = Duration::from_secs(2);
 /// How long the system may take to end a killed worker.
 const KILLED: Duration = Duration::from_secs(5);
 
-/// The pause between two looks at the queues of ports that are to be closed.
+/// The pause between two checks of the queues of sockets that are to be closed.
 const QUEUE_PAUSE: Duration = Duration::from_millis(50);
 
 impl Arbiter {
@@ -28,7 +28,7 @@ impl Arbiter {
         if let Some(child) = self.upgrade {
             self.notify.main_process(child);
         }
-        // Somebody else goes on with them.
+        // Another process goes on with the sockets.
         let shared = self.sockets.managed || self.upgrade.is_some() || self.parent.is_some();
         if graceful && !shared {
             self.sockets.turn_away();
@@ -40,7 +40,7 @@ impl Arbiter {
                 .iter()
                 .for_each(|it| it.heartbeat.leave_queue());
         }
-        // Nobody takes connections up any more.
+        // No other worker could take connections.
         for worker in self.workers.iter() {
             worker.heartbeat.hand_over(false);
         }
@@ -73,7 +73,7 @@ impl Arbiter {
         Ok(())
     }
 
-    /// As `wait_for_workers`, and tells of an interruption.
+    /// As `wait_for_workers`; an interruption is logged.
     fn is_interrupted(&mut self, end: Instant, ports: &mut Sockets) -> io::Result<bool> {
         let interrupted = self.wait_for_workers(end, ports)?;
         if interrupted {

@@ -1,6 +1,6 @@
 //! USR2: the program is started a second time, perhaps a newer one, with the
-//! sockets of this one. Both serve until this one is told to end; then the
-//! other, which sees its parent go, takes over the pid file.
+//! sockets of this one. Both serve until this one is told to end. Then the other,
+//! whose parent is gone, takes over the pid file.
 
 use nix::unistd::{ForkResult, Pid, getppid};
 
@@ -9,7 +9,7 @@ use super::state::Arbiter;
 use crate::python;
 
 impl Arbiter {
-    /// Answers to USR2.
+    /// Handles USR2.
     pub fn begin_upgrade(&mut self) {
         if self.upgrade.is_some() {
             ::log::warn!("USR2 signal ignored. Child exists.");
@@ -37,7 +37,7 @@ impl Arbiter {
         }
     }
 
-    /// Notices when the master before us is gone, and takes its place.
+    /// Takes the place of the master before this one, when that is gone.
     pub fn check_promotion(&mut self) {
         let Some(parent) = self.parent else { return };
         if getppid() == parent {

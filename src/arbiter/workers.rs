@@ -1,4 +1,4 @@
-//! The workers that are alive, as the master knows them.
+//! The workers that are alive: what the master knows of them.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -19,10 +19,10 @@ use crate::python::{self, hooks};
 use crate::service::{Service, WorkerContext};
 use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
 
-/// How long an aborted worker gets to tell what it was doing.
+/// The time in which an aborted worker can log what it was doing.
 const ABORT_LIMIT: Duration = Duration::from_secs(1);
 
-/// A worker that has served for less than this has not proved itself.
+/// A worker that ends before it has served for so long has ended early.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
 
 /// The workers that are alive.
@@ -34,7 +34,7 @@ pub struct Workers {
     /// How many were ever started.
     started: u64,
     memory: OomKills,
-    /// Nothing where no memory can be shared for it.
+    /// Nothing where no memory can be shared.
     table: Option<WorkerTable>,
 }
 
@@ -48,17 +48,17 @@ pub struct Worker {
     pub generation: u64,
     pub heartbeat: Heartbeat,
     started: Instant,
-    /// Since when it serves, as far as the master has seen.
+    /// When the master has noticed that it serves.
     serving: Option<Instant>,
     /// When it was told to end.
     ending: Option<Instant>,
-    /// When it was aborted for its silence.
+    /// When it was aborted because it was silent.
     aborted: Option<Instant>,
-    /// What the master has sent it last to end it.
+    /// The last signal by which the master was to end it.
     sent: Option<Signal>,
 }
 
-/// A worker that has died.
+/// A worker that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerExit {
     pub pid: Pid,
@@ -67,12 +67,13 @@ pub struct WorkerExit {
     pub code: Option<i32>,
     /// Whether it ever served.
     pub served: bool,
-    /// Whether it died by itself, and before it had served for long.
+    /// Whether it was not told to end, and had not served for long.
     pub early: bool,
 }
 
 impl Workers {
-    /// Whose workers hand connections over by `handover`, if they do already.
+    /// No workers yet. `handover` is how they hand connections over, if there are
+    /// such sockets already.
     pub fn new(target: usize, handover: Option<Handover>) -> Self {
         Self {
             workers: Vec::new(),
@@ -83,8 +84,8 @@ impl Workers {
         }
     }
 
-    /// Takes up workers that this process has started in an earlier life; they
-    /// are of generation 0.
+    /// Adds workers that this process has started before it executed itself anew;
+    /// they are of generation 0.
     pub fn adopt(&mut self, workers: Vec<InheritedWorker>, waker: &MasterWaker) -> io::Result<()> {
         for worker in workers {
             self.started = self.started.max(worker.age);
@@ -120,15 +121,15 @@ impl Workers {
         self.workers.iter_mut()
     }
 
-    /// The workers of a generation that shall go on, the oldest first.
+    /// The workers of a generation that were not told to end, the oldest first.
     pub fn of(&self, generation: u64) -> impl Iterator<Item = &Worker> {
         let ours = move |worker: &&Worker| worker.generation == generation && !worker.is_ending();
         self.workers.iter().filter(ours)
     }
 
     /// Starts a worker: in the new process the service does its work, and its
-    /// result is the exit code. `others` are descriptors of the master that
-    /// are no business of this worker.
+    /// result is the exit code. `others` are descriptors of the master that this
+    /// worker does not need.
     pub fn start(
         &mut self,
         service: &Service,
@@ -176,7 +177,7 @@ impl Workers {
             facts,
             age,
         };
-        // A panic must not climb into the master's code in the child.
+        // In the child, a panic must not unwind into the master's code.
         let code = catch_unwind(AssertUnwindSafe(|| service.run_worker(context)));
         process::exit(code.unwrap_or(FAILED));
     }
@@ -243,9 +244,9 @@ impl Workers {
         }
     }
 
-    /// Takes the next child that has died off the workers and tells of it. As
-    /// process 1 the master inherits children of others; and it has some that
-    /// are no workers, for which `other` is called.
+    /// Takes the next worker that has ended, and logs how. For other children that
+    /// have ended, `other` is called: the master has some, and as process 1 it
+    /// inherits those of others.
     pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<WorkerExit> {
         loop {
             let (pid, status) = child::reap()?;
@@ -269,7 +270,7 @@ impl Workers {
     }
 }
 
-/// What a graceful end may take, for the log.
+/// The time for a graceful end, as the log names it.
 pub fn graceful_end(limit: Duration) -> String {
     format!("{} s (graceful_timeout)", limit.as_secs())
 }
@@ -283,7 +284,7 @@ impl Worker {
         self.ending.is_some() || self.aborted.is_some()
     }
 
-    /// What is left of it to the program that this process executes.
+    /// What the program needs to know of it that this process executes next.
     pub fn left(&self) -> LeftWorker<'_> {
         LeftWorker {
             pid: self.pid,
@@ -293,8 +294,8 @@ impl Worker {
         }
     }
 
-    /// Lets it finish what it does and then end. Those who wait to be accepted
-    /// are for others if `leaves_queue`, and idle connections if `hands_over`.
+    /// Lets it finish its requests and then end. With `leaves_queue` it accepts no
+    /// more connections; with `hands_over` it gives its idle connections to others.
     pub fn end(&mut self, leaves_queue: bool, hands_over: bool) {
         if leaves_queue {
             self.heartbeat.leave_queue();
@@ -304,7 +305,7 @@ impl Worker {
         self.send(Signal::SIGTERM);
     }
 
-    /// Kills it, as it has not ended within this time.
+    /// Kills it, because it has not ended within this time.
     pub fn kill_late(&mut self, limit: &str) {
         ::log::warn!(
             "Worker (pid:{}) has not finished within {limit} and is killed",
@@ -328,7 +329,7 @@ impl Worker {
     }
 
     fn signal(&self, signal: Signal) {
-        // It may be dead already, and not reaped yet.
+        // It may have ended already, and not be reaped yet.
         let _ = kill(self.pid, signal);
     }
 

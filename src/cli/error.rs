@@ -17,7 +17,7 @@ pub enum Error {
     /// A setting refuses its value.
     #[error(transparent)]
     Setting(#[from] Invalid),
-    /// An option that takes a value has taken what is likely the app.
+    /// The value of an option is likely the app.
     #[error(
         "'{value}' is taken for the value of {flag}; if it is the app, name it before the options"
     )]
@@ -31,7 +31,7 @@ impl Error {
     pub fn report(&self) -> u8 {
         match self {
             Self::Usage(error) => {
-                // There is nowhere to tell that standard error is closed.
+                // If standard error is closed, nobody can be told.
                 let _ = error.print();
                 error.exit_code() as u8
             }

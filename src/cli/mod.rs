@@ -2,8 +2,8 @@
 //!
 //! `rgunicorn [OPTIONS] [APP_MODULE]` serves an app;
 //! `rgunicorn [OPTIONS] python ...` is the interpreter, and everything after
-//! that word belongs to it. Like `--version`, two more options tell about the
-//! executable instead.
+//! that word belongs to it. `--version`, `--licenses` and `--extract-libraries` are
+//! about the executable itself.
 
 mod error;
 mod parser;
@@ -47,8 +47,7 @@ pub enum Command {
 /// Reads the command line (without the program's name) and the options in
 /// `GUNICORN_CMD_ARGS`.
 ///
-/// The result is a draft: a config file and the environment's defaults can
-/// still join it.
+/// The result is a draft: the config file and the environment can still add to it.
 ///
 /// # Errors
 /// The line asks for the help or the version, or is wrong; see
@@ -123,8 +122,9 @@ fn own_command(matches: &ArgMatches) -> Result<Option<Command>, Error> {
     }))
 }
 
-/// Options that uvicorn has as flags without a value: who is used to that may
-/// write the app behind them. So it is with those whose value may be left out.
+/// Options that uvicorn has as flags without a value: a person who is used to that
+/// may write the app after them. The same can happen with options whose value may
+/// be left out.
 const FLAGS_ELSEWHERE: [&str; 2] = ["proxy_headers", "server_header"];
 
 /// Checks that no such option has the app for its value.

@@ -17,7 +17,7 @@ pub const APP: &str = "wsgi_app";
 pub const LICENSES: &str = "licenses";
 pub const EXTRACT_LIBRARIES: &str = "extract-libraries";
 
-/// The words that are commands, besides `python`.
+/// The words that are commands, in addition to `python`.
 pub const PACK: &str = "pack";
 pub const UNPACK: &str = "unpack";
 pub const INSPECT: &str = "inspect";
@@ -54,7 +54,7 @@ fn named(name: &str, about: &str) -> Command {
         .no_binary_name(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
-        // As Python's argparse, which Gunicorn has its habits from.
+        // As Python's argparse, which Gunicorn uses.
         .infer_long_args(true)
         .args_override_self(true)
         .arg(

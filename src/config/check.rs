@@ -1,5 +1,5 @@
 //! The checks of the settings: each turns a raw value into the type of a
-//! field, or gives the reason why it cannot, with the mend.
+//! field, or gives the reason why it cannot, and what to do.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -28,7 +28,7 @@ pub fn number(raw: Value) -> Result<u32, String> {
     }
 }
 
-/// As [`number`], of bytes.
+/// A number of bytes.
 pub fn large_number(raw: Value) -> Result<u64, String> {
     match integer(&raw) {
         Some(number) if number >= 0 => Ok(number as u64),
@@ -69,8 +69,8 @@ pub fn text(raw: Value) -> Result<String, String> {
     }
 }
 
-/// The value of a header field as it is sent: printable ASCII, of which RFC 9110
-/// (section 5.5) advises to send nothing else.
+/// The value of a header field: printable ASCII. RFC 9110 (section 5.5) advises to
+/// send nothing else.
 pub fn field_value(raw: Value) -> Result<String, String> {
     let value = text(raw)?;
     match value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -100,7 +100,7 @@ pub fn optional_line(raw: Value) -> Result<Option<String>, String> {
     }
 }
 
-/// Control characters, and what else ends a line in Unicode.
+/// Control characters, and the other line ends of Unicode.
 fn is_line_end(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
@@ -146,7 +146,7 @@ pub fn optional_system_text(raw: Value) -> Result<Option<OsString>, String> {
 pub fn path(raw: Value) -> Result<Option<PathBuf>, String> {
     match optional_system_text(raw)? {
         None => Ok(None),
-        // As a variable that is not set leaves it.
+        // A shell gives this for a variable that is not set.
         Some(text) if text.is_empty() => Ok(None),
         Some(text) => Ok(Some(current_folder().join(text))),
     }

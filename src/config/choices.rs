@@ -33,7 +33,8 @@ pub fn choice<T: Choice>(value: Value) -> Result<T, String> {
     }
 }
 
-/// Reads one of the words, or a switch: `True` means `on`, `False` means `off`.
+/// Reads one of the words, or a switch: `True` means the value `on`, `False` the
+/// word `off`.
 pub fn choice_or_switch<T: Choice>(value: Value, on: T) -> Result<T, String> {
     match value {
         Value::Bool(true) => Ok(on),

@@ -1,4 +1,4 @@
-//! Values from several sources, and which of them wins.
+//! Values from several sources, and which of them counts.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,7 @@ use super::settings::{Settings, TABLE};
 use super::value::Value;
 use super::worker_class::WorkerClass;
 
-/// Where a value comes from; a later one wins over an earlier one.
+/// Where a value comes from; a later layer overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
     /// What the site was packed with.
@@ -44,7 +44,7 @@ impl Invalid {
     }
 }
 
-/// Settings that are still being gathered.
+/// Settings that are still being collected.
 ///
 /// Values may come in any order: each remembers its [`Layer`], and one of an
 /// earlier layer never replaces one of a later.
@@ -77,7 +77,7 @@ impl Draft {
         given.then_some(self.settings.sources.config.as_os_str())
     }
 
-    /// Where the worker class comes from, if from anywhere.
+    /// Where the worker class comes from, if a source gives one.
     pub(super) fn worker_class_layer(&self) -> Option<Layer> {
         self.given.get("worker_class").copied()
     }
@@ -118,7 +118,7 @@ impl Draft {
 }
 
 impl Settings {
-    /// What is given and changes nothing here: a sentence for each, to be
+    /// Settings that are given and change nothing here: a sentence for each, to be
     /// logged as a warning.
     pub fn ignored(&self) -> Vec<String> {
         let mut ignored = Vec::new();
@@ -145,12 +145,11 @@ impl Settings {
     }
 }
 
-/// Checks and stores a value; `None` is the default, and all that some
-/// settings take.
+/// Checks and stores a value; `None` is the default.
 fn set(settings: &mut Settings, setting: &Setting, raw: Value) -> Result<(), String> {
     if raw == Value::None {
-        // What `get` gives of the default is accepted by `set`, except for the
-        // values that only a config file could have given.
+        // `set` accepts the default, except that of settings whose value only Python
+        // can hold: those refuse `None`.
         let default = setting.default();
         return match default {
             Value::None => settings.set(setting, Value::None).or(Ok(())),

@@ -18,7 +18,7 @@ use crate::python::{Hooks, traceback};
 #[derive(Debug, Default)]
 pub struct ConfigFile {
     objects: Option<Py<PyDict>>,
-    /// Sentences about names that look like settings and are none.
+    /// Sentences about names that look like settings and are not.
     pub warnings: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ pub enum ConfigFileError {
     /// The worker class, or what it brings, cannot be used.
     #[error(transparent)]
     WorkerClass(#[from] Invalid),
-    /// Something of the file's own raised while it was used; the traceback.
+    /// Code of the file raised while it was used; the traceback.
     #[error("{0}")]
     Raised(String),
 }
@@ -85,7 +85,7 @@ impl ConfigFile {
                     Some(objects) => objects.bind(py).copy()?,
                     None => PyDict::new(py),
                 };
-                // The file's may not be the one that counts.
+                // Another source may have given another class than the file.
                 match class {
                     Some(class) => objects.set_item("worker_class", class)?,
                     None if objects.contains("worker_class")? => {
@@ -114,8 +114,8 @@ impl ConfigFile {
         objects.get_item("worker_class").ok()?
     }
 
-    /// The hooks, which see these settings; `own_class` is what the worker class is
-    /// called, if it is one of the user's. Without any, nothing is made.
+    /// The hooks, which see `cfg`; there are none without it. `own_class` is the name
+    /// of the worker class, if it is one of the user's.
     ///
     /// # Errors
     /// Only a lack of memory.
@@ -181,10 +181,10 @@ fn take(
         .map_err(Invalid::into_reason)
 }
 
-/// A sentence for each name that is close to a setting's and is none.
+/// A sentence for each name that is close to that of a setting and is not one.
 ///
-/// A helper such as `log_level = "info"`, by which the real setting is given,
-/// is none of them.
+/// There is none for a helper such as `log_level = "info"`, if the file gives the
+/// setting itself, too.
 fn unknown_names(
     names: &Bound<'_, PyDict>,
     given: &Bound<'_, PyDict>,
@@ -210,7 +210,7 @@ fn unknown_names(
     Ok(unknown_names)
 }
 
-/// The setting whose name is as good as this one.
+/// The setting that is likely meant by this name.
 fn nearest(name: &str) -> Option<&'static str> {
     let flag = format!("--{}", name.replace('_', "-"));
     if let Some(setting) = TABLE.iter().find(|it| it.flags.contains(&&*flag)) {
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(nearest("worker"), Some("workers"));
         assert_eq!(nearest("time_out"), Some("timeout"));
         assert_eq!(nearest("access_log"), Some("accesslog"));
-        // By the names of flags.
+        // These are names of flags.
         assert_eq!(nearest("access_logfile"), Some("accesslog"));
         assert_eq!(nearest("log_file"), Some("errorlog"));
         assert_eq!(nearest("preload"), Some("preload_app"));

@@ -1,4 +1,4 @@
-//! Where logs and metrics go over the network.
+//! The addresses of syslog and of statsd.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

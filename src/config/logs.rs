@@ -7,7 +7,7 @@ use crate::log::{self, AccessFields, AccessForm, AccessFormat};
 use crate::python::{self, logger, traceback};
 
 impl Settings {
-    /// The settings of the section "Logging", as the logs take them.
+    /// The settings of the section "Logging", in the form that the logs take.
     pub fn logs(&self) -> log::Options<'_> {
         log::Options {
             error_file: &self.logging.errorlog,
@@ -23,7 +23,7 @@ impl Settings {
         }
     }
 
-    /// Whether `logger_class` is none of Gunicorn's, which are built in.
+    /// Whether `logger_class` is a class of the user's. Those of Gunicorn are built in.
     pub fn has_own_logger(&self) -> bool {
         ![
             "gunicorn.glogging.Logger",
@@ -96,7 +96,7 @@ impl Settings {
     }
 
     fn statsd_options(&self) -> Option<log::StatsdOptions<'_>> {
-        // Written with or without the dot after it.
+        // It may be written with a dot at its end, or without.
         let prefix = self.logging.statsd_prefix.trim_end_matches('.');
         let dot = if prefix.is_empty() { "" } else { "." };
         Some(log::StatsdOptions {

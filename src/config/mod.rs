@@ -2,8 +2,11 @@
 //!
 //! [`settings`] holds the table. The command line (`src/cli`),
 //! `GUNICORN_CMD_ARGS`, the config file and `docs/reference/settings.md` are all made
-//! from it. [`Draft`] gathers values from those sources and settles which one
-//! wins.
+//! from it. [`Draft`] collects the values of those sources and decides which one
+//! counts. A new setting is a new field with its attributes in one of the files of
+//! [`settings`]; `section.rs` says what the attributes mean.
+
+#![forbid(unsafe_code)]
 
 mod certificates;
 mod cfg;

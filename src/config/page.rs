@@ -99,7 +99,7 @@ fn settings_page_is_what_the_table_says() {
     );
 }
 
-/// What `gunicorn.config` tells in Python, kept as the page is.
+/// The table for `gunicorn.config` in Python, kept as the page is.
 #[test]
 fn settings_page_and_python_have_the_same_table() {
     let mut text = "\

@@ -20,14 +20,14 @@ impl Value {
         } else if object.is_instance_of::<PyBool>() {
             Self::Bool(object.extract()?)
         } else if object.is_instance_of::<PyInt>() {
-            // What does not fit is refused as too large later.
+            // A number that does not fit is refused as too large later.
             Self::Int(object.extract().unwrap_or(i64::MAX))
         } else if object.is_instance_of::<PyFloat>() {
             Self::Float(object.extract()?)
         } else if object.is_instance_of::<PyString>() {
             match object.extract::<OsString>() {
                 Ok(text) => text.into(),
-                // Half characters, which no file name has.
+                // It has lone surrogates, which no file name has.
                 Err(_) => Self::Str(object.str()?.to_string_lossy().into_owned()),
             }
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
@@ -52,7 +52,8 @@ impl Value {
         })
     }
 
-    /// The value as a Python object; what only Python can hold is its name.
+    /// The value as a Python object. A value that only Python can hold becomes its
+    /// name.
     pub(super) fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self {
             Self::None => py.None().into_bound(py),

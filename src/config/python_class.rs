@@ -15,9 +15,9 @@ use crate::python::traceback;
 #[derive(Debug)]
 pub struct PythonClass {
     pub class: Py<PyAny>,
-    /// What the log calls it: as it was given, or the class's own name.
+    /// Its name in the log: as it was given, or the class's own.
     pub shown: String,
-    /// Sentences about what it has and what is not done.
+    /// Sentences about what it has and this server does not do.
     pub warnings: Vec<String>,
 }
 

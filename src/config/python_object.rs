@@ -2,8 +2,8 @@
 
 use super::value::{ToValue, Value};
 
-/// A function of the config file that is called when something happens; here
-/// only its name, for showing.
+/// A function of the config file that is called when something happens. Only its
+/// name is here, to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hook(Option<String>);
 
@@ -24,8 +24,8 @@ impl ToValue for Hook {
     }
 }
 
-/// Whether a dict is given that stays in the interpreter, since it may hold
-/// anything; here its text, for showing.
+/// A dict that stays in the interpreter, because it may hold anything. Only its
+/// text is here, to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PythonDict(Option<String>);
 

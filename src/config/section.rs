@@ -16,8 +16,9 @@ pub trait Section {
 
 /// Makes the struct of a section, its defaults and its rows of the table.
 ///
-/// What a field's attributes mean stands at the fields of [`Setting`](super::setting::Setting); they
-/// stand in this order. `flags`, `variable` and `support` can be left out.
+/// The attributes of a field have the meaning of the fields of
+/// [`Setting`](super::setting::Setting) and must be in this order. `flags`,
+/// `variable` and `support` can be left out.
 /// `check` is the function that turns a [`Value`] into the field's type, or
 /// says why it cannot. `tested` names the test that shows the effect, as
 /// `module::function` in `tests/e2e`; a setting that has an effect needs one.

@@ -1,4 +1,4 @@
-//! What one row of the settings table is.
+//! A row of the table of settings.
 
 use std::ffi::OsString;
 
@@ -32,10 +32,10 @@ pub enum Kind {
 pub enum Support {
     /// It does what it does in Gunicorn.
     Works,
-    /// It is accepted and changes nothing; why, in one sentence, which is
-    /// logged as a warning where the value is not the default.
+    /// It is accepted and changes nothing. The sentence says why; it is logged as a
+    /// warning where the value is not the default.
     Ignored(&'static str),
-    /// Only the default is accepted; what to do instead, in one sentence.
+    /// Only the default is accepted. The sentence says what to do instead.
     Refused(&'static str),
 }
 
@@ -46,7 +46,7 @@ pub type Variable = (&'static str, fn(OsString) -> Value);
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// The name in a config file, and of the field in its section.
+    /// Its name in a config file, and the name of the field.
     pub name: &'static str,
     /// The heading it stands under, as in Gunicorn's reference.
     pub section: &'static str,

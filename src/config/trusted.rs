@@ -8,8 +8,8 @@ use super::value::{ToValue, Value};
 
 /// The peers that are trusted: everyone, or those in some networks.
 ///
-/// A peer without an address, over a unix socket, is for the caller to judge;
-/// Gunicorn always trusts it.
+/// The caller decides about a peer without an address, over a unix socket; Gunicorn
+/// always trusts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedPeers {
     Everyone,
@@ -52,8 +52,8 @@ impl TrustedPeers {
     }
 }
 
-/// Reads an address, or a network whose host bits are zero. One of IPv4 that is
-/// written as one of IPv6 (RFC 4291, 2.5.5.2) becomes one of IPv4.
+/// Reads an address, or a network whose host bits are zero. An IPv4 one that is
+/// written as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4.
 fn network(text: &str) -> Result<IpNet, String> {
     let wrong = || format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
     let Some((address, prefix)) = text.split_once('/') else {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// A value outside the table, not checked or no longer typed.
+/// A value of any setting, before it is checked or when it is shown.
 ///
 /// Its text is the Python literal, as one writes it in a `gunicorn.conf.py`.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// What a variable of the environment that is a switch says. Another word
-    /// stays as it is, and is refused by the setting's check.
+    /// The value of a variable of the environment that is a switch. Another word
+    /// stays as it is, and the setting's check refuses it.
     pub fn of_switch(text: OsString) -> Self {
         match text.to_ascii_lowercase().as_bytes() {
             b"1" | b"true" | b"yes" | b"on" => Self::Bool(true),

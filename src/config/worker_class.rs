@@ -71,7 +71,7 @@ const NAMES: &[(&str, WorkerClass)] = &[
 ];
 
 impl WorkerClass {
-    /// Reads a name, also after `egg:gunicorn#`. One that is not known is kept.
+    /// Reads a name, also after `egg:gunicorn#`. A name that is not known is kept.
     pub fn check(value: Value) -> Result<Self, String> {
         let name = match &value {
             Value::Str(name) => name.trim(),
@@ -87,8 +87,8 @@ impl WorkerClass {
         Ok(Self::Named(short.to_owned()))
     }
 
-    /// Why a name cannot be one of a class in Python. It is not looked at
-    /// before it is known that no other source gives another class.
+    /// Why the name cannot be that of a class in Python. It is asked for when all
+    /// sources were read: another one may give another class.
     pub fn refusal(&self) -> Option<String> {
         let Self::Named(name) = self else { return None };
         match name.as_str() {
@@ -105,7 +105,7 @@ impl WorkerClass {
         }
     }
 
-    /// True for the classes whose place `asgi` takes if the app speaks ASGI.
+    /// True for the classes that `asgi` replaces if the app speaks ASGI.
     pub fn depends_on_app(&self) -> bool {
         matches!(self, Self::Sync | Self::Gthread)
     }
@@ -115,7 +115,7 @@ impl WorkerClass {
         matches!(self, Self::Gevent | Self::GeventWebsocket)
     }
 
-    /// The class that serves with so many threads: `sync` has but one.
+    /// The class that serves with so many threads: `sync` has only one.
     pub fn with_threads(self, threads: u32) -> Self {
         match self {
             Self::Sync if threads > 1 => Self::Gthread,

@@ -1,4 +1,4 @@
-//! The children of this process that have died.
+//! The children of this process that have ended.
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
@@ -8,9 +8,9 @@ use nix::unistd::Pid;
 /// What a shell adds to the number of a signal that has ended a program.
 const SIGNALLED: c_int = 128;
 
-/// Takes the next child that has died, and gives how; nothing when there is
-/// none. One that a real-time signal has ended, for which there is no name, has
-/// the exit code that a shell would give.
+/// Takes the next child that has ended, with its status; nothing when there is
+/// none. A child that a real-time signal has ended has the exit code that a shell
+/// would give, because such signals have no name.
 pub fn reap() -> Option<(Pid, WaitStatus)> {
     let mut status = 0;
     loop {

@@ -25,15 +25,14 @@ const SAID: u8 = b' ';
 /// As long as a message may be.
 const LONGEST: usize = 32 << 10;
 
-/// Where the command listens that waits for us, if one does. Workers have it,
-/// too, until they have loaded the app.
+/// The socket to the command that waits for this process, if one does. Workers have
+/// it, too, until they have loaded the app.
 static COMMAND: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
 /// Goes on in the background: in a session of its own, which can have no
-/// terminal, with a file mask of 022 and, unless `keep_streams`, with nothing
-/// to read or to print to. The process that was started waits for
-/// [`report_up`] or [`report_failure`]. Gives whether what is printed to
-/// standard error is still seen.
+/// terminal, with a file mask of 022 and, unless `keep_streams`, with `/dev/null`
+/// as its standard streams. The process that was started waits for [`report_up`] or
+/// [`report_failure`]. True if standard error is still the same.
 ///
 /// # Errors
 /// The system has no room for another process.
@@ -74,27 +73,27 @@ pub fn daemonize(keep_streams: bool) -> io::Result<bool> {
     Ok(keeps_stderr)
 }
 
-/// Gives the command that waits for us something to print, should the server
-/// not come up. Gives whether it has it.
+/// Gives the command that waits a text to print, in case the server does not come
+/// up. True if the command has got it.
 pub fn tell(text: &str) -> bool {
     let mut pieces = text.as_bytes().chunks(LONGEST);
     pieces.all(|piece| post(&[&[SAID], piece].concat()))
 }
 
-/// The server is up: the command that waits for us ends well.
+/// The server is up: the command that waits ends with 0.
 pub fn report_up() {
     post(&[UP]);
     forget();
 }
 
-/// The server has ended with this code: if the command waits for us, the
-/// server has not come up.
+/// The server has ended with this code: if the command still waits, the server has
+/// not come up.
 pub fn report_failure(code: u8) {
     post(&[FAILED, code]);
     forget();
 }
 
-/// From now on this process has nothing to tell.
+/// Closes the socket to the command: this process has no more messages for it.
 pub fn forget() {
     *command() = None;
 }
@@ -103,7 +102,7 @@ fn command() -> MutexGuard<'static, Option<OwnedFd>> {
     COMMAND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends a message, if the command waits for it. Nothing is held up by it.
+/// Sends a message, if the command waits for it. It does not block.
 fn post(message: &[u8]) -> bool {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     let sent = |command: &OwnedFd| send(command.as_raw_fd(), message, flags).is_ok();
@@ -117,7 +116,7 @@ fn wait_for_news(news: &OwnedFd) -> u8 {
     let code = loop {
         match recv(news.as_raw_fd(), &mut message, MsgFlags::empty()) {
             Err(Errno::EINTR) => {}
-            // Nobody is left who could send one.
+            // No process is left that could send one.
             Ok(0) | Err(_) => {
                 said.extend_from_slice(b"\nError: The server has ended before it was up.\n");
                 break 1;
@@ -131,7 +130,7 @@ fn wait_for_news(news: &OwnedFd) -> u8 {
             },
         }
     };
-    // Where nobody can read it, the code must say it all.
+    // If it cannot be printed, the exit code must be enough.
     let _ = io::stderr().write_all(&said);
     code
 }

@@ -1,4 +1,4 @@
-//! Whose a process is.
+//! The user and the group of a process.
 
 use std::ffi::CString;
 use std::io;
@@ -30,8 +30,8 @@ pub enum OwnerError {
 }
 
 impl Owner {
-    /// The owner that these settings ask for; what they leave out is as it is.
-    /// Nothing if that changes nothing.
+    /// The owner that these settings ask for; a user or group that they leave out
+    /// stays as it is. Nothing if nothing changes.
     pub fn asked_for(user: Option<u32>, group: Option<u32>, all_groups: bool) -> Option<Self> {
         let owner = Self {
             user: user.map_or_else(geteuid, Uid::from_raw),
@@ -41,7 +41,7 @@ impl Owner {
         (owner.user != geteuid() || owner.group != getegid()).then_some(owner)
     }
 
-    /// Makes this process the owner's, for good.
+    /// Gives this process to the owner. It cannot be undone.
     pub fn become_it(self) -> Result<(), OwnerError> {
         let name = User::from_uid(self.user).ok().flatten();
         let name = name.and_then(|user| CString::new(user.name).ok());

@@ -1,4 +1,4 @@
-//! How this process was started, for starting the program once more.
+//! How this process was started, so that the program can be started once more.
 
 use std::collections::HashMap;
 use std::env;
@@ -19,21 +19,21 @@ pub struct Program {
     pub file: PathBuf,
     /// The command line, the program's name included.
     pub words: Vec<OsString>,
-    /// As the shell named it: behind a link there may be another folder by now.
+    /// As the shell named it: a link in it may lead to another folder by now.
     pub folder: PathBuf,
     pub environment: HashMap<OsString, OsString>,
 }
 
 impl Program {
     /// Becomes the program, in its first folder and with its first
-    /// environment; returns only what has prevented it. Descriptors that are
-    /// not closed on exec stay open, blocked signals stay blocked.
+    /// environment; returns only an error. Descriptors that are not closed on exec
+    /// stay open, and blocked signals stay blocked.
     pub fn execute(&self) -> io::Error {
         let Err(error) = self.try_to_execute();
         error
     }
 
-    /// In a child: becomes the program, with all signals let through.
+    /// In a child: becomes the program, with no signal blocked.
     pub fn become_it(&self) -> ! {
         let _ = SigSet::all().thread_unblock();
         let error = self.execute();

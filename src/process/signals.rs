@@ -1,14 +1,14 @@
-//! How this process, whatever it becomes, meets signals.
+//! What signals do to this process, in all commands.
 //!
 //! **A write beyond the limit for files** (`ulimit -f`) is an error like that of
-//! a full disk, and no reason to die.
+//! a full disk, and does not end the process.
 //!
 //! **Handlers run on the stack of their thread.** Rust's runtime gives each of
-//! its threads a second stack, for the handler that tells of a stack overflow.
+//! its threads a second stack, for the handler that reports a stack overflow.
 //! It is hardly larger than what the kernel writes for one signal, and the
 //! handlers of Python and of Go ask for it, too (`SA_ONSTACK`). Signals that come
-//! together nest there and overrun it: a segmentation fault. So there must be no
-//! such stack.
+//! together nest there and overrun it, which is a segmentation fault. So there must
+//! be no such stack.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -24,8 +24,8 @@ const FAULTS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = take_faults;
 
-/// The runtime makes no second stacks, now or for later threads, where it finds
-/// that somebody else handles faults.
+/// Rust's runtime makes no second stacks, now or for later threads, if faults are
+/// handled by others.
 extern "C" fn take_faults() {
     for fault in FAULTS {
         // SAFETY: no code of ours is set to run. A fault in the meantime still
@@ -34,7 +34,7 @@ extern "C" fn take_faults() {
     }
 }
 
-/// To be called first in `main`: Rust's runtime is set up by then.
+/// Must be called first in `main`: Rust's runtime is set up by then.
 pub fn prepare_signals() {
     // SAFETY: neither action runs code of ours.
     unsafe {
@@ -45,7 +45,7 @@ pub fn prepare_signals() {
     }
 }
 
-/// Whether a signal does nothing to this process.
+/// Whether this process ignores a signal.
 pub fn is_ignored(signal: Signal) -> bool {
     // SAFETY: it only tells, into a structure for which all zeros are valid.
     unsafe {
@@ -55,7 +55,7 @@ pub fn is_ignored(signal: Signal) -> bool {
     }
 }
 
-/// Lets a child take all signals, whichever this process blocks.
+/// Blocks no signals in a child, whichever this process blocks.
 pub fn unblock_in(command: &mut Command) {
     // SAFETY: all that runs in the forked process is `pthread_sigmask`, which may
     // (signal-safety(7)).

@@ -1,4 +1,4 @@
-//! What `ps` shows for a process.
+//! The text that `ps` shows for this process.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ops::Range;
@@ -22,7 +22,7 @@ struct Title {
 struct Shown {
     /// The words of the command line, or the title as one word.
     words: Vec<CString>,
-    /// Others may write to the memory by now.
+    /// Whether others may write to the memory, too.
     shared: bool,
 }
 
@@ -39,7 +39,7 @@ unsafe extern "C" {
 
 static TITLE: OnceLock<Option<Title>> = OnceLock::new();
 
-/// Shows a title through a package that shows titles; false if there is none.
+/// Shows a title through a Python package for titles; false if there is none.
 pub type Retitle = fn(&str) -> bool;
 
 static RETITLE: OnceLock<Retitle> = OnceLock::new();
@@ -47,7 +47,7 @@ static RETITLE: OnceLock<Retitle> = OnceLock::new();
 /// Finds the memory that titles are written to. No title is shown where the
 /// command line and the environment do not lie as Linux lays them out.
 ///
-/// To be called first of all, with the number of words on the command line.
+/// Must be called first, with the number of words on the command line.
 pub fn claim(words: usize) {
     // SAFETY: the caller's promise: nobody has changed the environment yet.
     TITLE.get_or_init(|| unsafe { Title::find(words) });
@@ -120,7 +120,7 @@ impl Title {
                 line.push(text.to_owned());
                 end = end.add(text.count_bytes() + 1);
             }
-            // The environment may lie elsewhere; the title is shorter then.
+            // If the environment is not there, the title has less room.
             let mut variable = variables;
             while *variable == end {
                 end = end.add(CStr::from_ptr(end).count_bytes() + 1);
@@ -143,8 +143,8 @@ impl Title {
         unsafe { self.memory.end.offset_from_unsigned(self.memory.start) }
     }
 
-    /// Lets what lies in the memory lie elsewhere; whoever asks for the command
-    /// line or the environment finds it there.
+    /// Moves the command line and the environment out of the memory; the arrays of
+    /// pointers lead to the copies.
     fn move_out(&self) {
         // SAFETY: both arrays are the process's own and may be written. The
         // copies live as long as the process.

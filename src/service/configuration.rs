@@ -1,4 +1,5 @@
-//! From the command line to the settings: what a config file adds on the way.
+//! From the command line to the settings: the pack, the config file and the
+//! environment add to it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -41,8 +42,8 @@ impl Configuration {
     /// it. The interpreter is started if there is a config file, or a worker class or a
     /// logger class in Python, and not otherwise. `words` is the whole command line.
     ///
-    /// To be called in the folder that the server was started in; it can be called
-    /// again, and the file runs anew then.
+    /// Must be called in the folder that the server was started in. It can be called
+    /// again; the file is run again then.
     ///
     /// # Errors
     /// What is wrong, in one sentence, with a traceback where the file raised.
@@ -53,7 +54,7 @@ impl Configuration {
         let folder = folder.map_or_else(current_folder, Path::to_owned);
         let file = match place {
             Some(place) => {
-                // The file imports what the app could.
+                // The file can import what the app can import.
                 let site = find_site(&draft, &mut warnings)?;
                 python::start(&site.serving(words.to_vec()))?;
                 ConfigFile::read(&place, &mut draft)?
@@ -90,8 +91,8 @@ impl Configuration {
     }
 }
 
-/// Gives the draft what the site was packed with: that it is in this executable, if
-/// it is, and its settings.
+/// Gives the draft the settings that the site was packed with, and the zip if the
+/// site is in this executable.
 ///
 /// # Errors
 /// The pack cannot be used, or a setting in it is refused.
@@ -119,7 +120,7 @@ pub fn apply_pack(draft: &mut Draft) -> Result<PackedSite> {
     Ok(packed)
 }
 
-/// Folders that are packed are meant from the pack's root, wherever it is served.
+/// Folders in the settings of a pack are relative to the pack's root.
 fn from_root(name: &str, value: Value, root: &Path) -> Value {
     match (name, value) {
         ("chdir", Value::Str(folder)) => root.join(folder).into_os_string().into(),
@@ -133,7 +134,7 @@ fn from_root(name: &str, value: Value, root: &Path) -> Value {
 }
 
 fn apply(draft: &mut Draft, name: &str, value: Value) -> Result<()> {
-    // A newer rgunicorn may know more of them.
+    // The pack may come from a newer version that has more settings.
     if let Some(setting) = Setting::named(name) {
         draft.apply(Layer::Pack, setting, value)?;
     }

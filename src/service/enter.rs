@@ -16,10 +16,10 @@ pub fn enter(settings: &Settings) -> Result<()> {
     }
     if settings.application.host_libraries {
         rgunicorn_loader::allow_host_libraries();
-        // What this process starts of itself goes by the variable.
+        // For programs of ours that this process starts.
         set_variable("RGUNICORN_HOST_LIBRARIES", "1");
     }
-    // What it starts may be in another folder.
+    // Absolute: programs that it starts may be in another folder.
     for (name, path) in [
         ("RGUNICORN_APP_ZIP", &settings.application.app_zip),
         (
@@ -34,7 +34,7 @@ pub fn enter(settings: &Settings) -> Result<()> {
     for (name, value) in settings.variables() {
         set_variable(name, value);
     }
-    // The config file may have set it, too.
+    // The config file may have changed it.
     time_zone::provide();
     Ok(())
 }

@@ -78,7 +78,7 @@ impl Service {
             warnings,
         } = configuration;
         enter(&settings)?;
-        // Before the site's folder is entered: it may be one of the cache.
+        // Before the site's folder is entered: log files are relative to this one.
         log::install(&settings.logs())?;
         settings
             .start_python_logging(cfg.as_ref())
@@ -154,8 +154,8 @@ impl Service {
         }
     }
 
-    /// Takes over what the settings say of this process, after another reading
-    /// of them was tried: its folder, its environment, its logs.
+    /// Gives this process the folder, the environment and the logs of these settings
+    /// back, after another reading of them has failed.
     ///
     /// # Errors
     /// What cannot be had.
@@ -177,7 +177,7 @@ impl Service {
     pub fn run_worker(&self, context: WorkerContext) -> i32 {
         title::set(&format!("gunicorn: worker [{}]", self.name));
         let watched = self.watched();
-        // The zip may be another one by now.
+        // The zip may have changed since.
         let renewed = watched.as_ref().and(self.zip.as_ref()).and_then(|_| {
             self.find_app_again()
                 .inspect_err(|error| ::log::error!("Serving what was there before: {error:#}"))
@@ -253,7 +253,7 @@ pub fn check(settings: &Settings, words: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Who the workers are to be, if somebody else than the master.
+/// The user and the group of the workers, if they are not the master's.
 fn owner(settings: &Settings) -> Option<Owner> {
     Owner::asked_for(
         settings.mechanics.user,
@@ -287,7 +287,7 @@ fn name(settings: &Settings, app: &AppSource) -> String {
     }
 }
 
-/// Enters the site's folder and finds out what the app in it is.
+/// Enters the site's folder, and finds the app in it.
 fn find_app(settings: &Settings) -> Result<(Site, AppSource)> {
     let site = Site::find(settings)?;
     for note in site.notes() {

@@ -1,8 +1,7 @@
 //! Where the app's code and its dependencies are.
 //!
-//! The settings say it in several ways: a zip, a folder, a virtual
-//! environment, more folders. [`Site::find`] settles them once, for serving
-//! and for the `python` command alike.
+//! Several settings say it: a zip, a folder, a virtual environment, more folders.
+//! [`Site::find`] evaluates them, for serving and for the `python` command.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -44,7 +43,7 @@ pub enum Error {
 }
 
 impl From<VenvError> for Error {
-    // Its sentence is in ours, and so it is not its source, too.
+    // Its text is in ours, so it must not be printed again as the source.
     fn from(error: VenvError) -> Self {
         Self::Venv(error)
     }
@@ -87,8 +86,7 @@ impl Site {
         Ok(site)
     }
 
-    /// What was done to the cache on the way and is not done a second time:
-    /// whole sentences for the log.
+    /// Sentences for the log about what was done to the cache.
     pub fn notes(&self) -> &[String] {
         self.unpacked.as_ref().map_or(&[], Unpacked::notes)
     }
@@ -169,8 +167,8 @@ impl Site {
     }
 
     /// Takes the virtual environment that the settings name. Without one, a
-    /// folder's is taken that is active or stands beside the app, if it fits;
-    /// a zip brings its dependencies with it.
+    /// the active one is taken, or `.venv` next to the app, if it fits. A zip has its
+    /// dependencies in it.
     fn take_venv(&mut self, settings: &Settings) -> Result<(), Error> {
         if let Some(dir) = &settings.application.venv {
             // The app may enter another folder.
@@ -199,7 +197,7 @@ impl Site {
     }
 }
 
-/// Who workers are, if they are not who we are.
+/// The user and the group of the workers, if they are not this process's.
 fn readers(settings: &Settings) -> Option<Readers> {
     let owner = Owner::asked_for(
         settings.mechanics.user,
