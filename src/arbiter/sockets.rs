@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 
 use super::inheritance::Inheritance;
 use crate::config::Settings;
-use crate::net::{Address, BindError, Listener, Making, bind_patiently};
+use crate::net::{Address, BindError, Listener, ListenerOptions, bind_with_retries};
 use crate::process::Owner;
 
 /// How many times an address that is in use is tried at the start, as in Gunicorn.
@@ -104,7 +104,7 @@ impl Sockets {
                 .map_err(BindError::from)
                 .and_then(|address| match self.find(&address) {
                     Some(listener) => Ok(listener.try_clone()?),
-                    None => bind_patiently(&address, &making, tries),
+                    None => bind_with_retries(&address, &making, tries),
                 });
             match listener {
                 Ok(listener) => next.listeners.push(listener),
@@ -175,13 +175,13 @@ impl fmt::Display for Sockets {
     }
 }
 
-fn making(settings: &Settings) -> Making {
+fn making(settings: &Settings) -> ListenerOptions {
     let owner = Owner::asked_for(
         settings.mechanics.user,
         settings.mechanics.group,
         settings.mechanics.initgroups,
     );
-    Making {
+    ListenerOptions {
         backlog: settings.socket.backlog,
         umask: Mode::from_bits_truncate(settings.mechanics.umask),
         owner: owner.map(|it| (it.user, it.group)),

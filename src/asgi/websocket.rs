@@ -316,10 +316,10 @@ impl Source for WebSocket {
             return app_message(py, kind, Some(content)).map(Some);
         }
         let content = state.next(|event| match event {
-            websocket::Event::Text(text) => {
+            websocket::Incoming::Text(text) => {
                 Some((intern!(py, "text"), PyString::new(py, text).into_any()))
             }
-            websocket::Event::Binary(bytes) => {
+            websocket::Incoming::Binary(bytes) => {
                 Some((intern!(py, "bytes"), PyBytes::new(py, bytes).into_any()))
             }
             _ => None,

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::link::{Link, Progress};
 use crate::exchange::{Finished, Response};
 use crate::http::{ResponseError, ResponseHead, Status};
-use crate::websocket::{self, CloseCode, Handshake, Options, Socket};
+use crate::websocket::{self, CloseCode, Endpoint, EndpointOptions, Handshake};
 use pyo3::exceptions::PyConnectionResetError;
 use pyo3::prelude::*;
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ pub enum Phase {
     },
     /// It answers with an HTTP response instead.
     Denied(Answer),
-    Open(Box<Socket>),
+    Open(Box<Endpoint>),
     Closed,
 }
 
@@ -81,7 +81,7 @@ impl WebSocketState {
         let mut response = Response::new(link.exchange());
         response.set_head(head);
         link.upgrade();
-        self.phase = Phase::Open(Box::new(Socket::new(&Options {
+        self.phase = Phase::Open(Box::new(Endpoint::new(&EndpointOptions {
             max_message_size: self.max_message_size,
             compression: self.handshake.compression,
         })));
@@ -134,7 +134,7 @@ impl WebSocketState {
     /// while the client has sent none.
     pub fn next<T>(
         &mut self,
-        mut take: impl FnMut(websocket::Event<'_>) -> Option<T>,
+        mut take: impl FnMut(websocket::Incoming<'_>) -> Option<T>,
     ) -> Option<T> {
         loop {
             let WebSocketState {
@@ -152,7 +152,7 @@ impl WebSocketState {
             let event = socket.next(&mut input);
             let nothing = event.is_none();
             let found = event.and_then(|event| match event {
-                websocket::Event::Closed(code, reason) => {
+                websocket::Incoming::Closed(code, reason) => {
                     closed = Some((code, reason.into_owned()));
                     None
                 }
@@ -202,8 +202,8 @@ impl WebSocketState {
     pub fn fill_queue(&mut self) {
         while self.queue.len() < MOST_QUEUED && self.queued_bytes < MOST_QUEUED_BYTES {
             let message = self.next(|event| match event {
-                websocket::Event::Text(text) => Some(Queued::Text(text.to_owned())),
-                websocket::Event::Binary(bytes) => Some(Queued::Binary(bytes.to_owned())),
+                websocket::Incoming::Text(text) => Some(Queued::Text(text.to_owned())),
+                websocket::Incoming::Binary(bytes) => Some(Queued::Binary(bytes.to_owned())),
                 _ => None,
             });
             let Some(message) = message else { return };

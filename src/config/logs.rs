@@ -8,8 +8,8 @@ use crate::python::{self, logger, traceback};
 
 impl Settings {
     /// The settings of the section "Logging", in the form that the logs take.
-    pub fn logs(&self) -> log::Options<'_> {
-        log::Options {
+    pub fn logs(&self) -> log::LogOptions<'_> {
+        log::LogOptions {
             error_file: &self.logging.errorlog,
             level: &self.logging.loglevel,
             json: self.logging.log_json,

@@ -11,8 +11,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::clock::Stamp;
-use super::destination::Output;
+use super::clock::Timestamp;
+use super::destination::Destination;
 use super::format::AccessFormat;
 use super::json::AccessFields;
 use super::record::AccessRecord;
@@ -28,7 +28,7 @@ const LARGE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct AccessLog {
     form: AccessForm,
-    output: Option<Output>,
+    output: Option<Destination>,
     syslog: Option<Syslog>,
     statsd: Option<Arc<Statsd>>,
     waiting: Mutex<Waiting>,
@@ -51,13 +51,13 @@ struct Waiting {
 
 /// What a thread needs to put a line together without allocating.
 #[derive(Default)]
-struct Desk {
+struct LineBuffer {
     line: Vec<u8>,
-    time: Stamp,
+    time: Timestamp,
 }
 
 thread_local! {
-    static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
+    static LINE_BUFFER: Cell<Option<Box<LineBuffer>>> = const { Cell::new(None) };
 
     /// The JSON of the request that is at the sink.
     static JSON: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -76,8 +76,8 @@ impl AccessLog {
         statsd: Option<Arc<Statsd>>,
     ) -> io::Result<Self> {
         let output = match path {
-            Some(path) if path == "-" => Some(Output::Stdout(io::stdout())),
-            Some(path) => Some(Output::append_to(path.as_ref())?),
+            Some(path) if path == "-" => Some(Destination::Stdout(io::stdout())),
+            Some(path) => Some(Destination::append_to(path.as_ref())?),
             None => None,
         };
         Ok(Self {
@@ -97,7 +97,7 @@ impl AccessLog {
         if let Some(sink) = sink::of_requests() {
             if let AccessForm::Json(fields) = &self.form {
                 let mut line = Vec::new();
-                fields.render(&mut line, record, &Stamp::now());
+                fields.render(&mut line, record, &Timestamp::now());
                 JSON.set(line);
             }
             sink.access(record);
@@ -109,18 +109,18 @@ impl AccessLog {
         }
         // Taken, and not borrowed: looking up an entry of the environ may run
         // code of the app, even the end of another request.
-        let mut desk = DESK.take().unwrap_or_default();
-        desk.time.update();
-        desk.line.clear();
+        let mut buffer = LINE_BUFFER.take().unwrap_or_default();
+        buffer.time.update();
+        buffer.line.clear();
         match &self.form {
             AccessForm::Text(format) => {
-                text::render(&mut desk.line, format, record, &desk.time);
+                text::render(&mut buffer.line, format, record, &buffer.time);
             }
-            AccessForm::Json(fields) => fields.render(&mut desk.line, record, &desk.time),
+            AccessForm::Json(fields) => fields.render(&mut buffer.line, record, &buffer.time),
         }
-        desk.line.push(b'\n');
-        self.add(&desk.line, desk.time.second());
-        DESK.set(Some(desk));
+        buffer.line.push(b'\n');
+        self.add(&buffer.line, buffer.time.second());
+        LINE_BUFFER.set(Some(buffer));
     }
 
     /// Takes down a line past the [`Sink`]: `line` if it is given, with its end;
@@ -141,7 +141,7 @@ impl AccessLog {
         if bytes.last() != Some(&b'\n') {
             bytes.push(b'\n');
         }
-        self.add(&bytes, Stamp::now().second());
+        self.add(&bytes, Timestamp::now().second());
     }
 
     fn add(&self, line: &[u8], second: u64) {
@@ -165,7 +165,7 @@ impl AccessLog {
 
     /// The same for a process that ends in the middle of its work: does not
     /// wait for a thread that is at the log.
-    pub fn flush_at_last(&self) {
+    pub fn flush_without_waiting(&self) {
         match self.waiting.try_lock() {
             Ok(waiting) => self.write(waiting),
             Err(TryLockError::Poisoned(waiting)) => self.write(waiting.into_inner()),
@@ -175,7 +175,7 @@ impl AccessLog {
 
     pub(super) fn reopen(&self) -> io::Result<()> {
         self.flush();
-        self.output.as_ref().map_or(Ok(()), Output::reopen)
+        self.output.as_ref().map_or(Ok(()), Destination::reopen)
     }
 
     fn write(&self, mut waiting: MutexGuard<'_, Waiting>) {

@@ -80,18 +80,18 @@ impl LocalTime {
 /// Now, for the access log, which asks often: written out anew each second
 /// only.
 #[derive(Debug, Default)]
-pub struct Stamp {
+pub struct Timestamp {
     since_epoch: Duration,
     access_log: String,
     rfc3339: (String, String),
 }
 
-impl Stamp {
+impl Timestamp {
     /// Now.
     pub fn now() -> Self {
-        let mut stamp = Self::default();
-        stamp.update();
-        stamp
+        let mut timestamp = Self::default();
+        timestamp.update();
+        timestamp
     }
 
     /// Makes it now.

@@ -17,7 +17,7 @@ const PIPE_BUF: usize = 4096;
 
 /// An open log.
 #[derive(Debug)]
-pub enum Output {
+pub enum Destination {
     Stdout(io::Stdout),
     Stderr(io::Stderr),
     File {
@@ -28,7 +28,7 @@ pub enum Output {
     },
 }
 
-impl Output {
+impl Destination {
     /// Opens a file to append to, making it when it is not there; the error
     /// names it.
     pub fn append_to(path: &Path) -> io::Result<Self> {
@@ -108,7 +108,7 @@ fn open(path: &path::Path) -> io::Result<File> {
         })
 }
 
-impl AsFd for Output {
+impl AsFd for Destination {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Stdout(stream) => stream.as_fd(),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ::log::{Level, LevelFilter, Metadata, Record};
 
-use super::clock::{LocalTime, Stamp};
-use super::destination::Output;
+use super::clock::{LocalTime, Timestamp};
+use super::destination::Destination;
 use super::json;
 use super::sink;
 use super::statsd::{Metric, Statsd};
@@ -20,7 +20,7 @@ const CRITICAL: &str = "critical";
 /// An open error log.
 #[derive(Debug)]
 pub struct ErrorLog {
-    output: Output,
+    output: Destination,
     threshold: LevelFilter,
     critical_only: bool,
     json: bool,
@@ -38,8 +38,8 @@ impl ErrorLog {
     /// The file cannot be opened; the error names it.
     pub fn open(path: &OsStr, level: &str, json: bool) -> io::Result<Self> {
         let output = match path == "-" {
-            true => Output::Stderr(io::stderr()),
-            false => Output::append_to(path.as_ref())?,
+            true => Destination::Stderr(io::stderr()),
+            false => Destination::append_to(path.as_ref())?,
         };
         Ok(Self {
             output,
@@ -126,7 +126,7 @@ impl ErrorLog {
         let line = if let Some(line) = line {
             line.as_bytes().to_vec()
         } else if self.json {
-            json::error_line(level, message, &Stamp::now())
+            json::error_line(level, message, &Timestamp::now())
         } else {
             gunicorns(level, message).into_bytes()
         };

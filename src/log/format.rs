@@ -1,8 +1,8 @@
 //! The form of an access log line, taken apart once.
 
-/// One piece of a line.
+/// One atom of a line.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum Atom {
     /// Text that stands in the line as it is.
     Literal(Vec<u8>),
     /// `%(h)s`
@@ -47,7 +47,7 @@ pub(super) enum Piece {
 
 /// A compiled `access_log_format`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AccessFormat(pub(super) Vec<Piece>);
+pub struct AccessFormat(pub(super) Vec<Atom>);
 
 /// Why a format cannot be used.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -64,12 +64,12 @@ impl AccessFormat {
     /// `d` or `r` in place of the `s`, and `%%`. An atom that is not known
     /// stands for `-`, as in Gunicorn.
     pub fn parse(format: &str) -> Result<Self, BadFormat> {
-        let mut pieces = Pieces::default();
+        let mut atoms = Atoms::default();
         let mut rest = format;
         while let Some((before, after)) = rest.split_once('%') {
-            pieces.text(before);
+            atoms.text(before);
             if let Some(after) = after.strip_prefix('%') {
-                pieces.text("%");
+                atoms.text("%");
                 rest = after;
                 continue;
             }
@@ -78,26 +78,26 @@ impl AccessFormat {
                 return Err(BadFormat { rest });
             };
             match atom(name) {
-                Some(piece) => pieces.0.push(piece),
-                None => pieces.text("-"),
+                Some(atom) => atoms.0.push(atom),
+                None => atoms.text("-"),
             }
             rest = after;
         }
-        pieces.text(rest);
-        Ok(Self(pieces.0))
+        atoms.text(rest);
+        Ok(Self(atoms.0))
     }
 }
 
-/// The pieces so far; texts beside each other become one.
+/// The atoms so far; texts beside each other become one.
 #[derive(Default)]
-struct Pieces(Vec<Piece>);
+struct Atoms(Vec<Atom>);
 
-impl Pieces {
+impl Atoms {
     fn text(&mut self, text: &str) {
         match self.0.last_mut() {
-            Some(Piece::Literal(literal)) => literal.extend_from_slice(text.as_bytes()),
+            Some(Atom::Literal(literal)) => literal.extend_from_slice(text.as_bytes()),
             _ if text.is_empty() => {}
-            _ => self.0.push(Piece::Literal(text.into())),
+            _ => self.0.push(Atom::Literal(text.into())),
         }
     }
 }
@@ -109,35 +109,35 @@ fn atom_name(text: &str) -> Option<(&str, &str)> {
 }
 
 /// What `%(name)s` stands for, unless it is a dash.
-pub(super) fn atom(name: &str) -> Option<Piece> {
+pub(super) fn atom(name: &str) -> Option<Atom> {
     if let Some((field, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) {
         let field = field.to_owned();
         return Some(match kind {
-            "i" => Piece::RequestField(field),
-            "o" => Piece::ResponseField(field),
-            "e" => Piece::Environ(field),
+            "i" => Atom::RequestField(field),
+            "o" => Atom::ResponseField(field),
+            "e" => Atom::Environ(field),
             _ => return None,
         });
     }
     Some(match name {
-        "h" => Piece::Address,
-        "u" => Piece::User,
-        "t" => Piece::Time,
-        "r" => Piece::RequestLine,
-        "m" => Piece::Method,
-        "U" => Piece::Path,
-        "q" => Piece::Query,
-        "H" => Piece::Protocol,
-        "s" => Piece::Status,
-        "b" | "B" => Piece::Bytes,
-        "f" => Piece::RequestField("referer".to_owned()),
-        "a" => Piece::RequestField("user-agent".to_owned()),
-        "T" => Piece::Seconds,
-        "M" => Piece::Milliseconds,
-        "D" => Piece::Microseconds,
-        "L" => Piece::DecimalSeconds,
-        "p" => Piece::Process,
-        "request_id" => Piece::RequestId,
+        "h" => Atom::Address,
+        "u" => Atom::User,
+        "t" => Atom::Time,
+        "r" => Atom::RequestLine,
+        "m" => Atom::Method,
+        "U" => Atom::Path,
+        "q" => Atom::Query,
+        "H" => Atom::Protocol,
+        "s" => Atom::Status,
+        "b" | "B" => Atom::Bytes,
+        "f" => Atom::RequestField("referer".to_owned()),
+        "a" => Atom::RequestField("user-agent".to_owned()),
+        "T" => Atom::Seconds,
+        "M" => Atom::Milliseconds,
+        "D" => Atom::Microseconds,
+        "L" => Atom::DecimalSeconds,
+        "p" => Atom::Process,
+        "request_id" => Atom::RequestId,
         // `l`, the remote name, is never known.
         _ => return None,
     })
@@ -147,8 +147,8 @@ pub(super) fn atom(name: &str) -> Option<Piece> {
 mod tests {
     use super::*;
 
-    fn literal(text: &str) -> Piece {
-        Piece::Literal(text.into())
+    fn literal(text: &str) -> Atom {
+        Atom::Literal(text.into())
     }
 
     #[test]
@@ -156,10 +156,10 @@ mod tests {
         assert_eq!(
             AccessFormat::parse("%(h)s %(l)s 100%% %({X-Id}i)s%(D)d").unwrap(),
             AccessFormat(vec![
-                Piece::Address,
+                Atom::Address,
                 literal(" - 100% "),
-                Piece::RequestField("X-Id".to_owned()),
-                Piece::Microseconds,
+                Atom::RequestField("X-Id".to_owned()),
+                Atom::Microseconds,
             ])
         );
         assert_eq!(AccessFormat::parse("").unwrap(), AccessFormat(vec![]));

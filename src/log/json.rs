@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::process;
 use std::time::Duration;
 
-use super::clock::Stamp;
+use super::clock::Timestamp;
 use super::record::AccessRecord;
 
 /// The fields of a line of the access log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AccessFields(Vec<(String, Field)>);
+pub struct AccessFields(Vec<(String, JsonField)>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Field {
+enum JsonField {
     Time,
     Pid,
     RemoteAddr,
@@ -60,7 +60,7 @@ impl AccessFields {
     }
 
     /// Appends the line, without its end.
-    pub fn render(&self, line: &mut Vec<u8>, record: &AccessRecord<'_>, time: &Stamp) {
+    pub fn render(&self, line: &mut Vec<u8>, record: &AccessRecord<'_>, time: &Timestamp) {
         let mut object = Object::begin(line);
         for (key, field) in &self.0 {
             object.key(key);
@@ -70,40 +70,40 @@ impl AccessFields {
     }
 }
 
-fn field(name: &str) -> Option<Field> {
+fn field(name: &str) -> Option<JsonField> {
     if let Some((field, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) {
         let field = field.to_owned();
         return Some(match kind {
-            "i" => Field::RequestHeader(field),
-            "o" => Field::ResponseHeader(field),
-            "e" => Field::Environ(field),
+            "i" => JsonField::RequestHeader(field),
+            "o" => JsonField::ResponseHeader(field),
+            "e" => JsonField::Environ(field),
             _ => return None,
         });
     }
     Some(match name {
-        "time" => Field::Time,
-        "pid" => Field::Pid,
-        "remote_addr" => Field::RemoteAddr,
-        "user" => Field::User,
-        "method" => Field::Method,
-        "target" => Field::Target,
-        "path" => Field::Path,
-        "query" => Field::Query,
-        "protocol" => Field::Protocol,
-        "status" => Field::Status,
-        "bytes" => Field::Bytes,
-        "duration_s" => Field::Seconds,
-        "duration_ms" => Field::Milliseconds,
-        "duration_us" => Field::Microseconds,
-        "user_agent" => Field::RequestHeader("user-agent".to_owned()),
-        "referer" => Field::RequestHeader("referer".to_owned()),
-        "request_id" => Field::RequestId,
+        "time" => JsonField::Time,
+        "pid" => JsonField::Pid,
+        "remote_addr" => JsonField::RemoteAddr,
+        "user" => JsonField::User,
+        "method" => JsonField::Method,
+        "target" => JsonField::Target,
+        "path" => JsonField::Path,
+        "query" => JsonField::Query,
+        "protocol" => JsonField::Protocol,
+        "status" => JsonField::Status,
+        "bytes" => JsonField::Bytes,
+        "duration_s" => JsonField::Seconds,
+        "duration_ms" => JsonField::Milliseconds,
+        "duration_us" => JsonField::Microseconds,
+        "user_agent" => JsonField::RequestHeader("user-agent".to_owned()),
+        "referer" => JsonField::RequestHeader("referer".to_owned()),
+        "request_id" => JsonField::RequestId,
         _ => return None,
     })
 }
 
 /// A line of the error log.
-pub fn error_line(level: &str, message: &str, time: &Stamp) -> Vec<u8> {
+pub fn error_line(level: &str, message: &str, time: &Timestamp) -> Vec<u8> {
     let mut line = Vec::new();
     let mut object = Object::begin(&mut line);
     object.key("time");
@@ -144,28 +144,28 @@ impl<'a> Object<'a> {
         self.line.extend_from_slice(b": ");
     }
 
-    fn field(&mut self, field: &Field, record: &AccessRecord<'_>, time: &Stamp) {
+    fn field(&mut self, field: &JsonField, record: &AccessRecord<'_>, time: &Timestamp) {
         match field {
-            Field::Time => self.time(time),
-            Field::Pid => self.integer(process::id().into()),
-            Field::RemoteAddr => self.known(record.remote_addr.as_bytes()),
-            Field::User => self.found(record.user().map(Cow::Owned)),
-            Field::Method => self.known(record.method),
-            Field::Target => self.known(record.target),
-            Field::Path => self.known(record.path),
+            JsonField::Time => self.time(time),
+            JsonField::Pid => self.integer(process::id().into()),
+            JsonField::RemoteAddr => self.known(record.remote_addr.as_bytes()),
+            JsonField::User => self.found(record.user().map(Cow::Owned)),
+            JsonField::Method => self.known(record.method),
+            JsonField::Target => self.known(record.target),
+            JsonField::Path => self.known(record.path),
             // An empty one is known too, if there is a path.
-            Field::Query if record.path.is_empty() => self.known(record.query),
-            Field::Query => self.bytes(record.query),
-            Field::Protocol => self.known(record.protocol.as_bytes()),
-            Field::Status => self.integer(record.status.into()),
-            Field::Bytes => self.integer(record.body_bytes),
-            Field::Seconds => self.decimal(record.elapsed, 1_000_000),
-            Field::Milliseconds => self.decimal(record.elapsed, 1_000),
-            Field::Microseconds => self.integer(record.elapsed.as_micros() as u64),
-            Field::RequestId => self.known(&record.id()),
-            Field::RequestHeader(name) => self.found((record.request_field)(name)),
-            Field::ResponseHeader(name) => self.found((record.response_field)(name)),
-            Field::Environ(name) => self.found((record.environ)(name)),
+            JsonField::Query if record.path.is_empty() => self.known(record.query),
+            JsonField::Query => self.bytes(record.query),
+            JsonField::Protocol => self.known(record.protocol.as_bytes()),
+            JsonField::Status => self.integer(record.status.into()),
+            JsonField::Bytes => self.integer(record.body_bytes),
+            JsonField::Seconds => self.decimal(record.elapsed, 1_000_000),
+            JsonField::Milliseconds => self.decimal(record.elapsed, 1_000),
+            JsonField::Microseconds => self.integer(record.elapsed.as_micros() as u64),
+            JsonField::RequestId => self.known(&record.id()),
+            JsonField::RequestHeader(name) => self.found((record.request_field)(name)),
+            JsonField::ResponseHeader(name) => self.found((record.response_field)(name)),
+            JsonField::Environ(name) => self.found((record.environ)(name)),
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a> Object<'a> {
     }
 
     /// As in RFC 3339.
-    fn time(&mut self, time: &Stamp) {
+    fn time(&mut self, time: &Timestamp) {
         let (seconds, zone) = time.rfc3339();
         self.line.push(b'"');
         self.line.extend_from_slice(seconds.as_bytes());
@@ -258,7 +258,7 @@ mod tests {
     fn line(fields: &str, record: &AccessRecord<'_>) -> String {
         let mut line = Vec::new();
         let fields = AccessFields::parse(fields).unwrap();
-        fields.render(&mut line, record, &Stamp::now());
+        fields.render(&mut line, record, &Timestamp::now());
         String::from_utf8(line).unwrap()
     }
 
@@ -329,7 +329,7 @@ mod tests {
         };
         let escaped = r"\u009b2J \u007f \u0085 \u2028 \u202e \u00e9 \ud83d\ude00";
         assert_eq!(line("path", &record), format!(r#"{{"path": "{escaped}"}}"#));
-        let error = error_line("ERROR", text, &Stamp::now());
+        let error = error_line("ERROR", text, &Timestamp::now());
         let error = String::from_utf8(error).unwrap();
         assert!(error.contains(escaped), "{error}");
         let object: Value = serde_json::from_str(&error).unwrap();
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line() {
-        let line = error_line("ERROR", "first\nsecond", &Stamp::now());
+        let line = error_line("ERROR", "first\nsecond", &Timestamp::now());
         assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
         let object: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(object["message"], "first\nsecond");

@@ -45,7 +45,7 @@ use syslog::Syslog;
 
 /// What the logs are to be.
 #[derive(Debug)]
-pub struct Options<'a> {
+pub struct LogOptions<'a> {
     /// The file of the error log, or `-` for standard error.
     pub error_file: &'a OsStr,
     /// Gunicorn's `loglevel`; an unknown one counts as `info` and is warned
@@ -68,7 +68,7 @@ pub struct Options<'a> {
     pub statsd: Option<StatsdOptions<'a>>,
 }
 
-impl Options<'_> {
+impl LogOptions<'_> {
     fn outline(&self) -> Outline {
         Outline {
             error_file: self.error_file.to_owned(),
@@ -138,7 +138,7 @@ static LOGS: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
 ///
 /// # Errors
 /// A file cannot be opened; the error names it. The logs stay what they were.
-pub fn install(options: &Options<'_>) -> io::Result<()> {
+pub fn install(options: &LogOptions<'_>) -> io::Result<()> {
     static MACROS: Once = Once::new();
 
     let (statsd, trouble) = match options.statsd.as_ref().map(open_statsd).transpose() {
@@ -150,7 +150,7 @@ pub fn install(options: &Options<'_>) -> io::Result<()> {
     *LOGS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(logs));
     MACROS.call_once(|| {
         // Unit tests have a logger of their own, which may have been first.
-        let _ = ::log::set_logger(&Macros);
+        let _ = ::log::set_logger(&LogCrate);
     });
     if let Some(trouble) = trouble {
         ::log::warn!("Going without metrics. {trouble}");
@@ -170,7 +170,7 @@ fn open_statsd(to: &StatsdOptions<'_>) -> io::Result<Arc<Statsd>> {
 }
 
 impl Logs {
-    fn open(options: &Options<'_>, statsd: Option<Arc<Statsd>>) -> io::Result<Self> {
+    fn open(options: &LogOptions<'_>, statsd: Option<Arc<Statsd>>) -> io::Result<Self> {
         let syslog = |name| {
             let to = options.syslog.as_ref()?;
             let tag = format!("gunicorn.{}.{name}", to.prefix);
@@ -292,9 +292,9 @@ pub fn metric(metric: Metric, name: &str, value: &dyn fmt::Display) {
 
 /// Writes what is held back, for a process that ends in the middle of its
 /// work.
-pub fn flush_at_last() {
+pub fn flush_without_waiting() {
     if let Some(access) = access() {
-        access.flush_at_last();
+        access.flush_without_waiting();
     }
 }
 
@@ -303,9 +303,9 @@ fn current() -> Option<Arc<Logs>> {
 }
 
 /// What the macros of the `log` crate call.
-struct Macros;
+struct LogCrate;
 
-impl ::log::Log for Macros {
+impl ::log::Log for LogCrate {
     fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
         current().is_some_and(|logs| logs.error.enabled(metadata))
     }

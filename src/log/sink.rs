@@ -56,9 +56,9 @@ pub fn undivert_in(longest: Duration) {
 static AT_SINK: AtomicUsize = AtomicUsize::new(0);
 
 /// The sink as long as a thread uses it.
-pub(super) struct Used(Arc<dyn Sink>);
+pub(super) struct SinkGuard(Arc<dyn Sink>);
 
-impl Deref for Used {
+impl Deref for SinkGuard {
     type Target = dyn Sink;
 
     fn deref(&self) -> &Self::Target {
@@ -66,7 +66,7 @@ impl Deref for Used {
     }
 }
 
-impl Drop for Used {
+impl Drop for SinkGuard {
     fn drop(&mut self) {
         AT_SINK.fetch_sub(1, Ordering::Release);
     }
@@ -74,7 +74,7 @@ impl Drop for Used {
 
 thread_local! {
     /// Whether this thread is bringing a record of the error log there.
-    static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+    static AT_SINK_NOW: Cell<bool> = const { Cell::new(false) };
 
     /// Whether all lines of this thread go straight to their outputs.
     static STRAIGHT: Cell<bool> = const { Cell::new(false) };
@@ -90,9 +90,9 @@ pub fn go_straight() {
 /// if it is the sink that has made this one.
 pub(super) fn take_error(level: u8, message: &str) -> bool {
     match of_errors() {
-        Some(sink) if !STRAIGHT.get() && !UNDER_WAY.replace(true) => {
+        Some(sink) if !STRAIGHT.get() && !AT_SINK_NOW.replace(true) => {
             sink.error(level, message);
-            UNDER_WAY.set(false);
+            AT_SINK_NOW.set(false);
             true
         }
         _ => false,
@@ -101,33 +101,33 @@ pub(super) fn take_error(level: u8, message: &str) -> bool {
 
 /// True while the sink of this thread has a record of the error log.
 pub(super) fn is_under_way() -> bool {
-    UNDER_WAY.get()
+    AT_SINK_NOW.get()
 }
 
 /// The sink for lines of the error log, if they go there.
-pub(super) fn of_errors() -> Option<Used> {
+pub(super) fn of_errors() -> Option<SinkGuard> {
     found(|diverted| diverted.error)
 }
 
 /// The sink for requests, if they go there.
-pub(super) fn of_requests() -> Option<Used> {
+pub(super) fn of_requests() -> Option<SinkGuard> {
     found(|diverted| diverted.access && !STRAIGHT.get())
 }
 
 /// The sink, whatever goes there.
-pub(super) fn any() -> Option<Used> {
+pub(super) fn any() -> Option<SinkGuard> {
     found(|_| true)
 }
 
 static SINK: RwLock<Option<(Arc<dyn Sink>, Diverted)>> = RwLock::new(None);
 
-fn found(wants: impl Fn(Diverted) -> bool) -> Option<Used> {
+fn found(wants: impl Fn(Diverted) -> bool) -> Option<SinkGuard> {
     let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
     let (sink, diverted) = sink.as_ref()?;
     wants(*diverted).then(|| {
         // Under the lock: who takes the sink away sees it.
         AT_SINK.fetch_add(1, Ordering::Acquire);
-        Used(Arc::clone(sink))
+        SinkGuard(Arc::clone(sink))
     })
 }
 

@@ -2,7 +2,7 @@
 //! `<priority>gunicorn.PREFIX.access: [pid] line`.
 //!
 //! A log must not hold up requests for long: a daemon that does not take a
-//! message within [`PATIENCE`] loses it, and those of the next moments too.
+//! message within [`TIMEOUT`] loses it, and those of the next moments too.
 
 use std::io::{self, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -16,7 +16,7 @@ use crate::system::addresses;
 
 /// How long one message may take, and how long a daemon that could not be
 /// reached is left alone.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where a syslog daemon listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub struct Syslog {
     facility: u8,
     /// `gunicorn.PREFIX.error` or `.access`.
     tag: String,
-    line: Mutex<Line>,
+    line: Mutex<SyslogConnection>,
 }
 
 /// The connection to the daemon.
 #[derive(Debug, Default)]
-struct Line {
+struct SyslogConnection {
     /// Of the process that made it: others would mix their messages into it.
     open: Option<(u32, Socket)>,
     /// When it could not be opened.
@@ -90,7 +90,7 @@ impl Syslog {
             && socket.send(&mut message).is_ok()
         {
             line.open = Some((pid, socket));
-        } else if line.failed.is_none_or(|at| at.elapsed() >= PATIENCE) {
+        } else if line.failed.is_none_or(|at| at.elapsed() >= TIMEOUT) {
             let socket = Socket::connect(&self.address).and_then(|mut socket| {
                 socket.send(&mut message)?;
                 Ok(socket)
@@ -116,14 +116,14 @@ impl Socket {
         let socket = match address {
             SyslogAddress::Udp(host, port) => {
                 let socket = datagram_to(host, *port)?;
-                socket.set_write_timeout(Some(PATIENCE))?;
+                socket.set_write_timeout(Some(TIMEOUT))?;
                 Self::Udp(socket)
             }
             SyslogAddress::Tcp(host, port) => {
                 let socket = first_ok(addresses(host, *port)?, |address| {
-                    TcpStream::connect_timeout(&address, PATIENCE)
+                    TcpStream::connect_timeout(&address, TIMEOUT)
                 })?;
-                socket.set_write_timeout(Some(PATIENCE))?;
+                socket.set_write_timeout(Some(TIMEOUT))?;
                 Self::Tcp(socket)
             }
             SyslogAddress::UnixDatagram(path) => Self::datagram(path)?,
@@ -136,13 +136,13 @@ impl Socket {
     fn datagram(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         Ok(Self::Datagram(socket))
     }
 
     fn stream(path: &Path) -> io::Result<Self> {
         let socket = UnixStream::connect(path)?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         Ok(Self::Stream(socket))
     }
 

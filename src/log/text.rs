@@ -3,58 +3,63 @@
 use std::borrow::Cow;
 use std::process;
 
-use super::clock::Stamp;
+use super::clock::Timestamp;
 use super::escape::{escape, escape_word};
-use super::format::{AccessFormat, Piece};
+use super::format::{AccessFormat, Atom};
 use super::record::AccessRecord;
 
 /// Appends the line, without its end.
-pub fn render(line: &mut Vec<u8>, format: &AccessFormat, record: &AccessRecord<'_>, time: &Stamp) {
-    for piece in &format.0 {
-        render_piece(line, piece, record, time);
+pub fn render(
+    line: &mut Vec<u8>,
+    format: &AccessFormat,
+    record: &AccessRecord<'_>,
+    time: &Timestamp,
+) {
+    for atom in &format.0 {
+        render_atom(line, atom, record, time);
     }
 }
 
-/// Appends the value of one piece.
-pub fn render_piece(line: &mut Vec<u8>, piece: &Piece, record: &AccessRecord<'_>, time: &Stamp) {
+/// Appends the value of one atom.
+pub fn render_atom(line: &mut Vec<u8>, atom: &Atom, record: &AccessRecord<'_>, time: &Timestamp) {
     let elapsed = record.elapsed;
-    match piece {
-        Piece::Literal(text) => line.extend_from_slice(text),
-        Piece::Address => known(line, record.remote_addr.as_bytes()),
-        Piece::User => match record.user() {
+    match atom {
+        Atom::Literal(text) => line.extend_from_slice(text),
+        Atom::Address => known(line, record.remote_addr.as_bytes()),
+        Atom::User => match record.user() {
             Some(user) => escape_word(line, &user),
             None => line.push(b'-'),
         },
-        Piece::Time => line.extend_from_slice(time.access_log().as_bytes()),
-        Piece::RequestLine => request_line(line, record),
-        Piece::Method => known(line, record.method),
-        Piece::Path => match (record.environ)("PATH_INFO") {
+        Atom::Time => line.extend_from_slice(time.access_log().as_bytes()),
+        Atom::RequestLine => request_line(line, record),
+        Atom::Method => known(line, record.method),
+        Atom::Path => match (record.environ)("PATH_INFO") {
             Some(path) => escape(line, &path),
             None => known(line, record.path),
         },
-        Piece::Query => escape(line, record.query),
-        Piece::Protocol => known(line, record.protocol.as_bytes()),
-        Piece::Status => number(line, record.status.into()),
-        Piece::Bytes => number(line, record.body_bytes),
-        Piece::Seconds => number(line, elapsed.as_secs()),
-        Piece::Milliseconds => number(line, elapsed.as_millis() as u64),
-        Piece::Microseconds => number(line, elapsed.as_micros() as u64),
-        Piece::DecimalSeconds => {
+        Atom::Query => escape(line, record.query),
+        Atom::Protocol => known(line, record.protocol.as_bytes()),
+        Atom::Status => number(line, record.status.into()),
+        Atom::Bytes => number(line, record.body_bytes),
+        Atom::Seconds => number(line, elapsed.as_secs()),
+        Atom::Milliseconds => number(line, elapsed.as_millis() as u64),
+        Atom::Microseconds => number(line, elapsed.as_micros() as u64),
+        Atom::DecimalSeconds => {
             number(line, elapsed.as_secs());
             // Seven digits, of which the first is made a point.
             let point = line.len();
             number(line, 1_000_000 + u64::from(elapsed.subsec_micros()));
             line[point] = b'.';
         }
-        Piece::Process => {
+        Atom::Process => {
             line.push(b'<');
             number(line, process::id().into());
             line.push(b'>');
         }
-        Piece::RequestId => known(line, &record.id()),
-        Piece::RequestField(name) => found(line, (record.request_field)(name)),
-        Piece::ResponseField(name) => found(line, (record.response_field)(name)),
-        Piece::Environ(name) => found(line, (record.environ)(name)),
+        Atom::RequestId => known(line, &record.id()),
+        Atom::RequestField(name) => found(line, (record.request_field)(name)),
+        Atom::ResponseField(name) => found(line, (record.response_field)(name)),
+        Atom::Environ(name) => found(line, (record.environ)(name)),
     }
 }
 
@@ -97,7 +102,7 @@ mod tests {
     fn line(format: &str, record: &AccessRecord<'_>) -> String {
         let format = AccessFormat::parse(format).unwrap();
         let mut line = Vec::new();
-        render(&mut line, &format, record, &Stamp::now());
+        render(&mut line, &format, record, &Timestamp::now());
         String::from_utf8(line).unwrap()
     }
 

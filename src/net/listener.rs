@@ -55,7 +55,7 @@ pub struct Listener {
 
 /// How sockets are to be made.
 #[derive(Clone, Copy, Debug)]
-pub struct Making {
+pub struct ListenerOptions {
     /// How many connections may wait, as in `listen(2)`.
     pub backlog: u32,
     /// What the files of unix sockets do not permit (Gunicorn's `umask`).
@@ -104,9 +104,9 @@ pub enum BindError {
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn bind_patiently(
+pub fn bind_with_retries(
     address: &Address,
-    making: &Making,
+    making: &ListenerOptions,
     tries: u32,
 ) -> Result<Listener, BindError> {
     for attempt in 1..=tries {
@@ -138,7 +138,7 @@ impl Listener {
     /// # Errors
     /// What the system says; also when a unix socket's path is a file of
     /// another kind, or another process listens there.
-    pub fn bind(address: &Address, making: &Making) -> io::Result<Self> {
+    pub fn bind(address: &Address, making: &ListenerOptions) -> io::Result<Self> {
         let backlog = i32::try_from(making.backlog).unwrap_or(i32::MAX);
         let (socket, local) = match address {
             Address::Tcp { host, port } => {
@@ -271,7 +271,11 @@ impl Listener {
         Ok((socket, Local::Inet(local)))
     }
 
-    fn bind_unix(path: &Path, backlog: i32, making: &Making) -> io::Result<(Socket, Local)> {
+    fn bind_unix(
+        path: &Path,
+        backlog: i32,
+        making: &ListenerOptions,
+    ) -> io::Result<(Socket, Local)> {
         clear_the_way(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let address = SockAddr::unix(path)?;
@@ -420,7 +424,7 @@ mod tests {
     use super::*;
 
     fn bind(text: &str) -> io::Result<Listener> {
-        let making = Making {
+        let making = ListenerOptions {
             backlog: 16,
             umask: Mode::empty(),
             owner: None,

@@ -16,10 +16,10 @@ use super::traceback;
 /// Those in which an error ends the master or the worker, as in Gunicorn, give
 /// it; of the others it is logged. All may be called with or without the GIL.
 #[derive(Clone, Debug, Default)]
-pub struct Hooks(Option<Arc<Given>>);
+pub struct Hooks(Option<Arc<PythonHooks>>);
 
 #[derive(Debug)]
-struct Given {
+struct PythonHooks {
     names: HashSet<&'static str>,
     own_class: Option<String>,
     python: Py<PyAny>,
@@ -96,7 +96,7 @@ impl Hooks {
         }
         let module = cfg.py().import("_rgunicorn.hooks")?;
         let python = module.call_method1("Hooks", (cfg,))?.unbind();
-        Ok(Self(Some(Arc::new(Given {
+        Ok(Self(Some(Arc::new(PythonHooks {
             names,
             own_class: own_class.map(str::to_owned),
             python,
@@ -211,10 +211,10 @@ impl Hooks {
     /// # Errors
     /// What a step has raised, or the user's own code.
     pub fn live(&self, steps: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Some(given) = &self.0 else {
+        let Some(hooks) = &self.0 else {
             return Ok(());
         };
-        let python = given.python.bind(steps.py());
+        let python = hooks.python.bind(steps.py());
         python.call_method1("live", (steps,)).map(drop)
     }
 
@@ -309,7 +309,7 @@ impl Hooks {
     fn has(&self, name: &str) -> bool {
         self.0
             .as_ref()
-            .is_some_and(|given| given.names.contains(name))
+            .is_some_and(|hooks| hooks.names.contains(name))
     }
 
     fn of_master(
@@ -350,11 +350,11 @@ impl Hooks {
         what: String,
         call: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
     ) -> Result<Option<Py<PyAny>>, HookError> {
-        let Some(given) = &self.0 else {
+        let Some(hooks) = &self.0 else {
             return Ok(None);
         };
         Python::attach(|py| {
-            call(given.python.bind(py))
+            call(hooks.python.bind(py))
                 .map(|result| Some(result.unbind()))
                 .map_err(|error| HookError {
                     what,

@@ -6,7 +6,7 @@
 //! - `raw(text)`: text for the error log as it is
 //! - `metric(type, name, value)`: a metric for statsd, where there is one
 //! - `settings()`: a dict of the settings of the logs
-//! - `divert(way, error, access, level)`: which log's lines `way` is to have, and
+//! - `divert(logger, error, access, level)`: which log's lines `logger` is to have, and
 //!   the least level of the error log
 
 use std::ffi::{CStr, c_char, c_int};
@@ -18,7 +18,7 @@ use pyo3::types::PyDict;
 use pyo3_ffi::*;
 
 use super::definition::{self, Static, method};
-use super::logger::Way;
+use super::logger::PythonLogger;
 use crate::log::{self, Diverted, Metric};
 
 /// The module's name.
@@ -148,7 +148,7 @@ fn dict_of_settings(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 }
 
 unsafe extern "C" fn divert(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
-    let mut way: *mut PyObject = ptr::null_mut();
+    let mut logger: *mut PyObject = ptr::null_mut();
     let (mut error, mut access, mut level): (c_int, c_int, c_int) = (0, 0, 0);
     // SAFETY: as in `write`; the object is borrowed from the tuple.
     unsafe {
@@ -156,7 +156,7 @@ unsafe extern "C" fn divert(_: *mut PyObject, arguments: *mut PyObject) -> *mut 
         if PyArg_ParseTuple(
             arguments,
             format,
-            &mut way,
+            &mut logger,
             &mut error,
             &mut access,
             &mut level,
@@ -164,12 +164,12 @@ unsafe extern "C" fn divert(_: *mut PyObject, arguments: *mut PyObject) -> *mut 
         {
             return ptr::null_mut();
         }
-        let way = Bound::from_borrowed_ptr(Python::assume_attached(), way);
+        let logger = Bound::from_borrowed_ptr(Python::assume_attached(), logger);
         let diverted = Diverted {
             error: error != 0,
             access: access != 0,
         };
-        log::divert(Arc::new(Way(way.unbind())), diverted);
+        log::divert(Arc::new(PythonLogger(logger.unbind())), diverted);
         log::let_through(level);
         Py_NewRef(Py_None())
     }

@@ -1,5 +1,5 @@
 //! The loggers of Python code: what `logger_class` and the `logconfig` settings
-//! ask for, and the way of both logs through them. The Python half is
+//! ask for, and how both logs go through them. The Python half is
 //! `_rgunicorn.logger`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,9 +60,9 @@ fn sentence(py: Python<'_>, error: &PyErr) -> String {
 }
 
 /// The object of `_rgunicorn.logger` that takes the lines.
-pub struct Way(pub Py<PyAny>);
+pub struct PythonLogger(pub Py<PyAny>);
 
-impl Way {
+impl PythonLogger {
     fn call<'py>(&self, py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArgs<'py>) {
         // A formatter or a filter of the user's may raise.
         if let Err(error) = self.0.bind(py).call_method1(name, arguments) {
@@ -71,7 +71,7 @@ impl Way {
     }
 }
 
-impl Sink for Way {
+impl Sink for PythonLogger {
     fn error(&self, level: u8, message: &str) {
         Python::attach(|py| self.call(py, "error", (level, message)));
     }
@@ -79,8 +79,8 @@ impl Sink for Way {
     fn access(&self, record: &AccessRecord<'_>) {
         Python::attach(|py| {
             let told = facts(py, record).and_then(|facts| {
-                let way = self.0.bind(py);
-                way.call_method("access", (), Some(&facts))
+                let logger = self.0.bind(py);
+                logger.call_method("access", (), Some(&facts))
             });
             if let Err(error) = told {
                 error.print(py);

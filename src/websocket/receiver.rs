@@ -8,7 +8,7 @@ use std::str;
 
 /// What has come whole; its bytes are the receiver's until the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
+pub(super) enum Complete {
     Text,
     Binary,
     Ping,
@@ -59,7 +59,7 @@ impl Receiver {
     /// Takes bytes off the front of `input` until something is whole; nothing
     /// once all of them were taken. After an error there is nothing more to
     /// read.
-    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Whole>, Violation> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Complete>, Violation> {
         self.forget_the_last();
         loop {
             if self.frame.is_none() && !self.begin_frame(input)? {
@@ -86,12 +86,16 @@ impl Receiver {
             }
             self.frame = None;
             match opcode {
-                Opcode::Ping => return Ok(Some(Whole::Ping)),
-                Opcode::Pong => return Ok(Some(Whole::Pong)),
-                Opcode::Close => return Ok(Some(Whole::Close)),
+                Opcode::Ping => return Ok(Some(Complete::Ping)),
+                Opcode::Pong => return Ok(Some(Complete::Pong)),
+                Opcode::Close => return Ok(Some(Complete::Close)),
                 _ if is_final => {
                     let is_text = self.message.take().is_some_and(|message| message.is_text);
-                    return Ok(Some(if is_text { Whole::Text } else { Whole::Binary }));
+                    return Ok(Some(if is_text {
+                        Complete::Text
+                    } else {
+                        Complete::Binary
+                    }));
                 }
                 _ => {}
             }

@@ -2,13 +2,13 @@
 //! side receives what the other sends.
 
 use crate::pieces::Choices;
-use crate::websocket::{CloseCode, Compression, Event, Options, Payload, Socket};
+use crate::websocket::{CloseCode, Compression, Incoming, EndpointOptions, Payload, Endpoint};
 
 pub fn check(input: &[u8]) {
     let Some((choices, bytes)) = Choices::split(input) else {
         return;
     };
-    let options = Options {
+    let options = EndpointOptions {
         max_message_size: if choices.has(0) { 100 } else { 1 << 20 },
         compression: choices.has(1).then(|| compression(choices)),
     };
@@ -70,17 +70,17 @@ impl Conversation {
     }
 }
 
-fn receive(options: &Options, pieces: &[&[u8]]) -> Conversation {
-    let mut socket = Socket::new(options);
+fn receive(options: &EndpointOptions, pieces: &[&[u8]]) -> Conversation {
+    let mut socket = Endpoint::new(options);
     let mut events = Vec::new();
     for piece in pieces {
         let mut input = *piece;
         while let Some(event) = socket.next(&mut input) {
             events.push(match event {
-                Event::Text(text) => Received::Text(text.to_owned()),
-                Event::Binary(bytes) => Received::Binary(bytes.to_vec()),
-                Event::Pong => Received::Pong,
-                Event::Closed(code, reason) => Received::Closed(code, reason.into_owned()),
+                Incoming::Text(text) => Received::Text(text.to_owned()),
+                Incoming::Binary(bytes) => Received::Binary(bytes.to_vec()),
+                Incoming::Pong => Received::Pong,
+                Incoming::Closed(code, reason) => Received::Closed(code, reason.into_owned()),
             });
         }
         assert!(input.is_empty());
@@ -114,8 +114,8 @@ fn well_formed(mut answers: &[u8]) {
 
 /// Sends a message as a server does, passes it on as a client would, in fragments, and
 /// receives it.
-fn there_and_back(choices: Choices, options: &Options, message: &[u8]) {
-    let mut sender = Socket::new(options);
+fn there_and_back(choices: Choices, options: &EndpointOptions, message: &[u8]) {
+    let mut sender = Endpoint::new(options);
     let mut sent = Vec::new();
     let mut expected = Vec::new();
     for _ in 0..2 {
@@ -157,12 +157,12 @@ fn there_and_back(choices: Choices, options: &Options, message: &[u8]) {
 }
 
 /// The agreed options, for a client that compresses as our server does.
-fn turned(options: &Options) -> Options {
+fn turned(options: &EndpointOptions) -> EndpointOptions {
     let compression = options.compression.map(|agreed| Compression {
         client_no_context_takeover: agreed.server_no_context_takeover,
         ..agreed
     });
-    Options {
+    EndpointOptions {
         compression,
         ..*options
     }

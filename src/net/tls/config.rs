@@ -2,7 +2,7 @@
 
 use super::ciphers;
 use super::files;
-use super::sni::ByName;
+use super::sni::CertificatesByName;
 use super::tickets::SharedTickets;
 use super::{ClientCertificates, TlsError, TlsOptions};
 use rustls::RootCertStore;
@@ -14,7 +14,9 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use std::sync::Arc;
 
 /// TLS 1.2 and 1.3, with what the options say, and the certificates.
-pub fn server_config(options: &TlsOptions) -> Result<(Arc<ServerConfig>, Arc<ByName>), TlsError> {
+pub fn server_config(
+    options: &TlsOptions,
+) -> Result<(Arc<ServerConfig>, Arc<CertificatesByName>), TlsError> {
     let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
     let provider = Arc::new(CryptoProvider {
         cipher_suites: ciphers::suites(options.ciphers.as_deref())?,
@@ -28,7 +30,7 @@ pub fn server_config(options: &TlsOptions) -> Result<(Arc<ServerConfig>, Arc<ByN
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let certificates = Arc::new(ByName::new(keys));
+    let certificates = Arc::new(CertificatesByName::new(keys));
     let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = true;

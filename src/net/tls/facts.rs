@@ -1,7 +1,7 @@
 //! What an app may learn of its TLS connection.
 
 use super::client::pem;
-use super::sni::ByName;
+use super::sni::CertificatesByName;
 use rustls::ServerConnection;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -22,7 +22,7 @@ pub struct TlsFacts {
 
 impl TlsFacts {
     /// Those of a connection whose handshake is over.
-    pub(super) fn of(session: &ServerConnection, certificates: &ByName) -> TlsFacts {
+    pub(super) fn of(session: &ServerConnection, certificates: &CertificatesByName) -> TlsFacts {
         let server = certificates.only_one_for(session.server_name());
         let chain = session.peer_certificates().unwrap_or_default();
         let client = chain

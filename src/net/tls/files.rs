@@ -1,6 +1,7 @@
 //! Certificates and keys from PEM files.
 
 use super::{TlsError, TlsOptions};
+use crate::system::FileStamp;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
@@ -8,7 +9,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use std::env;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The variable that may hold the password of keys.
@@ -161,10 +161,10 @@ fn unreadable(setting: &'static str, path: &Path, error: std::io::Error) -> TlsE
 
 /// What the files looked like: differs once one of them was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp(Vec<Option<(u64, u64, i64, i64)>>);
+pub struct FilesStamp(Vec<Option<FileStamp>>);
 
-impl Stamp {
-    pub fn of(options: &TlsOptions) -> Stamp {
+impl FilesStamp {
+    pub fn of(options: &TlsOptions) -> FilesStamp {
         let mut paths: Vec<PathBuf> = pairs(options)
             .unwrap_or_default()
             .into_iter()
@@ -172,11 +172,6 @@ impl Stamp {
             .collect();
         paths.extend(options.ca_certs.clone());
         paths.push(options.certfile.clone());
-        Stamp(paths.iter().map(|path| stamp(path)).collect())
+        FilesStamp(paths.iter().map(|path| FileStamp::of(path)).collect())
     }
-}
-
-fn stamp(path: &Path) -> Option<(u64, u64, i64, i64)> {
-    let file = fs::metadata(path).ok()?;
-    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
 }

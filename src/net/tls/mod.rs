@@ -19,9 +19,9 @@ pub use error::TlsError;
 pub use facts::TlsFacts;
 pub use stream::TlsSession;
 
-use files::Stamp;
+use files::FilesStamp;
 use rustls::ServerConfig;
-use sni::ByName;
+use sni::CertificatesByName;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,8 +64,8 @@ pub struct Tls {
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
-    certificates: Arc<ByName>,
-    stamp: Stamp,
+    certificates: Arc<CertificatesByName>,
+    stamp: FilesStamp,
 }
 
 impl Tls {
@@ -74,7 +74,7 @@ impl Tls {
     /// # Errors
     /// One sentence that names the file or setting, and the mend.
     pub fn load(options: TlsOptions) -> Result<Tls, TlsError> {
-        let stamp = Stamp::of(&options);
+        let stamp = FilesStamp::of(&options);
         let (config, certificates) = config::server_config(&options)?;
         let loaded = Mutex::new(Loaded {
             config,
@@ -91,7 +91,7 @@ impl Tls {
     /// # Errors
     /// As [`Tls::load`], once for each change; what was loaded stays in use.
     pub fn refresh(&self) -> Result<bool, TlsError> {
-        let stamp = Stamp::of(&self.options);
+        let stamp = FilesStamp::of(&self.options);
         let mut loaded = self.lock();
         if loaded.stamp == stamp {
             return Ok(false);

@@ -11,23 +11,23 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 /// Certificates by the names that they are for (RFC 6066 section 3).
 #[derive(Debug)]
-pub struct ByName {
+pub struct CertificatesByName {
     all: Vec<Arc<CertifiedKey>>,
     /// Places in `all`; names are lower case, `*.` in front where it stands so.
     names: HashMap<String, Vec<usize>>,
 }
 
-impl ByName {
+impl CertificatesByName {
     /// The first is for clients that ask for no name, or for one that no
     /// certificate has.
-    pub fn new(keys: Vec<CertifiedKey>) -> ByName {
+    pub fn new(keys: Vec<CertifiedKey>) -> CertificatesByName {
         let mut names: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, key) in keys.iter().enumerate() {
             for name in dns_names(&key.cert[0]) {
                 names.entry(name).or_default().push(place);
             }
         }
-        ByName {
+        CertificatesByName {
             all: keys.into_iter().map(Arc::new).collect(),
             names,
         }
@@ -52,7 +52,7 @@ impl ByName {
     }
 }
 
-impl ResolvesServerCert for ByName {
+impl ResolvesServerCert for CertificatesByName {
     /// Of several certificates for the name, the first whose kind of key the
     /// client knows.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {

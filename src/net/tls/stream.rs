@@ -4,7 +4,7 @@
 //! The handshake is part of reading: whoever waits for the request's bytes
 //! does it without a thought.
 
-use super::sni::ByName;
+use super::sni::CertificatesByName;
 use super::{ClientCertificate, TlsFacts};
 use nix::sys::uio::pread;
 use rustls::{ServerConfig, ServerConnection};
@@ -23,7 +23,7 @@ const HANDSHAKE: u8 = 22;
 #[derive(Debug)]
 pub struct TlsSession {
     session: ServerConnection,
-    certificates: Arc<ByName>,
+    certificates: Arc<CertificatesByName>,
     /// What was received before the session began.
     received: Vec<u8>,
     /// What a client is told that does not speak TLS, but plain text.
@@ -35,7 +35,7 @@ pub struct TlsSession {
 impl TlsSession {
     pub(super) fn new(
         config: Arc<ServerConfig>,
-        certificates: Arc<ByName>,
+        certificates: Arc<CertificatesByName>,
         received: Vec<u8>,
         to_plain_text: &'static [u8],
     ) -> io::Result<TlsSession> {
@@ -70,7 +70,7 @@ impl TlsSession {
     /// Takes records off the socket and answers those of the handshake.
     fn receive(&mut self, socket: &Socket) -> io::Result<()> {
         if self.begun && self.received.is_empty() {
-            self.session.read_tls(&mut Once(socket))?;
+            self.session.read_tls(&mut Uninterrupted(socket))?;
         } else {
             self.begin(socket)?;
         }
@@ -89,7 +89,7 @@ impl TlsSession {
     fn begin(&mut self, socket: &Socket) -> io::Result<()> {
         if self.received.is_empty() {
             let mut first = [0; 4096];
-            let length = Once(socket).read(&mut first)?;
+            let length = Uninterrupted(socket).read(&mut first)?;
             self.received.extend_from_slice(&first[..length]);
         }
         let first = self.received.first();
@@ -151,7 +151,7 @@ impl TlsSession {
     /// `WouldBlock` if some still does.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         while self.session.wants_write() {
-            self.session.write_tls(&mut Once(socket))?;
+            self.session.write_tls(&mut Uninterrupted(socket))?;
         }
         Ok(())
     }
@@ -184,17 +184,17 @@ impl TlsSession {
 
 /// The socket, tried again when a signal comes between. Writes raise no
 /// SIGPIPE.
-struct Once<'a>(&'a Socket);
+struct Uninterrupted<'a>(&'a Socket);
 
-impl Read for Once<'_> {
+impl Read for Uninterrupted<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        insist(|| self.0.read(into))
+        retry(|| self.0.read(into))
     }
 }
 
-impl Write for Once<'_> {
+impl Write for Uninterrupted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        insist(|| self.0.send_with_flags(bytes, libc::MSG_NOSIGNAL))
+        retry(|| self.0.send_with_flags(bytes, libc::MSG_NOSIGNAL))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -202,7 +202,7 @@ impl Write for Once<'_> {
     }
 }
 
-fn insist<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn retry<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match act() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -118,7 +118,7 @@ fn messages_in_every_mode() {
     ] {
         let offer = format!("permessage-deflate{offer}");
         let compression = Compression::choose([offer.as_bytes()].into_iter()).unwrap();
-        let mut socket = Socket::new(&Options {
+        let mut socket = Endpoint::new(&EndpointOptions {
             compression: Some(compression),
             ..OPTIONS
         });
@@ -160,13 +160,13 @@ fn messages_in_every_mode() {
     }
 }
 
-fn socket(limit: usize) -> (Socket, Peer) {
+fn socket(limit: usize) -> (Endpoint, Peer) {
     let compression = Compression::choose([&b"permessage-deflate"[..]].into_iter()).unwrap();
-    let options = Options {
+    let options = EndpointOptions {
         max_message_size: limit,
         compression: Some(compression),
     };
-    (Socket::new(&options), Peer::new(compression))
+    (Endpoint::new(&options), Peer::new(compression))
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_bomb_is_stopped_at_the_limit() {
     let bytes = frame(0xc1, &bomb);
     let event = socket.next(&mut &bytes[..]);
     assert!(
-        matches!(event, Some(Event::Closed(CloseCode::TOO_BIG, _))),
+        matches!(event, Some(Incoming::Closed(CloseCode::TOO_BIG, _))),
         "{event:?}"
     );
 }
@@ -186,7 +186,7 @@ fn nonsense_and_text_that_is_none() {
     let (mut broken, _) = socket(1 << 20);
     let event = broken.next(&mut &frame(0xc1, &[0xff; 20])[..]);
     assert!(
-        matches!(event, Some(Event::Closed(CloseCode::INVALID_DATA, _))),
+        matches!(event, Some(Incoming::Closed(CloseCode::INVALID_DATA, _))),
         "{event:?}"
     );
 
@@ -194,7 +194,7 @@ fn nonsense_and_text_that_is_none() {
     let bytes = frame(0xc1, &peer.message(b"\xed\xa0\x80"));
     let event = wrong.next(&mut &bytes[..]);
     assert!(
-        matches!(event, Some(Event::Closed(CloseCode::INVALID_DATA, _))),
+        matches!(event, Some(Incoming::Closed(CloseCode::INVALID_DATA, _))),
         "{event:?}"
     );
 
@@ -206,7 +206,7 @@ fn nonsense_and_text_that_is_none() {
         let (mut socket, _) = socket(1 << 20);
         let event = socket.next(&mut &bad[..]);
         assert!(
-            matches!(event, Some(Event::Closed(CloseCode::PROTOCOL_ERROR, _))),
+            matches!(event, Some(Incoming::Closed(CloseCode::PROTOCOL_ERROR, _))),
             "{event:?}"
         );
     }

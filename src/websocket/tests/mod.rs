@@ -8,20 +8,20 @@ mod handshake;
 use super::*;
 use frames::{close, frame, take, text};
 
-const OPTIONS: Options = Options {
+const OPTIONS: EndpointOptions = EndpointOptions {
     max_message_size: 16 << 20,
     compression: None,
 };
 
 /// Echoes what comes in pieces of `size` bytes; gives all that was sent back.
-fn echo(socket: &mut Socket, bytes: &[u8], size: usize) -> Vec<u8> {
+fn echo(socket: &mut Endpoint, bytes: &[u8], size: usize) -> Vec<u8> {
     let mut sent = Vec::new();
     for piece in bytes.chunks(size.max(1)) {
         let mut input = piece;
         loop {
             let message = match socket.next(&mut input) {
-                Some(Event::Text(text)) => Ok(text.to_owned()),
-                Some(Event::Binary(bytes)) => Err(bytes.to_owned()),
+                Some(Incoming::Text(text)) => Ok(text.to_owned()),
+                Some(Incoming::Binary(bytes)) => Err(bytes.to_owned()),
                 Some(_) => continue,
                 None => break,
             };
@@ -64,7 +64,7 @@ fn every_case_in_any_pieces() {
             &[4096, usize::MAX]
         };
         for &size in sizes {
-            let mut socket = Socket::new(&OPTIONS);
+            let mut socket = Endpoint::new(&OPTIONS);
             let sent = echo(&mut socket, &bytes, size);
             check(&case.id, sent, &case.answers);
             assert!(socket.is_closed(), "{}", case.id);
@@ -82,34 +82,34 @@ fn what_is_wrong_is_said_with_the_first_byte_that_shows_it() {
         (&[0x89, 0xfe], "a control frame of more than 125 bytes"),
         (&[0x81, 0xfe, 0, 125], "a length that is not minimal"),
     ] {
-        let mut socket = Socket::new(&OPTIONS);
+        let mut socket = Endpoint::new(&OPTIONS);
         let event = socket.next(&mut &bytes[..]);
         assert_eq!(
             event,
-            Some(Event::Closed(CloseCode::PROTOCOL_ERROR, reason.into()))
+            Some(Incoming::Closed(CloseCode::PROTOCOL_ERROR, reason.into()))
         );
     }
 }
 
 #[test]
 fn the_limit_counts_all_of_a_message() {
-    let options = Options {
+    let options = EndpointOptions {
         max_message_size: 100,
         ..OPTIONS
     };
     let fits = [frame(0x01, &[b'a'; 60]), frame(0x80, &[b'b'; 40])].concat();
-    let mut socket = Socket::new(&options);
-    assert!(matches!(socket.next(&mut &fits[..]), Some(Event::Text(text)) if text.len() == 100));
+    let mut socket = Endpoint::new(&options);
+    assert!(matches!(socket.next(&mut &fits[..]), Some(Incoming::Text(text)) if text.len() == 100));
     for too_big in [
         frame(0x82, &[0; 101]),
         // The head alone tells.
         frame(0x82, &[0; 101])[..6].to_vec(),
         [frame(0x01, &[b'a'; 60]), frame(0x80, &[b'b'; 41])].concat(),
     ] {
-        let mut socket = Socket::new(&options);
+        let mut socket = Endpoint::new(&options);
         let event = socket.next(&mut &too_big[..]);
         let reason = "a message of more than 100 bytes".into();
-        assert_eq!(event, Some(Event::Closed(CloseCode::TOO_BIG, reason)));
+        assert_eq!(event, Some(Incoming::Closed(CloseCode::TOO_BIG, reason)));
         check(
             "1009",
             socket.take_answers(),
@@ -120,7 +120,7 @@ fn the_limit_counts_all_of_a_message() {
 
 #[test]
 fn our_close_waits_for_the_clients() {
-    let mut socket = Socket::new(&OPTIONS);
+    let mut socket = Endpoint::new(&OPTIONS);
     let bye = socket.close(CloseCode::RESTART, "come again").unwrap();
     assert_eq!(bye, [b"\x88\x0c\x03\xf4", &b"come again"[..]].concat());
     assert_eq!(socket.close(CloseCode::NORMAL, ""), None);
@@ -130,7 +130,7 @@ fn our_close_waits_for_the_clients() {
     let mut input = &more[..];
     assert_eq!(
         socket.next(&mut input),
-        Some(Event::Closed(CloseCode(1012), "bye".into()))
+        Some(Incoming::Closed(CloseCode(1012), "bye".into()))
     );
     assert!(socket.take_answers().is_empty());
     assert!(socket.is_closed());
@@ -139,7 +139,7 @@ fn our_close_waits_for_the_clients() {
 
 #[test]
 fn a_long_reason_is_cut_between_characters() {
-    let mut socket = Socket::new(&OPTIONS);
+    let mut socket = Endpoint::new(&OPTIONS);
     let bye = socket
         .close(CloseCode::NORMAL, &"\u{e9}".repeat(100))
         .unwrap();
@@ -149,7 +149,7 @@ fn a_long_reason_is_cut_between_characters() {
 
 #[test]
 fn one_that_pings_and_does_not_read_gathers_no_more_than_so_much() {
-    let mut socket = Socket::new(&OPTIONS);
+    let mut socket = Endpoint::new(&OPTIONS);
     let pings = frame(0x89, &[b'p'; 125]).repeat(10_000);
     assert_eq!(socket.next(&mut &pings[..]), None);
     assert!(socket.take_answers().len() < 80_000);

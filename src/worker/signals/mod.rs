@@ -252,7 +252,7 @@ fn reopen_logs() {
 /// Ends the process while other threads still run, so without exit handlers
 /// (`atexit(3)`).
 fn exit(code: i32) -> ! {
-    log::flush_at_last();
+    log::flush_without_waiting();
     // SAFETY: `_exit` takes no pointers and does not return.
     unsafe { libc::_exit(code) }
 }

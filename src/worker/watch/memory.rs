@@ -48,7 +48,7 @@ pub fn watch(settings: &Settings, heartbeat: &Heartbeat) {
                         "{}; it is killed",
                         message(used, "max_worker_memory_hard", limit)
                     );
-                    crate::log::flush_at_last();
+                    crate::log::flush_without_waiting();
                     heartbeat.grew_too_large();
                     // SIGKILL, since the app can neither handle nor delay it.
                     let _ = kill(Pid::this(), Signal::SIGKILL);

@@ -21,6 +21,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::config::ReloadEngine;
 use crate::python::{self, Hooks, reloading};
+use crate::system::FileStamp;
 use crate::worker::shared::Heartbeat;
 
 /// The longest pause between two comparisons: new modules may have been
@@ -125,15 +126,6 @@ fn wait_for_change(
     }
 }
 
-/// Identifies a file's content: its inode, its size and the time of its last
-/// change.
-type Stamp = (u64, u64, i64, i64);
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let meta = fs::metadata(file).ok()?;
-    Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
-}
-
 /// Whether a file was changed or replaced after `since`. A time in the future
 /// comes from a wrong clock, and is ignored.
 fn is_younger(file: &Path, since: SystemTime) -> bool {
@@ -150,7 +142,7 @@ fn is_younger(file: &Path, since: SystemTime) -> bool {
 
 /// The stamps of the files at the last comparison.
 struct KnownFiles {
-    stamps: HashMap<PathBuf, Option<Stamp>>,
+    stamps: HashMap<PathBuf, Option<FileStamp>>,
     /// Only before the first comparison.
     since: Option<SystemTime>,
 }
@@ -170,7 +162,7 @@ impl KnownFiles {
         let modules = modules.into_iter().map(|file| (file, true));
         let others = others.into_iter().map(|file| (file, false));
         for (file, is_module) in modules.chain(others) {
-            let now = stamp(&file);
+            let now = FileStamp::of(&file);
             let changed = match self.stamps.get(&file) {
                 Some(before) => now.is_some() && *before != now,
                 None => match self.since {

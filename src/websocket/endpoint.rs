@@ -7,12 +7,12 @@ use super::deflate::Deflater;
 use super::error::Violation;
 use super::extension::Compression;
 use super::frame::{FrameHead, Opcode};
-use super::receiver::{Receiver, Whole};
+use super::receiver::{Complete, Receiver};
 use std::borrow::Cow;
 
 /// What both sides have agreed upon, and what we accept.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct EndpointOptions {
     /// The most bytes of a message, after decompression.
     pub max_message_size: usize,
     pub compression: Option<Compression>,
@@ -20,7 +20,7 @@ pub struct Options {
 
 /// What the app is told.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum Incoming<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
     /// The client is there.
@@ -46,7 +46,7 @@ pub struct Outgoing<'a> {
 
 /// How far closing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ClosingState {
     Open,
     /// Our close frame was made; the client's has not come.
     Closing,
@@ -56,8 +56,8 @@ enum State {
 
 /// The server's end of a WebSocket.
 #[derive(Debug)]
-pub struct Socket {
-    state: State,
+pub struct Endpoint {
+    state: ClosingState,
     receiver: Receiver,
     deflater: Option<Deflater>,
     answers: Vec<u8>,
@@ -69,11 +69,11 @@ const WORTH_COMPRESSING: usize = 128;
 /// No more pongs than this are kept for a client that does not read them.
 const MOST_ANSWERS: usize = 64 * 1024;
 
-impl Socket {
-    pub fn new(options: &Options) -> Socket {
+impl Endpoint {
+    pub fn new(options: &EndpointOptions) -> Endpoint {
         let compression = options.compression.as_ref();
-        Socket {
-            state: State::Open,
+        Endpoint {
+            state: ClosingState::Open,
             receiver: Receiver::new(options.max_message_size, compression),
             deflater: compression.map(Deflater::new),
             answers: Vec::new(),
@@ -82,21 +82,22 @@ impl Socket {
 
     /// Takes bytes that the client sent off the front of `input`, up to the
     /// next event; nothing once all were taken.
-    pub fn next(&mut self, input: &mut &[u8]) -> Option<Event<'_>> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Incoming<'_>> {
         let whole = loop {
-            if self.state == State::Closed {
+            if self.state == ClosingState::Closed {
                 *input = &[];
                 return None;
             }
             match self.receiver.next(input) {
                 Ok(None) => return None,
-                Ok(Some(Whole::Ping)) => {
-                    if self.state == State::Open && self.answers.len() < MOST_ANSWERS {
+                Ok(Some(Complete::Ping)) => {
+                    if self.state == ClosingState::Open && self.answers.len() < MOST_ANSWERS {
                         put(&mut self.answers, Opcode::Pong, self.receiver.control());
                     }
                 }
                 // The app has closed, and hears no more.
-                Ok(Some(Whole::Text | Whole::Binary)) if self.state == State::Closing => {}
+                Ok(Some(Complete::Text | Complete::Binary))
+                    if self.state == ClosingState::Closing => {}
                 Ok(Some(whole)) => break whole,
                 Err(violation) => {
                     return Some(fail(&mut self.state, &mut self.answers, &violation));
@@ -104,16 +105,16 @@ impl Socket {
             }
         };
         let event = match whole {
-            Whole::Text => self.receiver.text().map(Event::Text),
-            Whole::Binary => Ok(Event::Binary(self.receiver.payload())),
-            Whole::Close => close::parse(self.receiver.control()).map(|(code, reason)| {
-                if self.state == State::Open {
+            Complete::Text => self.receiver.text().map(Incoming::Text),
+            Complete::Binary => Ok(Incoming::Binary(self.receiver.payload())),
+            Complete::Close => close::parse(self.receiver.control()).map(|(code, reason)| {
+                if self.state == ClosingState::Open {
                     put_close(&mut self.answers, code, "");
                 }
-                self.state = State::Closed;
-                Event::Closed(code, Cow::Borrowed(reason))
+                self.state = ClosingState::Closed;
+                Incoming::Closed(code, Cow::Borrowed(reason))
             }),
-            Whole::Ping | Whole::Pong => Ok(Event::Pong),
+            Complete::Ping | Complete::Pong => Ok(Incoming::Pong),
         };
         Some(event.unwrap_or_else(|violation| fail(&mut self.state, &mut self.answers, &violation)))
     }
@@ -125,13 +126,13 @@ impl Socket {
 
     /// True while messages may be sent.
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        self.state == ClosingState::Open
     }
 
     /// True once nothing more is to be received or sent, but the answers.
     #[allow(dead_code, reason = "tests and the fuzzer ask")]
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        self.state == ClosingState::Closed
     }
 
     /// The frame of a message.
@@ -159,13 +160,13 @@ impl Socket {
         frame
     }
 
-    /// The close frame; the client's answer is an [`Event::Closed`]. Nothing
+    /// The close frame; the client's answer is an [`Incoming::Closed`]. Nothing
     /// if one was sent already. A reason that is too long is cut.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Option<Vec<u8>> {
-        if self.state != State::Open {
+        if self.state != ClosingState::Open {
             return None;
         }
-        self.state = State::Closing;
+        self.state = ClosingState::Closing;
         let mut frame = Vec::new();
         put_close(&mut frame, code, reason);
         Some(frame)
@@ -173,13 +174,17 @@ impl Socket {
 }
 
 /// The rules are broken: says so and ends (RFC 6455 section 7.1.7).
-fn fail(state: &mut State, answers: &mut Vec<u8>, violation: &Violation) -> Event<'static> {
+fn fail(
+    state: &mut ClosingState,
+    answers: &mut Vec<u8>,
+    violation: &Violation,
+) -> Incoming<'static> {
     let (code, reason) = (violation.close_code(), violation.to_string());
-    if *state == State::Open {
+    if *state == ClosingState::Open {
         put_close(answers, code, &reason);
     }
-    *state = State::Closed;
-    Event::Closed(code, reason.into())
+    *state = ClosingState::Closed;
+    Incoming::Closed(code, reason.into())
 }
 
 fn put(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
