@@ -1,5 +1,5 @@
-//! Takes a request's body out of the bytes of its connection (RFC 9112
-//! sections 6 and 7).
+//! Reads a request's body from the bytes of its connection (RFC 9112 sections 6
+//! and 7).
 
 use super::chunk;
 use super::error::{Error, printable};
@@ -7,14 +7,14 @@ use super::field;
 use super::framing::Framing;
 use super::policy::Limits;
 
-/// What the next bytes were.
+/// What [`BodyDecoder::next`] has found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BodyPiece<'a> {
     /// Bytes of the body, at least one.
     Data(&'a [u8]),
-    /// All input was used; more must be received.
+    /// All of the input was used; the caller must receive more.
     NeedMore,
-    /// The body is complete; input that is left belongs to the next request.
+    /// The body is complete. Input that is left belongs to the next request.
     End,
 }
 
@@ -23,25 +23,25 @@ pub enum BodyPiece<'a> {
 pub struct BodyDecoder {
     state: BodyState,
     limits: Limits,
-    /// A line of chunked coding of which only a part has come.
+    /// The received part of an incomplete line of the chunked coding.
     line: Vec<u8>,
-    /// Bytes of the body so far, where they come in chunks.
+    /// Bytes of a chunked body so far.
     total: u64,
     /// Bytes of chunk extensions so far.
     extensions: usize,
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// How many bytes of chunk extensions one body may have: nobody needs them,
-/// and they would be a way to send without end and without a body.
+/// The largest size of all chunk extensions of one body. Nobody needs
+/// extensions, and without a limit a client could send them for ever.
 const MOST_EXTENSIONS: usize = 16 * 1024;
 
 #[derive(Debug)]
 enum BodyState {
-    /// Bytes that are left of a body by length.
+    /// The bytes left of a body with a Content-Length.
     Length(u64),
     ChunkSize,
-    /// Bytes that are left of a chunk.
+    /// The bytes left of a chunk.
     ChunkData(u64),
     ChunkEnd,
     Trailers,
@@ -63,8 +63,8 @@ impl BodyDecoder {
         }
     }
 
-    /// Takes the next piece off the front of `input`. After an error the
-    /// connection is of no use any more.
+    /// Takes the next piece from the front of `input`. After an error the
+    /// connection cannot be used any more.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyPiece<'a>, Error> {
         loop {
             match self.state {
@@ -117,13 +117,13 @@ impl BodyDecoder {
         }
     }
 
-    /// True once all of the body was taken.
+    /// True after the end of the body.
     pub fn is_done(&self) -> bool {
         matches!(self.state, BodyState::Done | BodyState::Length(0))
     }
 
-    /// The fields after a chunked body, once it is done; names as they were
-    /// sent.
+    /// The fields after a chunked body, once the body has ended. Names are as
+    /// the client sent them.
     #[cfg_attr(not(test), allow(dead_code, reason = "checked, and given to no app"))]
     pub fn trailers(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.trailers
@@ -142,7 +142,7 @@ impl BodyDecoder {
         Ok(size)
     }
 
-    /// Takes a trailer line; true for the empty one that ends them.
+    /// Reads a trailer line. True for the empty line after the last trailer.
     fn trailer(&mut self, line: &[u8]) -> Result<bool, Error> {
         if line.is_empty() {
             return Ok(true);
@@ -161,7 +161,7 @@ impl BodyDecoder {
         Ok(false)
     }
 
-    /// Calls `use_line` with the next line (without CRLF), once it is whole.
+    /// Calls `use_line` with the next complete line, without its CRLF.
     fn with_line<T>(
         &mut self,
         input: &mut &[u8],
@@ -201,7 +201,7 @@ const FORBIDDEN_TRAILERS: [&[u8]; 6] = [
     b"transfer-encoding",
 ];
 
-/// Takes at most `left` bytes off the front of `input`.
+/// Takes at most `left` bytes from the front of `input`.
 fn take<'a>(input: &mut &'a [u8], left: &mut u64) -> &'a [u8] {
     let length = usize::try_from(*left)
         .unwrap_or(usize::MAX)
@@ -216,7 +216,8 @@ fn take<'a>(input: &mut &'a [u8], left: &mut u64) -> &'a [u8] {
 mod tests {
     use super::*;
 
-    /// Feeds the pieces; gives the body, whether it is done, what was left.
+    /// Feeds the pieces. Gives the body, whether it has ended, and the unused
+    /// input.
     fn feed(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8>), Error> {
         let limits = Limits {
             fields: 2,

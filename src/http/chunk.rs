@@ -3,7 +3,7 @@
 use super::error::{Error, printable};
 use super::field::{is_token, trim};
 
-/// The chunk's size in bytes, and its extensions, whose grammar was checked.
+/// The size of the chunk in bytes. The grammar of its extensions is checked.
 pub(super) fn parse_size(line: &[u8]) -> Result<(u64, &[u8]), Error> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
@@ -61,7 +61,8 @@ fn leading_token(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(length)
 }
 
-/// What follows the closing quote of a quoted-string whose opening quote is gone.
+/// The bytes after the closing quote of a quoted-string. `bytes` begin after
+/// its opening quote.
 fn after_quoted(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes;
     loop {

@@ -3,8 +3,9 @@
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// A moment as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110
-/// section 5.6.7). `unix_seconds` outside the years 0 to 9999 give the epoch.
+/// A time in the form of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110
+/// section 5.6.7). `unix_seconds` outside of the years 0 to 9999 gives the
+/// epoch.
 fn http_date(unix_seconds: i64) -> String {
     let format = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -15,12 +16,12 @@ fn http_date(unix_seconds: i64) -> String {
         .unwrap_or_else(|| "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())
 }
 
-/// The text of a moment, which is copied without an allocation or a count.
+/// The text of a time. It is `Copy`, so that copying it allocates nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpDate([u8; 29]);
 
 impl HttpDate {
-    /// This moment, in seconds since the epoch.
+    /// The date of a time in seconds since the epoch.
     pub fn new(unix_seconds: i64) -> HttpDate {
         let text = http_date(unix_seconds);
         HttpDate(text.as_bytes().try_into().expect("its length is fixed"))

@@ -1,10 +1,10 @@
-//! What can be wrong with a request, and the status that says so; and with a
-//! response.
+//! Errors in requests, with the status of their response, and errors in
+//! responses.
 
 use super::status::Status;
 use std::io;
 
-/// A request that is refused. The text is what the client and the log see.
+/// Why a request is refused. The client and the log see this text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("Invalid request line: {0}")]
@@ -56,8 +56,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status of the answer: Gunicorn 27's, and 413 and 505, which it
-    /// does not know.
+    /// The status of the response: that of Gunicorn 27, and 413 and 505, which
+    /// Gunicorn does not use.
     pub fn status(&self) -> Status {
         match self {
             Error::RequestLineTooLong(_) => Status::URI_TOO_LONG,
@@ -72,19 +72,18 @@ impl Error {
     }
 }
 
-/// Why a request's body cannot be read to its end. The text is what the client
-/// sees.
+/// Why a request's body cannot be read to its end. The client sees this text.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The client went away.
+    /// The client has closed the connection.
     #[error("The request body could not be received: {0}")]
     Client(#[from] io::Error),
     #[error("The request's body came too slowly")]
     TooSlow,
-    /// What the client sent is not a body.
+    /// The client's bytes are no valid body.
     #[error(transparent)]
     Invalid(#[from] Error),
-    /// The server cannot get back what it has put aside; the log says why.
+    /// The server cannot read the temporary file of the body. The log says why.
     #[error("The request body could not be kept")]
     Lost,
 }
@@ -101,7 +100,7 @@ impl BodyError {
     }
 }
 
-/// What the app may not answer with.
+/// Why an app's response cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
     #[error("Invalid response status: {0:?}")]
@@ -130,7 +129,7 @@ pub(super) fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Bytes of a client as text that is safe to print: one line, and not long.
+/// A client's bytes as text that is safe to print: one short line.
 #[cold]
 pub(super) fn printable(bytes: &[u8]) -> String {
     const LONGEST: usize = 80;

@@ -2,15 +2,15 @@
 
 use super::error::{Error, ResponseError, printable};
 
-/// The name at the front of a field line.
+/// The name at the start of a field line.
 pub(super) struct Name {
     pub length: usize,
     /// True if there is an underscore in it.
     pub underscore: bool,
 }
 
-/// Finds the name of a field line, which ends before the colon, or, if `strip`
-/// allows it, before white space and the colon.
+/// Finds the name of a field line. It ends before the colon, or, if `strip` is
+/// true, before white space and the colon.
 pub(super) fn name(line: &[u8], strip: bool) -> Result<Name, Error> {
     let mut length = 0;
     let mut seen = 0;
@@ -34,15 +34,15 @@ pub(super) fn name(line: &[u8], strip: bool) -> Result<Name, Error> {
     })
 }
 
-/// How many blanks stand before the colon.
+/// The number of blanks before the colon.
 pub(super) fn blanks_before_colon(rest: &[u8]) -> usize {
     rest.iter()
         .take_while(|b| matches!(b, b' ' | b'\t'))
         .count()
 }
 
-/// Splits a line (without CRLF) into name and value, the value without the
-/// white space around it.
+/// Splits a line (without CRLF) into its name and its value. White space around
+/// the value is removed.
 pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Error::ObsoleteFolding);
@@ -63,7 +63,7 @@ fn no_name(line: &[u8]) -> Error {
     }
 }
 
-/// Appends a field's line to `out`, as it is.
+/// Appends a field's line to `out`.
 ///
 /// # Errors
 /// The name or the value cannot be sent.
@@ -85,7 +85,7 @@ pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
     }
 }
 
-/// True for a token (RFC 9110 section 5.6.2): what names and methods are made of.
+/// True for a token (RFC 9110 section 5.6.2), such as a field name or a method.
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| CLASS[usize::from(b)] & TOKEN != 0)
 }
@@ -109,7 +109,8 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The elements of a comma-separated list, empty ones left out (RFC 9110 5.6.1).
+/// The elements of a comma-separated list, without empty ones (RFC 9110 section
+/// 5.6.1).
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
         .split(|&b| b == b',')
@@ -120,7 +121,7 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 const TOKEN: u8 = 1;
 const UNDERSCORE: u8 = 2;
 
-/// What a byte may be part of.
+/// For each byte, the tokens that it may be part of.
 const CLASS: [u8; 256] = {
     let mut table = [0; 256];
     let mut b = 0;

@@ -1,4 +1,4 @@
-//! What a trusted proxy says about the request it passes on.
+//! The client's address in the fields of a trusted proxy.
 
 use super::field;
 use super::head::Head;
@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
 
-/// The field that tells the client's address (`proxy_headers`).
+/// The field with the client's address (`proxy_headers`).
 ///
-/// One and not the other: a proxy appends to the one it knows and passes on
-/// what the client wrote into the other.
+/// Only one of them is used: a proxy appends to the field that it knows, and
+/// passes the other one on as the client wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressField {
     XForwardedFor,
@@ -17,11 +17,11 @@ pub enum AddressField {
     Forwarded,
 }
 
-/// The client's address, and its port if that is told, according to the field
-/// of a trusted peer's request: going back from the nearest proxy, the first
-/// address that `trusts` does not know as a proxy, or the farthest if it knows
-/// them all. Nothing where the field is absent, or what it says at that place is
-/// no address.
+/// The client's address, and its port if there is one, in a request of a
+/// trusted peer. The addresses are read from the last to the first: the
+/// client's is the first one for which `trusts` is false, or the last one that
+/// is read. Nothing if the field is absent, or if there is no address at that
+/// place.
 pub fn client_address(
     head: &Head,
     which: AddressField,
@@ -32,7 +32,7 @@ pub fn client_address(
         AddressField::Forwarded => "forwarded",
     };
     let mut farthest = None;
-    // Fields of one name are one list (RFC 9110 section 5.3), read backwards.
+    // Several fields of a name are one list (RFC 9110 section 5.3).
     for (_, value) in head
         .fields
         .iter()
@@ -55,11 +55,11 @@ pub fn client_address(
     farthest
 }
 
-/// The elements of a list from its end to its start, empty ones left out (RFC
-/// 9110 section 5.6.1). A comma in a quoted string parts nothing.
+/// The elements of a list from its end to its start, without empty ones (RFC
+/// 9110 section 5.6.1). A comma in a quoted string separates nothing.
 ///
-/// It is read from the end, since the start may come from the client: no quote
-/// there can then change what the proxies after it have said.
+/// The list is read from its end, because its start may come from the client.
+/// So a quote there cannot change the elements of the proxies after it.
 fn elements_backwards(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     iter::from_fn(move || {
@@ -71,11 +71,11 @@ fn elements_backwards(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|element| !element.is_empty())
 }
 
-/// The place of the last such byte that is not in a quoted string.
+/// The position of the last such byte outside of quoted strings.
 fn last_unquoted(bytes: &[u8], wanted: u8) -> Option<usize> {
     let mut quoted = false;
     bytes.iter().enumerate().rposition(|(place, &byte)| {
-        // Within a string, one with a backslash before it belongs to it.
+        // In a string, a quote after a backslash belongs to the string.
         if byte == b'"' && !(quoted && is_escaped(bytes, place)) {
             quoted = !quoted;
         }
@@ -83,14 +83,14 @@ fn last_unquoted(bytes: &[u8], wanted: u8) -> Option<usize> {
     })
 }
 
-/// True if an odd number of backslashes stands before this place.
+/// True if there is an odd number of backslashes before this position.
 fn is_escaped(bytes: &[u8], place: usize) -> bool {
     let before = bytes[..place].iter().rev();
     before.take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
-/// The value of `for=` in one element of a Forwarded field, without what quotes
-/// it (RFC 7239 section 4).
+/// The value of `for=` in one element of a Forwarded field, without quotes (RFC
+/// 7239 section 4).
 fn for_parameter(element: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut rest = Some(element);
     let mut pairs = iter::from_fn(|| {
@@ -108,7 +108,7 @@ fn for_parameter(element: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(unquote(value))
 }
 
-/// The text of a quoted string; anything else as it is.
+/// The text of a quoted string. Anything else stays as it is.
 fn unquote(value: &[u8]) -> Cow<'_, [u8]> {
     let Some(inner) = value
         .strip_prefix(b"\"")
@@ -127,8 +127,8 @@ fn unquote(value: &[u8]) -> Cow<'_, [u8]> {
     unescaped.copied().collect::<Vec<_>>().into()
 }
 
-/// An address, IPv6 in brackets or bare, and the port behind it. A proxy may say
-/// `_name` in the port's place (RFC 7239 section 6); that is none.
+/// An address and its port. IPv6 may be in brackets. A proxy may write `_name`
+/// instead of the port (RFC 7239 section 6); that counts as no port.
 fn parse_node(node: &[u8]) -> Option<(IpAddr, Option<u16>)> {
     let text = str::from_utf8(node).ok()?;
     let is_hidden = |port: &str| {
@@ -201,8 +201,7 @@ mod tests {
             assert_eq!(client(list).as_deref(), Some("1.2.3.4"), "{list}");
         }
         assert_eq!(client(","), None);
-        // What the nearest proxy could not tell is not guessed from what is
-        // farther away.
+        // If the last element has no address, those before it are not used.
         assert_eq!(client("1.2.3.4, unknown"), None);
         assert_eq!(client(""), None);
         let two = "X-Forwarded-For: 6.6.6.6\r\nX: y\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.1\r\n";
@@ -229,7 +228,7 @@ mod tests {
             r#"host="a;for=6.6.6.6";for=1.2.3.4"#,
             r#"host="a\",for=6.6.6.6,\"b";for=1.2.3.4;x="c\\""#,
             r#"for="1\.2.3.4""#,
-            // What the client has begun, the proxy's word ends.
+            // The client opened a quote, and the proxy's element ends it.
             r#"for=6.6.6.6;x=", for=1.2.3.4"#,
             r#"for=6.6.6.6;x="\, for="1.2.3.4""#,
         ] {

@@ -3,10 +3,10 @@
 use super::error::{Error, printable};
 use super::field;
 
-/// How the end of a request body is known.
+/// How the end of a request's body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Exactly this many bytes; 0 where the request says nothing of a body.
+    /// Exactly this many bytes; 0 if the request has no body.
     Length(u64),
     Chunked,
 }
@@ -17,13 +17,13 @@ impl Default for Framing {
     }
 }
 
-/// Gathers Content-Length and Transfer-Encoding as the fields go by.
+/// Collects the values of Content-Length and Transfer-Encoding.
 #[derive(Default)]
 pub(super) struct FramingFields {
     content_length: Option<u64>,
     codings: Codings,
-    /// A coding other than `chunked` and `identity`: the app gets the bytes as
-    /// they are, and nothing may follow them.
+    /// A coding other than `chunked` and `identity` is used. The app gets the
+    /// encoded bytes, and the connection closes after them.
     compressed: bool,
 }
 
@@ -32,11 +32,11 @@ pub(super) struct FramingFields {
 enum Codings {
     #[default]
     None,
-    /// `chunked` came last, and only once.
+    /// `chunked` came once, as the last coding.
     EndChunked,
-    /// `chunked` is missing, doubled or not the last.
+    /// `chunked` is missing, came twice or is not the last coding.
     Wrong,
-    /// Codings that `chunked` may follow.
+    /// Only codings that may come before `chunked`.
     Open,
 }
 
@@ -53,8 +53,8 @@ impl FramingFields {
         Ok(())
     }
 
-    /// Every element of the list counts, an empty one too: a proxy might have
-    /// read something else there.
+    /// Every element of the list counts, also an empty one: a proxy may have
+    /// read it differently.
     pub fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Error> {
         for name in value.split(|&b| b == b',').map(field::trim) {
             let is = |coding: &[u8]| name.eq_ignore_ascii_case(coding);
@@ -84,9 +84,9 @@ impl FramingFields {
 
     /// The framing, and whether the connection must close after the request.
     ///
-    /// `Transfer-Encoding` must end in `chunked`, hold it once, come alone
-    /// (no Content-Length) and in HTTP/1.1: anything else could be read
-    /// differently by a proxy in front, which is request smuggling.
+    /// `Transfer-Encoding` must end in `chunked`, have it once, and come
+    /// without a Content-Length and in HTTP/1.1. A proxy could read anything
+    /// else differently, which would allow request smuggling.
     pub fn decide(self, http_1_1: bool) -> Result<(Framing, bool), Error> {
         match self.codings {
             Codings::None => Ok((Framing::Length(self.content_length.unwrap_or(0)), false)),
@@ -102,7 +102,7 @@ fn bad_transfer_encoding() -> Error {
     Error::Field("'Transfer-Encoding'".into())
 }
 
-/// A Content-Length value: digits only, within 64 bits.
+/// The value of a Content-Length: only digits, and at most 64 bits.
 pub(super) fn parse_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

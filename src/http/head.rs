@@ -1,8 +1,8 @@
-//! The head of a request: request line and header fields (RFC 9112 sections
-//! 2 to 5), as it was accepted.
+//! The head of an accepted request: its request line and header fields (RFC
+//! 9112 sections 2 to 5).
 //!
-//! [`HeadParser`](super::HeadParser) fills it in. All of it lies in one
-//! buffer, and a `Head` can be filled again and again: once its buffers have
+//! [`HeadParser`](super::HeadParser) fills it. All of its bytes are in one
+//! buffer, and a `Head` can be used for many requests: once its buffers have
 //! grown, reading a request allocates nothing.
 
 use super::field::{list, trim};
@@ -10,8 +10,8 @@ use super::framing::Framing;
 use super::scheme::Scheme;
 use super::span::Span;
 
-/// The protocol versions that are spoken. A higher 1.x is answered as 1.1
-/// (RFC 9110 section 2.5).
+/// The supported protocol versions. A higher 1.x counts as 1.1 (RFC 9110
+/// section 2.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     Http10,
@@ -31,8 +31,8 @@ impl Version {
 /// A request head that was accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
-    /// The bytes as they were received, and after them values that had to be
-    /// put together.
+    /// The bytes of the client, and after them values that were joined from
+    /// several lines.
     pub(super) raw: Vec<u8>,
     pub(super) line: RequestLine,
     pub(super) fields: Vec<(Span, Span)>,
@@ -43,7 +43,7 @@ pub struct Head {
     pub(super) scheme: Option<Scheme>,
 }
 
-/// Where the parts of the request line lie.
+/// The positions of the parts of the request line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLine {
     pub method: Span,
@@ -60,18 +60,18 @@ impl Head {
         self.line.method.of(&self.raw)
     }
 
-    /// The request target as it was sent.
+    /// The request target as the client sent it.
     pub fn target(&self) -> &[u8] {
         self.line.target.of(&self.raw)
     }
 
-    /// The path within the target, still percent-encoded; `*` and the
-    /// authority form give `*` and nothing.
+    /// The path in the target, still percent-encoded. It is `*` for the target
+    /// `*`, and empty for the authority form.
     pub fn path(&self) -> &[u8] {
         self.line.path.of(&self.raw)
     }
 
-    /// What follows the target's `?`.
+    /// The part of the target after its `?`.
     pub fn query(&self) -> &[u8] {
         self.line.query.of(&self.raw)
     }
@@ -80,8 +80,8 @@ impl Head {
         self.line.version
     }
 
-    /// Names as they were sent, values without the white space around them,
-    /// in the order of the request.
+    /// The fields in their order: names as the client sent them, values without
+    /// the white space around them.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.fields
             .iter()
@@ -99,13 +99,13 @@ impl Head {
         self.framing
     }
 
-    /// True if the client lets the connection be used again.
+    /// True if the client allows another request on this connection.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// True if the connection is to carry another protocol after this request,
-    /// such as WebSocket, should the server agree (RFC 9110 section 7.8).
+    /// True if the client asks for another protocol after this request, such as
+    /// WebSocket (RFC 9110 section 7.8).
     pub fn asks_to_upgrade(&self) -> bool {
         self.asks_to_upgrade
     }
@@ -115,7 +115,7 @@ impl Head {
         self.expects_continue
     }
 
-    /// True if the client takes trailers (RFC 9110 section 10.1.4).
+    /// True if the client accepts trailers (RFC 9110 section 10.1.4).
     pub fn accepts_trailers(&self) -> bool {
         self.fields()
             .filter(|(name, _)| name.eq_ignore_ascii_case(b"te"))
@@ -123,17 +123,17 @@ impl Head {
             .any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
     }
 
-    /// How the client reached the site, where a trusted proxy says so.
+    /// The scheme that a trusted proxy has stated.
     pub fn stated_scheme(&self) -> Option<Scheme> {
         self.scheme
     }
 }
 
-/// The first value of a field in a head that was refused or has not ended: in
-/// what was `received` since the request's start. Only lines that are whole
-/// count, and nobody has checked them.
+/// The first value of a field in a head that was refused or is incomplete.
+/// `received` are the bytes since the start of the request. Only complete lines
+/// count, and they are not checked.
 pub fn field_so_far<'a>(received: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    // An empty line before the request line is forgiven.
+    // One empty line before the request line is allowed.
     let received = received.strip_prefix(b"\r\n").unwrap_or(received);
     let lines = received.split_inclusive(|byte| *byte == b'\n').skip(1);
     let mut fields = lines.map_while(|line| line.strip_suffix(b"\r\n").filter(|l| !l.is_empty()));

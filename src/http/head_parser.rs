@@ -1,8 +1,8 @@
-//! Reads the head of a request, strictly and never twice.
+//! Reads the head of a request, strictly, each byte once.
 //!
-//! Lines are found while bytes arrive; the request line is checked as soon as
-//! it is there, the fields once all of the head is. So the limits hold before
-//! the end has come, and the result does not depend on how the network cut
+//! Lines are found while bytes arrive. The request line is checked as soon as
+//! it is complete, the fields when the whole head is. So the limits hold before
+//! the head has ended, and the result does not depend on how the network splits
 //! the bytes.
 
 use super::error::{Error, printable};
@@ -14,27 +14,27 @@ use super::scheme::Scheme;
 use super::span::Span;
 use super::target;
 
-/// Reads one head after the other from bytes that arrive in any pieces.
+/// Reads one head after another from bytes that arrive in pieces.
 #[derive(Debug, Default)]
 pub struct HeadParser {
-    /// Every byte before this one was looked at.
+    /// All bytes before this position were read.
     scanned: usize,
-    /// Start of the line that has no end yet.
+    /// The start of the line that has not ended.
     line_start: usize,
     request_line: Option<RequestLine>,
     /// The field lines without CRLF.
     lines: Vec<Span>,
-    /// Fields so far: lines that do not go on with the one before.
+    /// The number of fields so far: lines that do not continue the line before.
     fields: usize,
-    /// Bytes of the last field so far, with its line ends.
+    /// The bytes of the last field so far, with its line ends.
     field_size: usize,
 }
 
 impl HeadParser {
-    /// Goes on with `bytes`: all that was received since the request's start,
-    /// grown since the last call. Fills `head` and gives its length in bytes
-    /// once it is whole, nothing while it is not. Then, and after an error,
-    /// it is ready for another head.
+    /// Continues with `bytes`: everything received since the start of the
+    /// request, more than in the last call. When the head is complete, fills
+    /// `head` and gives its length in bytes; before that, gives nothing. After
+    /// a head or an error the parser is ready for another head.
     pub fn advance(
         &mut self,
         bytes: &[u8],
@@ -59,7 +59,7 @@ impl HeadParser {
         result
     }
 
-    /// Finds lines until the empty one, and gives the place after it.
+    /// Finds lines until the empty one, and gives the position after it.
     fn scan(&mut self, bytes: &[u8], policy: &Policy) -> Result<Option<usize>, Error> {
         let from = self.scanned;
         for distance in memchr::memchr_iter(b'\n', &bytes[from..]) {
@@ -81,23 +81,24 @@ impl HeadParser {
             } else if line.len() > 0 {
                 self.request_line = Some(request_line(bytes, line, policy)?);
             } else if line.start() > 0 {
-                // One empty line before the request line is forgiven
-                // (RFC 9112 section 2.2), not a second.
+                // One empty line before the request line is allowed (RFC 9112
+                // section 2.2), not two.
                 return Err(Error::RequestLine(printable(b"")));
             }
         }
         self.scanned = bytes.len();
         let rest = &bytes[self.line_start..];
-        // The last byte may be the CR of a line that is just within its limit.
+        // The last byte may be the CR of a line that just meets its limit.
         self.check(rest, rest.len().saturating_sub(1), policy)?;
         Ok(None)
     }
 
-    /// Checks what can be known of a line of `length` bytes before it ends.
+    /// Checks an incomplete line of `length` bytes.
     fn check(&self, line: &[u8], length: usize, policy: &Policy) -> Result<(), Error> {
         let limits = &policy.limits;
         if self.request_line.is_none() {
-            // Another protocol, such as TLS, may never send a line end.
+            // A client with another protocol, such as TLS, may never send a
+            // line end.
             if let Some(first) = line.first()
                 && !matches!(first, b'\r' | b'\n' | b' '..=0x7e)
             {
@@ -134,7 +135,7 @@ impl HeadParser {
     }
 }
 
-/// True for the first byte of a line that belongs to the field before it.
+/// True if a line with this first byte continues the field before it.
 fn goes_on(first: u8) -> bool {
     first == b' ' || first == b'\t'
 }
@@ -161,7 +162,7 @@ fn request_line(bytes: &[u8], span: Span, policy: &Policy) -> Result<RequestLine
     })
 }
 
-/// Gunicorn's idea of a conventional method: a token of 3 to 20 characters
+/// A conventional method, as Gunicorn defines it: a token of 3 to 20 characters
 /// without lower case letters and `#`.
 fn check_method(method: &[u8], policy: &Policy) -> Result<(), Error> {
     let conventional = || {
@@ -194,7 +195,7 @@ fn parse_version(version: &[u8], policy: &Policy) -> Result<Version, Error> {
 }
 
 impl Head {
-    /// Takes a whole head, `raw`, whose request line was accepted.
+    /// Reads the complete head `raw`, whose request line was accepted.
     fn fill(
         &mut self,
         raw: &[u8],
@@ -231,7 +232,7 @@ impl Head {
                 && name.of(raw).eq_ignore_ascii_case(b"host")
             {
                 facts.host(name.of(raw), value.of(&self.raw))?;
-                // The target has the last word (RFC 9112 section 3.2.2).
+                // The target replaces the Host field (RFC 9112 section 3.2.2).
                 value = authority;
             } else {
                 facts.see(name.of(raw), value.of(&self.raw), line.version, policy)?;
@@ -244,8 +245,9 @@ impl Head {
         facts.settle(self, policy)
     }
 
-    /// Makes one of several `Cookie` fields. A comma, which joins all others,
-    /// would be a part of a cookie's value (RFC 9113 section 8.2.3).
+    /// Joins several `Cookie` fields. They are not joined by a comma, as all
+    /// others are, because it could be a part of a cookie's value (RFC 9113
+    /// section 8.2.3).
     #[cold]
     fn join_cookies(&mut self) {
         let Head { raw, fields, .. } = self;
@@ -288,7 +290,7 @@ impl Head {
     }
 }
 
-/// Whether a field whose name has an underscore is kept.
+/// True if a field is kept whose name has an underscore.
 fn keeps(name: &[u8], policy: &Policy) -> Result<bool, Error> {
     let listed = policy
         .underscore_fields
@@ -302,7 +304,7 @@ fn keeps(name: &[u8], policy: &Policy) -> Result<bool, Error> {
     }
 }
 
-/// What the fields say about the message itself.
+/// The fields that concern the message itself.
 #[derive(Default)]
 struct Facts {
     framing: FramingFields,
@@ -311,7 +313,7 @@ struct Facts {
     cookies: usize,
     close: bool,
     keep_alive: bool,
-    /// `Connection` says that an upgrade is asked for, `Upgrade` to what.
+    /// `Connection` asks for an upgrade, `Upgrade` names the protocol.
     upgrade: (bool, bool),
     expects_continue: bool,
     scheme: Option<Scheme>,
@@ -335,7 +337,8 @@ impl Facts {
                 self.expects_continue = true;
             }
             6 if is(b"cookie") => self.cookies += 1,
-            // HTTP/2 is what some clients ask for with every request, in vain.
+            // Some clients ask for HTTP/2 with every request; they get
+            // HTTP/1.1.
             7 if is(b"upgrade") => self.upgrade.1 = !value.eq_ignore_ascii_case(b"h2c"),
             10 if is(b"connection") => {
                 for option in field::list(value) {
@@ -359,7 +362,7 @@ impl Facts {
         once(&mut self.host, valid, name, value)
     }
 
-    /// Decides what only all fields together tell.
+    /// Decides what depends on all fields together.
     fn settle(self, head: &mut Head, policy: &Policy) -> Result<(), Error> {
         let is_1_1 = head.line.version == Version::Http11;
         if is_1_1 && !self.host {
@@ -371,7 +374,7 @@ impl Facts {
         }
         let keep_alive = !self.close && (is_1_1 || self.keep_alive);
         head.framing = framing;
-        // After CONNECT the bytes are a tunnel's, never a request.
+        // The bytes after CONNECT belong to a tunnel, not to a request.
         let is_connect = head.method() == b"CONNECT";
         head.keep_alive = keep_alive && !must_close && !is_connect;
         head.asks_to_upgrade = is_connect || is_1_1 && self.upgrade == (true, true);
@@ -381,7 +384,7 @@ impl Facts {
     }
 }
 
-/// Notes a field that must be valid and alone of its name.
+/// Notes a field that must be valid and may come only once.
 fn once(seen: &mut bool, valid: bool, name: &[u8], value: &[u8]) -> Result<(), Error> {
     if std::mem::replace(seen, true) || !valid {
         return Err(Error::Field(format!(

@@ -1,9 +1,10 @@
-//! Interim responses, which come before the answer (RFC 9110 section 15.2).
+//! Interim responses, which come before the final response (RFC 9110 section
+//! 15.2).
 
 use super::error::ResponseError;
 use super::field::{add_line, trim};
 
-/// Asks a client for the body that it holds back (RFC 9110 section 10.1.1).
+/// Asks a client to send the body that it holds back (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The bytes of a `103 Early Hints` with these fields, names and values, so that

@@ -1,15 +1,16 @@
 //! HTTP/1.1 as functions over bytes, *sans-IO*: no sockets, no Python, no
-//! clock. Whoever holds the bytes calls
+//! clock. The owner of the bytes calls
 //!
-//! 0. [`proxy_start`] for the connection's first bytes, behind some proxies,
+//! 0. [`proxy_start`] for the first bytes of a connection, if a proxy may send
+//!    a PROXY header,
 //! 1. [`HeadParser::advance`] until a [`Head`] is filled,
 //! 2. [`BodyDecoder::next`] for the request's body,
-//! 3. [`ResponseHead::begin`] and [`ResponseBody::frame`] for the answer,
+//! 3. [`ResponseHead::begin`] and [`ResponseBody::frame`] for the response,
 //!
-//! or [`ErrorPage`] with [`Error::status`] where the request is refused.
+//! or [`ErrorPage`] with [`Error::status`] if the request is refused.
 //!
-//! The rules are those of RFC 9110 and 9112, with Gunicorn's limits and, where
-//! the RFC leaves a choice, its choices.
+//! The rules are those of RFC 9110 and 9112, with Gunicorn's limits, and with
+//! Gunicorn's choices where the RFCs allow several.
 
 #![forbid(unsafe_code)]
 

@@ -1,35 +1,34 @@
-//! The answer to a request that never reached the app.
+//! The server's own error pages.
 
 use super::status::Status;
 
-/// What a client is told that speaks HTTP where TLS is spoken.
+/// The response to a client that sends plain HTTP to a TLS port.
 pub const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Connection: close\r\n\
     Content-Type: text/plain\r\n\
     Content-Length: 60\r\n\r\n\
     This port speaks HTTPS: write https:// in front of the name\n";
 
-/// A whole response of the server's own.
+/// A complete response of the server's own.
 #[derive(Clone, Debug)]
 pub struct ErrorResponse {
     pub status: Status,
     pub bytes: Vec<u8>,
-    /// How many of the bytes are its body.
+    /// The length of its body in bytes.
     pub body_length: usize,
 }
 
-/// What an answer of the server's own says, with no more than a status at
-/// first. Such an answer closes the connection.
+/// An error page. Its connection closes after it.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorPage<'a> {
     pub status: Status,
     /// Shown to the client.
     pub message: &'a str,
-    /// The value of its Date field.
+    /// The value of the Date field.
     pub date: &'a str,
-    /// True for a HEAD request, whose answer has no body.
+    /// True for a HEAD request: its response has no body.
     pub is_head: bool,
-    /// Other fields, names and values.
+    /// Further fields: names and values.
     pub fields: &'a [(&'a str, &'a str)],
 }
 
@@ -45,7 +44,7 @@ impl ErrorPage<'_> {
         let fields: String = fields
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        // `Upgrade` concerns this connection only, and must be said to do so
+        // `Upgrade` concerns only this connection, so `Connection` must name it
         // (RFC 9110 section 7.8).
         let mut names = self.fields.iter().map(|(name, _)| name);
         let connection = match names.any(|name| name.eq_ignore_ascii_case("upgrade")) {

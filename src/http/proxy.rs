@@ -1,11 +1,11 @@
-//! The PROXY protocol, versions 1 and 2, as HAProxy's document
-//! `proxy-protocol.txt` has it: what a proxy says, before any byte of the
-//! client, about whose connection it passes on.
+//! The PROXY protocol, versions 1 and 2, as in HAProxy's `proxy-protocol.txt`:
+//! a header before the client's first byte, in which a proxy states the
+//! client's address.
 
 use super::error::{Error, printable};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Which versions are looked for (Gunicorn's `proxy_protocol`).
+/// The accepted versions (`proxy_protocol`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProxyMode {
     #[default]
@@ -15,33 +15,33 @@ pub enum ProxyMode {
     Auto,
 }
 
-/// What a connection begins with.
+/// The start of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyStart {
-    /// It cannot be told yet.
+    /// More bytes are needed.
     NeedMore,
-    /// No header: the client speaks itself.
+    /// There is no header; these are the client's bytes.
     Absent,
     /// A header of this many bytes.
     Header(ProxyHeader, usize),
 }
 
-/// What the header says.
+/// The content of a PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
-    /// The proxy speaks for itself, or does not know for whom: the peer's
-    /// address stays what the client's address is.
+    /// The connection is the proxy's own, or its client is unknown. The
+    /// client's address is that of the peer.
     Local,
     Addresses {
         /// The client.
         source: SocketAddr,
-        /// Where the client connected to.
+        /// The address that the client connected to.
         destination: SocketAddr,
     },
 }
 
 impl ProxyHeader {
-    /// Gunicorn's `PROXY_PROTOCOL` in the environ.
+    /// The value of Gunicorn's `PROXY_PROTOCOL` in the environ.
     pub fn name(&self) -> &'static str {
         match self {
             ProxyHeader::Local => "LOCAL",
@@ -57,8 +57,8 @@ const PREFIX: &[u8; 6] = b"PROXY ";
 /// The longest line of version 1, with its CRLF.
 const LONGEST_LINE: usize = 107;
 
-/// Looks for a header at the front of all the bytes of a connection so far.
-/// `allowed` is whether the peer may send one (`proxy_allow_ips`).
+/// Looks for a header at the start of the bytes of a connection. `allowed` is
+/// whether the peer may send one (`proxy_allow_ips`).
 pub fn proxy_start(bytes: &[u8], mode: ProxyMode, allowed: bool) -> Result<ProxyStart, Error> {
     let (v1, v2) = match mode {
         ProxyMode::Off => return Ok(ProxyStart::Absent),
@@ -120,7 +120,7 @@ fn line_1(line: &str) -> Option<ProxyHeader> {
     let (source, destination) = (address()?, address()?);
     let mut port = || -> Option<u16> {
         let word = words.next()?;
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let digits = word.bytes().all(|b| b.is_ascii_digit());
         word.parse().ok().filter(|_| digits)
     };
@@ -134,8 +134,8 @@ fn line_1(line: &str) -> Option<ProxyHeader> {
     })
 }
 
-/// Signature, version and command, family and protocol, length, addresses,
-/// and then type-length-value fields, which are skipped.
+/// The header has a signature, version and command, family and protocol,
+/// length, addresses, and then type-length-value fields, which are skipped.
 fn version_2(bytes: &[u8]) -> Result<ProxyStart, Error> {
     let Some((&[version_command, family_protocol, high, low], rest)) =
         bytes[SIGNATURE.len()..].split_first_chunk()
@@ -161,7 +161,7 @@ fn version_2(bytes: &[u8]) -> Result<ProxyStart, Error> {
 fn addresses_2(family_protocol: u8, bytes: &[u8]) -> Result<ProxyHeader, Error> {
     const SHORT: Error = Error::ProxyHeader("its addresses are cut off");
     let (source, destination, ports): (IpAddr, IpAddr, &[u8]) = match family_protocol {
-        // Unspecified, and unix sockets, which have no address either.
+        // An unspecified family, or a unix socket, which has no address.
         0x00 | 0x31 => return Ok(ProxyHeader::Local),
         0x11 => {
             let (source, rest) = bytes.split_first_chunk::<4>().ok_or(SHORT)?;
@@ -188,8 +188,8 @@ fn addresses_2(family_protocol: u8, bytes: &[u8]) -> Result<ProxyHeader, Error> 
 mod tests {
     use super::*;
 
-    /// The result for all the bytes, after checking that no shorter part of
-    /// them gives another.
+    /// The result for all bytes, after a check that no shorter part gives
+    /// another result.
     fn start(bytes: &[u8], mode: ProxyMode) -> Result<ProxyStart, Error> {
         let whole = proxy_start(bytes, mode, true);
         for end in 0..bytes.len() {

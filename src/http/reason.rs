@@ -1,5 +1,5 @@
 //! The reason phrases of the registered status codes (RFC 9110 section 15 and
-//! IANA's list), for those who answer with a code alone.
+//! IANA's list), for apps that give only a code.
 
 /// The usual reason of a code; empty for one that is not registered.
 pub(super) fn reason(code: u16) -> &'static str {

@@ -1,7 +1,7 @@
-//! Names for requests, by which one can be found in several logs.
+//! Ids of requests, to find a request in several logs.
 
-/// What a proxy may call a request: 1 to 128 characters that are safe in a log
-/// and in a URL.
+/// True for an id that is accepted from a proxy: 1 to 128 characters that are
+/// safe in a log and in a URL.
 pub fn is_request_id(value: &[u8]) -> bool {
     (1..=128).contains(&value.len())
         && value
@@ -9,7 +9,7 @@ pub fn is_request_id(value: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~:=+/@".contains(b))
 }
 
-/// Makes ids that differ from all others, but are no secret.
+/// Makes unique ids. They are not secret.
 #[derive(Clone, Debug)]
 pub struct RequestIds {
     seed: u128,
@@ -17,7 +17,8 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// `seed` must be random: ids of different seeds are as good as different.
+    /// `seed` must be random. Then ids of different seeds practically never are
+    /// the same.
     pub fn new(seed: u128) -> RequestIds {
         RequestIds { seed, count: 0 }
     }
@@ -29,8 +30,8 @@ impl RequestIds {
     }
 }
 
-/// A permutation of all numbers of 64 bits, so that no two counts meet
-/// (SplitMix64's finisher).
+/// A permutation of all 64-bit numbers, so that different counts give different
+/// results (SplitMix64's finisher).
 fn scatter(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! The head of a response, and how its body will be framed (RFC 9112 section 6).
+//! The head of a response, and how its body is framed (RFC 9112 section 6).
 
 use super::error::{ResponseError, lossy};
 use super::field::{add_line, check, is_value};
@@ -9,13 +9,13 @@ use super::response_body::{BodyFraming, ResponseBody};
 use super::status::Status;
 use std::borrow::Cow;
 
-/// What of the request decides how its response is framed.
+/// The properties of a request that decide how its response is framed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponseRules {
     pub version: Version,
     pub is_head: bool,
-    /// True if the connection may be used again as far as the request and the
-    /// worker are concerned.
+    /// True if the request and the worker allow another request on this
+    /// connection.
     pub keep_alive: bool,
     /// True if the request asks for another protocol.
     pub asks_to_upgrade: bool,
@@ -32,11 +32,11 @@ impl ResponseRules {
     }
 }
 
-/// The head as the app gave it, checked, not yet sent.
+/// A response head of the app: checked, and not sent.
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
     code: u16,
-    /// The status, and after it the app's field lines, ready to be sent.
+    /// The status, and after it the app's field lines.
     bytes: Vec<u8>,
     status_length: usize,
     content_length: Option<u64>,
@@ -62,13 +62,14 @@ impl ResponseHead {
         Ok(ResponseHead::begun(code, &[status]))
     }
 
-    /// With the usual reason of this code, which has three digits.
+    /// With the usual reason phrase of this code. The code must have three
+    /// digits.
     pub fn with_code(code: u16) -> Result<ResponseHead, ResponseError> {
         check_final(code)?;
         Ok(ResponseHead::with_reason(code))
     }
 
-    /// The server's own word that the connection goes over to `protocol`.
+    /// A 101 response that changes the connection to `protocol`.
     pub fn switching_to(protocol: &str) -> Result<ResponseHead, ResponseError> {
         let mut head = ResponseHead::with_reason(SWITCHING);
         head.add(b"Connection", b"upgrade")?;
@@ -110,7 +111,7 @@ impl ResponseHead {
         &self.bytes[self.status_length..]
     }
 
-    /// The fields the app gave, but for the length and those that were dropped.
+    /// The app's fields, except the Content-Length and those that were dropped.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let lines = self.lines().split(|&b| b == b'\n');
         lines.filter_map(|line| {
@@ -120,8 +121,8 @@ impl ResponseHead {
         })
     }
 
-    /// The value of a field the app gave; `name` in any case. Of a repeated
-    /// field the first.
+    /// The value of one of the app's fields, the first one if there are
+    /// several; `name` in any case.
     pub fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         if name.eq_ignore_ascii_case("content-length") {
             return Some(self.content_length?.to_string().into_bytes().into());
@@ -135,8 +136,8 @@ impl ResponseHead {
         })
     }
 
-    /// Adds a field. Those that belong to the connection or to the server are
-    /// dropped, as Gunicorn does (`Server`, `Date`, hop-by-hop fields).
+    /// Adds a field of the app. Fields of the connection or of the server
+    /// (`Server`, `Date`, hop-by-hop fields) are dropped, as Gunicorn does.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
         check(name, value)?;
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
@@ -163,16 +164,16 @@ impl ResponseHead {
         add_line(&mut self.bytes, name, value)
     }
 
-    /// Adds a field of the server's, unless the app has given one of this name.
+    /// Adds a field of the server, unless the app has set it.
     pub fn add_unless_given(&mut self, name: &str, value: &str) {
         if self.field(name).is_none() {
-            // A name that cannot be sent is left out.
+            // A field that cannot be sent is left out.
             let _ = self.add(name.as_bytes(), value.as_bytes());
         }
     }
 
-    /// States the length of a body that is known before it is sent, where the
-    /// app did not and a body may be sent at all.
+    /// Sets the Content-Length of a body whose length is known, unless the app
+    /// has set it or the status forbids a body.
     pub fn set_known_length(&mut self, length: u64) {
         if self.content_length.is_none() && !Status::forbids_body(self.code) {
             self.content_length = Some(length);
@@ -180,7 +181,8 @@ impl ResponseHead {
     }
 
     /// Writes the whole head to `out` and begins the body. `server` and `date`
-    /// are the values of these fields; an empty `server` leaves its field out.
+    /// are the values of these fields. With an empty `server` there is no such
+    /// field.
     pub fn begin(
         &self,
         rules: ResponseRules,
@@ -209,7 +211,8 @@ impl ResponseHead {
             rules.version.as_str().as_bytes(),
             b" ",
             self.status(),
-            // The blank before an absent reason belongs to the grammar.
+            // The grammar has a blank before the reason, also if the reason is
+            // empty.
             if self.status_length == 3 { b" " } else { b"" },
             if server.is_empty() {
                 b""
@@ -246,9 +249,8 @@ impl ResponseHead {
 /// The status that ends HTTP on a connection.
 const SWITCHING: u16 = 101;
 
-/// An app that answers with a status of 1xx has not answered: whoever is at the
-/// other end would wait for more, or take the connection for a tunnel (RFC 9110
-/// section 15.2).
+/// A 1xx status is not a final response: the client would wait for more, or a
+/// proxy would make the connection a tunnel (RFC 9110 section 15.2).
 fn check_final(code: u16) -> Result<(), ResponseError> {
     match code {
         100..200 => Err(ResponseError::Interim(code)),
@@ -256,7 +258,7 @@ fn check_final(code: u16) -> Result<(), ResponseError> {
     }
 }
 
-/// Fields that are the server's own or that only concern one connection.
+/// Fields that only the server sets, or that concern one connection.
 const DROPPED: [&[u8]; 9] = [
     b"keep-alive",
     b"proxy-authenticate",

@@ -1,17 +1,16 @@
-//! What is put around the bytes of a response's body (RFC 9112 sections 6 and
-//! 7).
+//! How the body of a response is framed (RFC 9112 sections 6 and 7).
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyFraming {
-    /// HEAD, 1xx, 204, 304: whatever the app gives is not sent.
+    /// No body is sent: HEAD, 1xx, 204, 304.
     Nothing,
-    /// Bytes that are still owed.
+    /// This many bytes are still to be sent.
     Length(u64),
     Chunked,
     UntilClose,
 }
 
-/// A response whose head was made.
+/// The body of a response whose head was made.
 #[derive(Debug)]
 pub struct ResponseBody {
     framing: BodyFraming,
@@ -20,8 +19,8 @@ pub struct ResponseBody {
     dropped: bool,
 }
 
-/// How a block of the body goes out: `prefix`, the first `length` bytes of the
-/// block, `suffix`. With a `length` of 0 nothing at all is sent.
+/// How a block of the body is sent: `prefix`, then the first `length` bytes of
+/// the block, then `suffix`. If `length` is 0, all three are empty.
 #[derive(Debug)]
 pub struct Frame {
     pub prefix: ChunkPrefix,
@@ -63,8 +62,8 @@ impl ResponseBody {
         }
     }
 
-    /// Frames the next `length` bytes of the body; bytes beyond the stated
-    /// Content-Length are cut.
+    /// Frames the next `length` bytes of the body. Bytes beyond the
+    /// Content-Length are cut off.
     pub fn frame(&mut self, length: usize) -> Frame {
         let mut frame = Frame {
             prefix: ChunkPrefix::default(),
@@ -90,7 +89,7 @@ impl ResponseBody {
         frame
     }
 
-    /// What ends the body.
+    /// The bytes that end the body.
     pub fn end(&self) -> &'static [u8] {
         match self.framing {
             BodyFraming::Chunked => b"0\r\n\r\n",
@@ -98,8 +97,8 @@ impl ResponseBody {
         }
     }
 
-    /// What ends the body before and after trailers; nothing where the framing
-    /// has no room for them (RFC 9112 section 7.1.2).
+    /// The bytes before and after trailers, which end the body; empty if the
+    /// framing does not allow trailers (RFC 9112 section 7.1.2).
     pub fn around_trailers(&self) -> (&'static [u8], &'static [u8]) {
         match self.framing {
             BodyFraming::Chunked => (b"0\r\n", b"\r\n"),
@@ -107,19 +106,19 @@ impl ResponseBody {
         }
     }
 
-    /// True if another request may follow once the body has ended: never after
-    /// a body that is shorter than it was said to be.
+    /// True if another request may follow the body. False if the body is
+    /// shorter than its Content-Length.
     pub fn keeps_alive(&self) -> bool {
         self.keep_alive && !matches!(self.framing, BodyFraming::Length(1..))
     }
 
-    /// True if the app gave a body that is not sent, as the response can have
+    /// True if the app gave a body that cannot be sent, as the response has
     /// none.
     pub fn was_dropped(&self) -> bool {
         self.dropped
     }
 
-    /// Bytes of the body, without what frames them.
+    /// The bytes of the body that were sent, without their framing.
     pub fn sent(&self) -> u64 {
         self.sent
     }

@@ -18,15 +18,15 @@ impl Scheme {
     }
 }
 
-/// Fields by which a proxy tells that the client used TLS, each with the exact
-/// value that says so (Gunicorn's `secure_scheme_headers`). Where that is
-/// `https`, some proxies say `wss` of a WebSocket.
+/// Fields in which a proxy states that the client used TLS, each with the exact
+/// value that means TLS (`secure_scheme_headers`). If that value is `https`,
+/// `wss` counts too: some proxies send it for a WebSocket.
 #[derive(Clone, Debug, Default)]
 pub struct SecureSchemeFields(pub Vec<(String, String)>);
 
 impl SecureSchemeFields {
-    /// Notes in `stated` what a field says of the scheme. Fields that disagree
-    /// are an error: one of them may come from the client.
+    /// Sets `stated` if the field states a scheme. Fields that disagree are an
+    /// error, because one of them may come from the client.
     pub(super) fn see(
         &self,
         name: &[u8],

@@ -1,6 +1,7 @@
-//! A part of a buffer, by its place: what a head is made of.
+//! A part of a buffer, by its position. A head is made of them.
 
-/// Half of a `Range<usize>`'s size, and `Copy`. Heads are far below 4 GiB.
+/// Half the size of a `Range<usize>`, and `Copy`. Heads are much smaller than 4
+/// GiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -16,7 +17,7 @@ impl Span {
         }
     }
 
-    /// The place of `part` within `whole`, which it is a slice of.
+    /// The position of `part` in `whole`. `part` must be a slice of it.
     pub fn within(whole: &[u8], part: &[u8]) -> Span {
         let start = part.as_ptr().addr() - whole.as_ptr().addr();
         Span::new(start, start + part.len())

@@ -1,4 +1,4 @@
-//! Status codes the server itself answers with.
+//! The status codes of the server's own responses.
 
 /// A status code with its reason phrase (RFC 9110 section 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,8 @@ impl Status {
         Status { code, reason }
     }
 
-    /// True where a response never has a body: 1xx, 204, 304 (RFC 9110 6.4.1).
+    /// True if a response with this code never has a body: 1xx, 204, 304 (RFC
+    /// 9110 section 6.4.1).
     pub fn forbids_body(code: u16) -> bool {
         code < 200 || code == 204 || code == 304
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub(super) struct Parts<'a> {
     pub path: &'a [u8],
     pub query: &'a [u8],
-    /// Host and port of the absolute form, without user and password.
+    /// The host and port of the absolute form, without user and password.
     pub authority: Option<&'a [u8]>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn split<'a>(method: &[u8], target: &'a [u8]) -> Result<Parts<'a>, Er
     } else {
         return refuse();
     };
-    // A fragment should not be sent; it is no part of the path.
+    // A client should not send a fragment. It does not belong to the path.
     let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
     let (path, query) = match memchr::memchr(b'?', rest) {
         Some(mark) => (&rest[..mark], &rest[mark + 1..]),
@@ -73,8 +73,8 @@ fn absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `host [ ":" port ]` (RFC 3986 section 3.2): a name, an IPv4 address or an
-/// IPv6 address in brackets. A comma is refused, which the RFC allows: it
-/// would look like two.
+/// IPv6 address in brackets. A comma is refused, although the RFC allows it,
+/// because it would look like two hosts.
 pub(super) fn is_authority(value: &[u8]) -> bool {
     let port = match value.strip_prefix(b"[") {
         Some(rest) => {
@@ -103,7 +103,7 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
     port.is_empty() || matches!(port, [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit))
 }
 
-/// `path` with its percent-encoded bytes decoded; malformed escapes stay as
+/// `path` with its percent-encoded bytes decoded. Malformed escapes stay as
 /// they are.
 pub fn percent_decode(path: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'%', path) else {

@@ -2,7 +2,7 @@
 //! side receives what the other sends.
 
 use crate::pieces::Choices;
-use crate::websocket::{CloseCode, Compression, Incoming, EndpointOptions, Payload, Endpoint};
+use crate::websocket::{CloseCode, Compression, Endpoint, EndpointOptions, Incoming, Payload};
 
 pub fn check(input: &[u8]) {
     let Some((choices, bytes)) = Choices::split(input) else {
