@@ -1,4 +1,4 @@
-//! A response as the app gives it, message by message.
+//! The app's response, which comes in several messages.
 
 use super::link::Link;
 use crate::exchange::Response;
@@ -7,14 +7,14 @@ use crate::log::dropped_body;
 use std::fs::File;
 use std::io;
 
-/// How far a response has come.
+/// The state of a response.
 pub enum Answer {
-    /// The app has said nothing.
+    /// The app has sent no message.
     Nothing,
-    /// The head was given, and goes out with the first part of the body.
+    /// The app has given the head. It is sent with the first part of the body.
     Head(Response, Trailers),
     Body(Response, Trailers),
-    /// The body is complete, and trailers may follow.
+    /// The body is complete; trailers may follow.
     Trailers(Response, Vec<u8>),
     Done,
 }
@@ -29,7 +29,7 @@ pub enum Trailers {
 /// A part of the body.
 pub enum Part<'a> {
     Bytes(&'a [u8]),
-    /// A file from its start, and its length.
+    /// A whole file, and its length in bytes.
     File(File, u64),
 }
 
@@ -44,7 +44,7 @@ impl Answer {
     /// Sends a part of the body, and the head before the first.
     ///
     /// # Errors
-    /// The client cannot be written to. The response is done for.
+    /// The client cannot be written to. The response has failed.
     pub fn send(&mut self, link: &mut Link, part: Part<'_>, is_last: bool) -> io::Result<()> {
         let (mut response, trailers) = match std::mem::replace(self, Answer::Done) {
             Answer::Head(response, trailers) | Answer::Body(response, trailers) => {
@@ -74,8 +74,8 @@ impl Answer {
         link.written(sent)
     }
 
-    /// Sends an interim response before the head (RFC 8297); nothing to
-    /// clients of HTTP/1.0, which do not know of them.
+    /// Sends an interim response before the head (RFC 8297). Clients of
+    /// HTTP/1.0 do not know interim responses and get none.
     pub fn early_hints(&self, link: &mut Link, hints: &[u8]) -> io::Result<()> {
         let exchange = link.exchange();
         if self.has_begun() || exchange.head.version() == Version::Http10 {
@@ -85,7 +85,7 @@ impl Answer {
         link.written(sent)
     }
 
-    /// Sends what ends the body: the trailers, where the client wants them.
+    /// Sends the end of the body, with the trailers if the client accepts them.
     pub fn end_with_trailers(&mut self, link: &mut Link) -> io::Result<()> {
         let Answer::Trailers(response, lines) = self else {
             return Ok(());
@@ -104,12 +104,13 @@ impl Answer {
         !matches!(self, Answer::Nothing | Answer::Head(..))
     }
 
-    /// Ends the exchange in good order.
+    /// Ends the exchange after a complete response.
     pub fn finish(&mut self, link: Link) {
         self.close(link, true);
     }
 
-    /// Ends it in the middle: the client must not take what it has for all.
+    /// Ends the exchange after an incomplete response. The client must be able
+    /// to see that.
     pub fn break_off(&mut self, link: Link) {
         self.close(link, false);
     }
@@ -127,7 +128,7 @@ impl Answer {
         link.finish(&finished);
     }
 
-    /// Answers with an error page, if nothing was sent, and ends.
+    /// Ends the exchange, with an error page if nothing was sent.
     pub fn fail(&mut self, link: Link, status: Status, message: &str) {
         if self.has_begun() {
             return self.break_off(link);

@@ -22,11 +22,11 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub root_path: String,
-    /// The most bytes of a WebSocket message.
+    /// The largest size of a WebSocket message in bytes.
     pub websocket_max_message_size: usize,
 }
 
-/// An app that was loaded and has started, ready for requests.
+/// A loaded and started app, ready for requests.
 pub struct Application {
     callable: Py<PyAny>,
     event_loop: Arc<EventLoop>,
@@ -37,7 +37,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// `state` is what the app's lifespan has left, if it has one.
+    /// `state` is the state that the app's lifespan has set, if there is one.
     pub fn new(
         callable: Bound<'_, PyAny>,
         event_loop: &Bound<'_, PyAny>,
@@ -55,8 +55,8 @@ impl Application {
         })
     }
 
-    /// Starts the app for a request; it runs within this call until it has to
-    /// wait. Whatever it does, the exchange comes to its end.
+    /// Starts the app for a request. The app runs within this call until it has
+    /// to wait. Whatever the app does, the exchange ends in the end.
     pub fn http(
         &self,
         py: Python<'_>,
@@ -114,7 +114,7 @@ impl Application {
         })
     }
 
-    /// How many calls of the app have not returned.
+    /// The number of calls of the app that have not returned.
     pub fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
     }
@@ -141,7 +141,7 @@ impl Application {
         Ok(())
     }
 
-    /// An eager task, unless the app has its own idea of tasks.
+    /// An eager task, unless the app has set its own task factory.
     fn task<'py>(
         &self,
         py: Python<'py>,
@@ -166,18 +166,18 @@ pub struct Call {
     name: Name,
     protocol: Protocol,
     running: Arc<AtomicUsize>,
-    /// The loop itself does not keep it alive.
+    /// The task is kept here because the loop does not keep it alive.
     task: Mutex<Option<Py<PyAny>>>,
 }
 
-/// What the app speaks with its client.
+/// The protocol between the app and its client.
 enum Protocol {
     Http(Arc<Http>),
     WebSocket(Arc<WebSocket>),
 }
 
 impl Call {
-    /// The client has sent something, or takes more.
+    /// The client has sent something, or more can be sent to it.
     pub fn ready(&self, py: Python<'_>) {
         match &self.protocol {
             Protocol::Http(http) => http.ready(py),
@@ -185,7 +185,7 @@ impl Call {
         }
     }
 
-    /// The client has ended its side, or is gone.
+    /// The client has closed its sending side, or the connection.
     pub fn hung_up(&self, py: Python<'_>) {
         match &self.protocol {
             Protocol::Http(http) => http.hung_up(py),
@@ -193,7 +193,7 @@ impl Call {
         }
     }
 
-    /// True once there is nothing more to be told of the connection.
+    /// True once the connection is of no interest any more.
     pub fn is_finished(&self) -> bool {
         match &self.protocol {
             Protocol::Http(http) => http.is_finished(),
@@ -205,23 +205,23 @@ impl Call {
         matches!(self.protocol, Protocol::WebSocket(_))
     }
 
-    /// Begins to close a WebSocket; the app learns of it with the client's
-    /// answer, or after five seconds without.
+    /// Begins to close a WebSocket. The app is told when the client has
+    /// answered, or after five seconds.
     pub fn close(self: &Arc<Self>, py: Python<'_>, code: CloseCode, reason: &str) {
         if let Protocol::WebSocket(websocket) = &self.protocol {
             websocket.close(py, code, reason);
         }
     }
 
-    /// Asks the client of a WebSocket whether it is there.
+    /// Sends a ping to the client of a WebSocket.
     pub fn ping(&self, py: Python<'_>) {
         if let Protocol::WebSocket(websocket) = &self.protocol {
             websocket.ping(py);
         }
     }
 
-    /// Ends the app's task, unless the client got all of its answer: then the
-    /// app may go on with what it has to do.
+    /// Cancels the app's task, unless the client got the whole response: then
+    /// the app may finish its work.
     pub fn cancel_if_cut_off(&self, py: Python<'_>) {
         if !self.is_finished() || self.has_left() {
             self.cancel(py);
@@ -241,7 +241,7 @@ impl Call {
         lock(&self.task).is_some()
     }
 
-    /// Ends the app's task at its next wait, if it has not ended.
+    /// Cancels the app's task, if it has not ended.
     pub fn cancel(&self, py: Python<'_>) {
         let task = lock(&self.task).as_ref().map(|task| task.clone_ref(py));
         if let Some(task) = task
@@ -256,7 +256,7 @@ impl Call {
             self.running.fetch_sub(1, Ordering::Relaxed);
         }
         let gone = self.has_left();
-        // What the client's leaving leads to is nobody's error.
+        // An error that the client's leaving has caused is not logged as one.
         let error = error.filter(|error| {
             let expected = gone && comes_of_leaving(py, error);
             if expected {
@@ -279,7 +279,7 @@ impl Call {
     }
 }
 
-/// What the log calls a request.
+/// The name of a request in the log.
 struct Name {
     /// `METHOD target`, also the name of its task.
     request: String,
@@ -298,7 +298,7 @@ impl Name {
     }
 }
 
-/// True for a cancelled task, and for an error that an OSError has led to.
+/// True for a cancelled task, and for an error that an OSError has caused.
 fn comes_of_leaving(py: Python<'_>, error: &PyErr) -> bool {
     if error.is_instance_of::<CancelledError>(py) {
         return true;
@@ -316,7 +316,7 @@ fn comes_of_leaving(py: Python<'_>, error: &PyErr) -> bool {
     false
 }
 
-/// What the task calls at its end.
+/// The callback at the end of a task.
 #[pyclass(frozen, module = "rgunicorn")]
 struct Done(Arc<Call>);
 
@@ -327,7 +327,7 @@ impl Done {
     }
 }
 
-/// How a task that is done has ended.
+/// The exception of a finished task, if there is one.
 fn outcome(task: &Bound<'_, PyAny>) -> Option<PyErr> {
     match task.call_method0(intern!(task.py(), "exception")) {
         Ok(none) if none.is_none() => None,

@@ -1,12 +1,12 @@
-//! What `receive()` and `send()` give to be awaited.
+//! The objects that `receive()` and `send()` give to be awaited.
 //!
-//! A coroutine for each event, a future for each wait and a turn of the loop
+//! A coroutine for each message, a future for each wait and a turn of the loop
 //! for each future would cost more than the rest of a small request. So one
-//! object is all of these: it gives its result at once if there is one, and
-//! where the task must wait it is also the future that the task waits for. When
-//! the event comes, the task goes on within the call that brought it.
+//! object is all of these. If there is a result, it gives it at once. If the
+//! task must wait, the object is also the future that the task waits for. When
+//! the message comes, the task continues within the call that has brought it.
 //!
-//! It is enough of a coroutine for `asyncio.create_task(receive())`.
+//! It has enough of a coroutine for `asyncio.create_task(receive())`.
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::exceptions::asyncio::CancelledError;
@@ -16,7 +16,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The loop that runs the app, with what is asked of it often.
+/// The loop that runs the app, with the method that is called often.
 pub struct EventLoop {
     event_loop: Py<PyAny>,
     call_soon: Py<PyAny>,
@@ -35,12 +35,12 @@ impl EventLoop {
     }
 }
 
-/// Where the events come from.
+/// The source of the messages.
 pub trait Source: Send + Sync {
     /// The next message for the app, if there is one.
     fn receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>;
 
-    /// True once the app may send more; an OSError if it never may.
+    /// True if the app may send more; an OSError if it never may again.
     fn may_send(&self) -> PyResult<bool>;
 
     fn waiters(&self) -> &Waiters;
@@ -64,8 +64,8 @@ impl Waiters {
         &self.event_loop
     }
 
-    /// Lets the tasks look again, each within this call. No task may be
-    /// running: this is for what the network brings.
+    /// Lets the tasks continue, each within this call. No task may be running:
+    /// this is for events of the network.
     pub fn wake(&self, py: Python<'_>) {
         self.each(py, |awaitable, Callback { callback, context }| {
             match context {
@@ -78,7 +78,8 @@ impl Waiters {
         });
     }
 
-    /// The same, but soon: for what one task does while another waits.
+    /// Lets the tasks continue in the next turn of the loop: for events that
+    /// another task causes.
     pub fn wake_soon(&self, py: Python<'_>) {
         self.each(py, |awaitable, callback| {
             callback.call_soon(awaitable, &self.event_loop)
@@ -109,7 +110,7 @@ impl Waiters {
 
 /// What is awaited.
 enum Kind {
-    /// Nothing: the message was taken.
+    /// Nothing: the message was accepted.
     Nothing,
     Receive(Arc<dyn Source>),
     MaySend(Arc<dyn Source>),
@@ -124,11 +125,11 @@ pub struct Awaitable {
 
 #[derive(Default)]
 struct Wait {
-    /// Set when the task is given this object to wait for, until it has said
-    /// that it will (`_asyncio_future_blocking`).
+    /// True from the time when the task gets this object to wait for, until the
+    /// task has confirmed that (`_asyncio_future_blocking`).
     blocking: bool,
-    /// What the wait was cancelled with; anyio knows its own cancellations by
-    /// it.
+    /// The message of the wait's cancellation. anyio recognises its own
+    /// cancellations by it.
     cancelled: Option<Option<Py<PyAny>>>,
     callback: Option<Callback>,
 }
@@ -159,7 +160,7 @@ impl Awaitable {
         Awaitable::new(Kind::MaySend(source))
     }
 
-    /// The one that never waits.
+    /// The awaitable that never waits.
     pub fn nothing(py: Python<'_>) -> PyResult<Py<Awaitable>> {
         static NOTHING: PyOnceLock<Py<Awaitable>> = PyOnceLock::new();
         NOTHING
@@ -192,7 +193,8 @@ impl Awaitable {
         this
     }
 
-    /// The end is the result; until then the object itself, to be waited for.
+    /// Stops the iteration with the result, or gives the object itself to be
+    /// waited for.
     fn __next__<'py>(this: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, Self>>> {
         let py = this.py();
         let source = match &this.get().kind {
@@ -215,7 +217,7 @@ impl Awaitable {
         Ok(Some(this.clone()))
     }
 
-    // As a coroutine.
+    // The methods of a coroutine.
 
     #[pyo3(signature = (_value, /))]
     fn send<'py>(
@@ -244,9 +246,10 @@ impl Awaitable {
         }
     }
 
-    // As a future.
+    // The methods of a future.
 
-    /// None makes it no future for those who ask, such as `asyncio.isfuture`.
+    /// With None the object is no future for functions such as
+    /// `asyncio.isfuture`.
     #[getter(_asyncio_future_blocking)]
     fn blocking(&self) -> Option<bool> {
         lock(&self.wait).blocking.then_some(true)
@@ -267,7 +270,7 @@ impl Awaitable {
         lock(&self.wait).callback = Some(Callback { callback, context });
     }
 
-    /// True if the task was waiting; it goes on with a CancelledError.
+    /// True if the task was waiting. It continues with a CancelledError.
     #[pyo3(signature = (msg=None))]
     fn cancel(this: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         let Some(waiters) = this.get().waiters() else {

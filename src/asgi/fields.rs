@@ -1,4 +1,4 @@
-//! Header fields as Python sees them: pairs of bytes.
+//! Header fields as Python objects: pairs of bytes.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -6,14 +6,14 @@ use std::sync::Mutex;
 
 use super::awaitable::lock;
 
-/// Makes the pairs. Clients repeat themselves: a pair that came lately is
-/// found and not made again.
+/// Makes the pairs. Clients often send the same fields: a pair that was made
+/// recently is used again.
 pub struct FieldCache {
     slots: Mutex<Vec<Option<Slot>>>,
 }
 
 struct Slot {
-    /// As the client spelt it.
+    /// The name as the client has sent it.
     name: Box<[u8]>,
     value: Box<[u8]>,
     pair: Py<PyTuple>,
@@ -21,7 +21,7 @@ struct Slot {
 
 const SLOTS: usize = 512;
 
-/// Longer values are not kept: they are seldom the same, and often secret.
+/// Longer values are not kept: they rarely repeat, and are often secret.
 const LONGEST: usize = 160;
 
 impl Default for FieldCache {
@@ -33,7 +33,7 @@ impl Default for FieldCache {
 }
 
 impl FieldCache {
-    /// The list of a scope: names in lower case, values, in their order.
+    /// The list of a scope: names in lower case, and values, in their order.
     pub fn list<'py, 'a>(
         &self,
         py: Python<'py>,
@@ -81,7 +81,7 @@ fn is_secret(name: &[u8]) -> bool {
         .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-/// FNV-1a over the ends of both, which is where they differ.
+/// FNV-1a over the ends of the name and the value, where they differ most.
 fn index(name: &[u8], value: &[u8]) -> usize {
     let ends = |bytes: &[u8]| {
         let (mut front, mut back) = ([0; 8], [0; 8]);

@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// So much of a file whose size is not known is read into memory.
+/// At most this many bytes of a file with an unknown size are read into memory.
 const MOST_READ: usize = 64 << 20;
 
 /// What the app and the worker share of a request.
@@ -25,13 +25,13 @@ pub struct Http {
 }
 
 struct HttpState {
-    /// Nothing once the response is complete, or can never be.
+    /// Nothing after the end of the response, complete or not.
     link: Option<Link>,
     answer: Answer,
-    /// True once the app was given all of the request's body.
+    /// True once the app has received the whole body of the request.
     body_ended: bool,
     disconnected: bool,
-    /// What the client sent is no request after all.
+    /// The request turned out to be invalid.
     refused: Option<BodyError>,
 }
 
@@ -49,18 +49,18 @@ impl Http {
         }
     }
 
-    /// More of the body has come, or more of the response may be sent.
+    /// More of the body has come, or more of the response can be sent.
     pub fn ready(&self, py: Python<'_>) {
         self.waiters.wake(py);
     }
 
-    /// The client has ended its side, or is gone: the app learns of it, and
-    /// what it still sends goes out as long as that can be done.
+    /// The client has closed its sending side, or the connection. The app is
+    /// told, and its messages are still sent as long as possible.
     pub fn hung_up(&self, py: Python<'_>) {
         self.waiters.wake(py);
     }
 
-    /// True once there is nothing more to be told of the connection.
+    /// True once the connection is of no interest any more.
     pub fn is_finished(&self) -> bool {
         lock(&self.state).link.is_none()
     }
@@ -69,7 +69,8 @@ impl Http {
         lock(&self.state).has_left()
     }
 
-    /// The app has returned, or raised `error`, whose traceback `log` writes.
+    /// The app has returned, or raised `error`. `log` writes the error with its
+    /// traceback.
     pub(super) fn returned(
         &self,
         py: Python<'_>,
@@ -79,7 +80,7 @@ impl Http {
         let mut state = lock(&self.state);
         let left = state.has_left();
         let Some(link) = state.link.take() else {
-            // The response was complete, or there is nobody to have it.
+            // The response was complete, or the client is gone.
             drop(state);
             if let Some(error) = error {
                 log("Exception after the response was complete", Some(error));
@@ -87,11 +88,11 @@ impl Http {
             return;
         };
         if let Some(refused) = state.refused.take() {
-            // A client that has ended its side after it may still read this.
+            // A client that has closed its sending side may still read this.
             let status = refused.status();
             state.answer.fail(link, status, &refused.to_string());
         } else if left && error.is_none() {
-            // It was told that there is nobody to answer.
+            // The app was told that the client is gone.
             state.answer.break_off(link);
         } else {
             let what = match (&error, state.answer.has_begun()) {
@@ -115,7 +116,7 @@ impl Http {
         let mut state = lock(&self.state);
         match (&state.answer, &state.link) {
             (Answer::Nothing, Some(link)) => state.answer = Answer::start(link, head, trailers),
-            // What comes after the end is ignored, as the specification says.
+            // Messages after the end are ignored, as the specification says.
             (Answer::Nothing | Answer::Done, _) => {}
             _ => return Err(unexpected(message, "'http.response.body'")),
         }
@@ -220,8 +221,8 @@ impl Http {
         state.check_connected()
     }
 
-    /// The client cannot be written to: an error for the task that sends, and a
-    /// message for another that receives.
+    /// The client cannot be written to. The task that sends gets an error, and
+    /// another one that receives gets a message.
     fn lose_client(&self, mut state: MutexGuard<'_, HttpState>, py: Python<'_>) -> PyResult<()> {
         state.give_up();
         let lost = state.check_connected();
@@ -232,7 +233,7 @@ impl Http {
 }
 
 impl HttpState {
-    /// True once the app may have learnt that the client is gone.
+    /// True once the app may know that the client is gone.
     fn has_left(&self) -> bool {
         let open = self.link.as_ref();
         self.disconnected || open.is_some_and(|link| link.has_hung_up())
@@ -244,7 +245,7 @@ impl HttpState {
         }
     }
 
-    /// There is no client any more.
+    /// The client is gone.
     fn give_up(&mut self) {
         self.disconnected = true;
         if let Some(link) = self.link.take() {
@@ -253,7 +254,7 @@ impl HttpState {
         self.answer = Answer::Done;
     }
 
-    /// Sending to a client that is gone is an OSError (version 2.4).
+    /// To send to a client that is gone is an OSError (version 2.4).
     fn check_connected(&self) -> PyResult<()> {
         if self.disconnected {
             return Err(PyConnectionResetError::new_err(
@@ -321,7 +322,7 @@ impl Source for Http {
     }
 }
 
-/// What the app holds as `receive` and `send`.
+/// The app's `receive` and `send`.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct HttpCallables(pub(super) Arc<Http>);
 
@@ -351,8 +352,8 @@ impl HttpCallables {
     }
 }
 
-/// Opens a regular file, and gives the size that it says it has. The open does
-/// not wait, as that of a FIFO would.
+/// Opens a regular file, and gives the size in its metadata. Does not wait, as
+/// opening a FIFO would.
 fn open_regular(path: &Path) -> PyResult<(File, u64)> {
     let file = File::options()
         .read(true)

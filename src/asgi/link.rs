@@ -5,25 +5,25 @@ use crate::exchange::{Exchange, Finished};
 use crate::http::{BodyError, Status};
 use std::io;
 
-/// So much of a body is given to the app at once.
+/// The app gets at most about this many bytes of the body in one message.
 const LARGE: usize = 1 << 20;
 
-/// A request that the app has, and who learns of its end. No call waits.
+/// A request that the app handles, and the observer of its end. No call waits.
 pub struct Link {
     exchange: Exchange,
     observer: Box<dyn Observer>,
-    /// True since the app was asked to wait before it writes more.
+    /// True once a write has asked the app to wait.
     held_back: bool,
 }
 
-/// What a read has found.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Bytes, and there will be more.
+    /// There are bytes, and more may come.
     Some,
-    /// The last bytes, or none; there will be no more.
+    /// The body has ended, perhaps with some last bytes.
     Ended,
-    /// Nothing yet: the worker tells when there is.
+    /// There is nothing yet. The worker tells when there is.
     Waiting,
 }
 
@@ -40,7 +40,7 @@ impl Link {
         &self.exchange
     }
 
-    /// Appends what has come of the request's body to `into`.
+    /// Appends the received bytes of the request's body to `into`.
     pub fn read_body(&self, into: &mut Vec<u8>) -> Result<Progress, BodyError> {
         let stream = self.exchange.stream();
         let mut progress = Progress::Waiting;
@@ -65,8 +65,8 @@ impl Link {
         Ok(progress)
     }
 
-    /// Appends what has come since the upgrade to `into`; `Ended` once the
-    /// client sends no more.
+    /// Appends the bytes that were received after the upgrade to `into`;
+    /// `Ended` when the client sends no more.
     pub fn read_upgraded(&self, into: &mut Vec<u8>) -> Result<Progress, BodyError> {
         Ok(match self.exchange.stream().read(into)? {
             Some(0) => Progress::Ended,
@@ -75,24 +75,24 @@ impl Link {
         })
     }
 
-    /// Takes note of what a write has said.
+    /// Notes the result of a write.
     pub fn written(&mut self, written: io::Result<bool>) -> io::Result<()> {
         self.held_back |= written?;
         Ok(())
     }
 
-    /// True while so much is kept that the app should wait.
+    /// True while the app should wait before it writes more.
     pub fn is_full(&self) -> bool {
         self.held_back && self.exchange.stream().is_held_back()
     }
 
-    /// True once the client has ended its side of the connection.
+    /// True once the client has closed its sending side.
     pub fn has_hung_up(&self) -> bool {
         self.exchange.stream().has_hung_up()
     }
 
-    /// From now on the bytes belong to neither HTTP nor this connection's other
-    /// requests.
+    /// From now on the bytes belong to another protocol, until the connection
+    /// closes.
     pub fn upgrade(&mut self) {
         self.observer.upgraded();
         self.exchange.stream().upgrade();
@@ -104,10 +104,10 @@ impl Link {
         if !finished.broken {
             self.exchange.finish(finished.keep_alive);
         }
-        // Else the exchange takes the connection with it.
+        // Otherwise, dropping the exchange closes the connection.
     }
 
-    /// Answers with an error page in place of the app, which has sent nothing.
+    /// Answers with an error page. The app has sent nothing.
     pub fn fail(self, status: Status, message: &str) {
         let finished = self.exchange.send_error_page(status, message);
         self.finish(&finished);

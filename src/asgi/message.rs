@@ -1,4 +1,4 @@
-//! Reading the messages that the app sends: dicts with a type and keys.
+//! The messages that the app sends: dicts with a type and other keys.
 
 use crate::http::{ResponseError, ResponseHead};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -37,7 +37,7 @@ impl<'a, 'py> Message<'a, 'py> {
         Ok(self.dict.get_item(key)?.filter(|value| !value.is_none()))
     }
 
-    /// The truth of a key that may be absent.
+    /// True if the key is present and its value is true.
     pub fn flag(&self, key: &Bound<'py, PyString>) -> PyResult<bool> {
         match self.dict.get_item(key)? {
             Some(value) => value.is_truthy(),
@@ -45,7 +45,7 @@ impl<'a, 'py> Message<'a, 'py> {
         }
     }
 
-    /// Bytes, empty if absent.
+    /// Bytes; empty if the key is absent.
     pub fn bytes(&self, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
         match self.get(key)? {
             Some(value) => bytes(value, &format_args!("'{key}' of '{}'", self.kind)),
@@ -73,7 +73,7 @@ impl<'a, 'py> Message<'a, 'py> {
         self.fields(|name, value| head.add(name, value))
     }
 
-    /// Goes through the message's `headers`.
+    /// Calls `each` with the name and value of each of the message's `headers`.
     pub fn fields(
         &self,
         mut each: impl FnMut(&[u8], &[u8]) -> Result<(), ResponseError>,
@@ -98,12 +98,12 @@ impl<'a, 'py> Message<'a, 'py> {
     }
 }
 
-/// An answer that cannot be sent is the app's error.
+/// The app's error for a response that cannot be sent.
 pub fn invalid(error: ResponseError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// A bytes-like value as bytes; `what` names it in the error.
+/// A bytes-like value as bytes. `what` names it in the error.
 fn bytes<'py>(
     value: Bound<'py, PyAny>,
     what: &dyn std::fmt::Display,

@@ -2,11 +2,10 @@
 //! request of one app, on the app's event loop.
 //!
 //! [`Application::http`] and [`Application::websocket`] make the scope, start
-//! the app as a task and give a [`Call`]: what the worker tells of the
-//! connection. What the app holds as `receive` and `send` is made here, too.
-//! Nothing waits: what is behind the exchange is a
-//! [`Stream`](crate::exchange::Stream), which is the worker's business, and a
-//! message that has not come suspends the task.
+//! the app as a task and give a [`Call`]: the worker tells it what happens on
+//! the connection. The app's `receive` and `send` are made here, too. Nothing
+//! in this room waits: a task that needs a message which has not come is
+//! suspended.
 
 mod answer;
 mod application;
@@ -25,12 +24,13 @@ use crate::exchange::{Exchange, Finished};
 use crate::http::Status;
 use link::Link;
 
-/// Who learns of what becomes of an exchange.
+/// Is told what happens to an exchange. The worker implements it.
 pub trait Observer: Send {
-    /// The connection is not HTTP's any more.
+    /// The connection carries another protocol from now on.
     fn upgraded(&mut self);
 
-    /// The response is complete, or broken off; the exchange is about to end.
+    /// The response is complete, or was broken off. The exchange ends after
+    /// this call.
     fn finished(&mut self, exchange: &Exchange, finished: &Finished<'_>);
 }
 

@@ -11,20 +11,20 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 pub struct ScopeMaker {
     http: Template,
     websocket: Template,
-    /// What lifespan has left for the requests; each gets a copy (lifespan
-    /// protocol, "Lifespan State").
+    /// The state that the app's lifespan has set. Each request gets a copy
+    /// (lifespan protocol, "Lifespan State").
     state: Option<Py<PyDict>>,
     fields: FieldCache,
 }
 
-/// What all scopes of a kind have.
+/// The common part of all scopes of a kind.
 struct Template {
     scope: Py<PyDict>,
     extensions: Py<PyDict>,
 }
 
 impl Template {
-    /// Extensions are copied, too: apps add to them what is theirs.
+    /// The extensions are copied, too, because apps may add their own.
     fn copy<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.scope.bind(py).copy()?;
         let extensions = self.extensions.bind(py).copy()?;
@@ -42,7 +42,7 @@ fn tls<'py>(py: Python<'py>, facts: &TlsFacts) -> PyResult<Bound<'py, PyDict>> {
     extension.set_item(intern!(py, "server_cert"), &facts.server_certificate)?;
     extension.set_item(intern!(py, "client_cert_chain"), &facts.client_chain)?;
     extension.set_item(intern!(py, "client_cert_name"), &facts.client_name)?;
-    // Whoever shows a bad one has no connection.
+    // A client with a bad certificate gets no connection.
     extension.set_item(intern!(py, "client_cert_error"), py.None())?;
     extension.set_item(intern!(py, "tls_version"), facts.version)?;
     extension.set_item(intern!(py, "cipher_suite"), facts.cipher_suite)?;
@@ -125,7 +125,7 @@ impl ScopeMaker {
             Version::Http11 => intern!(py, "1.1"),
         };
         let (address, port) = exchange.remote();
-        // A client that a proxy has told of may have no port.
+        // There may be no port if a proxy has told the client's address.
         let port = port.or((!address.is_empty()).then_some(0));
         let client = port.map(|port| (address, port));
         let raw_path = match head.path() {
@@ -152,7 +152,7 @@ impl ScopeMaker {
     }
 }
 
-/// A `str` of one character for each byte; of a token, that is ASCII.
+/// A `str` with one character for each byte. A token is ASCII.
 fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
     match bytes {
         b"GET" => intern!(py, "GET").clone(),

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use std::sync::{Arc, Mutex};
 
-/// Seconds that a client has to answer our close.
+/// Seconds that the server waits for the client's close frame.
 const CLOSE_WAIT: u32 = 5;
 
 /// What the app and the worker share of a WebSocket.
@@ -35,10 +35,10 @@ impl WebSocket {
         }
     }
 
-    /// The client has sent something, or takes more.
+    /// The client has sent something, or more can be sent to it.
     pub fn ready(&self, py: Python<'_>) {
         self.waiters.wake(py);
-        // What no task has taken may be a ping, or the end.
+        // Input that no task has read may be a ping, or the end.
         let ended = {
             let mut state = lock(&self.state);
             state.fill_queue();
@@ -49,8 +49,8 @@ impl WebSocket {
         }
     }
 
-    /// The client has ended its side: after what it has sent before comes the
-    /// end.
+    /// The client has closed its sending side. The end comes after everything
+    /// that it has sent before.
     pub fn hung_up(&self, py: Python<'_>) {
         let mut state = lock(&self.state);
         match state.phase {
@@ -61,13 +61,13 @@ impl WebSocket {
         self.waiters.wake(py);
     }
 
-    /// The connection is lost, or not waited for any longer.
+    /// The connection is lost, or the wait for the client is over.
     pub fn disconnected(&self, py: Python<'_>) {
         lock(&self.state).end(CloseCode::ABNORMAL, "");
         self.waiters.wake(py);
     }
 
-    /// True once there is nothing more to be told of the connection.
+    /// True once the connection is of no interest any more.
     pub fn is_finished(&self) -> bool {
         lock(&self.state).link.is_none()
     }
@@ -76,15 +76,15 @@ impl WebSocket {
         lock(&self.state).end.is_some()
     }
 
-    /// Begins to close, such as when the worker stops. The app learns of it
-    /// when the client has answered.
+    /// Begins to close, for example when the worker stops. The app is told when
+    /// the client has answered.
     pub fn close(self: &Arc<Self>, py: Python<'_>, code: CloseCode, reason: &str) {
         lock(&self.state).close(code, reason);
         self.waiters.wake_soon(py);
         self.end_in_time(py);
     }
 
-    /// Waits only so long for the client's close.
+    /// Gives the client only a limited time for its close frame.
     fn end_in_time(self: &Arc<Self>, py: Python<'_>) {
         if self.is_finished() {
             return;
@@ -98,8 +98,8 @@ impl WebSocket {
         }
     }
 
-    /// Asks the client whether it is there; one that has not said a word since
-    /// it was last asked is given up.
+    /// Sends a ping. If nothing has come since the last ping, the client counts
+    /// as lost.
     pub fn ping(&self, py: Python<'_>) {
         let mut state = lock(&self.state);
         let Phase::Open(socket) = &state.phase else {
@@ -121,7 +121,8 @@ impl WebSocket {
         }
     }
 
-    /// The app has returned, or raised `error`, whose traceback `log` writes.
+    /// The app has returned, or raised `error`. `log` writes the error with its
+    /// traceback.
     pub(super) fn returned(
         self: &Arc<Self>,
         py: Python<'_>,
@@ -147,7 +148,7 @@ impl WebSocket {
             Phase::Closed => {}
         }
         drop(state);
-        // The client's leaving is nobody's error.
+        // An error that the client's leaving has caused is not logged.
         let expected = was_over
             && error
                 .as_ref()
@@ -248,7 +249,7 @@ impl WebSocket {
                 return Err(PyValueError::new_err(message));
             }
             Phase::Open(_) => state.close(code, &reason),
-            // Both sides closing at once is nobody's error.
+            // It is no error if both sides close at the same time.
             Phase::Closed => {}
         }
         drop(state);
@@ -291,7 +292,7 @@ impl WebSocket {
             }
             state.end(CloseCode::ABNORMAL, "");
             drop(state);
-            // Another task of the app may wait for the end.
+            // Another task of the app may be waiting for the end.
             self.waiters.wake_soon(py);
         }
         Ok(())
@@ -361,7 +362,7 @@ fn app_message<'py>(
     Ok(message.into_any().unbind())
 }
 
-/// What the loop calls when a client has had its time.
+/// The callback for the time when the client's time is over.
 #[pyclass(frozen, module = "rgunicorn")]
 struct GiveUp(Arc<WebSocket>);
 
@@ -372,7 +373,7 @@ impl GiveUp {
     }
 }
 
-/// What the app holds as `receive` and `send`.
+/// The app's `receive` and `send`.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct WebSocketCallables(pub(super) Arc<WebSocket>);
 

@@ -1,4 +1,4 @@
-//! How far a WebSocket has come, from its handshake to its end.
+//! The state of a WebSocket, from its handshake to its end.
 
 use super::answer::Answer;
 use super::link::{Link, Progress};
@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// How much is decoded for an app that does not receive: enough to see pings
-/// and the end, then the client has to wait.
+/// How many messages, and bytes, are decoded ahead for an app that does not
+/// receive: enough to see pings and the end. After that the client has to wait.
 const MOST_QUEUED: usize = 32;
 const MOST_QUEUED_BYTES: usize = 64 * 1024;
 
@@ -22,12 +22,12 @@ pub struct WebSocketState {
     pub phase: Phase,
     handshake: Handshake,
     max_message_size: usize,
-    /// Received and not decoded; the bytes before `taken` were.
+    /// Received bytes. Those before `taken` are decoded.
     raw: Vec<u8>,
     taken: usize,
     pub queue: VecDeque<Queued>,
     pub queued_bytes: usize,
-    /// Why no message comes any more, once that is so.
+    /// Why no message comes any more, once the WebSocket has ended.
     pub end: Option<(CloseCode, String)>,
     /// A ping was sent, and nothing has come since.
     pub silent: bool,
@@ -37,11 +37,12 @@ pub struct WebSocketState {
 /// What a WebSocket is doing.
 #[allow(clippy::large_enum_variant, reason = "a connection has one, for good")]
 pub enum Phase {
-    /// The app has not answered the handshake; whether it was told of it.
+    /// The app has not answered the handshake. `told` is true once it has
+    /// received `websocket.connect`.
     Connecting {
         told: bool,
     },
-    /// It answers with an HTTP response instead.
+    /// The app answers with an HTTP response instead.
     Denied(Answer),
     Open(Box<Endpoint>),
     Closed,
@@ -70,7 +71,8 @@ impl WebSocketState {
         }
     }
 
-    /// Accepts the client with this head, which lacks what only the server knows.
+    /// Accepts the handshake with this head, to which the server's own fields
+    /// are added.
     pub fn upgrade(&mut self, mut head: ResponseHead) -> Result<(), ResponseError> {
         let Some(link) = &mut self.link else {
             return Ok(());
@@ -113,7 +115,7 @@ impl WebSocketState {
             && let Some(frame) = socket.close(code, reason)
         {
             self.write(&[&frame]);
-            // The client's close may have come already.
+            // The client's close frame may be there already.
             self.fill_queue();
         }
     }
@@ -130,8 +132,8 @@ impl WebSocketState {
         }
     }
 
-    /// Gives the next event to `take`, which says what of it is kept; nothing
-    /// while the client has sent none.
+    /// Calls `take` with the next input, until it gives something. Gives
+    /// nothing while there is no input.
     pub fn next<T>(
         &mut self,
         mut take: impl FnMut(websocket::Incoming<'_>) -> Option<T>,
@@ -175,7 +177,7 @@ impl WebSocketState {
         }
     }
 
-    /// Receives more to decode; false if there is none now.
+    /// Receives more bytes to decode; false if there are none now.
     fn receive(&mut self) -> bool {
         self.raw.clear();
         self.taken = 0;
@@ -188,7 +190,7 @@ impl WebSocketState {
                 true
             }
             Ok(Progress::Waiting) => {
-                // A connection that is idle keeps no buffer.
+                // An idle connection keeps no buffer.
                 self.raw = Vec::new();
                 false
             }
@@ -212,7 +214,7 @@ impl WebSocketState {
         }
     }
 
-    /// Sending to a client that is gone is an OSError (version 2.4).
+    /// To send to a client that is gone is an OSError (version 2.4).
     pub fn check_connected(&self) -> PyResult<()> {
         match &self.end {
             Some((code, _)) => Err(PyConnectionResetError::new_err(format!(

@@ -1,4 +1,5 @@
-//! The line of a request in the access log.
+//! The line of a request in the access log, made in one place for all
+//! responses.
 
 use super::Finished;
 use crate::http::{Head, ResponseHead};
@@ -16,14 +17,14 @@ pub struct AccessEntry<'a> {
     /// What the logs call the request.
     pub id: Option<&'a str>,
     pub line: RequestLine<'a>,
-    /// The request's head, if it was whole and is at hand.
+    /// The request's head, if it is complete and at hand.
     pub head: Option<&'a Head>,
-    /// From the request's arrival to the end of the response.
+    /// The time from the request's arrival to the end of the response.
     pub elapsed: Duration,
     pub finished: Finished<'a>,
 }
 
-/// The parts of a request line; what is not known is empty.
+/// The parts of a request line. Unknown parts are empty.
 #[derive(Clone, Copy, Default)]
 pub struct RequestLine<'a> {
     pub method: &'a [u8],
@@ -87,14 +88,14 @@ impl AccessEntry<'_> {
     }
 }
 
-/// The text of an entry; `name` in any case.
+/// An entry of the environ as text; `name` in any case.
 fn environ_text<'a>(environ: &Bound<'_, PyDict>, name: &str) -> Option<Cow<'a, [u8]>> {
     let (_, value) = environ.iter().find(|(key, _)| {
         key.extract::<&str>()
             .is_ok_and(|key| key.eq_ignore_ascii_case(name))
     })?;
     let text = value.str().ok()?.to_string_lossy().into_owned();
-    // WSGI's text is bytes, each as the character of that number (PEP 3333).
+    // WSGI's text has one character for each byte (PEP 3333).
     let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
     Some(bytes.unwrap_or_else(|| text.into_bytes()).into())
 }

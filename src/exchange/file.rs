@@ -1,29 +1,32 @@
-//! Files as answers: what can be known of a file before it is sent.
+//! Files as response bodies: how much of a file is there to be sent.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// A size up to this is not believed: the files of `/proc` and `/sys` say 0 or
-/// the size of a page, whatever they hold. (A page has 64 KiB on some machines.)
+/// A size up to this may be wrong: the files of `/proc` and `/sys` have the
+/// size 0 or that of a page, whatever their content is. (A page has 64 KiB on
+/// some machines.)
 const BELIEVED_FROM: u64 = 64 << 10;
 
-/// What there is of a regular file from some place on.
+/// The rest of a regular file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// All of it: it is so little that it was read.
+    /// All of the rest: it is small and was read.
     Read(Vec<u8>),
-    /// So many bytes, which are still to be read.
+    /// The length of the rest in bytes. It is still to be read.
     Stated(u64),
-    /// More than the file says, and more than was to be read.
+    /// The rest is longer than the file's size says, and longer than may be
+    /// read.
     Unknown,
 }
 
-/// The rest of a regular file that says it has `size` bytes. Reads no more than
-/// `most` of it, and leaves the descriptor where it stands.
+/// The rest of a regular file from `offset`; `size` is the file's size as its
+/// metadata has it. Reads at most `most` bytes. The file's own position does
+/// not change.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub fn rest_of(file: &File, size: u64, offset: u64, most: usize) -> io::Result<Rest> {
     if size > BELIEVED_FROM {
         return Ok(Rest::Stated(size.saturating_sub(offset)));

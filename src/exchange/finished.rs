@@ -1,22 +1,21 @@
-//! A response at its end.
+//! What is known of a response at its end.
 
 use crate::http::ResponseHead;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// What the worker, the hooks and the access log learn of a response.
+/// A finished response, for the worker, the hooks and the access log.
 #[derive(Clone, Copy)]
 pub struct Finished<'a> {
     pub status: u16,
-    /// Bytes of the body that went out.
+    /// The bytes of the body that were sent.
     pub body_bytes: u64,
-    /// True if another request may follow, as far as the response is concerned.
+    /// True if the response allows another request on the connection.
     pub keep_alive: bool,
-    /// True if the response was broken off: the client must not take what it
-    /// has for all of it.
+    /// True if the response is incomplete. The client must be able to see that.
     pub broken: bool,
-    /// As the app gave it; nothing where it is the server's own, or that of an
-    /// upgrade.
+    /// The app's response head. Nothing for a response of the server's own, or
+    /// after an upgrade of an ASGI app.
     pub head: Option<&'a ResponseHead>,
     /// The environ that a WSGI app was given.
     pub environ: Option<&'a Bound<'a, PyDict>>,

@@ -1,5 +1,4 @@
-//! Showing a request and its answer to a config file's `pre_request` and
-//! `post_request`.
+//! The hooks `pre_request` and `post_request` of a config file.
 
 use super::{Exchange, Finished};
 use crate::http::{ResponseHead, Version};
@@ -9,17 +8,18 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// A request as the hooks have seen it; empty where there are none.
+/// A request that was shown to `pre_request`. Does nothing if there are no
+/// hooks.
 pub struct WatchedRequest<'a> {
     hooks: &'a Hooks,
     request: Option<Py<PyAny>>,
 }
 
 impl<'a> WatchedRequest<'a> {
-    /// Before the environ is made.
+    /// Calls `pre_request`, before the environ is made.
     ///
     /// # Errors
-    /// The hook has raised; the request is answered as if the app had.
+    /// The hook has raised an exception. It counts as the app's.
     pub fn begin(
         hooks: &'a Hooks,
         exchange: &Exchange,
@@ -60,10 +60,10 @@ impl<'a> WatchedRequest<'a> {
         }
     }
 
-    /// Brings what the hook has changed of the request into its environ.
+    /// Copies the hook's changes of the request to the environ.
     ///
     /// # Errors
-    /// It has changed it to what cannot be.
+    /// A changed value is invalid.
     pub fn amend(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
         match &self.request {
             Some(request) => self.hooks.amend(request, environ),
@@ -71,8 +71,8 @@ impl<'a> WatchedRequest<'a> {
         }
     }
 
-    /// After the response. Without an environ the hook gets one of the request's
-    /// own entries.
+    /// Calls `post_request`, after the response. Without an environ, the hook
+    /// gets one that is made from the request.
     pub fn end(self, finished: &Finished<'_>) {
         let Some(request) = self.request else {
             return;

@@ -2,10 +2,10 @@
 //! ASGI have in common, whatever the protocol below.
 //!
 //! A worker makes an [`Exchange`] of each request and gives it to the app's
-//! side, which reads the body and writes the response through the [`Stream`]
-//! behind it. [`Response`] puts HTTP around what the app answers. [`Finished`]
-//! is what is told of it at the end: to the hooks of a config file
-//! ([`WatchedRequest`]) and to the access log ([`AccessEntry`]).
+//! side, which reads the body and writes the response through the exchange's
+//! [`Stream`]. [`Response`] frames the app's response as HTTP. [`Finished`]
+//! describes the finished response for the hooks of a config file
+//! ([`WatchedRequest`]) and for the access log ([`AccessEntry`]).
 
 mod access;
 mod admission;
@@ -51,8 +51,8 @@ pub struct Exchange {
     pub started: Instant,
     /// What the request is called in the logs.
     pub id: Option<Arc<str>>,
-    /// The client's address and port, if a proxy has told them.
-    told: Option<(String, Option<u16>)>,
+    /// The client's address and port, if a trusted proxy has stated them.
+    forwarded: Option<(String, Option<u16>)>,
     stream: Option<Arc<dyn Stream>>,
     _admission: Admission,
 }
@@ -62,12 +62,12 @@ impl Exchange {
         stream: Arc<dyn Stream>,
         head: Head,
         id: Option<Arc<str>>,
-        told: Option<(String, Option<u16>)>,
+        forwarded: Option<(String, Option<u16>)>,
         admission: Admission,
     ) -> Exchange {
         Exchange {
             id,
-            told,
+            forwarded,
             head,
             started: Instant::now(),
             stream: Some(stream),
@@ -88,7 +88,7 @@ impl Exchange {
     /// The client's address, empty over a unix socket, and its port.
     pub fn remote(&self) -> (&str, Option<u16>) {
         let client = self.client();
-        match &self.told {
+        match &self.forwarded {
             Some((address, port)) => (address, *port),
             None => (&client.address, client.port),
         }
@@ -133,8 +133,8 @@ impl Exchange {
         self.head.stated_scheme().unwrap_or(own)
     }
 
-    /// What of the request decides how its response is framed. The connection
-    /// may stay if both the client and the worker let it.
+    /// The properties of the request that decide how its response is framed.
+    /// The connection may stay open if both the client and the worker allow it.
     pub fn response_rules(&self) -> ResponseRules {
         ResponseRules {
             keep_alive: self.head.keep_alive() && self.stream().may_stay(),
@@ -142,7 +142,7 @@ impl Exchange {
         }
     }
 
-    /// Sends an error page in place of a response of which nothing was sent.
+    /// Sends an error page. Nothing of another response may have been sent.
     pub fn send_error_page(&self, status: Status, message: &str) -> Finished<'static> {
         let page = self.error_page(status, message);
         let sent = self.stream().write(&mut [IoSlice::new(&page.bytes)]);
@@ -162,7 +162,8 @@ impl Exchange {
         error_page(rules, status, message, is_head, self.id.as_deref(), &[])
     }
 
-    /// What follows the request's name in a line of the error log.
+    /// The request's id as a line of the error log has it, after the request's
+    /// target.
     pub fn note(&self) -> impl Display {
         id_note(self.id.as_deref())
     }

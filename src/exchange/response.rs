@@ -1,4 +1,4 @@
-//! The response to one request as the app gives it, put into HTTP.
+//! The app's response to one request, framed as HTTP.
 
 use super::{Exchange, Finished, Stream};
 use crate::http::{HttpDate, ResponseBody, ResponseHead, ResponseRules};
@@ -7,24 +7,24 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-/// Blocks of no more than this, together, are copied.
+/// Blocks of a body are copied behind the head if they have at most this many
+/// bytes together.
 const COPIED: usize = 16 * 1024;
 
 thread_local! {
-    /// Where small responses are put together.
+    /// A buffer for small responses.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// How far a response has come. Its head goes out with the first part of the
-/// body.
+/// The state of a response. Its head is sent with the first part of the body.
 #[derive(Default)]
 pub struct Response {
     rules: ResponseRules,
     date: HttpDate,
-    /// What the client is told its request is called.
+    /// The request's id, for the field that tells the client.
     id: Option<Arc<str>>,
     head: Option<ResponseHead>,
-    /// Set once the head went out, or is about to.
+    /// Set when the head is sent.
     body: Option<ResponseBody>,
 }
 
@@ -39,7 +39,7 @@ impl Response {
         }
     }
 
-    /// Sets the head, or another one, as long as none was sent.
+    /// Sets the head. It may be replaced until it is sent.
     pub fn set_head(&mut self, head: ResponseHead) {
         self.head = Some(head);
     }
@@ -48,22 +48,22 @@ impl Response {
         self.head.as_ref()
     }
 
-    /// Gives the head away; nothing more is sent.
+    /// Takes the head out, at the end of the request.
     pub fn take_head(&mut self) -> Option<ResponseHead> {
         self.head.take()
     }
 
-    /// The request's part in how the response is framed.
+    /// The properties of the request that decide how the response is framed.
     pub fn rules(&self) -> &ResponseRules {
         &self.rules
     }
 
-    /// The connection ends with this response.
+    /// The connection closes after this response.
     pub fn close_connection(&mut self) {
         self.rules.keep_alive = false;
     }
 
-    /// True once a byte of the response may have gone out.
+    /// True once a part of the response may have been sent.
     pub fn has_begun(&self) -> bool {
         self.body.is_some()
     }
@@ -73,25 +73,25 @@ impl Response {
         self.body.as_ref()
     }
 
-    /// States the length of a body that is known before any of it is sent. Says
-    /// nothing of HEAD, where apps leave the body out.
+    /// Sets the Content-Length of a body whose length is known before any of it
+    /// is sent. Does nothing for HEAD, where apps may leave the body out.
     pub fn set_known_length(&mut self, length: u64) {
         if let (Some(head), None, false) = (&mut self.head, &self.body, self.rules.is_head) {
             head.set_known_length(length);
         }
     }
 
-    /// Sends blocks of the body, before them the head if it was not sent, after
-    /// them the end of the body if they are the last. True asks to wait before
-    /// more is sent.
+    /// Sends blocks of the body. The head is sent before the first block, the
+    /// end of the body after the last one. True if the app should wait before
+    /// it sends more.
     pub fn send(
         &mut self,
         stream: &dyn Stream,
         blocks: &[&[u8]],
         is_last: bool,
     ) -> io::Result<bool> {
-        // Blocks that are small are copied behind the head: one part costs the
-        // system less than several, and the buffer is there already.
+        // Small blocks are copied behind the head: to send one part costs less
+        // than to send several, and the buffer is there already.
         let mut out = BUFFER.take();
         out.clear();
         let result = self.send_from(&mut out, stream, blocks, is_last);
@@ -156,8 +156,8 @@ impl Response {
         Ok(write(stream, rest)? || wait)
     }
 
-    /// Sends what ends the body, with trailers where the framing has room for
-    /// them (RFC 9112 section 7.1.2).
+    /// Sends the end of the body, with trailers if the framing allows them (RFC
+    /// 9112 section 7.1.2).
     pub fn end_with_trailers(&mut self, stream: &dyn Stream, trailers: &[u8]) -> io::Result<bool> {
         let Some(body) = &self.body else {
             return Ok(false);
@@ -172,9 +172,9 @@ impl Response {
         }
     }
 
-    /// Makes the head's bytes, unless they have gone out.
+    /// Appends the head to `out`, unless it was sent.
     fn begin(&mut self, stream: &dyn Stream, out: &mut Vec<u8>) -> &mut ResponseBody {
-        // What was so when the request began may not be so any more.
+        // This may have changed since the request began.
         self.rules.keep_alive &= stream.may_stay();
         let (head, id) = (&mut self.head, self.id.as_deref());
         self.body.get_or_insert_with(|| {
@@ -187,8 +187,7 @@ impl Response {
         })
     }
 
-    /// What is told of the response at its end: `whole` unless it was broken
-    /// off.
+    /// The response at its end. `whole` is false if the response is incomplete.
     pub fn finished(&self, whole: bool) -> Finished<'_> {
         let body = self.body.as_ref();
         Finished {

@@ -22,7 +22,7 @@ pub trait Stream: Send + Sync {
 
     fn rules(&self) -> &ExchangeRules;
 
-    /// The value of a `Date` field now.
+    /// The current value of the `Date` field.
     fn date(&self) -> HttpDate {
         today()
     }

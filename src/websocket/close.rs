@@ -3,7 +3,8 @@
 use super::close_code::CloseCode;
 use super::error::Violation;
 
-/// The longest reason: a control frame has 125 bytes, two are the code.
+/// The longest reason: a control frame has at most 125 bytes, of which two are
+/// the code.
 pub(super) const LONGEST_REASON: usize = 123;
 
 /// Reads the payload of a close frame.
@@ -22,7 +23,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<(CloseCode, &str), Violation> {
     }
 }
 
-/// As much of a reason as a close frame holds.
+/// The part of a reason that fits into a close frame.
 pub(super) fn cut(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(LONGEST_REASON)]
 }

@@ -15,11 +15,11 @@ impl CloseCode {
     pub const TOO_BIG: CloseCode = CloseCode(1009);
     /// The server failed.
     pub const INTERNAL_ERROR: CloseCode = CloseCode(1011);
-    /// The server stops or restarts; the client may come again.
+    /// The server stops or restarts. The client may connect again.
     pub const RESTART: CloseCode = CloseCode(1012);
 
-    /// True for a code that may stand in a frame: those that are registered
-    /// for it, and the ranges of libraries and applications.
+    /// True for a code that is allowed in a frame: the registered ones, and the
+    /// ranges of libraries and applications.
     pub fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }

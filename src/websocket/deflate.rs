@@ -5,13 +5,14 @@ use super::error::Violation;
 use super::extension::Compression;
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What a sender cuts off the end of each message, and a receiver adds.
+/// The bytes that a sender removes from the end of each message, and a receiver
+/// adds.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// How much room is made at a time.
+/// The output buffer grows by this many bytes.
 const STEP: usize = 4096;
 
-/// Compresses messages. The state is made with the first of them: most
+/// Compresses messages. Its state is made for the first message, because most
 /// connections are idle.
 #[derive(Debug)]
 pub(super) struct Deflater {
@@ -29,7 +30,7 @@ impl Deflater {
         }
     }
 
-    /// The payload of a frame that holds all of `message`.
+    /// The payload of a frame with the whole `message`.
     pub fn compress(&mut self, message: &[u8]) -> Vec<u8> {
         let bits = self.bits;
         let state = self.state.get_or_insert_with(|| {
@@ -70,7 +71,8 @@ impl Inflater {
         }
     }
 
-    /// Appends what `piece` holds to `out`, which never grows beyond `limit`.
+    /// Appends the decompressed `piece` to `out`, which never grows beyond
+    /// `limit`.
     pub fn piece(
         &mut self,
         mut piece: &[u8],
@@ -94,8 +96,9 @@ impl Inflater {
             let read = (state.total_in() - read) as usize;
             piece = &piece[read..];
             if status == Status::StreamEnd {
-                // A final block is the end for zlib, but the message may go on
-                // (RFC 7692 section 7.2.3.4), referring to nothing before it.
+                // zlib ends at a final block, but the message may continue (RFC
+                // 7692 section 7.2.3.4). The continuation does not refer to
+                // anything before it.
                 state.reset(false);
             } else if (piece.is_empty() && out.len() < out.capacity())
                 || (read == 0 && out.len() == written)

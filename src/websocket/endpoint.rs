@@ -10,7 +10,7 @@ use super::frame::{FrameHead, Opcode};
 use super::receiver::{Complete, Receiver};
 use std::borrow::Cow;
 
-/// What both sides have agreed upon, and what we accept.
+/// The agreed compression, and the server's limit.
 #[derive(Clone, Copy, Debug)]
 pub struct EndpointOptions {
     /// The most bytes of a message, after decompression.
@@ -18,15 +18,15 @@ pub struct EndpointOptions {
     pub compression: Option<Compression>,
 }
 
-/// What the app is told.
+/// What the client has sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
-    /// The client is there.
+    /// A pong, or a ping: the client is there.
     Pong,
-    /// No message comes any more. If the client broke the rules, the code is
-    /// the one that it was told.
+    /// No message comes any more. If the client broke the rules, this is the
+    /// code that the server has sent.
     Closed(CloseCode, Cow<'a, str>),
 }
 
@@ -44,13 +44,13 @@ pub struct Outgoing<'a> {
     pub payload: Cow<'a, [u8]>,
 }
 
-/// How far closing has come.
+/// The state of the closing handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClosingState {
     Open,
-    /// Our close frame was made; the client's has not come.
+    /// The server's close frame was made; the client's has not come.
     Closing,
-    /// Both were, or the rules were broken.
+    /// Both close frames were made, or the client broke the rules.
     Closed,
 }
 
@@ -63,10 +63,10 @@ pub struct Endpoint {
     answers: Vec<u8>,
 }
 
-/// Messages that are shorter go uncompressed: it would not pay.
+/// Shorter messages are not compressed, because they would hardly get smaller.
 const WORTH_COMPRESSING: usize = 128;
 
-/// No more pongs than this are kept for a client that does not read them.
+/// The largest size of unsent pongs, for a client that does not read them.
 const MOST_ANSWERS: usize = 64 * 1024;
 
 impl Endpoint {
@@ -80,8 +80,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes bytes that the client sent off the front of `input`, up to the
-    /// next event; nothing once all were taken.
+    /// Takes the client's bytes from the front of `input`, up to the next
+    /// message or close. Nothing when all bytes are taken.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Incoming<'_>> {
         let whole = loop {
             if self.state == ClosingState::Closed {
@@ -95,7 +95,7 @@ impl Endpoint {
                         put(&mut self.answers, Opcode::Pong, self.receiver.control());
                     }
                 }
-                // The app has closed, and hears no more.
+                // The app has closed, and gets no more messages.
                 Ok(Some(Complete::Text | Complete::Binary))
                     if self.state == ClosingState::Closing => {}
                 Ok(Some(whole)) => break whole,
@@ -119,7 +119,7 @@ impl Endpoint {
         Some(event.unwrap_or_else(|violation| fail(&mut self.state, &mut self.answers, &violation)))
     }
 
-    /// Frames that the protocol wants to be sent, in their order.
+    /// Frames that the protocol requires the server to send, in their order.
     pub fn take_answers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.answers)
     }
@@ -129,7 +129,8 @@ impl Endpoint {
         self.state == ClosingState::Open
     }
 
-    /// True once nothing more is to be received or sent, but the answers.
+    /// True once nothing more is received, or sent except the collected
+    /// answers.
     #[allow(dead_code, reason = "tests and the fuzzer ask")]
     pub fn is_closed(&self) -> bool {
         self.state == ClosingState::Closed
@@ -153,15 +154,15 @@ impl Endpoint {
         }
     }
 
-    /// A ping, to see whether the client is there.
+    /// A ping frame, to see whether the client is there.
     pub fn ping(&self) -> Vec<u8> {
         let mut frame = Vec::new();
         put(&mut frame, Opcode::Ping, b"");
         frame
     }
 
-    /// The close frame; the client's answer is an [`Incoming::Closed`]. Nothing
-    /// if one was sent already. A reason that is too long is cut.
+    /// The close frame. The client's answer to it is an [`Incoming::Closed`].
+    /// Nothing if one was sent already. A reason that is too long is cut.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Option<Vec<u8>> {
         if self.state != ClosingState::Open {
             return None;
@@ -173,7 +174,8 @@ impl Endpoint {
     }
 }
 
-/// The rules are broken: says so and ends (RFC 6455 section 7.1.7).
+/// The client broke the rules: the connection fails with a close frame (RFC
+/// 6455 section 7.1.7).
 fn fail(
     state: &mut ClosingState,
     answers: &mut Vec<u8>,
@@ -192,7 +194,7 @@ fn put(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// A frame without a code answers one without.
+/// A close frame without a code is answered by one without a code.
 fn put_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     let mut payload = Vec::new();
     if code != CloseCode::NONE {

@@ -1,9 +1,9 @@
-//! What a client can do wrong, and the close code that says so.
+//! The client's errors, and their close codes.
 
 use super::close_code::CloseCode;
 
-/// The connection has failed (RFC 6455 section 7.1.7). The text is what the
-/// client reads as the reason.
+/// Why the connection has failed (RFC 6455 section 7.1.7). The client gets this
+/// text as the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     #[error("{0}")]

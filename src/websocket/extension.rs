@@ -1,30 +1,30 @@
-//! What a client offers in `Sec-WebSocket-Extensions`, and what is taken
+//! The client's offers in `Sec-WebSocket-Extensions`, and the choice of one
 //! (RFC 6455 section 9.1, RFC 7692 section 7).
 
-/// permessage-deflate as both sides will speak it.
+/// The agreed parameters of permessage-deflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// We forget after each message what came before.
+    /// The server compresses each message without the ones before it.
     pub server_no_context_takeover: bool,
-    /// The client does.
+    /// The client does so.
     pub client_no_context_takeover: bool,
-    /// How far back our compressed data may refer, as a power of two.
+    /// The window of the server's compressed data, as a power of two.
     pub server_max_window_bits: u8,
-    /// How far back the client's may; nothing if it cannot be told to limit
-    /// itself, or was not.
+    /// The window of the client's compressed data; nothing if the client cannot
+    /// limit it, or was not asked to.
     pub client_max_window_bits: Option<u8>,
 }
 
-/// Our side's window: a smaller one than zlib's 15, for a connection that
-/// sends little text costs more in memory than it saves in bytes.
+/// The server's window: smaller than zlib's 15, because the larger window would
+/// cost more memory than it saves bytes.
 const SERVER_BITS: u8 = 12;
 
 const NAME: &str = "permessage-deflate";
 
 impl Compression {
     /// The first offer that can be accepted, among the values of all
-    /// `Sec-WebSocket-Extensions` fields; nothing without one. Offers that are
-    /// malformed are declined, which the RFC allows, and not fatal.
+    /// `Sec-WebSocket-Extensions` fields; nothing without one. Malformed offers
+    /// are declined and not fatal, which the RFC allows.
     pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Compression> {
         values
             .filter_map(|value| std::str::from_utf8(value).ok())
@@ -32,7 +32,7 @@ impl Compression {
             .find_map(accept)
     }
 
-    /// The value of the response's field.
+    /// The value of the response's field `Sec-WebSocket-Extensions`.
     pub fn answer(&self) -> String {
         let mut text = NAME.to_owned();
         if self.server_no_context_takeover {
@@ -83,14 +83,14 @@ fn accept(offer: &str) -> Option<Compression> {
         }
     }
     if let Some(bits) = server_bits {
-        // zlib cannot keep to a window of 256 bytes.
+        // zlib does not support a window of 256 bytes.
         if bits == 8 {
             return None;
         }
         taken.server_max_window_bits = bits.min(SERVER_BITS);
     }
     taken.client_max_window_bits = client_bits.map(|bits| bits.clamp(9, SERVER_BITS));
-    // One that said 8 must not be told more.
+    // A client that offers 8 must not get a larger one.
     if client_bits == Some(8) {
         taken.client_max_window_bits = Some(8);
     }

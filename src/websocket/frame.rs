@@ -30,23 +30,24 @@ impl Opcode {
     }
 }
 
-/// The head of a frame that came from a client.
+/// The head of a client's frame.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
     pub is_final: bool,
-    /// The first reserved bit: compressed, where that was agreed upon.
+    /// The first reserved bit: the message is compressed, if compression was
+    /// agreed.
     pub compressed: bool,
     pub opcode: Opcode,
     pub length: u64,
     pub mask: Mask,
 }
 
-/// The longest head: two bytes, a length of eight, a mask of four.
+/// The longest head: two bytes, eight for the length, four for the mask.
 pub(super) const LONGEST_HEAD: usize = 14;
 
 impl Received {
-    /// Reads a head off the front of `bytes`; gives it with its length, nothing
-    /// while more is needed. What is wrong is said as soon as it is seen.
+    /// Reads a head from the front of `bytes`. Gives it with its length, or
+    /// nothing while it is incomplete. An error is given as soon as it is seen.
     pub fn parse(bytes: &[u8], compression: bool) -> Result<Option<(Received, usize)>, Violation> {
         use Violation::Protocol;
         let Some(&first) = bytes.first() else {
@@ -106,7 +107,7 @@ impl Received {
     }
 }
 
-/// A client's masking key, turned to the next byte.
+/// A client's masking key, rotated to the next byte.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mask([u8; 4]);
 
@@ -127,7 +128,7 @@ impl Mask {
     }
 }
 
-/// The head of a frame to be sent; a server's frames have no mask.
+/// The head of a server's frame, which has no mask.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameHead {
     bytes: [u8; 10],
@@ -135,7 +136,7 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    /// Of a frame that is a whole message, or a control frame.
+    /// The head of a frame with a whole message, or of a control frame.
     pub(super) fn new(opcode: Opcode, compressed: bool, length: usize) -> FrameHead {
         let mut bytes = [0; 10];
         bytes[0] = 0x80 | if compressed { 0x40 } else { 0 } | opcode as u8;

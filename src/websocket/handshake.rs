@@ -8,14 +8,14 @@ use std::iter;
 /// Appended to the key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What a client asked for, in a request that may be upgraded.
+/// The content of a valid handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handshake {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
-    /// The subprotocols the client would speak, its favourite first.
+    /// The subprotocols that the client supports, its favourite first.
     pub subprotocols: Vec<String>,
-    /// The compression to be used, if the client offers it.
+    /// The chosen compression, if the client has offered any.
     pub compression: Option<Compression>,
 }
 
@@ -30,8 +30,8 @@ pub enum Refusal {
     Key,
 }
 
-/// True for a request that asks to become a WebSocket. Others with an
-/// `Upgrade` field are answered as if they had none (RFC 9110 section 7.8).
+/// True for a request that asks for a WebSocket. Other requests with an
+/// `Upgrade` field are handled as if they had none (RFC 9110 section 7.8).
 pub fn is_upgrade<'a>(
     method: &[u8],
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
@@ -68,8 +68,8 @@ impl Handshake {
 }
 
 impl Handshake {
-    /// The fields by which the server agrees, besides `Connection`, `Upgrade`
-    /// and the subprotocol.
+    /// The fields of the response, except `Connection`, `Upgrade` and the
+    /// subprotocol.
     pub fn answer(&self) -> impl Iterator<Item = (&'static str, String)> {
         let extension = self
             .compression
@@ -78,7 +78,7 @@ impl Handshake {
     }
 }
 
-/// True for fields by which only the server itself agrees with the client.
+/// True for fields of the handshake that only the server sets.
 pub fn is_servers_field(name: &[u8]) -> bool {
     [
         "upgrade",
@@ -104,7 +104,7 @@ fn named<'a>(
         .map(|(_, value)| value)
 }
 
-/// The elements of the lists that these fields are.
+/// The elements of all fields of a name, which are lists.
 fn lists<'a>(
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     name: &'static [u8],

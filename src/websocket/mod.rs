@@ -1,15 +1,15 @@
 //! WebSocket (RFC 6455, RFC 7692) as functions over bytes, *sans-IO*: no
-//! sockets, no Python, no clock. Whoever holds the bytes
+//! sockets, no Python, no clock. The owner of the bytes
 //!
-//! 1. asks [`is_upgrade`] whether a request wants one, and [`Handshake::read`]
-//!    whether it may have it,
-//! 2. feeds what the client sends to [`Endpoint::next`], which gives an
+//! 1. calls [`is_upgrade`] to see whether a request asks for a WebSocket, and
+//!    [`Handshake::read`] to see whether it may have one,
+//! 2. passes the client's bytes to [`Endpoint::next`], which gives one
 //!    [`Incoming`] at a time,
 //! 3. makes frames with [`Endpoint::message`], [`Endpoint::ping`] and
 //!    [`Endpoint::close`].
 //!
-//! Answers that the protocol itself demands (pongs, the echo of a close) gather
-//! in [`Endpoint::take_answers`].
+//! Frames that the protocol itself requires (pongs, the echo of a close) are
+//! collected for [`Endpoint::take_answers`].
 
 #![forbid(unsafe_code)]
 

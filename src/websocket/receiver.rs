@@ -6,7 +6,8 @@ use super::extension::Compression;
 use super::frame::{LONGEST_HEAD, Opcode, Received};
 use std::str;
 
-/// What has come whole; its bytes are the receiver's until the next call.
+/// A complete message or control frame. The receiver keeps its bytes until the
+/// next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Complete {
     Text,
@@ -16,19 +17,19 @@ pub(super) enum Complete {
     Close,
 }
 
-/// Puts frames together. It holds no more than one message.
+/// Makes messages from frames. It holds at most one message.
 #[derive(Debug)]
 pub(super) struct Receiver {
     inflater: Option<Inflater>,
-    /// The most bytes of a message.
+    /// The largest size of a message in bytes.
     limit: usize,
-    /// The start of a head of which only a part has come.
+    /// The received part of an incomplete head.
     head: Vec<u8>,
     frame: Option<Received>,
     message: Option<Message>,
-    /// What there is of the message.
+    /// The received part of the message.
     payload: Vec<u8>,
-    /// What there is of a control frame, which may come amid a message.
+    /// The received part of a control frame, which may come within a message.
     control: Vec<u8>,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Receiver {
 struct Message {
     is_text: bool,
     compressed: bool,
-    /// So much of the payload is UTF-8.
+    /// This many bytes of the payload are known to be UTF-8.
     checked: usize,
 }
 
@@ -56,9 +57,9 @@ impl Receiver {
         }
     }
 
-    /// Takes bytes off the front of `input` until something is whole; nothing
-    /// once all of them were taken. After an error there is nothing more to
-    /// read.
+    /// Takes bytes from the front of `input` until a message or control frame
+    /// is complete; nothing when all bytes are taken. After an error nothing
+    /// more can be read.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Complete>, Violation> {
         self.forget_the_last();
         loop {
@@ -102,22 +103,22 @@ impl Receiver {
         }
     }
 
-    /// The message that came last.
+    /// The payload of the last message.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The same as text.
+    /// The last message as text.
     pub fn text(&self) -> Result<&str, Violation> {
         str::from_utf8(&self.payload).map_err(|_| Violation::Text)
     }
 
-    /// The payload of the control frame that came last.
+    /// The payload of the last control frame.
     pub fn control(&self) -> &[u8] {
         &self.control
     }
 
-    /// Makes room after an event that was given out.
+    /// Clears the buffers after the caller has used their content.
     fn forget_the_last(&mut self) {
         if self.frame.is_none() {
             self.control.clear();
@@ -130,7 +131,7 @@ impl Receiver {
         }
     }
 
-    /// Reads a frame's head; false if that needs more bytes.
+    /// Reads a frame's head; false if more bytes are needed.
     fn begin_frame(&mut self, input: &mut &[u8]) -> Result<bool, Violation> {
         let compression = self.inflater.is_some();
         let begun = self.head.len();
@@ -155,7 +156,7 @@ impl Receiver {
         Ok(true)
     }
 
-    /// Checks a frame's place among the others, and begins its message.
+    /// Checks that a frame may come now, and begins its message.
     fn check(&mut self, frame: &Received) -> Result<(), Violation> {
         match (frame.opcode, &self.message) {
             (Opcode::Continuation, None) => {
@@ -181,7 +182,8 @@ impl Receiver {
         Ok(())
     }
 
-    /// Adds a piece of a frame to the message; `is_last` for the last of all.
+    /// Adds a piece of a frame to the message. `is_last` is true for the
+    /// message's last piece.
     fn take(&mut self, piece: &[u8], is_last: bool) -> Result<(), Violation> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Ok(());
@@ -201,7 +203,7 @@ impl Receiver {
                 frame.mask.apply(&mut self.payload[start..]);
             }
         }
-        // What is wrong is said at once, and not when all has come.
+        // Invalid text is found at once, before the whole message has come.
         if message.is_text && !is_last {
             message.checked += match str::from_utf8(&self.payload[message.checked..]) {
                 Ok(text) => text.len(),

@@ -17,18 +17,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// An app that was loaded, ready for requests.
+/// A loaded app, ready for requests.
 pub struct Application {
     callable: Py<PyAny>,
     environs: EnvironMaker,
     sendfile: bool,
     hooks: Hooks,
     sockets: ClientSockets,
-    /// Objects of earlier requests that the app has let go.
+    /// Objects of earlier requests that the app does not hold any more.
     spare: Mutex<Vec<(Py<StartResponse>, Py<Input>)>>,
 }
 
-/// What the app is given for one request, besides the environ.
+/// The objects that the app gets for one request, besides the environ.
 struct AppObjects<'py> {
     start: Bound<'py, StartResponse>,
     input: Bound<'py, Input>,
@@ -48,18 +48,18 @@ impl Application {
         })
     }
 
-    /// Answers one request, whatever the app does: an exception is logged with
-    /// its traceback and becomes a 500 if no part of a response was sent.
+    /// Answers one request, whatever the app does. An exception is logged with
+    /// its traceback, and becomes a 500 if no part of a response was sent.
     /// `finished` is called after the last byte and before the iterable's
-    /// `close()`. Gives whether the connection may be used again as far as
-    /// the response is concerned.
+    /// `close()`. True if the response allows another request on the
+    /// connection.
     pub fn call(&self, exchange: &Exchange, finished: impl FnOnce(&Finished<'_>)) -> bool {
         Python::attach(|py| {
             let objects = self.objects(py, exchange);
             match objects.and_then(|objects| self.answer(py, exchange, objects, finished)) {
                 Ok(keep_alive) => keep_alive,
                 Err(error) => {
-                    // Only a lack of memory leads here.
+                    // This happens only without memory.
                     log_exception(py, exchange, &error);
                     false
                 }
@@ -127,7 +127,7 @@ impl Application {
             environ: environ.as_ref().ok(),
             ..outcome
         };
-        // What an app has answered in its own way, nobody knows.
+        // The response of an app that has taken the connection is not known.
         if !detached || upgraded || head.is_some() {
             finished(&outcome);
         }
@@ -149,9 +149,10 @@ impl Application {
         Ok(keep_alive)
     }
 
-    /// The objects of a request, old ones if there are any.
+    /// The objects of a request. Objects of earlier requests are used again.
     fn objects<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<AppObjects<'py>> {
-        // Not under the lock: making the first of a class lets the GIL go.
+        // Not under the lock: making the first object of a class may release
+        // the GIL.
         let spare = self.spare().pop();
         let objects = match spare {
             Some((start, input)) => AppObjects {
@@ -168,7 +169,7 @@ impl Application {
         Ok(objects)
     }
 
-    /// Keeps the objects for another request, unless the app still has them.
+    /// Keeps the objects for another request, unless the app still holds one.
     fn keep(&self, AppObjects { start, input }: AppObjects<'_>) {
         const MOST: usize = 64;
         let shared =
@@ -179,7 +180,7 @@ impl Application {
         }
     }
 
-    /// No Python code runs while this is held.
+    /// No Python code runs while this lock is held.
     fn spare(&self) -> MutexGuard<'_, Vec<(Py<StartResponse>, Py<Input>)>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,8 +201,8 @@ impl Application {
                 Content::Large(file) => response.send_file(file),
             };
         }
-        // The blocks of a list or tuple exist already, so they can go out
-        // together and with their length.
+        // The blocks of a list or tuple exist already, so they are sent
+        // together, and with their length.
         if is_list(iterable) {
             if iterable.len()? == 1 {
                 let item = iterable.get_item(0)?;
@@ -213,7 +214,7 @@ impl Application {
             return response.send_all(&blocks);
         }
         let items = match iterable.try_iter() {
-            // Then it need not return anything.
+            // Such an app need not return anything.
             Err(_) if response.lock().is_detached() => return Ok(()),
             items => items?,
         };
@@ -227,7 +228,8 @@ impl Application {
         response.end()
     }
 
-    /// Logs why there is no whole response, and answers if nothing was sent.
+    /// Logs why the response is not complete, and sends an error page if
+    /// nothing was sent.
     fn failed(
         &self,
         py: Python<'_>,
@@ -242,7 +244,8 @@ impl Application {
             (state.is_broken(), state.has_begun(), state.is_detached())
         };
         if detached && !sent {
-            // It says so in one of these ways, or by an answer that is none.
+            // The app ends in one of these ways, or returns an invalid
+            // response.
             let done = broken
                 || !error.is_instance_of::<PyException>(py)
                 || error.is_instance_of::<PyStopIteration>(py)
@@ -258,7 +261,8 @@ impl Application {
             return;
         }
         let (status, message) = match refused {
-            // The app could not go on, or begin, because of the request.
+            // The request is the reason why the app could not begin or
+            // continue.
             Some((status, why)) => {
                 let (address, note) = (exchange.remote().0, exchange.note());
                 ::log::warn!("Invalid request from ip={address}{note}: {why}");
@@ -270,7 +274,7 @@ impl Application {
             }
         };
         if !sent {
-            // Nothing of the app's may come between.
+            // Under the lock, so that the app's threads write nothing between.
             let _state = response.lock();
             let page = exchange.send_error_page(status, &message);
             (outcome.status, outcome.body_bytes) = (page.status, page.body_bytes);
@@ -278,7 +282,7 @@ impl Application {
     }
 }
 
-/// True for what cannot have a `close()` and holds all blocks already.
+/// True for an iterable without a `close()`, whose blocks all exist already.
 fn is_list(iterable: &Bound<'_, PyAny>) -> bool {
     iterable.is_exact_instance_of::<PyList>() || iterable.is_exact_instance_of::<PyTuple>()
 }

@@ -1,9 +1,9 @@
 //! `gunicorn.socket`: the client's socket for an app that speaks its own
 //! protocol, such as WebSocket. The Python half is `_rgunicorn.socket`.
 //!
-//! The object in the environ is a socket from the start and has no descriptor
-//! until it is used: then the connection is given away. Most requests use none,
-//! and the object serves the next one.
+//! The object in the environ is a socket from the start, but has no descriptor
+//! until the app uses it. Then the app gets the connection. Most requests do
+//! not use it, and the next request gets the same object.
 
 use super::response::SharedResponse;
 use super::settings::Settings;
@@ -19,13 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const MODULE: &str = "_rgunicorn.socket";
 
-/// The warning of a worker that serves one request at a time is written once.
+/// True after the warning of a worker that handles one request at a time. It is
+/// written once.
 static WARNED: AtomicBool = AtomicBool::new(false);
 
-/// Makes the objects of a worker.
+/// Makes the socket objects of a worker.
 pub struct ClientSockets {
     offer: Py<PyAny>,
-    /// True if the app has one request at a time.
+    /// True if the worker handles one request at a time.
     serves_one: bool,
 }
 
@@ -40,7 +41,7 @@ impl ClientSockets {
         })
     }
 
-    /// An object for the requests that begin with this response.
+    /// A socket object for the requests that use this response.
     pub fn offer(&self, py: Python<'_>, response: &Arc<SharedResponse>) -> PyResult<Py<PyAny>> {
         let connection = ClientConnection {
             response: Arc::clone(response),
@@ -50,20 +51,20 @@ impl ClientSockets {
     }
 }
 
-/// Ends the app's use of an object that was used, after a moment where the
-/// connection has `upgraded`. What goes wrong with that is the app's doing, and
-/// of no consequence.
+/// Ends the app's use of a socket object; if the connection was `upgraded`,
+/// after a moment. Errors are ignored: only the app can cause them, and they
+/// have no effect.
 pub fn part(socket: &Bound<'_, PyAny>, upgraded: bool) {
     let _ = socket.call_method1(intern!(socket.py(), "_part"), (upgraded,));
 }
 
-/// The error with its number, by which sockets' errors are known.
+/// An OSError with its error number, as sockets raise it.
 fn os_error(error: io::Error) -> PyErr {
     let number = error.raw_os_error().unwrap_or(libc::EPIPE);
     PyOSError::new_err((number, Errno::from_raw(number).desc()))
 }
 
-/// The request's connection as the object knows it.
+/// The request's connection, for the Python half of the socket object.
 #[pyclass(frozen, module = "rgunicorn")]
 struct ClientConnection {
     response: Arc<SharedResponse>,
@@ -72,15 +73,15 @@ struct ClientConnection {
 
 #[pymethods]
 impl ClientConnection {
-    /// Gives the connection away: a descriptor, and whether it is the client's
-    /// own socket.
+    /// Gives the connection to the app: a descriptor, and whether it is the
+    /// client's own socket.
     fn take(&self) -> PyResult<(RawFd, bool)> {
         let (detached, upgraded) = {
             let mut response = self.response.lock();
             let detached = response.detach().map_err(os_error)?;
             (detached, response.is_upgraded())
         };
-        // Not under the lock: a logger in Python lets the GIL go.
+        // Not under the lock: a logger in Python releases the GIL.
         if self.serves_one && upgraded && !WARNED.swap(true, Ordering::Relaxed) {
             ::log::warn!(
                 "A WebSocket keeps this worker from all other requests until it ends, or 'timeout' \
@@ -90,14 +91,14 @@ impl ClientConnection {
         Ok((detached.descriptor.into_raw_fd(), detached.is_clients))
     }
 
-    /// The result of `act` with a descriptor of the client's own socket, which
-    /// stays the server's.
+    /// Calls `act` with a descriptor of the client's own socket, which stays
+    /// the server's.
     fn look<'py>(&self, act: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let socket = self.response.lock().duplicate().map_err(os_error)?;
         act.call1((socket.as_raw_fd(),))
     }
 
-    /// The app has closed the socket, and has no other of the connection.
+    /// The app has closed the socket, and holds no copy.
     fn closed(&self) {
         self.response.lock().app_has_closed();
     }

@@ -17,23 +17,23 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// The two parts of a request's path: what leads to the app, and what the app
-/// itself is asked for.
+/// The two parts of a request's path: the part up to the app, and the part that
+/// the app itself handles.
 pub struct Mount<'a> {
     script_name: &'a [u8],
     /// Still percent-encoded.
     path_info: &'a [u8],
 }
 
-/// Makes environs, each a copy of a template that is of the request before:
-/// only what differs from that is made anew.
+/// Makes environs. Each is a copy of a template with the values of the request
+/// before; only values that differ are made again.
 pub struct EnvironMaker {
     script_name: String,
     errors: Py<ErrorStream>,
     last: Mutex<Last>,
 }
 
-/// What is left of the requests before.
+/// What is kept from the requests before.
 struct Last {
     template: Py<PyDict>,
     values: [Vec<u8>; KEYS.len()],
@@ -73,8 +73,8 @@ impl EnvironMaker {
         {
             template.set_item(PyString::intern(py, key), "")?;
         }
-        // A dict does not shrink, and its copy is as large: so there is room
-        // for the fields of most requests.
+        // A dict does not shrink, and its copy has the same size. So each
+        // environ has room for the fields of most requests.
         for place in ["1", "2", "3", "4"] {
             template.set_item(place, "")?;
         }
@@ -92,15 +92,15 @@ impl EnvironMaker {
         })
     }
 
-    /// What the app writes errors to.
+    /// The stream that the app writes errors to.
     pub fn errors(&self) -> &ErrorStream {
         self.errors.get()
     }
 
-    /// Where the app is for this request.
+    /// The app's part of this request's path.
     ///
     /// # Errors
-    /// The path is not below SCRIPT_NAME; the text says so.
+    /// The path is not below SCRIPT_NAME. The text says so.
     pub fn mount<'a>(&'a self, exchange: &'a Exchange) -> Result<Mount<'a>, String> {
         let head = &exchange.head;
         let mut script_name = self.script_name.as_bytes();
@@ -136,8 +136,9 @@ impl EnvironMaker {
             Some((name, port)) => (name.as_bytes(), digits.format(port).as_bytes()),
             None => server_of_host(exchange),
         };
-        // No Python code runs while this is held, but the first use of an
-        // interned name lets the GIL go: who waits here must not keep it.
+        // No Python code runs while this lock is held. But the first use of an
+        // interned name may release the GIL, so a thread that waits for the
+        // lock must not hold the GIL.
         let last = self.last.lock_py_attached(py);
         let mut last = last.unwrap_or_else(PoisonError::into_inner);
         let environ = last.copy_with(
@@ -210,15 +211,15 @@ fn path_info<'a>(head: &'a Head, script_name: &[u8]) -> Result<&'a [u8], String>
     }
 }
 
-/// SERVER_NAME and SERVER_PORT where the listener has none.
-fn server_of_host<'a>(exchange: &'a Exchange) -> (&'a [u8], &'a [u8]) {
+/// SERVER_NAME and SERVER_PORT for a listener without an address.
+fn server_of_host(exchange: &Exchange) -> (&[u8], &[u8]) {
     let default: &[u8] = match exchange.scheme() {
         Scheme::Http => b"80",
         Scheme::Https => b"443",
     };
     let host = exchange.head.field("Host").filter(|host| !host.is_empty());
     let host = host.unwrap_or(b"localhost");
-    // The colons of an IPv6 address stand in brackets.
+    // The colons of an IPv6 address are in brackets.
     let address_end = host.iter().rposition(|&b| b == b']').unwrap_or(0);
     match host[address_end..].iter().rposition(|&b| b == b':') {
         Some(colon) => match host.split_at(address_end + colon) {
@@ -229,7 +230,7 @@ fn server_of_host<'a>(exchange: &'a Exchange) -> (&'a [u8], &'a [u8]) {
     }
 }
 
-/// The fields that clients send, each with its value of last time.
+/// The fields that clients have sent, each with its last value.
 #[derive(Default)]
 struct Fields(HashMap<Box<[u8]>, Field, BuildHasherDefault<Fnv>>);
 
@@ -239,8 +240,8 @@ struct Field {
     text: Py<PyString>,
 }
 
-/// The Fowler-Noll-Vo hash: quick for names. That clients can choose names
-/// which collide does no harm, since so few are remembered.
+/// The Fowler-Noll-Vo hash: fast for names. Clients may choose names whose
+/// hashes collide; this does no harm, because few names are kept.
 struct Fnv(u64);
 
 impl Default for Fnv {
@@ -264,13 +265,13 @@ impl Hasher for Fnv {
 }
 
 impl Fields {
-    /// Names come from clients: beyond this many they are not remembered.
+    /// The largest number of names that are kept. Clients choose the names.
     const MOST: usize = 256;
 
-    /// Values that are longer than this are not remembered.
+    /// Longer values are not kept.
     const LONGEST: usize = 256;
 
-    /// Sets a field, or joins it to the one of this name that is there.
+    /// Sets a field, or appends it to a field with the same name.
     fn add_to(&mut self, environ: &Bound<'_, PyDict>, name: &[u8], value: &[u8]) -> PyResult<()> {
         let py = environ.py();
         let (key, text) = match self.0.get_mut(name) {
@@ -317,7 +318,7 @@ impl Field {
     }
 }
 
-/// Sets what is not there; gives the value that is.
+/// Sets a key that is absent; gives the value of one that is present.
 fn set_default<'py>(
     dict: &Bound<'py, PyDict>,
     key: &Bound<'py, PyString>,
@@ -342,8 +343,8 @@ fn set_default<'py>(
     }
 }
 
-/// `HTTP_` and the name, but for the two fields CGI gives keys of their own.
-/// A name is a token, so it is ASCII.
+/// `HTTP_` and the name, except for the two fields that have keys of their own
+/// in CGI. A name is a token, so it is ASCII.
 fn environ_key(name: &[u8]) -> String {
     let upper: String = name
         .iter()

@@ -1,13 +1,13 @@
-//! `wsgi.errors`: what the app writes goes to the error log, as it is.
+//! `wsgi.errors`: the app's text goes to the error log unchanged.
 
 use crate::log;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The text stream in the environ. Lines are written whole, so that those of
-/// others do not get between their parts: the start of one waits for its end or
-/// for `flush`.
+/// The text stream in the environ. Only complete lines are written, so that
+/// lines of others do not come between their parts. An incomplete line waits
+/// for its end or for `flush`.
 #[pyclass(frozen, module = "rgunicorn")]
 #[derive(Default)]
 pub struct ErrorStream {
@@ -24,8 +24,8 @@ impl ErrorStream {
 
 #[pymethods]
 impl ErrorStream {
-    /// Gives the number of characters, as text files do. Half characters, which
-    /// stand for bytes that are no UTF-8, are written as Python writes them to
+    /// Gives the number of characters, as text files do. Surrogates, which
+    /// stand for bytes that are not UTF-8, are written as Python writes them to
     /// standard error.
     #[pyo3(signature = (text, /))]
     fn write(&self, text: &Bound<'_, PyString>) -> PyResult<usize> {
@@ -44,7 +44,7 @@ impl ErrorStream {
             let rest = unfinished.split_off(end + 1);
             std::mem::replace(&mut *unfinished, rest)
         });
-        // Not under the lock: a logger in Python lets the GIL go.
+        // Not under the lock: a logger in Python releases the GIL.
         drop(unfinished);
         if let Some(lines) = lines {
             log::raw(&lines);
@@ -52,7 +52,7 @@ impl ErrorStream {
         Ok(text.chars().count())
     }
 
-    /// Nothing: the log stays open.
+    /// Does nothing: the log stays open.
     fn close(&self) {}
 
     #[getter]

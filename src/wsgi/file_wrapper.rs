@@ -8,11 +8,12 @@ use pyo3::types::PyTuple;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 
-/// So much of a file whose size is not known is read before it is sent.
+/// At most this many bytes of a file with an unknown size are read before they
+/// are sent.
 const MOST_READ: usize = 64 << 10;
 
-/// An iterable over blocks of a file. Returned by the app as it is, and over
-/// a file of the operating system, it is sent without being read.
+/// An iterable over the blocks of a file. If the app returns it and it wraps a
+/// file of the operating system, the kernel sends the file.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct FileWrapper {
     #[pyo3(get)]
@@ -41,8 +42,8 @@ impl FileWrapper {
         Ok(block.is_truthy()?.then_some(block))
     }
 
-    /// The next three are the file's own. With them an app that answers with a
-    /// range does not read all that is before it.
+    /// The next three methods call those of the file. So an app that sends a
+    /// range does not have to read the bytes before it.
     #[pyo3(signature = (*args))]
     fn seek<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
@@ -72,37 +73,38 @@ impl FileWrapper {
     }
 }
 
-/// What a file still has, and how that is sent.
+/// The rest of a file, and how it is sent.
 pub enum Content {
-    /// So little that it was read.
+    /// The rest is small and was read.
     Small(Vec<u8>),
-    /// The kernel sends it by itself.
+    /// The kernel sends it.
     Large(Sendable),
 }
 
-/// The rest of a file that the kernel can send by itself.
+/// The rest of a file that the kernel can send.
 pub struct Sendable {
     /// A descriptor of our own: the app may close its file at any time.
     pub file: File,
-    /// Where reading stands.
+    /// The current position in the file.
     pub offset: u64,
     /// Bytes from `offset` to the file's end.
     pub length: u64,
 }
 
 impl FileWrapper {
-    /// The file's rest, if it is a regular file that is read through nothing
-    /// which changes its bytes: some objects have a `fileno()` and decompress.
-    /// Nothing for what must be read block by block: such as a pipe, which has
-    /// no place to begin at, or a file whose size is not known.
+    /// The file's rest, if it is a regular file and reading does not change its
+    /// bytes: some objects have a `fileno()` and decompress. Nothing for a file
+    /// that must be read block by block, such as a pipe, which has no position,
+    /// or a file with an unknown size.
     pub fn content(&self, py: Python<'_>) -> PyResult<Option<Content>> {
         let filelike = self.filelike.bind(py);
         if !is_plain_file(filelike)? {
             return Ok(None);
         }
         let descriptor = filelike.call_method0(intern!(py, "fileno"))?.extract()?;
-        // SAFETY: Python just said that the descriptor is open, and no Python
-        // code can close it before it is duplicated here.
+        // SAFETY: Python has just given the descriptor, which is open. No
+        // Python code can close it before it is duplicated here, because the
+        // GIL is held.
         let file = File::from(unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()?);
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -117,13 +119,13 @@ impl FileWrapper {
                 offset,
                 length,
             })),
-            // Python says what is wrong when it reads.
+            // Python raises the error when it reads.
             Ok(Rest::Unknown) | Err(_) => None,
         })
     }
 }
 
-/// True for what `open(path, "rb")` gives, buffered or not.
+/// True for an object that `open(path, "rb")` gives, buffered or not.
 fn is_plain_file(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
     static TYPES: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
     let py = filelike.py();

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The object in the environ. Reading never goes past the body's end.
+/// The object in the environ. It never reads beyond the body's end.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct Input {
     state: Mutex<InputState>,
@@ -17,7 +17,7 @@ pub struct Input {
 struct InputState {
     /// Nothing once the request is over.
     stream: Option<Arc<dyn Stream>>,
-    /// Received; the bytes before `taken` were handed out.
+    /// Received bytes. The app has read those before `taken`.
     buffer: Vec<u8>,
     taken: usize,
     ended: bool,
@@ -25,7 +25,7 @@ struct InputState {
 }
 
 impl Input {
-    /// For requests that [`begin`](Input::begin) with it.
+    /// An input for requests that call [`begin`](Input::begin).
     pub fn new() -> Input {
         Input {
             state: Mutex::new(InputState {
@@ -38,7 +38,7 @@ impl Input {
         }
     }
 
-    /// Begins with another request's body.
+    /// Begins another request's body.
     pub fn begin(&self, stream: Arc<dyn Stream>) {
         let mut state = self.lock();
         state.stream = Some(stream);
@@ -46,8 +46,8 @@ impl Input {
         state.failure = None;
     }
 
-    /// Ends the reading, lets the stream go, and tells why the body could not
-    /// be read, if the app has tried.
+    /// Ends the reading and drops the stream. Gives the error if the app has
+    /// tried to read the body and could not.
     pub fn finish(&self) -> Option<BodyError> {
         let mut state = self.lock();
         state.stream = None;
@@ -60,9 +60,9 @@ impl Input {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes bytes off the front of the buffer: as many as `wanted` says, which
-    /// sees what is there and whether that is all; while it gives nothing, more
-    /// is received.
+    /// Takes bytes from the front of the buffer. `wanted` gets the buffered
+    /// bytes, and whether they are all that is left of the body; it gives the
+    /// number to take, or nothing to receive more.
     fn take<'py>(
         &self,
         py: Python<'py>,
@@ -77,7 +77,8 @@ impl Input {
                 return Ok(bytes);
             }
             if let Some(stream) = state.receive()? {
-                // Not under the lock: whoever waits for that may hold the GIL.
+                // Not under the lock: a thread that waits for the lock may hold
+                // the GIL.
                 drop(state);
                 if let Err(error) = stream.wait_for_body() {
                     return Err(self.lock().fail(error));
@@ -140,14 +141,14 @@ impl Input {
     }
 }
 
-/// Python's size argument: absent or negative means everything.
+/// Python's size argument. Absent or negative means everything.
 fn limit(size: Option<isize>) -> usize {
     size.and_then(|size| usize::try_from(size).ok())
         .unwrap_or(usize::MAX)
 }
 
 impl InputState {
-    /// Receives what is there; gives what to wait for if that is nothing.
+    /// Receives bytes. If there are none, gives the stream to wait for.
     fn receive(&mut self) -> PyResult<Option<Arc<dyn Stream>>> {
         if self.ended {
             return Ok(None);
@@ -168,8 +169,8 @@ impl InputState {
         Ok(None)
     }
 
-    /// Keeps why there is no more; OSError is what frameworks take for a broken
-    /// upload.
+    /// Keeps the error. The app gets an OSError, which frameworks take for a
+    /// broken upload.
     fn fail(&mut self, error: BodyError) -> PyErr {
         let raised = match &error {
             BodyError::Client(cause) => io::Error::from(cause.kind()).into(),

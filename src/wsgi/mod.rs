@@ -1,8 +1,8 @@
 //! WSGI (PEP 3333): one request of one app.
 //!
 //! [`Application::call`] makes the environ, calls the app and sends what it
-//! answers. The bytes come and go through the exchange's stream; what is behind
-//! it is the worker's business.
+//! answers. The app reads and writes through the exchange's stream, which the
+//! worker implements.
 
 mod application;
 mod client_socket;

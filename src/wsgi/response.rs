@@ -1,4 +1,4 @@
-//! The response to one request, to which several objects of the app's write.
+//! The response to one request. Several objects of the app write to it.
 
 use super::file_wrapper::Sendable;
 use crate::exchange::{Detached, Exchange, Finished, Response, Stream};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub struct SharedResponse(Mutex<ResponseState>);
 
-/// How far the response has come.
+/// The state of the response.
 #[derive(Default)]
 pub struct ResponseState {
     response: Response,
@@ -28,7 +28,7 @@ pub struct ResponseState {
 }
 
 impl SharedResponse {
-    /// Begins with another request's response.
+    /// Begins another request's response.
     pub fn begin(&self, exchange: &Exchange) {
         *self.lock() = ResponseState {
             response: Response::new(exchange),
@@ -42,14 +42,14 @@ impl SharedResponse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends blocks of the body, and the head before the first of them; then
-    /// waits if the client is behind.
+    /// Sends blocks of the body, and the head before the first one. Then waits
+    /// if the client is slow.
     pub fn send(&self, blocks: &[&[u8]]) -> PyResult<()> {
         self.send_and_wait(|state| state.send(blocks, false))
     }
 
-    /// Sends an interim response, if it is early enough; then waits if the
-    /// client is behind.
+    /// Sends an interim response, if the response has not begun. Then waits if
+    /// the client is slow.
     pub fn send_early_hints(&self, hints: &[u8]) -> PyResult<()> {
         self.send_and_wait(|state| state.send_early_hints(hints))
     }
@@ -65,7 +65,8 @@ impl SharedResponse {
                 false => None,
             }
         };
-        // Not under the lock: whoever waits for that may hold the GIL.
+        // Not under the lock: a thread that waits for the lock may hold the
+        // GIL.
         let Some(stream) = stream else {
             return Ok(());
         };
@@ -75,8 +76,8 @@ impl SharedResponse {
         })
     }
 
-    /// Sends blocks that are all of the body, in one write with the head if
-    /// that has not gone out. The app has nothing to wait for any more.
+    /// Sends blocks that are the whole body, in one write with the head if it
+    /// was not sent. Does not wait: the app has nothing more to send.
     pub fn send_all(&self, blocks: &[&[u8]]) -> PyResult<()> {
         let mut state = self.lock();
         let length = blocks.iter().map(|block| block.len() as u64).sum();
@@ -84,7 +85,7 @@ impl SharedResponse {
         state.send(blocks, true).map(drop)
     }
 
-    /// Sends a file's rest as all of the body.
+    /// Sends a file's rest as the whole body.
     pub fn send_file(&self, file: Sendable) -> PyResult<()> {
         self.lock().send_file(file).map(drop)
     }
@@ -104,7 +105,7 @@ impl ResponseState {
         self.response.head()
     }
 
-    /// True once a byte of the response may have gone out.
+    /// True once a part of the response may have been sent.
     pub fn has_begun(&self) -> bool {
         self.response.has_begun()
     }
@@ -124,12 +125,12 @@ impl ResponseState {
         self.detached && self.response.rules().asks_to_upgrade
     }
 
-    /// True if the app gave a body to a response that has none.
+    /// True if the app gave a body that cannot be sent.
     pub fn has_dropped_body(&self) -> bool {
         self.response.body().is_some_and(|body| body.was_dropped())
     }
 
-    /// What is told of the response, of which nothing more is sent.
+    /// The response at its end, without its head.
     pub fn finished(&self) -> Finished<'static> {
         let (head, body) = (self.response.head(), self.response.body());
         Finished {
@@ -165,21 +166,21 @@ impl ResponseState {
         }
     }
 
-    /// The stream as sockets speak of it: after the request it is closed.
+    /// The stream. After the request, the error is that of a closed socket.
     fn client(&self) -> io::Result<&Arc<dyn Stream>> {
         let closed = || io::Error::from_raw_os_error(libc::EBADF);
         self.stream.as_ref().ok_or_else(closed)
     }
 
-    /// Ends the response: nothing the app still holds can write from now on.
-    /// Gives the head the app has set, if any.
+    /// Ends the response: the app's objects can write nothing any more. Gives
+    /// the app's head, if it has set one.
     pub fn close(&mut self) -> Option<ResponseHead> {
         self.stream = None;
         self.response.take_head()
     }
 
-    /// Sends an interim response (RFC 8297), if it is early enough: not to
-    /// clients of HTTP/1.0, which know of none.
+    /// Sends an interim response (RFC 8297) if the response has not begun.
+    /// Clients of HTTP/1.0 do not know interim responses and get none.
     fn send_early_hints(&mut self, hints: &[u8]) -> PyResult<bool> {
         match self.has_begun() || self.response.rules().version < Version::Http11 {
             true => Ok(false),
@@ -210,10 +211,10 @@ impl ResponseState {
         self.note(sent)
     }
 
-    /// The stream, if the app may send a part of the body.
+    /// The stream for a part of the body, if the app may send one.
     fn stream_for_body(&mut self) -> PyResult<Arc<dyn Stream>> {
         if self.is_upgraded() || self.detached && self.head().is_none() {
-            // The app has answered by itself.
+            // The app has answered through its own socket.
             self.broken = true;
             return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         }
@@ -226,7 +227,7 @@ impl ResponseState {
         }
     }
 
-    /// Gives true if more should wait.
+    /// Notes an error. True if the app should wait before it sends more.
     fn note(&mut self, result: io::Result<bool>) -> PyResult<bool> {
         self.broken |= result.is_err();
         Ok(result?)

@@ -7,16 +7,16 @@ use crate::python::Hooks;
 pub struct Settings {
     /// True if several threads of this process call the app.
     pub multithread: bool,
-    /// True if apps wait in gevent's way.
+    /// True if apps wait in gevent's greenlets.
     pub cooperative: bool,
     /// True if several processes serve the app.
     pub multiprocess: bool,
     /// The path the app is mounted under, from `$SCRIPT_NAME`.
     pub script_name: String,
-    /// False to read files in blocks where `sendfile` could send them.
+    /// False if files are read in blocks although `sendfile` could send them.
     pub sendfile: bool,
     /// `SERVER_SOFTWARE` in the environ.
     pub software: String,
-    /// What is to be told of each request.
+    /// The hooks that each request is shown to.
     pub hooks: Hooks,
 }

@@ -29,14 +29,14 @@ struct Write(Arc<SharedResponse>);
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct EarlyHints(Arc<SharedResponse>);
 
-/// True if somebody else has the object, too.
+/// True if there are other references to the object.
 pub fn is_shared(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: the object is alive, and the GIL is held.
     unsafe { ffi::Py_REFCNT(object.as_ptr()) > 1 }
 }
 
 impl StartResponse {
-    /// For requests that [`begin`](SharedResponse::begin) with it.
+    /// A callable for requests that call [`begin`](SharedResponse::begin).
     pub fn new(py: Python<'_>, sockets: &ClientSockets) -> PyResult<StartResponse> {
         let response = Arc::new(SharedResponse::default());
         Ok(StartResponse {
@@ -60,7 +60,7 @@ impl StartResponse {
         self.socket.bind(py)
     }
 
-    /// True if the app may still write.
+    /// True if the app holds an object that could write.
     pub fn is_shared(&self, py: Python<'_>) -> bool {
         is_shared(self.write.bind(py))
             || is_shared(self.early_hints.bind(py))
@@ -78,7 +78,7 @@ impl StartResponse {
         headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Write>> {
-        // Not under the lock: the headers may be made by Python code.
+        // Not under the lock: Python code may make the headers.
         let head = response_head(status, headers);
         let mut state = self.response.lock();
         match exc_info {
@@ -107,7 +107,7 @@ impl Write {
 
 #[pymethods]
 impl EarlyHints {
-    /// Sends a 103 with these fields, unless the answer has begun.
+    /// Sends a 103 with these fields, unless the response has begun.
     #[pyo3(signature = (headers, /))]
     fn __call__(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut fields = Vec::new();
@@ -121,7 +121,7 @@ impl EarlyHints {
     }
 }
 
-/// The app's exception of `exc_info`, to be raised again.
+/// The exception in `exc_info`, to be raised again.
 fn reraised(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     let exc_info = exc_info.cast::<PyTuple>()?;
     let exception = exc_info.get_item(1)?;
@@ -163,7 +163,7 @@ fn invalid(error: ResponseError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// A header of two items; those who write a list for the tuple are forgiven.
+/// The two items of a header. A list is allowed instead of a tuple.
 fn pair<'py>(header: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     let tuple = match header.cast::<PyTuple>() {
         Ok(tuple) => tuple.clone(),
@@ -172,7 +172,7 @@ fn pair<'py>(header: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     (tuple.len() == 2).then_some(tuple)
 }
 
-/// A block of a body, which must be bytes.
+/// A block of the body. It must be bytes.
 pub fn block<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyBytes>> {
     data.cast::<PyBytes>().map_err(|_| {
         PyTypeError::new_err(format!(
