@@ -8,10 +8,33 @@ use std::path::PathBuf;
 use nix::unistd::{Group, User};
 
 use super::folder::current_folder;
-use super::value::Value;
+use super::value::{FromValue, Value};
 use crate::http::is_token;
 use crate::log::{AccessFields, AccessFormat};
 use crate::net::Address;
+
+macro_rules! checks_of_types {
+    ($( $type:ty: $check:path, )+) => { $(
+        impl FromValue for $type {
+            fn from_value(value: Value) -> Result<Self, String> {
+                $check(value)
+            }
+        }
+    )+ };
+}
+
+checks_of_types! {
+    bool: switch,
+    u32: number,
+    u64: large_number,
+    String: text,
+    Option<String>: optional_text,
+    OsString: system_text,
+    Option<OsString>: optional_system_text,
+    Option<PathBuf>: path,
+    Vec<String>: texts,
+    Value: Ok,
+}
 
 /// The most connections, workers or seconds that make sense: what `int`
 /// holds in C.
@@ -329,11 +352,6 @@ pub fn http_protocols(raw: Value) -> Result<String, String> {
         );
     }
     Ok(list)
-}
-
-/// Whatever it is.
-pub fn anything(raw: Value) -> Result<Value, String> {
-    Ok(raw)
 }
 
 /// Several texts; one alone counts as a list of one.

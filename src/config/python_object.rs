@@ -1,15 +1,15 @@
 //! Settings whose values only the interpreter can hold.
 
-use super::value::{ToValue, Value};
+use super::value::{FromValue, ToValue, Value};
 
 /// A function of the config file that is called when something happens. Only its
 /// name is here, to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hook(Option<String>);
 
-impl Hook {
-    /// Takes what the config file's reader has found to be a function.
-    pub fn check(value: Value) -> Result<Self, String> {
+impl FromValue for Hook {
+    // The config file's reader has found that it is a function.
+    fn from_value(value: Value) -> Result<Self, String> {
         match value {
             Value::Object(name) => Ok(Self(Some(name))),
             other => Err(format!("{other} is not a function")),

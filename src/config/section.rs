@@ -17,11 +17,12 @@ pub trait Section {
 /// Makes the struct of a section, its defaults and its rows of the table.
 ///
 /// The attributes of a field have the meaning of the fields of
-/// [`Setting`](super::setting::Setting) and must be in this order. `flags`,
-/// `variable` and `support` can be left out.
-/// `check` is the function that turns a [`Value`] into the field's type, or
-/// says why it cannot. `tested` names the test that shows the effect, as
-/// `module::function` in `tests/e2e`; a setting that has an effect needs one.
+/// [`Setting`](super::setting::Setting), and must be in this order. Those in `$()?`
+/// can be left out. Without `default`, it is that of the type: `None`, `False`,
+/// nothing. `check` is the function that turns a value into the field's type or
+/// says why it cannot; without it, the type's own does. `tested` names the test that
+/// shows the effect, as `module::function` in `tests/e2e`; a setting that has an
+/// effect needs one.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -31,10 +32,10 @@ macro_rules! section {
                 $(#[doc = $help:literal])+
                 $(#[flags($($flag:literal),+)])?
                 #[kind($kind:expr)]
-                #[default($default:expr)]
+                $(#[default($default:expr)])?
                 $(#[variable($variable:literal, $to_value:expr)])?
                 $(#[support($support:expr)])?
-                #[check($check:expr)]
+                $(#[check($check:expr)])?
                 $(#[tested($test:literal)])?
                 pub $name:ident: $type:ty,
             )+
@@ -60,7 +61,7 @@ macro_rules! section {
                     ),
                     help: concat!($($help, "\n"),+),
                     default: || $crate::config::value::ToValue::to_value(&{
-                        let default: $type = $default;
+                        let default: $type = section!(@or Default::default() $(, $default)?);
                         default
                     }),
                     #[cfg(test)]
@@ -71,7 +72,7 @@ macro_rules! section {
 
         impl Default for $Section {
             fn default() -> Self {
-                Self { $( $name: $default, )+ }
+                Self { $( $name: section!(@or Default::default() $(, $default)?), )+ }
             }
         }
 
@@ -90,7 +91,12 @@ macro_rules! section {
                 value: $crate::config::value::Value,
             ) -> Result<(), String> {
                 match name {
-                    $( stringify!($name) => self.$name = $check(value)?, )+
+                    $( stringify!($name) => {
+                        self.$name = section!(
+                            @or $crate::config::value::FromValue::from_value(value)
+                            $(, $check(value))?
+                        )?;
+                    } )+
                     _ => panic!("{name} is not in this section"),
                 }
                 Ok(())

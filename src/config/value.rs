@@ -6,6 +6,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::python::library;
+
 /// A value of any setting, before it is checked or when it is shown.
 ///
 /// Its text is the Python literal, as one writes it in a `gunicorn.conf.py`.
@@ -32,11 +34,7 @@ impl Value {
     /// The value of a variable of the environment that is a switch. Another word
     /// stays as it is, and the setting's check refuses it.
     pub fn of_switch(text: OsString) -> Self {
-        match text.to_ascii_lowercase().as_bytes() {
-            b"1" | b"true" | b"yes" | b"on" => Self::Bool(true),
-            b"0" | b"false" | b"no" | b"off" => Self::Bool(false),
-            _ => text.into(),
-        }
+        library::switch(&text).map_or_else(|| text.into(), Self::Bool)
     }
 
     /// The value as Python's `str()` has it: text without quotes.
@@ -116,6 +114,12 @@ impl From<&serde_json::Value> for Value {
 /// A setting's type, as Python knows it.
 pub trait ToValue {
     fn to_value(&self) -> Value;
+}
+
+/// A setting's type, as it is read.
+pub trait FromValue: Sized {
+    /// Checks a value; the error is the reason for refusing it.
+    fn from_value(value: Value) -> Result<Self, String>;
 }
 
 impl ToValue for bool {

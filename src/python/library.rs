@@ -5,9 +5,10 @@
 //! was built with whatever becomes of the files, which are there to be read.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::executable;
 use super::laid_out::lay_out;
@@ -37,12 +38,22 @@ pub fn check() -> Result<()> {
 }
 
 fn is_asked_for() -> Result<bool> {
-    let word = env::var_os(VARIABLE).unwrap_or_default();
+    match env::var_os(VARIABLE) {
+        Some(word) if !word.is_empty() => switch(&word).with_context(|| {
+            format!(
+                "{VARIABLE} is neither yes nor no; take 1, true, yes or on, or 0, false, no or off"
+            )
+        }),
+        _ => Ok(false),
+    }
+}
+
+/// The value of a variable that is a switch, in any case; nothing for another word.
+/// The loader, which can use none of this, takes the same words.
+pub fn switch(word: &OsStr) -> Option<bool> {
     match word.to_ascii_lowercase().as_encoded_bytes() {
-        b"1" | b"true" | b"yes" | b"on" => Ok(true),
-        b"0" | b"false" | b"no" | b"off" | b"" => Ok(false),
-        _ => bail!(
-            "{VARIABLE} is neither yes nor no; take 1, true, yes or on, or 0, false, no or off"
-        ),
+        b"1" | b"true" | b"yes" | b"on" => Some(true),
+        b"0" | b"false" | b"no" | b"off" => Some(false),
+        _ => None,
     }
 }

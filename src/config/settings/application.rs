@@ -17,9 +17,7 @@ section!(
         /// `site-packages/`.
         #[flags("--app-zip")]
         #[kind(Text("FILE"))]
-        #[default(None)]
         #[variable("RGUNICORN_APP_ZIP", Value::from)]
-        #[check(check::path)]
         #[tested("flask_and_django::flask_from_a_zip")]
         pub app_zip: Option<PathBuf>,
 
@@ -28,9 +26,7 @@ section!(
         /// Without it, the first writable one of a few usual places is taken.
         #[flags("--app-cache-dir")]
         #[kind(Text("DIR"))]
-        #[default(None)]
         #[variable("RGUNICORN_APP_CACHE_DIR", Value::from)]
-        #[check(check::path)]
         #[tested("from_zip::starts_at_the_same_time_share_one_folder")]
         pub app_cache_dir: Option<PathBuf>,
 
@@ -43,9 +39,7 @@ section!(
         /// see [Runs anywhere](../guide/runs-anywhere.md#host-libraries).
         #[flags("--host-libraries")]
         #[kind(Switch)]
-        #[default(false)]
         #[variable("RGUNICORN_HOST_LIBRARIES", Value::of_switch)]
-        #[check(check::switch)]
         #[tested("libraries::the_hosts_libraries_are_used_only_when_the_user_says_so")]
         pub host_libraries: bool,
 
@@ -57,9 +51,7 @@ section!(
         /// on with `1`, `true`, `yes` or `on`.
         #[flags("--read-pythonpath")]
         #[kind(Switch)]
-        #[default(false)]
         #[variable("RGUNICORN_READ_PYTHONPATH", Value::of_switch)]
-        #[check(check::switch)]
         #[tested("customize::a_folder_in_pythonpath_is_read_if_the_setting_says_so")]
         pub read_pythonpath: bool,
 
@@ -69,7 +61,6 @@ section!(
         /// it was made by the same version of Python.
         #[flags("--venv")]
         #[kind(Text("DIR"))]
-        #[default(None)]
         #[check(check::folder)]
         #[tested("finding::a_venv_for_another_python_is_passed_over_unless_named")]
         pub venv: Option<PathBuf>,

@@ -14,8 +14,6 @@ section!(
         /// Replace the workers when the app's code changes.
         #[flags("--reload")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("watching::a_changed_module_is_served_with_either_engine")]
         pub reload: bool,
 
@@ -32,7 +30,6 @@ section!(
         /// It may be a pattern such as `templates/**/*.html`.
         #[flags("--reload-extra-file")]
         #[kind(List("FILES"))]
-        #[default(Vec::new())]
         #[check(check::watched_files)]
         #[tested("watching::other_files_are_watched_by_name_and_by_pattern")]
         pub reload_extra_files: Vec<OsString>,
@@ -40,24 +37,18 @@ section!(
         /// Print every line of Python that a worker runs.
         #[flags("--spew")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("deadlines::spew_prints_the_lines_that_are_run")]
         pub spew: bool,
 
         /// Check the settings, load the app, and exit: 0 when all is well, else 1.
         #[flags("--check-config")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("errors::check_config_tells_by_its_exit_code")]
         pub check_config: bool,
 
         /// Print all settings, then do as `check_config`.
         #[flags("--print-config")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("config_file::the_command_line_and_its_variable_win")]
         pub print_config: bool,
     }

@@ -21,9 +21,7 @@ section!(
         /// An app for dirty workers.
         #[flags("--dirty-app")]
         #[kind(List("APP"))]
-        #[default(Vec::new())]
         #[support(Refused(RUN_LONG_WORK_ELSEWHERE))]
-        #[check(check::texts)]
         pub dirty_apps: Vec<String>,
 
         /// The number of dirty workers.
@@ -31,7 +29,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(0)]
         #[support(Refused(RUN_LONG_WORK_ELSEWHERE))]
-        #[check(check::number)]
         pub dirty_workers: u32,
 
         /// Seconds that a dirty worker may take.
@@ -39,7 +36,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(300)]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(check::number)]
         pub dirty_timeout: u32,
 
         /// Threads of a dirty worker.
@@ -47,7 +43,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(1)]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(check::number)]
         pub dirty_threads: u32,
 
         /// Seconds that dirty workers get to finish.
@@ -55,7 +50,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(30)]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(check::number)]
         pub dirty_graceful_timeout: u32,
     }
 );
@@ -66,30 +60,22 @@ section!(
     pub struct DirtyHooks {
         /// Called before dirty workers start.
         #[kind(Function(&["arbiter"]))]
-        #[default(Hook::default())]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(Hook::check)]
         pub on_dirty_starting: Hook,
 
         /// Called in each new dirty worker.
         #[kind(Function(&["arbiter", "worker"]))]
-        #[default(Hook::default())]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(Hook::check)]
         pub dirty_post_fork: Hook,
 
         /// Called in each dirty worker with its apps.
         #[kind(Function(&["worker"]))]
-        #[default(Hook::default())]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(Hook::check)]
         pub dirty_worker_init: Hook,
 
         /// Called after a dirty worker has ended.
         #[kind(Function(&["arbiter", "worker"]))]
-        #[default(Hook::default())]
         #[support(Ignored(NO_DIRTY_WORKERS))]
-        #[check(Hook::check)]
         pub dirty_worker_exit: Hook,
     }
 );
@@ -101,9 +87,7 @@ section!(
         /// The unix socket for gunicornc.
         #[flags("--control-socket")]
         #[kind(Text("PATH"))]
-        #[default(None)]
         #[support(Ignored("There is no control socket; signals do what it does."))]
-        #[check(check::optional_system_text)]
         pub control_socket: Option<OsString>,
 
         /// The rights of the control socket.
@@ -117,8 +101,6 @@ section!(
         /// Have no control socket; there is none in any case.
         #[flags("--no-control-socket")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         pub control_socket_disable: bool,
     }
 );

@@ -11,71 +11,51 @@ section!(
     pub struct ServerHooks {
         /// Called in the master before it listens.
         #[kind(Function(&["server"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub on_starting: Hook,
 
         /// Called in the master at HUP, before the new workers.
         #[kind(Function(&["server"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::hooks_are_told_of_signals")]
         pub on_reload: Hook,
 
         /// Called in the master once it listens, before the first worker.
         #[kind(Function(&["server"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub when_ready: Hook,
 
         /// Called in the master before each worker's process is made.
         #[kind(Function(&["server", "worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub pre_fork: Hook,
 
         /// Called in each worker before the app is loaded.
         #[kind(Function(&["server", "worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub post_fork: Hook,
 
         /// Called in each worker once the app is loaded.
         #[kind(Function(&["worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub post_worker_init: Hook,
 
         /// Called in a worker at INT or QUIT.
         #[kind(Function(&["worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::hooks_are_told_of_signals")]
         pub worker_int: Hook,
 
         /// Called in a worker at ABRT, which comes when it takes too long.
         #[kind(Function(&["worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::worker_abort_is_called_at_abrt")]
         pub worker_abort: Hook,
 
         /// Called in the new master's process at USR2, before it becomes one.
         #[kind(Function(&["server"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("settings::pre_exec_is_called_in_the_next_masters_process")]
         pub pre_exec: Hook,
 
         /// Called in a worker before the app is.
         #[kind(Function(&["worker", "req"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub pre_request: Hook,
 
@@ -83,22 +63,16 @@ section!(
         ///
         /// The last argument, or the last two, can be left out.
         #[kind(Function(&["worker", "req", "environ", "resp"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub post_request: Hook,
 
         /// Called in the master after a worker has ended.
         #[kind(Function(&["server", "worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub child_exit: Hook,
 
         /// Called in each worker before it ends.
         #[kind(Function(&["server", "worker"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub worker_exit: Hook,
 
@@ -106,25 +80,19 @@ section!(
         ///
         /// At the start, the old value is `None`.
         #[kind(Function(&["server", "new_value", "old_value"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::hooks_are_told_of_signals")]
         pub nworkers_changed: Hook,
 
         /// Called in the master before it ends.
         #[kind(Function(&["server"]))]
-        #[default(Hook::default())]
-        #[check(Hook::check)]
         #[tested("hooks::every_hook_is_called_in_order_and_in_its_process")]
         pub on_exit: Hook,
 
         /// Makes the `ssl.SSLContext`.
         #[kind(Function(&["config", "default_ssl_context_factory"]))]
-        #[default(Hook::default())]
         #[support(Refused(
             "TLS is not Python's here; use certfile, keyfile, ca_certs, cert_reqs and ciphers"
         ))]
-        #[check(Hook::check)]
         pub ssl_context: Hook,
     }
 );

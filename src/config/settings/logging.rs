@@ -19,16 +19,12 @@ section!(
         /// The file of the access log; `-` for standard output, none for no log.
         #[flags("--access-logfile")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::optional_system_text)]
         #[tested("arbiter::each_request_has_its_access_line")]
         pub accesslog: Option<OsString>,
 
         /// Keep the access log out of syslog.
         #[flags("--disable-redirect-access-to-syslog")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs_elsewhere::the_access_log_can_be_kept_out_of_syslog")]
         pub disable_redirect_access_to_syslog: bool,
 
@@ -73,8 +69,6 @@ section!(
         /// Write the access log as one JSON object a line, with typed fields.
         #[flags("--access-log-json")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs::json_lines_have_typed_fields")]
         pub access_log_json: bool,
 
@@ -98,7 +92,6 @@ section!(
         #[flags("--error-logfile", "--log-file")]
         #[kind(Text("FILE"))]
         #[default("-".into())]
-        #[check(check::system_text)]
         #[tested("arbiter::the_error_log_goes_where_it_is_told_to")]
         pub errorlog: OsString,
 
@@ -107,23 +100,18 @@ section!(
         #[flags("--log-level")]
         #[kind(Text("LEVEL"))]
         #[default("info".to_owned())]
-        #[check(check::text)]
         #[tested("arbiter::the_error_log_goes_where_it_is_told_to")]
         pub loglevel: String,
 
         /// Write the error log as one JSON object a line.
         #[flags("--log-json")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs::json_lines_have_typed_fields")]
         pub log_json: bool,
 
         /// Write what the app prints to the file of the error log.
         #[flags("--capture-output")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs::what_the_app_prints_is_captured")]
         pub capture_output: bool,
 
@@ -141,7 +129,6 @@ section!(
         /// A file in the form of Python's `logging.config.fileConfig`.
         #[flags("--log-config")]
         #[kind(Text("FILE"))]
-        #[default(None)]
         #[check(check::file)]
         #[tested("log_config::a_file_in_pythons_form_configures_both_logs")]
         pub logconfig: Option<PathBuf>,
@@ -150,7 +137,6 @@ section!(
         ///
         /// It wins over `logconfig_json`, and that over `logconfig`.
         #[kind(Text("DICT"))]
-        #[default(PythonDict::default())]
         #[check(PythonDict::check_dict)]
         #[tested("log_config::a_dict_with_objects_configures_the_masters_lines_too")]
         pub logconfig_dict: PythonDict,
@@ -158,7 +144,6 @@ section!(
         /// A JSON file with what `logconfig_dict` has.
         #[flags("--log-config-json")]
         #[kind(Text("FILE"))]
-        #[default(None)]
         #[check(check::file)]
         #[tested("log_config::a_json_file_configures_both_logs")]
         pub logconfig_json: Option<PathBuf>,
@@ -177,15 +162,12 @@ section!(
         /// Write the logs to syslog, too.
         #[flags("--log-syslog")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs_elsewhere::syslog_gets_both_logs_by_udp")]
         pub syslog: bool,
 
         /// The program's name in syslog, between `gunicorn.` and the log's name.
         #[flags("--log-syslog-prefix")]
         #[kind(Text("STRING"))]
-        #[default(None)]
         #[check(check::optional_line)]
         #[tested("logs_elsewhere::the_access_log_can_be_kept_out_of_syslog")]
         pub syslog_prefix: Option<String>,
@@ -201,15 +183,12 @@ section!(
         /// Keep standard output and error when in the background.
         #[flags("-R", "--enable-stdio-inheritance")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::in_the_background_the_output_can_be_kept")]
         pub enable_stdio_inheritance: bool,
 
         /// The address of statsd: `HOST:PORT` or `unix://PATH`; the port is 8125.
         #[flags("--statsd-host")]
         #[kind(Text("ADDRESS"))]
-        #[default(None)]
         #[check(statsd_address)]
         #[tested("logs_elsewhere::statsd_gets_gunicorns_metrics")]
         pub statsd_host: Option<StatsdAddress>,
@@ -217,7 +196,6 @@ section!(
         /// Tags for every metric, as DogStatsD has them: `a:b,c`.
         #[flags("--dogstatsd-tags")]
         #[kind(Text("TAGS"))]
-        #[default(String::new())]
         #[check(check::line)]
         #[tested("logs_elsewhere::statsd_gets_gunicorns_metrics")]
         pub dogstatsd_tags: String,
@@ -225,7 +203,6 @@ section!(
         /// What the names of the metrics begin with.
         #[flags("--statsd-prefix")]
         #[kind(Text("PREFIX"))]
-        #[default(String::new())]
         #[check(check::line)]
         #[tested("logs_elsewhere::statsd_gets_gunicorns_metrics")]
         pub statsd_prefix: String,
@@ -233,8 +210,6 @@ section!(
         /// Send how many connections wait to be accepted to statsd.
         #[flags("--enable-backlog-metric")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("logs_elsewhere::statsd_is_told_of_workers_and_the_backlog")]
         pub enable_backlog_metric: bool,
     }
@@ -247,7 +222,6 @@ section!(
         /// The name that `ps` shows; the app's by default.
         #[flags("-n", "--name")]
         #[kind(Text("STRING"))]
-        #[default(None)]
         #[check(check::optional_line)]
         #[tested("titles::ps_shows_who_is_who")]
         pub proc_name: Option<String>,

@@ -1,4 +1,4 @@
-//! What the server is as a process, and whose word it takes.
+//! What the server is as a process, and which proxies it trusts.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,8 +21,6 @@ section!(
         /// They share its memory then.
         #[flags("--preload")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("preload::workers_have_what_the_master_has_loaded")]
         pub preload_app: bool,
 
@@ -33,19 +31,13 @@ section!(
         #[flags("--no-sendfile")]
         #[kind(Off)]
         #[default(true)]
-        #[variable("SENDFILE", |text| {
-        let on = ["y", "1", "yes", "true"];
-        Value::Bool(on.iter().any(|word| text.eq_ignore_ascii_case(word)))
-    })]
-        #[check(check::switch)]
+        #[variable("SENDFILE", sendfile)]
         #[tested("settings::files_are_read_only_where_they_are_not_sent")]
         pub sendfile: bool,
 
         /// Let each worker listen for itself (`SO_REUSEPORT`).
         #[flags("--reuse-port")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("titles::two_servers_can_share_an_address")]
         pub reuse_port: bool,
 
@@ -54,7 +46,6 @@ section!(
         /// It comes first on `sys.path`. The default is the current folder.
         #[flags("--chdir")]
         #[kind(Text("DIR"))]
-        #[default(None)]
         #[check(check::folder)]
         #[tested("finding::more_folders_of_modules_can_be_named")]
         pub chdir: Option<PathBuf>,
@@ -66,8 +57,6 @@ section!(
         /// server's own exit code, and the command prints why.
         #[flags("-D", "--daemon")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("daemon::it_goes_on_in_the_background")]
         pub daemon: bool,
 
@@ -75,7 +64,6 @@ section!(
         /// several times.
         #[flags("-e", "--env")]
         #[kind(List("KEY=VALUE"))]
-        #[default(Vec::new())]
         #[check(check::variables)]
         #[tested("arbiter::variables_reach_the_app")]
         pub raw_env: Vec<OsString>,
@@ -86,19 +74,15 @@ section!(
         /// a file that names a process which is no server that has it is written anew.
         #[flags("-p", "--pid")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::path)]
         #[tested("pidfile::it_names_the_master_and_is_gone_at_the_end")]
         pub pidfile: Option<PathBuf>,
 
         /// The folder of the workers' heartbeat files.
         #[flags("--worker-tmp-dir")]
         #[kind(Text("DIR"))]
-        #[default(None)]
         #[support(Ignored(
             "A worker's sign of life lies in shared memory, so there is no file to place."
         ))]
-        #[check(check::path)]
         pub worker_tmp_dir: Option<PathBuf>,
 
         /// The user that workers run as: a name or a number.
@@ -106,7 +90,6 @@ section!(
         /// The default is the user that starts the server.
         #[flags("-u", "--user")]
         #[kind(Text("USER"))]
-        #[default(None)]
         #[check(check::user)]
         #[tested("users::workers_give_up_the_masters_rights")]
         pub user: Option<u32>,
@@ -116,7 +99,6 @@ section!(
         /// The default is the group of the user that starts the server.
         #[flags("-g", "--group")]
         #[kind(Text("GROUP"))]
-        #[default(None)]
         #[check(check::group)]
         #[tested("users::workers_give_up_the_masters_rights")]
         pub group: Option<u32>,
@@ -134,14 +116,11 @@ section!(
         /// Give workers all the groups of their `user`.
         #[flags("--initgroups")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("users::the_users_other_groups_come_along_when_asked_for")]
         pub initgroups: bool,
 
         /// The folder of long bodies while they come in; see `body_spool_size`.
         #[kind(Text("DIR"))]
-        #[default(None)]
         #[check(check::folder)]
         #[tested("settings::long_bodies_wait_in_a_file_without_a_name")]
         pub tmp_upload_dir: Option<PathBuf>,
@@ -175,19 +154,15 @@ section!(
         /// Relative ones are meant from the folder that `chdir` names.
         #[flags("--pythonpath")]
         #[kind(Text("DIRS"))]
-        #[default(None)]
-        #[check(check::optional_system_text)]
         #[tested("finding::more_folders_of_modules_can_be_named")]
         pub pythonpath: Option<OsString>,
 
         /// An app described by a PasteDeploy file.
         #[flags("--paste", "--paster")]
         #[kind(Text("INI"))]
-        #[default(None)]
         #[support(Refused(
             "PasteDeploy files are not read; write a module with \"from paste.deploy import loadapp; application = loadapp('config:/path/app.ini')\" and name it as APP_MODULE"
         ))]
-        #[check(check::optional_text)]
         pub paste: Option<String>,
 
         /// Take a PROXY protocol header at the start of a connection: `off`, `v1`,
@@ -219,7 +194,6 @@ section!(
         /// means `x-forwarded-for`.
         #[flags("--proxy-headers")]
         #[kind(OptionalText("FIELD", "x-forwarded-for"))]
-        #[default(None)]
         #[check(|value| choice_or_switch(value, Some(AddressField::XForwardedFor)))]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
         pub proxy_headers: Option<AddressField>,
@@ -229,7 +203,6 @@ section!(
         #[kind(Text("PROTOCOL"))]
         #[default("http".to_owned())]
         #[support(Refused("only HTTP is spoken; let nginx use proxy_pass instead of uwsgi_pass"))]
-        #[check(check::text)]
         pub protocol: String,
 
         /// Clients that may speak the uwsgi protocol.
@@ -243,11 +216,9 @@ section!(
         /// A variable for a PasteDeploy file; may be given several times.
         #[flags("--paste-global")]
         #[kind(List("CONF"))]
-        #[default(Vec::new())]
         #[support(Refused(
             "PasteDeploy files are not read; pass global_conf to loadapp in a module of your own"
         ))]
-        #[check(check::texts)]
         pub raw_paste_global_conf: Vec<String>,
 
         /// Accept header fields that are continued in the next line.
@@ -256,40 +227,30 @@ section!(
         /// requests past a proxy.
         #[flags("--permit-obsolete-folding")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub permit_obsolete_folding: bool,
 
         /// Accept spaces between a header field's name and its colon.
         #[flags("--strip-header-spaces")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub strip_header_spaces: bool,
 
         /// Accept methods that are short, long, lower case or with `#`.
         #[flags("--permit-unconventional-http-method")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub permit_unconventional_http_method: bool,
 
         /// Accept HTTP versions other than 1.0 and 1.1.
         #[flags("--permit-unconventional-http-version")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub permit_unconventional_http_version: bool,
 
         /// Turn the method into upper case.
         #[flags("--casefold-http-method")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub casefold_http_method: bool,
 
@@ -314,8 +275,6 @@ section!(
         /// The `root_path` of ASGI apps.
         #[flags("--root-path")]
         #[kind(Text("PATH"))]
-        #[default(String::new())]
-        #[check(check::text)]
         #[tested("asgi::what_the_app_sees_of_the_request")]
         pub root_path: String,
 
@@ -334,7 +293,6 @@ section!(
         /// stands in brackets behind the request in the error log.
         #[flags("--request-id")]
         #[kind(Text("FIELD"))]
-        #[default(None)]
         #[check(check::field_name)]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
         pub request_id: Option<String>,
@@ -342,8 +300,6 @@ section!(
         /// Answers have the request's id too, in the field that `request_id` names.
         #[flags("--request-id-in-response")]
         #[kind(Switch)]
-        #[default(false)]
-        #[check(check::switch)]
         #[tested("request_ids::clients_are_told_of_them_if_asked_for")]
         pub request_id_in_response: bool,
 
@@ -351,8 +307,13 @@ section!(
         #[flags("--retry-after")]
         #[kind(Number("INT"))]
         #[default(1)]
-        #[check(check::number)]
         #[tested("slow_clients::a_client_may_have_only_so_many_connections")]
         pub retry_after: u32,
     }
 );
+
+/// The value of `SENDFILE`, with the words that Gunicorn knows.
+fn sendfile(text: OsString) -> Value {
+    let on = ["y", "1", "yes", "true"];
+    Value::Bool(on.iter().any(|word| text.eq_ignore_ascii_case(word)))
+}

@@ -1,6 +1,5 @@
 //! What a client may send, how much, and how slowly.
 
-use crate::config::check;
 use crate::config::section::section;
 use crate::config::setting::Kind::Number;
 
@@ -14,7 +13,6 @@ section!(
         #[flags("--limit-request-line")]
         #[kind(Number("INT"))]
         #[default(4094)]
-        #[check(check::number)]
         #[tested("requests::bad_requests_are_refused")]
         pub limit_request_line: u32,
 
@@ -24,7 +22,6 @@ section!(
         #[flags("--limit-request-fields")]
         #[kind(Number("INT"))]
         #[default(100)]
-        #[check(check::number)]
         #[tested("requests::bad_requests_are_refused")]
         pub limit_request_fields: u32,
 
@@ -34,7 +31,6 @@ section!(
         #[flags("--limit-request-field_size")]
         #[kind(Number("INT"))]
         #[default(8190)]
-        #[check(check::number)]
         #[tested("settings::what_old_clients_send_is_taken_when_asked_for")]
         pub limit_request_field_size: u32,
 
@@ -44,7 +40,6 @@ section!(
         #[flags("--limit-request-body")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::large_number)]
         #[tested("slow_clients::bodies_have_a_limit")]
         pub limit_request_body: u64,
 
@@ -54,7 +49,6 @@ section!(
         #[flags("--header-timeout")]
         #[kind(Number("INT"))]
         #[default(30)]
-        #[check(check::number)]
         #[tested("slow_clients::slow_requests_are_told_so")]
         pub header_timeout: u32,
 
@@ -64,7 +58,6 @@ section!(
         #[flags("--body-min-rate")]
         #[kind(Number("INT"))]
         #[default(240)]
-        #[check(check::number)]
         #[tested("settings::a_body_has_its_slowest_rate")]
         pub body_min_rate: u32,
 
@@ -74,7 +67,6 @@ section!(
         #[flags("--send-timeout")]
         #[kind(Number("INT"))]
         #[default(60)]
-        #[check(check::number)]
         #[tested("settings::who_takes_nothing_of_an_answer_is_cut_off")]
         pub send_timeout: u32,
 
@@ -83,7 +75,6 @@ section!(
         #[flags("--max-connections-per-client")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("slow_clients::a_client_may_have_only_so_many_connections")]
         pub max_connections_per_client: u32,
 
@@ -93,7 +84,6 @@ section!(
         #[flags("--body-buffer-size")]
         #[kind(Number("INT"))]
         #[default(128 * 1024)]
-        #[check(check::number)]
         #[tested("gevent::clients_that_are_slow_hold_nobody_up")]
         pub body_buffer_size: u32,
 
@@ -104,7 +94,6 @@ section!(
         #[flags("--body-spool-size")]
         #[kind(Number("INT"))]
         #[default(64 * 1024 * 1024)]
-        #[check(check::large_number)]
         #[tested("settings::long_bodies_wait_in_a_file_without_a_name")]
         pub body_spool_size: u64,
 
@@ -118,7 +107,6 @@ section!(
         #[flags("--response-buffer-size")]
         #[kind(Number("INT"))]
         #[default(64 * 1024 * 1024)]
-        #[check(check::large_number)]
         #[tested("slow_readers::with_0_the_app_waits_for_its_client")]
         pub response_buffer_size: u64,
     }

@@ -19,7 +19,6 @@ section!(
         #[flags("-c", "--config")]
         #[kind(Text("CONFIG"))]
         #[default("./gunicorn.conf.py".into())]
-        #[check(check::system_text)]
         #[tested("config_file::it_is_read_from_where_the_option_says")]
         pub config: OsString,
 
@@ -28,8 +27,6 @@ section!(
         /// The name may be dotted or a call with literal arguments:
         /// `module:factory("x", k=1)`.
         #[kind(Text("APP_MODULE"))]
-        #[default(None)]
-        #[check(check::optional_text)]
         #[tested("finding::the_config_files_wsgi_app_comes_first")]
         pub wsgi_app: Option<String>,
     }
@@ -56,7 +53,6 @@ section!(
         #[flags("--backlog")]
         #[kind(Number("INT"))]
         #[default(2048)]
-        #[check(check::number)]
         #[tested("settings::a_short_backlog_holds_few_connections")]
         pub backlog: u32,
     }

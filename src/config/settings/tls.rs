@@ -17,8 +17,6 @@ section!(
         /// The private key of the TLS certificate, in PEM.
         #[flags("--keyfile")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::path)]
         #[tested("tls::requests_and_bodies_of_any_size")]
         pub keyfile: Option<PathBuf>,
 
@@ -29,8 +27,6 @@ section!(
         /// [TLS](../guide/tls.md#several-certificates).
         #[flags("--certfile")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::path)]
         #[tested("tls::each_name_has_its_certificate")]
         pub certfile: Option<PathBuf>,
 
@@ -39,8 +35,6 @@ section!(
         /// `RGUNICORN_KEY_PASSWORD` in the environment may hold the password, too.
         #[flags("--key-password-file")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::path)]
         #[tested("tls::keys_may_be_encrypted")]
         pub key_password_file: Option<PathBuf>,
 
@@ -49,7 +43,6 @@ section!(
         #[kind(Text("VERSION"))]
         #[default(Value::Int(2))]
         #[support(Ignored("TLS 1.2 and 1.3 are spoken, whatever this says, as in Gunicorn."))]
-        #[check(check::anything)]
         pub ssl_version: Value,
 
         /// Whether clients must show a certificate: 0 for no, 1 if they have one, 2 for
@@ -64,8 +57,6 @@ section!(
         /// The authorities of the clients' certificates, in PEM.
         #[flags("--ca-certs")]
         #[kind(Text("FILE"))]
-        #[default(None)]
-        #[check(check::path)]
         #[tested("tls::clients_show_who_they_are")]
         pub ca_certs: Option<PathBuf>,
 
@@ -76,24 +67,19 @@ section!(
         #[support(Ignored(
             "A connection that ends without TLS's own end is noticed and harms nothing."
         ))]
-        #[check(check::switch)]
         pub suppress_ragged_eofs: bool,
 
         /// Do the TLS handshake as soon as a client connects.
         #[flags("--do-handshake-on-connect")]
         #[kind(Switch)]
-        #[default(false)]
         #[support(Ignored(
             "The handshake begins with the client's first bytes and holds nobody up."
         ))]
-        #[check(check::switch)]
         pub do_handshake_on_connect: bool,
 
         /// The TLS ciphers that are allowed, in OpenSSL's names.
         #[flags("--ciphers")]
         #[kind(Text("STRING"))]
-        #[default(None)]
-        #[check(check::optional_text)]
         #[tested("tls::ciphers_can_be_named")]
         pub ciphers: Option<String>,
     }
@@ -126,7 +112,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(100)]
         #[support(Ignored("HTTP/2 is not spoken."))]
-        #[check(check::number)]
         pub http2_max_concurrent_streams: u32,
 
         /// The window of HTTP/2's flow control.
@@ -134,7 +119,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(65535)]
         #[support(Ignored("HTTP/2 is not spoken."))]
-        #[check(check::number)]
         pub http2_initial_window_size: u32,
 
         /// The longest frame of HTTP/2.
@@ -142,7 +126,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(16384)]
         #[support(Ignored("HTTP/2 is not spoken."))]
-        #[check(check::number)]
         pub http2_max_frame_size: u32,
 
         /// The largest head of HTTP/2.
@@ -150,7 +133,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(65536)]
         #[support(Ignored("HTTP/2 is not spoken."))]
-        #[check(check::number)]
         pub http2_max_header_list_size: u32,
     }
 );

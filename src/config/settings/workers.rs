@@ -1,6 +1,5 @@
 //! How many workers there are, of which kind, and how long they may take.
 
-use crate::config::check;
 use crate::config::choices::{AsgiLifespan, AsgiLoop, HttpParser, choice};
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, Text};
@@ -19,7 +18,6 @@ section!(
         #[kind(Number("INT"))]
         #[default(1)]
         #[variable("WEB_CONCURRENCY", Value::from)]
-        #[check(check::number)]
         #[tested("arbiter::both_workers_serve")]
         pub workers: u32,
 
@@ -41,7 +39,6 @@ section!(
         #[flags("--threads")]
         #[kind(Number("INT"))]
         #[default(1)]
-        #[check(check::number)]
         #[tested("gthread::a_slow_page_does_not_hold_the_others")]
         pub threads: u32,
 
@@ -49,7 +46,6 @@ section!(
         #[flags("--worker-connections")]
         #[kind(Number("INT"))]
         #[default(1000)]
-        #[check(check::number)]
         #[tested("settings::a_worker_has_so_many_clients_at_a_time")]
         pub worker_connections: u32,
 
@@ -58,7 +54,6 @@ section!(
         #[flags("--limit-concurrency")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("overload::more_requests_than_a_worker_takes_are_told_so")]
         pub limit_concurrency: u32,
 
@@ -68,7 +63,6 @@ section!(
         #[flags("--max-requests")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("max_requests::a_worker_is_replaced_after_its_requests_and_no_request_is_lost")]
         pub max_requests: u32,
 
@@ -78,7 +72,6 @@ section!(
         #[flags("--max-requests-jitter")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("settings::a_worker_may_serve_more_than_its_requests_by_chance")]
         pub max_requests_jitter: u32,
 
@@ -90,7 +83,6 @@ section!(
         #[flags("-t", "--timeout")]
         #[kind(Number("INT"))]
         #[default(30)]
-        #[check(check::number)]
         #[tested("arbiter::a_stuck_worker_is_killed_and_another_serves")]
         pub timeout: u32,
 
@@ -99,7 +91,6 @@ section!(
         #[flags("--graceful-timeout")]
         #[kind(Number("INT"))]
         #[default(30)]
-        #[check(check::number)]
         #[tested("signals::a_graceful_stop_has_its_end")]
         pub graceful_timeout: u32,
 
@@ -109,7 +100,6 @@ section!(
         #[flags("--keep-alive")]
         #[kind(Number("INT"))]
         #[default(2)]
-        #[check(check::number)]
         #[tested("keep_alive::an_idle_connection_is_closed_in_time_and_not_before")]
         pub keepalive: u32,
 
@@ -122,7 +112,6 @@ section!(
         #[flags("--keep-alive-grace")]
         #[kind(Number("INT"))]
         #[default(2)]
-        #[check(check::number)]
         #[tested("retirement::at_a_stop_the_next_request_is_answered_and_the_last")]
         pub keepalive_grace: u32,
 
@@ -152,7 +141,6 @@ section!(
         #[flags("--asgi-disconnect-grace-period")]
         #[kind(Number("INT"))]
         #[default(3)]
-        #[check(check::number)]
         #[tested("asgi::a_client_that_leaves_is_told_of")]
         pub asgi_disconnect_grace_period: u32,
 
@@ -160,7 +148,6 @@ section!(
         #[flags("--websocket-max-message-size")]
         #[kind(Number("INT"))]
         #[default(16 * 1024 * 1024)]
-        #[check(check::number)]
         #[tested("websocket::messages_have_a_limit")]
         pub websocket_max_message_size: u32,
 
@@ -171,7 +158,6 @@ section!(
         #[flags("--websocket-ping-interval")]
         #[kind(Number("INT"))]
         #[default(20)]
-        #[check(check::number)]
         #[tested("websocket::the_server_asks_whether_the_client_is_there")]
         pub websocket_ping_interval: u32,
 
@@ -197,7 +183,6 @@ section!(
         #[flags("--request-timeout")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("deadlines::a_request_above_its_time_gets_504_and_another_worker")]
         pub request_timeout: u32,
 
@@ -205,7 +190,6 @@ section!(
         #[flags("--boot-timeout")]
         #[kind(Number("INT"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("reload::a_boot_that_takes_too_long_is_ended")]
         pub boot_timeout: u32,
 
@@ -214,7 +198,6 @@ section!(
         #[flags("--max-worker-memory")]
         #[kind(Number("MIB"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("memory::a_worker_above_the_soft_limit_is_replaced_after_the_request")]
         pub max_worker_memory: u32,
 
@@ -222,7 +205,6 @@ section!(
         #[flags("--max-worker-memory-hard")]
         #[kind(Number("MIB"))]
         #[default(0)]
-        #[check(check::number)]
         #[tested("memory::a_worker_above_the_hard_limit_is_killed_at_once")]
         pub max_worker_memory_hard: u32,
     }
