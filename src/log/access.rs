@@ -1,10 +1,10 @@
 //! The access log: one line for each request.
 //!
-//! A line is put together in a buffer of its thread and added to one of the
-//! process, all without a system call; [`AccessLog::flush`] writes what has
-//! come together. The worker calls it before it sleeps and at its end, so a
-//! line waits no longer than the requests that were ready together with its
-//! own; under a load that never lets the worker sleep, a second.
+//! A line is made in a buffer of its thread and appended to a buffer of the
+//! process, without a system call. [`AccessLog::flush`] writes the collected
+//! lines. The worker calls it before it sleeps and at its end. So a line waits
+//! at most until the requests are handled that were ready at the same time;
+//! under a load that never lets the worker sleep, it waits a second.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ use super::statsd::Statsd;
 use super::syslog::{Severity, Syslog};
 use super::text;
 
-/// Lines are written at the latest when there are this many bytes of them.
+/// Lines are written when they have this many bytes, at the latest.
 const LARGE: usize = 64 * 1024;
 
 /// An open access log, for all threads of a process.
@@ -45,11 +45,11 @@ pub enum AccessForm {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
-    /// The second, since the epoch, of the first of them.
+    /// The time of the first line, in seconds since the epoch.
     since: u64,
 }
 
-/// What a thread needs to put a line together without allocating.
+/// The buffers of a thread, so that a line is made without an allocation.
 #[derive(Default)]
 struct LineBuffer {
     line: Vec<u8>,
@@ -89,7 +89,7 @@ impl AccessLog {
         })
     }
 
-    /// Takes down the line of a request.
+    /// Adds the line of a request.
     pub fn line(&self, record: &AccessRecord<'_>) {
         if let Some(statsd) = &self.statsd {
             statsd.request(record);
@@ -107,7 +107,7 @@ impl AccessLog {
         if self.output.is_none() && self.syslog.is_none() {
             return;
         }
-        // Taken, and not borrowed: looking up an entry of the environ may run
+        // Taken out, not borrowed: to look up an entry of the environ may run
         // code of the app, even the end of another request.
         let mut buffer = LINE_BUFFER.take().unwrap_or_default();
         buffer.time.update();
@@ -123,8 +123,8 @@ impl AccessLog {
         LINE_BUFFER.set(Some(buffer));
     }
 
-    /// Takes down a line past the [`Sink`]: `line` if it is given, with its end;
-    /// else `text`, or its request as JSON where the lines are that.
+    /// Adds a line that does not go to the [`Sink`]: `line` with its end, if it
+    /// is given; else the request as JSON if the lines are JSON, or `text`.
     ///
     /// [`Sink`]: super::Sink
     pub fn line_straight(&self, text: &str, line: Option<&str>) {
@@ -155,7 +155,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes the lines that were taken down.
+    /// Writes the collected lines.
     pub fn flush(&self) {
         self.write(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(statsd) = &self.statsd {
@@ -163,8 +163,8 @@ impl AccessLog {
         }
     }
 
-    /// The same for a process that ends in the middle of its work: does not
-    /// wait for a thread that is at the log.
+    /// Like `flush`, for a process that ends in the middle of its work. Does
+    /// not wait for another thread that uses the log.
     pub fn flush_without_waiting(&self) {
         match self.waiting.try_lock() {
             Ok(waiting) => self.write(waiting),

@@ -9,7 +9,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// A moment in the time zone of this process.
+/// A time in the time zone of this process.
 pub struct LocalTime(libc::tm);
 
 impl LocalTime {
@@ -40,8 +40,8 @@ impl LocalTime {
         })
     }
 
-    /// `2026-11-23T02:49:20` and `+00:00`, between which a fraction may stand
-    /// (RFC 3339).
+    /// `2026-11-23T02:49:20` and `+00:00`. A fraction of the second may stand
+    /// between them (RFC 3339).
     fn rfc3339(&self) -> (String, String) {
         let tm = self.0;
         let seconds = format!(
@@ -77,8 +77,7 @@ impl LocalTime {
     }
 }
 
-/// Now, for the access log, which asks often: written out anew each second
-/// only.
+/// The current time for the access log. Its text is made once a second.
 #[derive(Debug, Default)]
 pub struct Timestamp {
     since_epoch: Duration,
@@ -94,7 +93,7 @@ impl Timestamp {
         timestamp
     }
 
-    /// Makes it now.
+    /// Sets it to the current time.
     pub fn update(&mut self) {
         let now = since_epoch();
         if now.as_secs() != self.since_epoch.as_secs() {

@@ -1,4 +1,4 @@
-//! Where a log goes: a file, or one of the standard streams.
+//! The destination of a log: a file, or one of the standard streams.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,14 +23,14 @@ pub enum Destination {
     File {
         file: File,
         path: PathBuf,
-        /// Whether it is a file indeed, and not `/dev/stdout` or a FIFO.
+        /// True for a regular file; false for `/dev/stdout` or a FIFO.
         regular: bool,
     },
 }
 
 impl Destination {
-    /// Opens a file to append to, making it when it is not there; the error
-    /// names it.
+    /// Opens a file to append to it, and makes it if it does not exist. The
+    /// error names the file.
     pub fn append_to(path: &Path) -> io::Result<Self> {
         let path = path::absolute(path)?;
         let file = open(&path)?;
@@ -42,11 +42,11 @@ impl Destination {
         })
     }
 
-    /// Opens the file of that path anew, in the same descriptor, so that no
-    /// line in the making is lost; the standard streams stay as they are.
+    /// Opens the file of the same path again, under the same descriptor, so
+    /// that no line is lost. The standard streams stay as they are.
     ///
     /// # Errors
-    /// The file cannot be opened, which the error names; the old one is kept.
+    /// The file cannot be opened; the error names it. The old file stays open.
     pub fn reopen(&self) -> io::Result<()> {
         if let Self::File { file, path, .. } = self {
             system::replace(file, open(path)?)?;
@@ -54,7 +54,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Makes the process's standard output and standard error this file.
+    /// Redirects the process's standard output and standard error to this file.
     pub fn capture_standard_streams(&self) -> io::Result<()> {
         if let Self::File { file, .. } = self {
             dup2_stdout(file)?;
@@ -63,10 +63,10 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes whole lines, so that those of other processes cannot get between
-    /// their parts where the system lets us: a file takes everything at once,
-    /// a pipe only a page. A log that cannot be written is no reason to fail a
-    /// request, so errors end it.
+    /// Writes complete lines. Where the system allows it, lines of other
+    /// processes do not come between their parts: a file takes everything in
+    /// one write, a pipe only a page. Errors are ignored, because a log that
+    /// cannot be written is no reason to fail a request.
     pub fn write_lines(&self, lines: &[u8]) {
         if lines.len() <= PIPE_BUF || matches!(self, Self::File { regular: true, .. }) {
             return self.write_all(lines);

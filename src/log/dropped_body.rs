@@ -1,10 +1,10 @@
-//! What the error log says of a body that was not sent.
+//! The message about a body that was not sent.
 
 use ::log::Level;
 
-/// Tells of a body that the app gave to a response which can have none. Many
-/// frameworks leave it to the server to answer HEAD without one, so that is no
-/// fault of the app's.
+/// Logs that the app gave a body to a response that can have none. For HEAD
+/// this is no fault of the app: many frameworks leave it to the server to drop
+/// the body.
 pub fn dropped_body(method: &[u8], target: &[u8], status: u16) {
     let level = match method {
         b"HEAD" => Level::Debug,

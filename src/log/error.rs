@@ -14,7 +14,7 @@ use super::sink;
 use super::statsd::{Metric, Statsd};
 use super::syslog::{Severity, Syslog};
 
-/// The target that makes an error a critical one.
+/// The log target that makes an error critical.
 const CRITICAL: &str = "critical";
 
 /// An open error log.
@@ -29,8 +29,8 @@ pub struct ErrorLog {
 }
 
 impl ErrorLog {
-    /// A log that goes to a file, or to standard error for `-`; its lines are
-    /// Gunicorn's, or JSON.
+    /// Opens a log that goes to a file, or to standard error for `-`. Its lines
+    /// have Gunicorn's form, or are JSON.
     ///
     /// `level` is Gunicorn's `loglevel`; an unknown one counts as `info`.
     ///
@@ -51,28 +51,27 @@ impl ErrorLog {
         })
     }
 
-    /// The same log, that goes to a syslog daemon too.
+    /// The same log, which also goes to a syslog daemon.
     pub fn with_syslog(self, syslog: Option<Syslog>) -> Self {
         Self { syslog, ..self }
     }
 
-    /// The same log, whose errors and warnings are counted for statsd.
+    /// The same log, whose errors and warnings are also counted in statsd.
     pub fn with_statsd(self, statsd: Option<Arc<Statsd>>) -> Self {
         Self { statsd, ..self }
     }
 
-    /// The least level that is logged.
+    /// The lowest level that is logged.
     pub fn threshold(&self) -> LevelFilter {
         self.threshold
     }
 
-    /// Whether records of this kind are logged: our own only, since what
-    /// libraries tell is not for the error log.
+    /// True if records of this kind are logged. Records of libraries are not.
     pub fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == CRITICAL || (is_ours(metadata) && !self.critical_only)
     }
 
-    /// Writes the record's line, now.
+    /// Writes the record's line at once.
     pub fn write(&self, record: &Record<'_>) {
         let message = record.args().to_string();
         let (level, severity) = level(record);
@@ -82,8 +81,9 @@ impl ErrorLog {
         self.count(level, severity, &message);
     }
 
-    /// Writes a record that did not come by the `log` crate, its level numbered
-    /// as in Python's `logging`; as `line`, if there is one.
+    /// Writes a record that does not come from the `log` crate. Its level has
+    /// the number of Python's `logging`. If `line` is given, it is written in
+    /// place of Gunicorn's line.
     pub fn write_straight(&self, level: i32, message: &str, line: Option<&str>) {
         let (level, severity) = match level {
             50.. => ("CRITICAL", Severity::Critical),
@@ -93,13 +93,14 @@ impl ErrorLog {
             _ => ("DEBUG", Severity::Debug),
         };
         self.write_line(level, severity, message, line);
-        // What a sink brings has been counted.
+        // A sink's record was counted before.
         if !sink::is_under_way() {
             self.count(level, severity, message);
         }
     }
 
-    /// Writes text as it is; as the message of a line where the lines are JSON.
+    /// Writes text unchanged, or as the message of a line if the lines are
+    /// JSON.
     pub fn write_raw(&self, text: &str) {
         if self.json {
             self.write_line("ERROR", Severity::Error, text.trim_end_matches('\n'), None);
@@ -145,13 +146,13 @@ impl ErrorLog {
         self.output.reopen()
     }
 
-    /// Makes the process's standard streams the file of this log.
+    /// Redirects the process's standard streams to the file of this log.
     pub fn capture_standard_streams(&self) -> io::Result<()> {
         self.output.capture_standard_streams()
     }
 }
 
-/// Gives `to` the line of a record that is an error of ours.
+/// Calls `to` with the line of a record, if it is an error of this program.
 pub fn echo(record: &Record<'_>, to: fn(&str)) {
     let metadata = record.metadata();
     if record.level() == Level::Error && (metadata.target() == CRITICAL || is_ours(metadata)) {
@@ -163,10 +164,10 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
-/// What tells an exception from other errors.
+/// The text by which an exception is recognised.
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
-/// Python's number of a level.
+/// The number of a level in Python's `logging`.
 fn number(severity: Severity) -> u8 {
     match severity {
         Severity::Critical => 50,
@@ -177,7 +178,7 @@ fn number(severity: Severity) -> u8 {
     }
 }
 
-/// What a level of Python's `logging` lets through.
+/// The records that a level of Python's `logging` lets through.
 pub fn filter(level: i32) -> LevelFilter {
     match level {
         60.. => LevelFilter::Off,
@@ -188,7 +189,8 @@ pub fn filter(level: i32) -> LevelFilter {
     }
 }
 
-/// What a `loglevel` lets through, if it is a level.
+/// The records that a `loglevel` lets through; nothing if there is no such
+/// level.
 pub fn threshold(level: &str) -> Option<LevelFilter> {
     Some(match level.to_ascii_lowercase().as_str() {
         "debug" => LevelFilter::Debug,
@@ -199,14 +201,15 @@ pub fn threshold(level: &str) -> Option<LevelFilter> {
     })
 }
 
-/// Gunicorn's line, `[2026-11-23 02:49:20 +0000] [pid] [INFO] message`.
+/// A line in Gunicorn's form, `[2026-11-23 02:49:20 +0000] [pid] [INFO]
+/// message`.
 fn gunicorns(level: &str, message: &str) -> String {
     let time = LocalTime::now();
     let pid = process::id();
     format!("{} [{pid}] [{level}] {message}\n", time.error_log())
 }
 
-/// Python's name of the record's level, and syslog's number of it.
+/// The name of the record's level in Python, and its severity for syslog.
 fn level(record: &Record<'_>) -> (&'static str, Severity) {
     match record.level() {
         Level::Error if record.target() == CRITICAL => ("CRITICAL", Severity::Critical),

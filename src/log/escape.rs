@@ -1,6 +1,6 @@
-//! Values that a client chose, written so that they cannot forge a line.
+//! Escapes values of clients, so that they cannot forge a line.
 
-/// Writes a value so that it can neither end the line nor a quoted part of it.
+/// Writes a value so that it can end neither the line nor a quoted part.
 pub fn escape(line: &mut Vec<u8>, value: &[u8]) {
     let mut rest = value;
     while let Some(at) = rest.iter().position(|&byte| !PLAIN[usize::from(byte)]) {
@@ -14,8 +14,8 @@ pub fn escape(line: &mut Vec<u8>, value: &[u8]) {
     line.extend_from_slice(rest);
 }
 
-/// Writes a value that stands in the line without quotes: a space would be
-/// the end of it.
+/// Writes a value that is not in quotes. Spaces are escaped, too, because they
+/// would end it.
 pub fn escape_word(line: &mut Vec<u8>, value: &[u8]) {
     for (number, word) in value.split(|&byte| byte == b' ').enumerate() {
         if number > 0 {
@@ -31,7 +31,7 @@ fn hex(line: &mut Vec<u8>, byte: u8) {
     line.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
 }
 
-/// The bytes that stand for themselves.
+/// True for bytes that are not escaped.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b' ';

@@ -1,9 +1,9 @@
-//! The form of an access log line, taken apart once.
+//! The parsed form of an access log line.
 
 /// One atom of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Atom {
-    /// Text that stands in the line as it is.
+    /// Literal text.
     Literal(Vec<u8>),
     /// `%(h)s`
     Address,
@@ -61,8 +61,8 @@ pub struct BadFormat {
 
 impl AccessFormat {
     /// Compiles a format in the form of Python's `%` operator: `%(atom)s`, or
-    /// `d` or `r` in place of the `s`, and `%%`. An atom that is not known
-    /// stands for `-`, as in Gunicorn.
+    /// `d` or `r` in place of the `s`, and `%%`. An unknown atom gives `-`, as
+    /// in Gunicorn.
     pub fn parse(format: &str) -> Result<Self, BadFormat> {
         let mut atoms = Atoms::default();
         let mut rest = format;
@@ -88,7 +88,7 @@ impl AccessFormat {
     }
 }
 
-/// The atoms so far; texts beside each other become one.
+/// The atoms so far. Adjacent literal texts become one.
 #[derive(Default)]
 struct Atoms(Vec<Atom>);
 
@@ -108,7 +108,7 @@ fn atom_name(text: &str) -> Option<(&str, &str)> {
     Some((name, rest.strip_prefix(['s', 'd', 'r'])?))
 }
 
-/// What `%(name)s` stands for, unless it is a dash.
+/// The atom `%(name)s`; nothing if it always gives a dash.
 pub(super) fn atom(name: &str) -> Option<Atom> {
     if let Some((field, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) {
         let field = field.to_owned();

@@ -1,9 +1,9 @@
-//! How the error log names a request.
+//! The request's id in the error log.
 
 use std::fmt;
 
-/// What follows a request's target in a line of the error log: its id in
-/// brackets, or nothing.
+/// The text after a request's target in the error log: its id in brackets, or
+/// nothing.
 pub fn id_note(id: Option<&str>) -> impl fmt::Display {
     fmt::from_fn(move |out| match id {
         Some(id) => write!(out, " [{id}]"),

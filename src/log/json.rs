@@ -1,4 +1,5 @@
-//! Lines as JSON objects: numbers are numbers, and what is not known is null.
+//! Lines as JSON objects. Numbers are JSON numbers, and unknown values are
+//! null.
 
 use std::borrow::Cow;
 use std::process;
@@ -44,8 +45,8 @@ enum JsonField {
 pub struct UnknownField(String);
 
 impl AccessFields {
-    /// From a list with commas: `time,status,trace={x-trace-id}i`. A field
-    /// goes by its own name, or by the one before the equals sign.
+    /// Parses a list with commas: `time,status,trace={x-trace-id}i`. The key of
+    /// a field is its own name, or the name before the equals sign.
     pub fn parse(list: &str) -> Result<Self, UnknownField> {
         let names = list.split(',').map(str::trim);
         let fields = names.filter(|name| !name.is_empty()).map(|name| {
@@ -135,7 +136,7 @@ impl<'a> Object<'a> {
         self.line.push(b'}');
     }
 
-    /// To be followed by one value.
+    /// Writes a key. One value must follow.
     fn key(&mut self, key: &str) {
         if !std::mem::take(&mut self.empty) {
             self.line.extend_from_slice(b", ");
@@ -153,7 +154,7 @@ impl<'a> Object<'a> {
             JsonField::Method => self.known(record.method),
             JsonField::Target => self.known(record.target),
             JsonField::Path => self.known(record.path),
-            // An empty one is known too, if there is a path.
+            // An empty query is known, too, if there is a path.
             JsonField::Query if record.path.is_empty() => self.known(record.query),
             JsonField::Query => self.bytes(record.query),
             JsonField::Protocol => self.known(record.protocol.as_bytes()),
@@ -180,8 +181,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// UTF-8 as it is, anything else as Latin-1, in which every byte has a
-    /// meaning.
+    /// Reads the bytes as UTF-8, or as Latin-1 if they are not UTF-8.
     fn bytes(&mut self, value: &[u8]) {
         match std::str::from_utf8(value) {
             Ok(text) => self.text(text),
@@ -194,8 +194,8 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// In printable ASCII, as Python's `json` writes it: what else there is could
-    /// steer a terminal, or end the line for who reads it.
+    /// Writes text in printable ASCII, as Python's `json` does: other
+    /// characters could control a terminal, or end the line for a reader.
     fn text(&mut self, text: &str) {
         let start = self.line.len();
         // Writing to a Vec cannot fail.
@@ -213,7 +213,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A character by its numbers in UTF-16 (RFC 8259, section 7).
+    /// A character as its code units in UTF-16 (RFC 8259, section 7).
     fn code_units(&mut self, character: char) {
         for unit in character.encode_utf16(&mut [0; 2]) {
             self.line
@@ -227,17 +227,18 @@ impl<'a> Object<'a> {
             .extend_from_slice(digits.format(number).as_bytes());
     }
 
-    /// The time in units of this many microseconds, with all its digits.
+    /// The time in units of this many microseconds, with all digits.
     fn decimal(&mut self, time: Duration, unit: u64) {
         let microseconds = time.as_micros() as u64;
         self.integer(microseconds / unit);
-        // One digit more than the fraction has, which becomes the point.
+        // One digit more than the fraction has. The first digit becomes the
+        // point.
         let point = self.line.len();
         self.integer(unit + microseconds % unit);
         self.line[point] = b'.';
     }
 
-    /// As in RFC 3339.
+    /// The time in the form of RFC 3339.
     fn time(&mut self, time: &Timestamp) {
         let (seconds, zone) = time.rfc3339();
         self.line.push(b'"');

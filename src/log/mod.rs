@@ -1,11 +1,12 @@
 //! The error log and the access log, in Gunicorn's formats.
 //!
-//! Everybody logs errors through the macros of the `log` crate; [`install`]
-//! makes them write Gunicorn's lines, each of them at once. Requests are told
+//! The whole program logs errors through the macros of the `log` crate.
+//! [`install`] makes them write Gunicorn's lines, each one at once. Requests go
 //! to the log that [`access`] gives.
 //!
-//! A process has one set of logs. Installing it again replaces it, as a
-//! reload of the settings does; forked processes go on with their copy.
+//! A process has one set of logs. [`install`] may be called again, for example
+//! after a reload of the settings, and replaces them. Forked processes have a
+//! copy.
 
 #![forbid(unsafe_code)]
 
@@ -43,26 +44,26 @@ use error::ErrorLog;
 use statsd::Statsd;
 use syslog::Syslog;
 
-/// What the logs are to be.
+/// The settings of the logs.
 #[derive(Debug)]
 pub struct LogOptions<'a> {
     /// The file of the error log, or `-` for standard error.
     pub error_file: &'a OsStr,
-    /// Gunicorn's `loglevel`; an unknown one counts as `info` and is warned
-    /// about.
+    /// Gunicorn's `loglevel`; an unknown one counts as `info` and causes a
+    /// warning.
     pub level: &'a str,
-    /// Whether the lines of the error log are JSON.
+    /// True if the lines of the error log are JSON.
     pub json: bool,
-    /// Whether what the process writes to its standard streams goes to the
-    /// file of the error log.
+    /// True if the process's standard streams go to the file of the error log.
     pub capture_output: bool,
     /// The file of the access log, or `-` for standard output.
     pub access_file: Option<&'a OsStr>,
-    /// What a line of the access log is like.
+    /// The form of the access log's lines.
     pub access_form: AccessForm,
-    /// Whether a [`Sink`] is to come, which wants requests in any case.
+    /// True if a [`Sink`] will be installed. It gets requests also without a
+    /// file.
     pub elsewhere: bool,
-    /// `access_log_format`, as it was given.
+    /// The setting `access_log_format`.
     pub access_format: &'a str,
     pub syslog: Option<SyslogOptions>,
     pub statsd: Option<StatsdOptions<'a>>,
@@ -81,23 +82,23 @@ impl LogOptions<'_> {
     }
 }
 
-/// How the logs go to a syslog daemon.
+/// The settings of a syslog daemon.
 #[derive(Debug)]
 pub struct SyslogOptions {
     pub address: SyslogAddress,
     /// Its number (RFC 5424, section 6.2.1).
     pub facility: u8,
-    /// What stands in the tag after `gunicorn.`.
+    /// The part of the tag after `gunicorn.`.
     pub prefix: String,
-    /// Whether the access log goes there too.
+    /// True if the access log goes there, too.
     pub access: bool,
 }
 
-/// How metrics go to a statsd daemon.
+/// The settings of a statsd daemon.
 #[derive(Debug)]
 pub struct StatsdOptions<'a> {
     pub address: StatsdAddress,
-    /// What stands before the names, with its dot.
+    /// The prefix of the names, with its dot.
     pub prefix: String,
     /// Tags of dogstatsd, with commas between them.
     pub tags: &'a str,
@@ -113,7 +114,7 @@ struct Logs {
     outline: Outline,
 }
 
-/// What the logs are, for those who show them to others.
+/// The settings of the logs, for Python code that asks for them.
 #[derive(Clone, Debug, Default)]
 pub struct Outline {
     /// The file of the error log, or `-`.
@@ -124,20 +125,20 @@ pub struct Outline {
     pub access_file: Option<OsString>,
     /// `access_log_format`.
     pub access_format: String,
-    /// Whether both logs go to syslog, too.
+    /// True if both logs also go to syslog.
     pub syslog: bool,
-    /// Whether the access log does not.
+    /// True if the access log does not go to syslog.
     pub no_access_to_syslog: bool,
 }
 
 static LOGS: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
 
-/// Opens the logs, in place of those that were open. To be called first before
-/// the process has threads. `log::error!(target: "critical", ...)` then logs
-/// at `critical`.
+/// Opens the logs in place of the open ones. The first call must come before
+/// the process has threads. `log::error!(target: "critical", ...)` then logs at
+/// `critical`.
 ///
 /// # Errors
-/// A file cannot be opened; the error names it. The logs stay what they were.
+/// A file cannot be opened; the error names it. The old logs stay.
 pub fn install(options: &LogOptions<'_>) -> io::Result<()> {
     static MACROS: Once = Once::new();
 
@@ -149,7 +150,7 @@ pub fn install(options: &LogOptions<'_>) -> io::Result<()> {
     ::log::set_max_level(logs.error.threshold());
     *LOGS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(logs));
     MACROS.call_once(|| {
-        // Unit tests have a logger of their own, which may have been first.
+        // Unit tests may have set a logger of their own before.
         let _ = ::log::set_logger(&LogCrate);
     });
     if let Some(trouble) = trouble {
@@ -196,7 +197,7 @@ impl Logs {
         })
     }
 
-    /// Gives what could not be opened.
+    /// Gives the errors of files that could not be opened.
     fn reopen(&self) -> Vec<io::Error> {
         let access = self.access.as_ref().map_or(Ok(()), |log| log.reopen());
         let error = self
@@ -215,25 +216,25 @@ impl Logs {
 
 static ECHO: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Tells also this function of errors, whatever the level of the log is: each
-/// as the line of a log of text.
+/// Also calls this function for each error, whatever the log's level is, with
+/// the line of a text log.
 pub fn echo_errors_to(echo: fn(&str)) {
-    // Whoever asked first has it.
+    // The first caller is the only one.
     let _ = ECHO.set(echo);
 }
 
-/// The access log, unless there is none.
+/// The access log, if there is one.
 pub fn access() -> Option<Arc<AccessLog>> {
     current()?.access.clone()
 }
 
-/// What the logs are; nothing before they are open.
+/// The settings of the logs; nothing before they are open.
 pub fn outline() -> Option<Outline> {
     Some(current()?.outline.clone())
 }
 
-/// Writes text to the error log as it is, at every level; where the lines are
-/// JSON, it is the message of one.
+/// Writes text to the error log unchanged, whatever its level is. If the lines
+/// are JSON, it is the message of a line.
 pub fn raw(text: &str) {
     match sink::of_errors() {
         Some(sink) => sink.raw(text),
@@ -241,39 +242,40 @@ pub fn raw(text: &str) {
     }
 }
 
-/// The same past the [`Sink`].
+/// The same, not through the [`Sink`].
 pub fn straight_raw(text: &str) {
     match current() {
         Some(logs) => logs.error.write_raw(text),
-        // Whoever listens instead, as tests do.
+        // Another logger may be installed, as in tests.
         None => ::log::error!("{}", text.trim_end_matches('\n')),
     }
 }
 
-/// Writes a record of the error log past the [`Sink`], its level numbered as in
-/// Python's `logging`; as `line`, if there is one, in place of Gunicorn's.
+/// Writes a record of the error log, not through the [`Sink`]. Its level has
+/// the number of Python's `logging`. If `line` is given, it is written in place
+/// of Gunicorn's line.
 pub fn straight_error(level: i32, message: &str, line: Option<&str>) {
     if let Some(logs) = current() {
         logs.error.write_straight(level, message, line);
     }
 }
 
-/// Takes down a line of the access log past the [`Sink`]: `line` if it is given,
-/// else `text` or the request's JSON.
+/// Adds a line to the access log, not through the [`Sink`]: `line` if it is
+/// given, else `text` or the request's JSON.
 pub fn straight_access(text: &str, line: Option<&str>) {
     if let Some(log) = access() {
         log.line_straight(text, line);
     }
 }
 
-/// Lets records of this level and above through, numbered as in Python's
+/// Logs records of this level and above. It has the number of Python's
 /// `logging`.
 pub fn let_through(level: i32) {
     ::log::set_max_level(error::filter(level));
 }
 
-/// Opens the files of the logs anew, as after they were moved away. One that
-/// cannot be opened is told of, and goes on where it was.
+/// Opens the files of the logs again, for example after they were renamed. A
+/// file that cannot be opened is logged, and the old one stays open.
 pub fn reopen() {
     if let Some(sink) = sink::any() {
         sink.reopen();
@@ -283,15 +285,15 @@ pub fn reopen() {
     }
 }
 
-/// Tells statsd, if there is one, of a metric.
+/// Sends a metric to statsd, if there is one.
 pub fn metric(metric: Metric, name: &str, value: &dyn fmt::Display) {
     if let Some(statsd) = current().and_then(|logs| logs.statsd.clone()) {
         statsd.tell(metric, name, value);
     }
 }
 
-/// Writes what is held back, for a process that ends in the middle of its
-/// work.
+/// Writes the collected lines, for a process that ends in the middle of its
+/// work. Does not wait for other threads.
 pub fn flush_without_waiting() {
     if let Some(access) = access() {
         access.flush_without_waiting();
@@ -302,7 +304,7 @@ fn current() -> Option<Arc<Logs>> {
     LOGS.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// What the macros of the `log` crate call.
+/// The logger behind the macros of the `log` crate.
 struct LogCrate;
 
 impl ::log::Log for LogCrate {

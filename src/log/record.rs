@@ -1,4 +1,4 @@
-//! What is told about one request.
+//! A request and its response, for the access log.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-/// Finds the value of a header field or an environ entry; names are compared
-/// without regard to case.
+/// Finds the value of a header field or an environ entry. The case of names
+/// does not matter.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Cow<'a, [u8]>>;
 
 /// A header field: its name and its value.
 pub type Field = (Vec<u8>, Vec<u8>);
 
-/// What only a [`Sink`](super::Sink) asks about a request.
+/// What only a [`Sink`](super::Sink) needs of a request.
 #[derive(Default)]
 pub struct AccessDetails {
     /// The request's header fields.
@@ -22,12 +22,12 @@ pub struct AccessDetails {
     pub status: Vec<u8>,
     /// The answer's header fields.
     pub response_fields: Vec<Field>,
-    /// The environ that the app was given, as the sink knows it.
+    /// The app's environ, as an object that the sink knows.
     pub environ: Option<Box<dyn Any>>,
 }
 
 impl AccessDetails {
-    /// Fields, to be kept.
+    /// Copies fields.
     pub fn fields<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<Field> {
         fields
             .map(|(name, value)| (name.to_vec(), value.to_vec()))
@@ -35,12 +35,12 @@ impl AccessDetails {
     }
 }
 
-/// What a line of the access log can tell about a request and its answer.
+/// What a line of the access log can say about a request and its response.
 ///
-/// The bytes are as they came from the client; the log escapes them. What is
-/// not known is left empty, as in [`AccessRecord::unknown`]: a request that
-/// was refused while it was parsed has a status and an address, and perhaps
-/// the bytes of its first line as its target.
+/// The bytes are the client's; the log escapes them. Unknown values are empty,
+/// as in [`AccessRecord::unknown`]: a request that was refused while it was
+/// parsed has a status and an address, and perhaps the bytes of its first line
+/// as its target.
 #[derive(Clone, Copy)]
 pub struct AccessRecord<'a> {
     /// The client's address, empty when it came over a unix socket.
@@ -61,7 +61,7 @@ pub struct AccessRecord<'a> {
     pub body_bytes: u64,
     /// The time from the request's arrival to the end of the answer.
     pub elapsed: Duration,
-    /// The id that the server gave the request; else its `X-Request-Id` field
+    /// The server's id of the request. If it is empty, the field `X-Request-Id`
     /// counts.
     pub request_id: &'a [u8],
     /// The request's header fields.
@@ -70,12 +70,12 @@ pub struct AccessRecord<'a> {
     pub response_field: Lookup<'a>,
     /// The entries of the WSGI environ.
     pub environ: Lookup<'a>,
-    /// The rest, for a sink.
+    /// More of the request, for a sink.
     pub details: &'a dyn Fn() -> AccessDetails,
 }
 
 impl<'a> AccessRecord<'a> {
-    /// A request of which nothing is known.
+    /// A record in which nothing is known.
     pub fn unknown() -> Self {
         AccessRecord {
             remote_addr: "",

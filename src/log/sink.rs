@@ -1,5 +1,5 @@
-//! Another way for the lines of a log than straight to its output: Python's
-//! `logging`. What implements it is not known here.
+//! Lines that go to Python's `logging` and not directly to the log's
+//! destination. The room `python` implements the sink.
 
 use std::cell::Cell;
 use std::ops::Deref;
@@ -18,32 +18,33 @@ pub trait Sink: Send + Sync {
     /// A request.
     fn access(&self, record: &AccessRecord<'_>);
 
-    /// Text that is to stand in the error log as it is.
+    /// Text for the error log that is not changed.
     fn raw(&self, text: &str);
 
-    /// Opens log files anew.
+    /// Opens log files again.
     fn reopen(&self);
 }
 
-/// Which lines go to the sink.
+/// The logs whose lines go to the sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diverted {
     pub error: bool,
     pub access: bool,
 }
 
-/// Gives the lines that `diverted` names to this sink; it is told in any case
-/// when files are opened anew.
+/// Sends the lines of the logs in `diverted` to this sink. It is always told to
+/// open its files again.
 pub fn divert(sink: Arc<dyn Sink>, diverted: Diverted) {
     *lock_to_write() = Some((sink, diverted));
 }
 
-/// From now on, all lines go straight to their outputs.
+/// From now on, all lines go directly to their destinations.
 pub fn undivert() {
     *lock_to_write() = None;
 }
 
-/// The same, once no thread is at the sink any more, or this time has gone.
+/// The same. Waits until no thread uses the sink any more, but not longer than
+/// this time.
 pub fn undivert_in(longest: Duration) {
     undivert();
     let deadline = Instant::now() + longest;
@@ -52,10 +53,10 @@ pub fn undivert_in(longest: Duration) {
     }
 }
 
-/// How many threads may be at the sink.
+/// The number of threads that use the sink.
 static AT_SINK: AtomicUsize = AtomicUsize::new(0);
 
-/// The sink as long as a thread uses it.
+/// The sink while a thread uses it.
 pub(super) struct SinkGuard(Arc<dyn Sink>);
 
 impl Deref for SinkGuard {
@@ -73,21 +74,21 @@ impl Drop for SinkGuard {
 }
 
 thread_local! {
-    /// Whether this thread is bringing a record of the error log there.
+    /// True while this thread passes a record of the error log to the sink.
     static AT_SINK_NOW: Cell<bool> = const { Cell::new(false) };
 
-    /// Whether all lines of this thread go straight to their outputs.
+    /// True if all lines of this thread go directly to their destinations.
     static STRAIGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on, all lines of this thread go straight to their outputs: it does
-/// its work also while the sink waits for what hangs.
+/// From now on, all lines of this thread go directly to their destinations: the
+/// thread must work also while the sink hangs.
 pub fn go_straight() {
     STRAIGHT.set(true);
 }
 
-/// Gives the sink a record of the error log. False if these do not go there, or
-/// if it is the sink that has made this one.
+/// Passes a record of the error log to the sink. False if such records do not
+/// go there, or if the sink itself has made this one.
 pub(super) fn take_error(level: u8, message: &str) -> bool {
     match of_errors() {
         Some(sink) if !STRAIGHT.get() && !AT_SINK_NOW.replace(true) => {
@@ -99,7 +100,7 @@ pub(super) fn take_error(level: u8, message: &str) -> bool {
     }
 }
 
-/// True while the sink of this thread has a record of the error log.
+/// True while this thread passes a record of the error log to the sink.
 pub(super) fn is_under_way() -> bool {
     AT_SINK_NOW.get()
 }
@@ -114,7 +115,7 @@ pub(super) fn of_requests() -> Option<SinkGuard> {
     found(|diverted| diverted.access && !STRAIGHT.get())
 }
 
-/// The sink, whatever goes there.
+/// The sink, whichever logs go there.
 pub(super) fn any() -> Option<SinkGuard> {
     found(|_| true)
 }
@@ -125,7 +126,7 @@ fn found(wants: impl Fn(Diverted) -> bool) -> Option<SinkGuard> {
     let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
     let (sink, diverted) = sink.as_ref()?;
     wants(*diverted).then(|| {
-        // Under the lock: who takes the sink away sees it.
+        // Under the lock, so that whoever removes the sink sees the count.
         AT_SINK.fetch_add(1, Ordering::Acquire);
         SinkGuard(Arc::clone(sink))
     })

@@ -1,8 +1,8 @@
 //! Metrics to a statsd daemon, under Gunicorn's names and types.
 //!
-//! Those of the requests wait, as the access log's lines do, and travel many
-//! in a packet, one a line. What cannot be sent is lost: nobody waits for a
-//! metric.
+//! Metrics of requests are collected, as the access log's lines are, and sent
+//! many in a packet, one in each line. A metric that cannot be sent is lost:
+//! nothing waits for it.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -14,8 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use super::record::AccessRecord;
 use super::syslog::datagram_to;
 
-/// The most that a packet holds: what an Ethernet frame carries of UDP over
-/// IPv6.
+/// The largest packet: the UDP data in an Ethernet frame over IPv6.
 const PACKET: usize = 1432;
 
 /// Where a statsd daemon listens.
@@ -26,16 +25,16 @@ pub enum StatsdAddress {
     Unix(PathBuf),
 }
 
-/// What a metric's value means.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// The value itself, until the next.
+    /// The current value.
     Gauge,
-    /// So many more.
+    /// An increment.
     Counter,
-    /// One of many values.
+    /// One value of a distribution.
     Histogram,
-    /// One of many, in milliseconds.
+    /// One value of a distribution, in milliseconds.
     Timer,
 }
 
@@ -55,21 +54,21 @@ impl Metric {
 pub struct Statsd {
     socket: Socket,
     prefix: String,
-    /// With the bar and the hash before them, unless there are none.
+    /// With a bar and a hash before them; empty if there are none.
     tags: String,
-    /// Metrics, each with the end of its line.
+    /// The collected metrics, each with the end of its line.
     waiting: Mutex<String>,
 }
 
 #[derive(Debug)]
 enum Socket {
     Udp(UdpSocket),
-    /// Connected anew for each packet, since the daemon may come later.
+    /// Connected for each packet, because the daemon may start later.
     Unix(UnixDatagram, PathBuf),
 }
 
 impl Statsd {
-    /// `tags` has commas between them, as dogstatsd wants it.
+    /// `tags` are separated by commas, as dogstatsd expects.
     ///
     /// # Errors
     /// The host has no address.
@@ -121,7 +120,7 @@ impl Statsd {
         }
     }
 
-    /// Tells of a metric, now.
+    /// Sends a metric at once.
     pub fn tell(&self, metric: Metric, name: &str, value: &dyn fmt::Display) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         self.add(&mut waiting, metric, &name, value);
@@ -145,14 +144,14 @@ impl Statsd {
         let _ = writeln!(waiting, "{prefix}{name}:{value}|{kind}{tags}");
     }
 
-    /// As few packets as hold it, cut where lines end.
+    /// Sends as few packets as possible. Each ends at the end of a line.
     fn send_all(&self, waiting: &mut String) {
         let mut rest = waiting.as_bytes();
         while !rest.is_empty() {
             let page = &rest[..rest.len().min(PACKET)];
             let end = match memchr::memrchr(b'\n', page) {
                 Some(end) => end,
-                // A line that is longer than a packet goes out all the same.
+                // A line that is longer than a packet is sent nevertheless.
                 None => memchr::memchr(b'\n', rest).unwrap_or(rest.len() - 1),
             };
             self.send(&rest[..end]);

@@ -1,8 +1,9 @@
 //! Lines to a syslog daemon, in Gunicorn's form:
 //! `<priority>gunicorn.PREFIX.access: [pid] line`.
 //!
-//! A log must not hold up requests for long: a daemon that does not take a
-//! message within [`TIMEOUT`] loses it, and those of the next moments too.
+//! A log must not delay requests for long: if the daemon does not accept a
+//! message within [`TIMEOUT`], this message and those of the next second are
+//! lost.
 
 use std::io::{self, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use crate::system::addresses;
 
-/// How long one message may take, and how long a daemon that could not be
-/// reached is left alone.
+/// How long one message may take, and how long to wait until the next try to
+/// reach a daemon.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where a syslog daemon listens.
@@ -27,7 +28,7 @@ pub enum SyslogAddress {
     Tcp(String, u16),
     UnixDatagram(PathBuf),
     UnixStream(PathBuf),
-    /// A datagram socket if it is one, else a stream.
+    /// A datagram socket, or else a stream.
     Unix(PathBuf),
 }
 
@@ -44,9 +45,10 @@ pub struct Syslog {
 /// The connection to the daemon.
 #[derive(Debug, Default)]
 struct SyslogConnection {
-    /// Of the process that made it: others would mix their messages into it.
+    /// The connection, with the process that has made it: a forked process
+    /// makes its own.
     open: Option<(u32, Socket)>,
-    /// When it could not be opened.
+    /// The time of the last failed try to connect.
     failed: Option<Instant>,
 }
 
@@ -68,7 +70,7 @@ impl Syslog {
         }
     }
 
-    /// Sends lines, each as a message.
+    /// Sends each line as a message.
     pub fn send_lines(&self, severity: Severity, lines: &[u8]) {
         for line in lines.split(|&byte| byte == b'\n') {
             if !line.is_empty() {
@@ -85,7 +87,7 @@ impl Syslog {
         message.extend_from_slice(text);
 
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        // A connection that broke since the last message deserves another try.
+        // If the connection broke after the last message, a new one is tried.
         if let Some((_, mut socket)) = line.open.take_if(|(owner, _)| *owner == pid)
             && socket.send(&mut message).is_ok()
         {
@@ -101,7 +103,7 @@ impl Syslog {
     }
 }
 
-/// How grave a message is (RFC 5424, section 6.2.1).
+/// The severity of a message (RFC 5424, section 6.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Critical = 2,
@@ -184,8 +186,8 @@ fn first_ok<A, T>(
     result
 }
 
-/// In a stream a message ends with its line (RFC 6587, section 3.4.2), so that
-/// the lines of a traceback are joined as rsyslog joins them.
+/// In a stream a message is one line (RFC 6587, section 3.4.2). So the lines of
+/// a traceback are joined, as rsyslog joins them.
 fn framed(message: &mut Vec<u8>) -> &[u8] {
     if message.last() != Some(&b'\n') {
         let mut line = Vec::with_capacity(message.len() + 1);

@@ -46,7 +46,7 @@ pub fn render_atom(line: &mut Vec<u8>, atom: &Atom, record: &AccessRecord<'_>, t
         Atom::Microseconds => number(line, elapsed.as_micros() as u64),
         Atom::DecimalSeconds => {
             number(line, elapsed.as_secs());
-            // Seven digits, of which the first is made a point.
+            // Seven digits. The first one becomes the point.
             let point = line.len();
             number(line, 1_000_000 + u64::from(elapsed.subsec_micros()));
             line[point] = b'.';
@@ -63,8 +63,7 @@ pub fn render_atom(line: &mut Vec<u8>, atom: &Atom, record: &AccessRecord<'_>, t
     }
 }
 
-/// The parts that are known: of a line that was refused, there may be only the
-/// bytes.
+/// The known parts. Of a refused line, only the bytes may be known.
 fn request_line(line: &mut Vec<u8>, record: &AccessRecord<'_>) {
     let start = line.len();
     for part in [record.method, record.target, record.protocol.as_bytes()] {

@@ -1,4 +1,4 @@
-//! Addresses as they are written in the `bind` setting.
+//! Addresses in the form of the `bind` setting.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 
 use crate::system::addresses;
 
-/// The port of an address that names none.
+/// The default port.
 const DEFAULT_PORT: u16 = 8000;
 
 /// Where to listen.
 ///
-/// Its text is how Gunicorn's messages name it: `('127.0.0.1', 8000)`, or the
+/// Its text has the form of Gunicorn's messages: `('127.0.0.1', 8000)`, or the
 /// path of a unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -24,15 +24,14 @@ pub enum Address {
     Tcp { host: String, port: u16 },
     /// A unix socket.
     Unix(PathBuf),
-    /// A unix socket in Linux's namespace without files; the name, without
-    /// the zero byte in front.
+    /// An abstract unix socket of Linux: its name, without the zero byte in
+    /// front.
     Abstract(OsString),
-    /// A socket that listens already, as a descriptor that this process was
-    /// started with.
+    /// A listening socket that this process has inherited: its descriptor.
     Inherited(RawFd),
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error("'{0}' has no valid port number; give one from 0 to 65535")]
@@ -84,8 +83,8 @@ impl Address {
         Ok(Self::Tcp { host, port })
     }
 
-    /// The socket address of a host; for a name the first of IPv4, else of
-    /// IPv6, that it has.
+    /// The socket address of a host. For a name, its first IPv4 address, or
+    /// else its first IPv6 address.
     pub(super) fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
         if host.is_empty() {
             return Ok(SocketAddr::from(([0, 0, 0, 0], port)));

@@ -22,12 +22,12 @@ use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 
 use super::address::{Address, AddressError};
 
-/// The pause between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A program for the kernel's packet filter (`SO_ATTACH_FILTER`, classic BPF)
-/// that looks at a segment's TCP header and drops those that would begin a
-/// connection; handshakes that are under way come to their end.
+/// that reads a segment's TCP header and drops segments that would begin a
+/// connection. Handshakes that have begun can finish.
 const NO_NEW_CONNECTIONS: &[SockFilter] = &[
     // The byte of flags (RFC 9293, section 3.1).
     instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 13),
@@ -41,37 +41,37 @@ const fn instruction(code: u32, yes: u8, no: u8, k: u32) -> SockFilter {
     SockFilter::new(code as u16, yes, no, k)
 }
 
-/// A socket that listens. It does not block and is closed on exec.
+/// A listening socket. It is non-blocking and closed on exec.
 ///
-/// Its text is the URL that the log shows: `http://127.0.0.1:8000`, with the
-/// real port when port 0 was asked for, or `unix:PATH`.
+/// Its text is the URL in the log: `http://127.0.0.1:8000`, with the real port
+/// if the setting has port 0, or `unix:PATH`.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// What it was asked to be.
+    /// The address in the settings.
     asked: Address,
     local: Local,
 }
 
-/// How sockets are to be made.
+/// The options of new listening sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenerOptions {
-    /// How many connections may wait, as in `listen(2)`.
+    /// The largest number of waiting connections, as in `listen(2)`.
     pub backlog: u32,
-    /// What the files of unix sockets do not permit (Gunicorn's `umask`).
+    /// The permissions that the files of unix sockets do not have (`umask`).
     pub umask: Mode,
-    /// Whose the files of unix sockets are; nothing for this process's own.
+    /// The owner of the files of unix sockets; nothing for this process's own.
     pub owner: Option<(Uid, Gid)>,
     /// Let several sockets listen at one TCP address (`SO_REUSEPORT`).
     pub reuse_port: bool,
 }
 
-/// Where a listener really is.
+/// The real address of a listener.
 #[derive(Clone, Debug)]
 enum Local {
     Inet(SocketAddr),
-    /// The path, and the device and inode of the file that was made there;
-    /// none for one that was inherited and cannot be found.
+    /// The path, and the device and inode of the socket's file; nothing for an
+    /// inherited socket whose file cannot be found.
     Unix(PathBuf, Option<(u64, u64)>),
     /// A unix socket without a file.
     Abstract(OsString),
@@ -89,21 +89,21 @@ pub enum Peer {
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The text is no address.
+    /// The text is not an address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The system refused; the log has told the reason.
+    /// The system refused. The log has the reason.
     #[error("Can't connect to {0}")]
     Refused(Address),
     #[error(transparent)]
     System(#[from] io::Error),
 }
 
-/// Listens at an address in Gunicorn's manner: one that is in use is tried
-/// `tries` times, a second apart, and the log tells what is wrong.
+/// Listens at an address as Gunicorn does: if the address is in use, it is
+/// tried `tries` times, once a second. Errors are logged.
 ///
 /// # Errors
-/// The address cannot be had.
+/// The address cannot be used.
 pub fn bind_with_retries(
     address: &Address,
     making: &ListenerOptions,
@@ -121,7 +121,7 @@ pub fn bind_with_retries(
             _ => {}
         }
         ::log::error!("connection to {address} failed: {error}");
-        // Anything else does not pass by waiting.
+        // Other errors do not go away.
         let may_pass = matches!(errno, Some(Errno::EADDRINUSE | Errno::EADDRNOTAVAIL));
         if !may_pass || attempt == tries {
             break;
@@ -136,8 +136,8 @@ impl Listener {
     /// Listens at an address.
     ///
     /// # Errors
-    /// What the system says; also when a unix socket's path is a file of
-    /// another kind, or another process listens there.
+    /// The system's error. It is also an error if a unix socket's path is
+    /// another kind of file, or if another process listens there.
     pub fn bind(address: &Address, making: &ListenerOptions) -> io::Result<Self> {
         let backlog = i32::try_from(making.backlog).unwrap_or(i32::MAX);
         let (socket, local) = match address {
@@ -158,30 +158,30 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Takes over a descriptor that this process was started with; `asked` is
-    /// the address that it stands for, if that is known.
+    /// Takes over a descriptor that this process has inherited. `asked` is its
+    /// address in the settings, if that is known.
     ///
     /// # Errors
-    /// It is not open, or no socket that listens.
+    /// The descriptor is not open, or is not a listening socket.
     pub fn inherit(number: RawFd, asked: Option<Address>) -> io::Result<Self> {
         let wrong = |what| io::Error::other(format!("descriptor {number} {what}"));
         if number < 0 {
             return Err(wrong("cannot be"));
         }
-        // SAFETY: it is not negative, and who started us has opened it for us;
-        // an error of `fcntl` says so if not.
+        // SAFETY: the number is not negative, as `borrow_raw` requires. If the
+        // descriptor is not open, `fcntl` gives an error.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         let clone = borrowed.try_clone_to_owned();
         let socket = Socket::from(clone.map_err(|error| match error.raw_os_error() {
             Some(libc::EBADF) => wrong("is not open"),
             _ => error,
         })?);
-        // Anything but a socket is an error here.
+        // Anything other than a socket is an error.
         if !socket.is_listener().unwrap_or(false) {
             return Err(wrong("is no socket that listens"));
         }
         if number > 2 {
-            // From now on ours is the clone, which is closed on exec.
+            // The clone, which is closed on exec, replaces it.
             close(number)?;
         }
         socket.set_nonblocking(true)?;
@@ -205,7 +205,7 @@ impl Listener {
         Ok(listener)
     }
 
-    /// The same socket once more.
+    /// Another descriptor of the same socket.
     ///
     /// # Errors
     /// The process has no descriptors left.
@@ -217,18 +217,18 @@ impl Listener {
         })
     }
 
-    /// The address that it was asked to listen at.
+    /// The address in the settings.
     pub fn asked(&self) -> &Address {
         &self.asked
     }
 
-    /// Says which address it stands for.
+    /// Sets its address in the settings.
     pub fn known_as(mut self, address: Address) -> Self {
         self.asked = address;
         self
     }
 
-    /// True when it is what this address means.
+    /// True if it listens at this address.
     pub fn is_at(&self, address: &Address) -> bool {
         match (&self.local, address) {
             (Local::Inet(local), Address::Tcp { host, port }) => Address::resolve(host, *port)
@@ -237,15 +237,16 @@ impl Listener {
         }
     }
 
-    /// Turns new clients away and keeps those that already wait in the queue.
-    /// For a socket that nobody else has, shortly before its end.
+    /// Refuses new clients, and keeps those that wait in the queue. For a
+    /// socket that no other process has, shortly before it is closed.
     ///
-    /// A client whose connection is dropped here tries again a second later,
-    /// and then meets a closed port or our successor; without this, it could
-    /// be accepted into a queue that nobody empties any more.
+    /// A client whose segment is dropped here tries again after a second. By
+    /// then the port is closed, or another process listens. Without this, the
+    /// client could get into a queue from which nobody accepts any more.
     pub fn turn_away(&self) {
         match &self.local {
-            // Without filters in the kernel, things are as they always were.
+            // It fails if the kernel has no filters; then new clients are not
+            // refused.
             Local::Inet(_) => drop(self.socket.attach_filter(NO_NEW_CONNECTIONS)),
             Local::Unix(..) => self.unlink(),
             Local::Abstract(_) => {}
@@ -295,7 +296,7 @@ impl Listener {
 
     fn bind_abstract(name: &OsStr, backlog: i32) -> io::Result<(Socket, Local)> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // A name without a file begins with a zero byte.
+        // An abstract name begins with a zero byte.
         let path = [b"\0", name.as_bytes()].concat();
         socket.bind(&SockAddr::unix(OsStr::from_bytes(&path))?)?;
         socket.set_nonblocking(true)?;
@@ -303,10 +304,10 @@ impl Listener {
         Ok((socket, Local::Abstract(name.to_owned())))
     }
 
-    /// Takes a waiting connection, if there is one. The connection blocks.
+    /// Accepts a connection. Its socket is blocking.
     ///
     /// # Errors
-    /// `WouldBlock` when none is waiting; else what `accept(2)` says.
+    /// `WouldBlock` if none is waiting, or the error of `accept(2)`.
     pub fn accept(&self) -> io::Result<(Socket, Peer)> {
         let (connection, address) = self.socket.accept()?;
         let peer = address.as_socket().map_or(Peer::Unix, Peer::Inet);
@@ -319,29 +320,30 @@ impl Listener {
         poll(&mut events, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 
-    /// Ends the listening in all processes that have this socket. Those who
-    /// wait in the queue are dropped.
+    /// Ends the listening in all processes that have this socket. Waiting
+    /// clients are dropped.
     pub fn close_everywhere(&self) {
-        // It can only fail because that has happened already.
+        // It only fails if that was done before.
         let _ = self.socket.shutdown(Shutdown::Read);
     }
 
-    /// How many connections of a TCP listener wait to be accepted.
+    /// The number of connections in the queue of a TCP listener.
     pub fn waiting(&self) -> Option<u32> {
         let Local::Inet(_) = self.local else {
             return None;
         };
-        // SAFETY: all zeros is a valid value of the struct, which is numbers.
+        // SAFETY: the struct has only integers, for which zero is a valid
+        // value.
         let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
         let mut length = size_of_val(&info) as libc::socklen_t;
-        // SAFETY: the kernel writes no more than `length` bytes, which the
-        // struct has; both pointers are valid for the call.
+        // SAFETY: both pointers are valid for the call, and the kernel writes
+        // at most `length` bytes, which is the size of the struct.
         let result = unsafe {
             let (info, length) = ((&raw mut info).cast(), &raw mut length);
             let (socket, kind) = (self.socket.as_raw_fd(), libc::TCP_INFO);
             libc::getsockopt(socket, libc::IPPROTO_TCP, kind, info, length)
         };
-        // Of a socket that listens, this is the length of the queue.
+        // For a listening socket, this field is the length of the queue.
         (result == 0).then_some(info.tcpi_unacked)
     }
 
@@ -353,7 +355,7 @@ impl Listener {
         }
     }
 
-    /// Removes the file of a unix socket, unless another has taken its place.
+    /// Removes the file of a unix socket, unless another file has replaced it.
     pub fn unlink(&self) {
         if let Local::Unix(path, Some(made)) = &self.local
             && let Ok(file) = fs::symlink_metadata(path)
@@ -394,7 +396,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// Removes the socket that an earlier process has left behind.
+/// Removes the socket file of an earlier process.
 fn clear_the_way(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,

@@ -1,4 +1,5 @@
-//! Listening sockets, what goes through the others, and TLS.
+//! Listening sockets, addresses, and the bytes of connections with and without
+//! TLS.
 
 mod address;
 mod listener;

@@ -1,5 +1,5 @@
-//! What a connection's bytes go through. Nothing here waits: what cannot be
-//! done now is `WouldBlock`, and epoll tells when to try again.
+//! Reads and writes the bytes of a connection, with or without TLS. Nothing
+//! here waits: `WouldBlock` is an error, and epoll tells when to try again.
 
 use super::tls::{ClientCertificate, TlsFacts, TlsSession};
 use nix::sys::sendfile::sendfile;
@@ -8,11 +8,12 @@ use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 
-/// The most parts that one write takes: Linux's UIO_MAXIOV.
+/// The largest number of parts in one write (UIO_MAXIOV of Linux).
 const MOST_PARTS: usize = 1024;
 
-/// The bytes' way through a socket that does not block. The socket itself is
-/// given to each call: it can be waited for while another thread is in here.
+/// The state of a connection's bytes over a non-blocking socket. Each call gets
+/// the socket, so that one thread can wait for the socket while another uses
+/// this.
 #[derive(Debug)]
 pub enum Transport {
     /// The bare socket.
@@ -21,7 +22,8 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Reads what has come: its length, 0 at the end of what the client sends.
+    /// Reads received bytes. Gives their number; 0 when the client sends no
+    /// more.
     pub fn read(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Plain => retry(|| (&mut &*socket).read(into)),
@@ -29,8 +31,8 @@ impl Transport {
         }
     }
 
-    /// True if a read that gave less than it had room for has left nothing
-    /// behind, so that the next one can wait until epoll has news.
+    /// True if a read that did not fill its buffer has read everything. Then
+    /// the next read can wait for epoll.
     pub fn short_read_means_empty(&self) -> bool {
         match self {
             Transport::Plain => true,
@@ -38,7 +40,7 @@ impl Transport {
         }
     }
 
-    /// Writes the front of `parts`; gives how many bytes were taken.
+    /// Writes the start of `parts`. Gives the number of accepted bytes.
     pub fn write(&mut self, socket: &Socket, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Plain => retry(|| match parts {
@@ -53,7 +55,7 @@ impl Transport {
         }
     }
 
-    /// True while something that `write` has taken waits for the socket.
+    /// True while accepted bytes are not sent.
     pub fn has_unsent(&self) -> bool {
         match self {
             Transport::Plain => false,
@@ -61,8 +63,8 @@ impl Transport {
         }
     }
 
-    /// Writes at most `length` bytes of a file from `offset` on; gives how many
-    /// were taken, 0 where the file has ended.
+    /// Writes at most `length` bytes of a file from `offset`. Gives the number
+    /// of accepted bytes; 0 at the end of the file.
     pub fn send_file(
         &mut self,
         socket: &Socket,
@@ -81,7 +83,7 @@ impl Transport {
         }
     }
 
-    /// Passes on what `write` has taken and not yet sent.
+    /// Sends bytes that `write` has accepted and not sent.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         match self {
             Transport::Plain => Ok(()),
@@ -89,7 +91,7 @@ impl Transport {
         }
     }
 
-    /// What the client has shown to prove who it is.
+    /// The client's certificate, if it has sent one.
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         match self {
             Transport::Plain => None,
@@ -97,7 +99,7 @@ impl Transport {
         }
     }
 
-    /// What was agreed upon with the client, where TLS is spoken.
+    /// The facts of the TLS session; nothing without TLS.
     pub fn tls_facts(&self) -> Option<TlsFacts> {
         match self {
             Transport::Plain => None,
@@ -105,7 +107,7 @@ impl Transport {
         }
     }
 
-    /// Says that nothing more will be written; the client may go on sending.
+    /// Ends the writing. The client may still send.
     pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
         match self {
             Transport::Plain => socket.shutdown(Shutdown::Write),

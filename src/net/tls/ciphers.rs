@@ -1,10 +1,10 @@
-//! OpenSSL's names for cipher suites, as far as rustls speaks them.
+//! OpenSSL's names of the cipher suites that rustls supports.
 
 use super::TlsError;
 use rustls::SupportedCipherSuite;
 use rustls::crypto::ring::cipher_suite as suite;
 
-/// The suites of TLS 1.2, with the words by which OpenSSL knows groups of them.
+/// The suites of TLS 1.2, with OpenSSL's names.
 const TLS12: [(&str, SupportedCipherSuite); 6] = [
     (
         "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -32,7 +32,7 @@ const TLS12: [(&str, SupportedCipherSuite); 6] = [
     ),
 ];
 
-/// Those of TLS 1.3, which OpenSSL's cipher list says nothing about.
+/// The suites of TLS 1.3. OpenSSL's cipher list does not concern them.
 const TLS13: [SupportedCipherSuite; 3] = [
     suite::TLS13_AES_256_GCM_SHA384,
     suite::TLS13_AES_128_GCM_SHA256,
@@ -40,7 +40,7 @@ const TLS13: [SupportedCipherSuite; 3] = [
 ];
 
 /// The suites that an OpenSSL cipher list allows, in its order, after those of
-/// TLS 1.3. What is not spoken here anyway is passed over.
+/// TLS 1.3. Unsupported suites are skipped.
 pub fn suites(list: Option<&str>) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let mut chosen = TLS13.to_vec();
     let Some(list) = list else {
@@ -68,8 +68,7 @@ pub fn suites(list: Option<&str>) -> Result<Vec<SupportedCipherSuite>, TlsError>
     Ok(chosen)
 }
 
-/// Whether a suite is what `word` means: its name, a group, or groups joined
-/// by `+`.
+/// True if a suite matches `word`: a name, a group, or groups joined by `+`.
 fn matches(name: &str, word: &str) -> bool {
     let has = |part: &str| name.contains(part);
     name == word

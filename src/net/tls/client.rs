@@ -1,4 +1,4 @@
-//! What a client's certificate says, for the app.
+//! The content of a client's certificate, for the app.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,12 +10,12 @@ use x509_cert::ext::pkix::name::GeneralName;
 /// A client's certificate that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Names and values for the environ, as Apache's mod_ssl has them.
+    /// Names and values for the environ, as in Apache's mod_ssl.
     pub variables: Vec<(String, String)>,
 }
 
 impl ClientCertificate {
-    /// From the certificate's DER; nothing if it cannot be read.
+    /// Reads a certificate from DER; nothing if it is invalid.
     pub fn read(der: &[u8]) -> Option<ClientCertificate> {
         let certificate = Certificate::from_der(der).ok()?;
         let content = certificate.tbs_certificate();
@@ -44,7 +44,7 @@ impl ClientCertificate {
     }
 }
 
-/// RFC 7468's text of a certificate.
+/// A certificate as PEM text (RFC 7468).
 pub(super) fn pem(der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
     let mut out = "-----BEGIN CERTIFICATE-----\n".to_owned();

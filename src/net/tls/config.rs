@@ -1,4 +1,4 @@
-//! From the settings to what rustls wants.
+//! The configuration of rustls, from the settings.
 
 use super::ciphers;
 use super::files;
@@ -13,7 +13,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use std::sync::Arc;
 
-/// TLS 1.2 and 1.3, with what the options say, and the certificates.
+/// The configuration for TLS 1.2 and 1.3, and the certificates.
 pub fn server_config(
     options: &TlsOptions,
 ) -> Result<(Arc<ServerConfig>, Arc<CertificatesByName>), TlsError> {
@@ -37,7 +37,8 @@ pub fn server_config(
     let tickets = SharedTickets::new();
     config.ticketer =
         Arc::new(tickets.ok_or_else(|| TlsError::Setup("no random numbers can be had".into()))?);
-    // Only tickets: what one worker remembers, the next does not know.
+    // Sessions are resumed by tickets only, because the workers share no memory
+    // of sessions.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok((Arc::new(config), certificates))
 }

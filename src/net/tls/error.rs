@@ -1,9 +1,9 @@
-//! What can be wrong with certificates, keys and the settings of TLS.
+//! Errors in certificates, keys and the settings of TLS.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why TLS cannot be spoken: one sentence with the mend.
+/// Why TLS cannot be used: one sentence that also says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("The file '{path}' of the setting {setting} cannot be read: {error}")]

@@ -1,4 +1,4 @@
-//! What an app may learn of its TLS connection.
+//! Facts of a TLS connection, for the app.
 
 use super::client::pem;
 use super::sni::CertificatesByName;
@@ -6,13 +6,13 @@ use rustls::ServerConnection;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-/// The certificates as PEM (RFC 7468), numbers as IANA has them.
+/// Certificates are PEM (RFC 7468). Numbers are those of IANA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// Nothing if several certificates are for the name that the client asked
-    /// for.
+    /// Nothing if there are several certificates for the name that the client
+    /// asked for.
     pub server_certificate: Option<String>,
-    /// The client's own certificate first; empty if it has shown none.
+    /// The client's own certificate first; empty if it has sent none.
     pub client_chain: Vec<String>,
     /// The subject of the client's certificate (RFC 4514).
     pub client_name: Option<String>,
@@ -21,7 +21,7 @@ pub struct TlsFacts {
 }
 
 impl TlsFacts {
-    /// Those of a connection whose handshake is over.
+    /// The facts of a connection after its handshake.
     pub(super) fn of(session: &ServerConnection, certificates: &CertificatesByName) -> TlsFacts {
         let server = certificates.only_one_for(session.server_name());
         let chain = session.peer_certificates().unwrap_or_default();

@@ -11,11 +11,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The variable that may hold the password of keys.
+/// The environment variable with the password of keys.
 const PASSWORD: &str = "RGUNICORN_KEY_PASSWORD";
 
-/// All certificates with their keys, the one for clients that name no site
-/// first.
+/// All certificates with their keys. The first one is for clients that send no
+/// server name.
 pub fn certified_keys(options: &TlsOptions) -> Result<Vec<CertifiedKey>, TlsError> {
     pairs(options)?
         .iter()
@@ -43,7 +43,8 @@ fn pairs(options: &TlsOptions) -> Result<Vec<(PathBuf, PathBuf)>, TlsError> {
             found.push((path, key));
         }
     }
-    // The one named so is for clients that name no site; else the first is.
+    // A file with this name is for clients that send no server name; without
+    // one, the first file is.
     found.sort_by_key(|(path, _)| {
         let name = path.strip_prefix(certfile).unwrap_or(path);
         !name.as_os_str().as_encoded_bytes().starts_with(b"default")
@@ -91,7 +92,7 @@ fn certified_key(
     }
 }
 
-/// The certificates of a PEM file, at least one.
+/// The certificates of a PEM file. There is at least one.
 pub fn certificates(
     setting: &'static str,
     path: &Path,
@@ -159,7 +160,7 @@ fn unreadable(setting: &'static str, path: &Path, error: std::io::Error) -> TlsE
     }
 }
 
-/// What the files looked like: differs once one of them was replaced.
+/// The stamps of all files. They differ after a file was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesStamp(Vec<Option<FileStamp>>);
 

@@ -1,8 +1,9 @@
 //! TLS by rustls: certificates, sessions, and the stream of one connection.
 //!
-//! A master loads [`Tls`] before it forks, so that mistakes are told at once
-//! and files that only root may read are read as root. Workers share what was
-//! loaded, and take up files that changed when they may read them.
+//! A master loads [`Tls`] before it forks. So mistakes are reported at once,
+//! and files that only root may read are read as root. Workers share the loaded
+//! certificates. If files have changed, workers load them again, if they may
+//! read them.
 
 mod ciphers;
 mod client;
@@ -26,35 +27,35 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The settings of TLS, under Gunicorn's names where it has them.
+/// The settings of TLS, under Gunicorn's names if it has them.
 #[derive(Clone, Debug)]
 pub struct TlsOptions {
-    /// A PEM file with a certificate and the chain above it; or a folder with
-    /// several, chosen by the name that the client asks for.
+    /// A PEM file with a certificate and its chain; or a folder with several,
+    /// from which the client's server name chooses one.
     pub certfile: PathBuf,
-    /// The PEM file of the key; without it the key is in `certfile`.
+    /// The PEM file of the key; nothing if the key is in `certfile`.
     pub keyfile: Option<PathBuf>,
-    /// The file whose first line is the password of encrypted keys.
+    /// A file whose first line is the password of encrypted keys.
     pub key_password_file: Option<PathBuf>,
-    /// The PEM file of the authorities whose client certificates are taken.
+    /// The PEM file of the authorities whose client certificates are accepted.
     pub ca_certs: Option<PathBuf>,
     pub cert_reqs: ClientCertificates,
-    /// The names of cipher suites as OpenSSL has them, with colons between.
+    /// OpenSSL's names of cipher suites, separated by colons.
     pub ciphers: Option<String>,
 }
 
-/// Whether clients show a certificate (`cert_reqs`).
+/// Whether clients send a certificate (`cert_reqs`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// They are not asked.
+    /// They are not asked for one.
     #[default]
     None,
-    /// They are asked; a certificate that is shown must be good.
+    /// They are asked for one. If they send one, it must be valid.
     Optional,
     Required,
 }
 
-/// What a listener needs to speak TLS.
+/// The certificates and options for TLS.
 #[derive(Debug)]
 pub struct Tls {
     options: TlsOptions,
@@ -72,7 +73,7 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// One sentence that names the file or setting, and the mend.
+    /// One sentence that names the file or setting and says what to do.
     pub fn load(options: TlsOptions) -> Result<Tls, TlsError> {
         let stamp = FilesStamp::of(&options);
         let (config, certificates) = config::server_config(&options)?;
@@ -84,12 +85,12 @@ impl Tls {
         Ok(Tls { options, loaded })
     }
 
-    /// Reads the files again if one has changed since. Connections that are
-    /// there go on with what they began with. True if something new was
-    /// loaded.
+    /// Reads the files again if one has changed. Open connections keep their
+    /// certificates. True if new files were loaded.
     ///
     /// # Errors
-    /// As [`Tls::load`], once for each change; what was loaded stays in use.
+    /// As [`Tls::load`], once for each change. The old certificates stay in
+    /// use.
     pub fn refresh(&self) -> Result<bool, TlsError> {
         let stamp = FilesStamp::of(&self.options);
         let mut loaded = self.lock();
@@ -106,8 +107,9 @@ impl Tls {
         self.options.cert_reqs != ClientCertificates::None
     }
 
-    /// Begins the server's side of a connection, of which `received` was read
-    /// already. A client that speaks plain text is told `to_plain_text`.
+    /// Begins the server's side of a connection. `received` are its bytes that
+    /// were read before. `to_plain_text` is sent to a client that does not use
+    /// TLS.
     pub fn accept(
         &self,
         received: Vec<u8>,

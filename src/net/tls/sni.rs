@@ -1,4 +1,4 @@
-//! Which of several certificates a client is shown.
+//! Chooses the certificate for a client.
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -9,17 +9,17 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// Certificates by the names that they are for (RFC 6066 section 3).
+/// Certificates by their host names (RFC 6066 section 3).
 #[derive(Debug)]
 pub struct CertificatesByName {
     all: Vec<Arc<CertifiedKey>>,
-    /// Places in `all`; names are lower case, `*.` in front where it stands so.
+    /// Positions in `all`. Names are in lower case, and may begin with `*.`.
     names: HashMap<String, Vec<usize>>,
 }
 
 impl CertificatesByName {
-    /// The first is for clients that ask for no name, or for one that no
-    /// certificate has.
+    /// The first one is for clients that send no server name, or an unknown
+    /// one.
     pub fn new(keys: Vec<CertifiedKey>) -> CertificatesByName {
         let mut names: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, key) in keys.iter().enumerate() {
@@ -33,8 +33,7 @@ impl CertificatesByName {
         }
     }
 
-    /// The certificate that a client is shown who asks for this name, if there
-    /// is no choice.
+    /// The certificate for this name, if there is only one.
     pub fn only_one_for(&self, name: Option<&str>) -> Option<&CertifiedKey> {
         match name.and_then(|name| self.places(name)).map(Vec::as_slice) {
             None => self.all.first().map(Arc::as_ref),
@@ -53,8 +52,8 @@ impl CertificatesByName {
 }
 
 impl ResolvesServerCert for CertificatesByName {
-    /// Of several certificates for the name, the first whose kind of key the
-    /// client knows.
+    /// Of several certificates for the name, the first one with a kind of key
+    /// that the client supports.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let places = hello.server_name().and_then(|name| self.places(name));
         let candidates = places.map_or(&[0][..], |places| places);

@@ -1,8 +1,8 @@
-//! The server's side of one TLS connection, over a socket that does not block
-//! and is given to each call.
+//! The server's side of one TLS connection, over a non-blocking socket that
+//! each call gets.
 //!
-//! The handshake is part of reading: whoever waits for the request's bytes
-//! does it without a thought.
+//! The handshake is part of reading. So the code that waits for the request's
+//! bytes also does the handshake.
 
 use super::sni::CertificatesByName;
 use super::{ClientCertificate, TlsFacts};
@@ -24,11 +24,11 @@ const HANDSHAKE: u8 = 22;
 pub struct TlsSession {
     session: ServerConnection,
     certificates: Arc<CertificatesByName>,
-    /// What was received before the session began.
+    /// The bytes that were received before the session began.
     received: Vec<u8>,
-    /// What a client is told that does not speak TLS, but plain text.
+    /// The response to a client that does not use TLS.
     to_plain_text: &'static [u8],
-    /// True once the client's first byte was looked at.
+    /// True once the client's first byte was checked.
     begun: bool,
 }
 
@@ -49,17 +49,17 @@ impl TlsSession {
         })
     }
 
-    /// Reads what the client has said: its length, 0 at the end.
+    /// Reads decrypted bytes. Gives their number; 0 at the end.
     ///
     /// # Errors
-    /// `WouldBlock`; `InvalidData` for what is not TLS, or not acceptable,
-    /// after the client was told.
+    /// `WouldBlock`; `InvalidData` for bytes that are not TLS or not
+    /// acceptable. The client was told.
     pub fn read(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.session.reader().read(into) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The end without TLS's own sign of it: framing tells whether
-                // something is missing (`suppress_ragged_eofs`).
+                // The client has closed without a close_notify. The framing of
+                // HTTP shows if something is missing (`suppress_ragged_eofs`).
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
@@ -67,7 +67,7 @@ impl TlsSession {
         }
     }
 
-    /// Takes records off the socket and answers those of the handshake.
+    /// Reads records from the socket, and answers those of the handshake.
     fn receive(&mut self, socket: &Socket) -> io::Result<()> {
         if self.begun && self.received.is_empty() {
             self.session.read_tls(&mut Uninterrupted(socket))?;
@@ -75,7 +75,7 @@ impl TlsSession {
             self.begin(socket)?;
         }
         if let Err(error) = self.session.process_new_packets() {
-            // The alert that says why; the connection is lost anyway.
+            // Sends the alert. The connection is lost anyway.
             let _ = self.flush(socket);
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
@@ -85,7 +85,7 @@ impl TlsSession {
         }
     }
 
-    /// Takes the connection's first bytes, and looks whether they are TLS.
+    /// Reads the connection's first bytes, and checks that they are TLS.
     fn begin(&mut self, socket: &Socket) -> io::Result<()> {
         if self.received.is_empty() {
             let mut first = [0; 4096];
@@ -113,11 +113,11 @@ impl TlsSession {
         Ok(())
     }
 
-    /// Takes the front of `parts`, encrypts and sends it; gives how many bytes
-    /// were taken. Some of them may wait for [`TlsSession::flush`].
+    /// Encrypts and sends the start of `parts`. Gives the number of accepted
+    /// bytes. Some of them may wait for [`TlsSession::flush`].
     ///
     /// # Errors
-    /// `WouldBlock` while what was taken before waits.
+    /// `WouldBlock` while bytes of an earlier call wait.
     pub fn write(&mut self, socket: &Socket, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush(socket)?;
         let taken = self.session.writer().write_vectored(parts)?;
@@ -145,10 +145,10 @@ impl TlsSession {
         self.write(socket, &[IoSlice::new(&block[..length])])
     }
 
-    /// Sends what waits.
+    /// Sends waiting bytes.
     ///
     /// # Errors
-    /// `WouldBlock` if some still does.
+    /// `WouldBlock` if some still wait.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         while self.session.wants_write() {
             self.session.write_tls(&mut Uninterrupted(socket))?;
@@ -156,12 +156,12 @@ impl TlsSession {
         Ok(())
     }
 
-    /// True while something waits for [`TlsSession::flush`].
+    /// True while bytes wait for [`TlsSession::flush`].
     pub fn has_unsent(&self) -> bool {
         self.session.wants_write()
     }
 
-    /// Says that nothing more will be written.
+    /// Ends the writing.
     pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
         if self.begun {
             self.session.send_close_notify();
@@ -170,19 +170,19 @@ impl TlsSession {
         socket.shutdown(Shutdown::Write)
     }
 
-    /// The certificate that the client has shown, once the handshake is over.
+    /// The client's certificate, after the handshake.
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         let chain = self.session.peer_certificates()?;
         ClientCertificate::read(chain.first()?)
     }
 
-    /// What was agreed upon, once the handshake is over.
+    /// The facts of the session, after the handshake.
     pub fn facts(&self) -> TlsFacts {
         TlsFacts::of(&self.session, &self.certificates)
     }
 }
 
-/// The socket, tried again when a signal comes between. Writes raise no
+/// The socket. Calls that a signal interrupts are repeated, and writes raise no
 /// SIGPIPE.
 struct Uninterrupted<'a>(&'a Socket);
 

@@ -1,4 +1,4 @@
-//! Streams over pairs of sockets, with rustls's own client.
+//! TLS over pairs of sockets, with the client of rustls.
 
 use super::*;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -39,8 +39,8 @@ fn options(certfile: &Path) -> TlsOptions {
     }
 }
 
-/// What a client that asks for `name` hears, and the server's view of its
-/// certificate; both ends run to the end of the connection.
+/// What a client gets that asks for `name`, and the server's view of its
+/// certificate. Both ends run to the end of the connection.
 fn talk(
     tls: &Tls,
     authority: &Authority,
@@ -139,7 +139,7 @@ fn a_folder_has_a_certificate_for_each_name() {
     }
     assert!(talk(&tls, &authority, "x.y.two.test", None).is_err());
 
-    // What is changed is taken up.
+    // Changed files are loaded.
     assert!(!tls.refresh().unwrap());
     put("c", &["four.test"]);
     assert!(tls.refresh().unwrap());

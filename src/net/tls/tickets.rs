@@ -1,9 +1,9 @@
-//! Session tickets that every worker of a master understands (RFC 8446
-//! section 4.6.1, RFC 5077).
+//! Session tickets that every worker of a master accepts (RFC 8446 section
+//! 4.6.1, RFC 5077).
 //!
-//! The keys are made from one secret and the time: nothing is handed from
-//! process to process, a worker that starts later has them too, and an old
-//! key is gone for good once its time is over and the master has ended.
+//! The keys are derived from one secret and the time. So processes need not
+//! exchange anything, a worker that starts later has the same keys, and an old
+//! key is lost after its time when the master has ended.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -12,10 +12,11 @@ use rustls::server::ProducesTickets;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long one key makes tickets; they are taken as long again.
+/// How long one key is used for new tickets. Tickets are accepted for the same
+/// time again.
 const PERIOD: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Made by the master before it forks, and the same in all it forks.
+/// The master makes it before it forks. It is the same in all workers.
 static SECRET: OnceLock<[u8; 32]> = OnceLock::new();
 
 #[derive(Debug)]
