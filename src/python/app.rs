@@ -4,29 +4,30 @@
 use super::traceback;
 use pyo3::prelude::*;
 
-/// Where the app is.
+/// The place of the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppSource {
     /// An APP_MODULE: `module`, `module:name`, `module:factory("x", k=1)`.
     Named(String),
-    /// What the files of the app's folder suggest.
+    /// An app that was found by the names of files.
     Conventional {
-        /// Modules to look for an app in, the likeliest first.
+        /// Modules that may have the app, the likeliest first.
         modules: Vec<String>,
         /// The settings module of a Django project.
         django_settings: Option<String>,
-        /// True if it is to speak ASGI.
+        /// True if the app must be an ASGI app.
         asgi: bool,
     },
 }
 
-/// Why there is no app.
+/// Why the app was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The module has no such app (Gunicorn's exit code 4).
     #[error("{0}")]
     App(String),
-    /// The app's own code raised; the traceback (Gunicorn's exit code 3).
+    /// The app's code raised an exception: its traceback (Gunicorn's exit code
+    /// 3).
     #[error("{0}")]
     Raised(String),
 }
@@ -72,7 +73,7 @@ pub enum Protocol {
     Tornado,
 }
 
-/// What the app speaks, as far as it shows.
+/// The interface that the app has, as far as it can be seen.
 pub fn protocol(app: &Py<PyAny>) -> Protocol {
     Python::attach(|py| {
         let protocol = py

@@ -1,9 +1,10 @@
-//! `Py_GetArgcArgv`, for C code that looks for the process's own command line.
+//! `Py_GetArgcArgv`, for C code that needs the process's command line.
 //!
-//! CPython's answers with `sys.orig_argv`, which here says how `sys.executable`
-//! is started again. The package `setproctitle` calls it, and then looks for the
-//! words in memory, before the environment, to show a title there. The build makes
-//! CPython's own function weak (scripts/cpython/build).
+//! CPython's function gives `sys.orig_argv`, which here says how
+//! `sys.executable` is started again. The package `setproctitle` calls the
+//! function, and then finds the words in memory, before the environment, and
+//! writes a title there. The build makes CPython's own function weak
+//! (scripts/cpython/build).
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
@@ -13,18 +14,18 @@ use libc::wchar_t;
 use pyo3::prelude::*;
 use pyo3_ffi::Py_DecodeLocale;
 
-/// Gives the words of the command line, which lie in the process's own memory
-/// for it from then on, the environment behind them.
+/// Gives the words of the command line. From then on they are in the process's
+/// original memory for them, followed by the environment.
 pub type Words = fn() -> Vec<CString>;
 
 static WORDS: OnceLock<Words> = OnceLock::new();
 
-/// Lets C code have these words.
+/// Gives these words to C code.
 pub fn show(words: Words) {
     WORDS.get_or_init(|| words);
 }
 
-/// Shows a title by `setproctitle`, if that is imported; false if it is not.
+/// Sets the title with `setproctitle`; false if it is not imported.
 pub fn retitle(text: &str) -> bool {
     if !super::is_started() {
         return false;
@@ -37,18 +38,18 @@ pub fn retitle(text: &str) -> bool {
     .is_ok()
 }
 
-/// The command line, as the system has it; no words where nobody shows them.
+/// The command line as the system has it; no words if they were not given.
 ///
 /// # Safety
-/// Both pointers may be null; else a value can be written to them.
+/// Each pointer is null or valid for a write.
 #[allow(non_snake_case, reason = "the name is CPython's")]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn Py_GetArgcArgv(count: *mut c_int, words: *mut *mut *mut wchar_t) {
     let shown = WORDS.get().map_or_else(Vec::new, |words| words());
     let decoded: Box<[_]> = shown.iter().map(|word| decode(word)).collect();
-    // It lives as long as the process, as CPython's does.
+    // It lives as long as the process, as CPython's list does.
     let list = Box::leak(decoded);
-    // SAFETY: the caller's promise.
+    // SAFETY: as the caller promises.
     unsafe {
         if !count.is_null() {
             *count = list.len() as c_int;
@@ -64,7 +65,7 @@ unsafe extern "C" fn Py_GetArgcArgv(count: *mut c_int, words: *mut *mut *mut wch
 }
 
 fn decode(word: &CStr) -> *mut wchar_t {
-    // SAFETY: a C string; Python is preinitialised, as its C functions are
-    // called only then.
+    // SAFETY: the pointer is to a C string. Python is preinitialised, because
+    // its C functions are called only afterwards.
     unsafe { Py_DecodeLocale(word.as_ptr(), ptr::null_mut()) }
 }

@@ -1,13 +1,13 @@
-//! The files inside the executable: the standard library and what travels
-//! with it, one packed blob that is read where it lies.
+//! The files inside the executable: the standard library and other carried
+//! files, in one packed blob that is read in place.
 //!
-//! Its shape, all numbers little-endian `u32`: the packed and unpacked lengths
-//! of two dictionaries, for the bytes and for the code; a count; for each file,
-//! in the order of the paths, eight numbers (place and length of the path;
-//! place, length and unpacked length of the bytes; the same three of the
+//! Its format; all numbers are little-endian `u32`: the packed and unpacked
+//! lengths of two dictionaries, for the bytes and for the code; a count; for
+//! each file, in the order of the paths, eight numbers (place and length of the
+//! path; place, length and unpacked length of the bytes; the same three of the
 //! marshalled code, which only Python files have); the dictionaries as zstd
-//! frames; then what the numbers point at. A part whose two lengths differ is a
-//! zstd frame made with its dictionary. `scripts/build-steps/blob.rs` writes it.
+//! frames; then the data. A part whose two lengths differ is a zstd frame made
+//! with its dictionary. `scripts/build-steps/blob.rs` writes it.
 
 use std::borrow::Cow;
 use std::io;
@@ -46,7 +46,7 @@ impl File {
         std::str::from_utf8(path).expect("the build wrote the paths from strings")
     }
 
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub fn size(self) -> usize {
         let [_, _, _, _, size, ..] = self.0;
         size as usize
@@ -70,7 +70,7 @@ impl File {
     }
 }
 
-/// The names in a folder, sorted; none when there is no such folder.
+/// The sorted names in a folder; none if there is no such folder.
 pub fn names(folder: &str) -> Vec<&'static str> {
     let mut names = Vec::new();
     for file in below(folder) {
@@ -83,8 +83,7 @@ pub fn names(folder: &str) -> Vec<&'static str> {
     names
 }
 
-/// All files in a folder and in those that are in it, in the order of their
-/// paths.
+/// All files in a folder and its subfolders, in the order of their paths.
 pub fn below(folder: &str) -> impl Iterator<Item = File> {
     let prefix = format!("{folder}/");
     (first_at_or_after(&prefix)..count())
@@ -92,7 +91,7 @@ pub fn below(folder: &str) -> impl Iterator<Item = File> {
         .take_while(move |file| file.path().starts_with(&prefix))
 }
 
-/// Is there a folder of this path?
+/// True if there is a folder with this path.
 pub fn is_folder(path: &str) -> bool {
     below(path).next().is_some()
 }
@@ -115,7 +114,7 @@ fn dictionary(which: usize) -> DecoderDictionary<'static> {
     DecoderDictionary::copy(&bytes.expect("the build wrote whole zstd frames"))
 }
 
-/// Where `path` is among the sorted paths, or would be.
+/// The position of `path` among the sorted paths, or where it would be.
 fn first_at_or_after(path: &str) -> usize {
     let (mut low, mut high) = (0, count());
     while low < high {
@@ -141,7 +140,8 @@ fn unpack(unpacker: &'static Unpacker, place: u32, length: u32, size: u32) -> Co
 /// Unpacks the parts of one kind.
 struct Unpacker {
     dictionary: LazyLock<DecoderDictionary<'static>>,
-    /// Kept from part to part: making it costs as much as unpacking a small one.
+    /// Kept for the next part: to make it costs as much as to unpack a small
+    /// part.
     kept: Mutex<Option<Decompressor<'static>>>,
 }
 
@@ -155,7 +155,7 @@ impl Unpacker {
 
     fn unpack(&'static self, packed: &[u8], size: usize) -> io::Result<Vec<u8>> {
         let new = || Decompressor::with_prepared_dictionary(&self.dictionary);
-        // Nobody waits for it: a fork may leave it locked for ever.
+        // Never waits for the lock: after a fork it may stay locked for ever.
         let Ok(mut kept) = self.kept.try_lock() else {
             return new()?.decompress(packed, size);
         };

@@ -1,7 +1,7 @@
-//! The built-in module `_rgunicorn_bundle`: the bundle, as Python sees it.
+//! The built-in module `_rgunicorn_bundle`: the bundle for Python code.
 //!
-//! It is written against CPython's own interface, as pyo3's modules cannot be
-//! imported in subinterpreters, and every interpreter imports from the bundle.
+//! It uses CPython's own interface, because pyo3's modules cannot be imported
+//! in subinterpreters, and every interpreter imports from the bundle.
 //!
 //! - `find(path)`: the file of the module that would be at `path` (without its
 //!   ending), and whether it is a package; or `None`
@@ -243,7 +243,7 @@ unsafe fn list(items: impl Iterator<Item = *mut PyObject>) -> *mut PyObject {
 
 /// SAFETY: call with the GIL held and a live `path`.
 unsafe fn of_file(path: *mut PyObject, make: impl FnOnce(File) -> *mut PyObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: as the caller promises.
     unsafe {
         let Some(path) = text(path) else {
             return ptr::null_mut();

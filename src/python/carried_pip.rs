@@ -1,4 +1,4 @@
-//! The pip that the bundle carries, as a wheel, for `ensurepip`.
+//! The pip in the bundle: a wheel, for `ensurepip`.
 
 use std::borrow::Cow;
 use std::fs;
@@ -10,17 +10,17 @@ use zip::ZipArchive;
 use super::bundle;
 use crate::cache;
 
-/// Unpacks it, unless an earlier start has done so, into a private cache folder:
-/// imported from the wheel, each run would compile it anew. Gives the folder that
-/// `pip/__init__.py` is in.
+/// Unpacks pip into a private cache folder, unless an earlier start has done
+/// so. (If pip were imported from the wheel, each run would compile it again.)
+/// Gives the folder with `pip/__init__.py`.
 ///
 /// # Errors
-/// There is no place that can be written.
+/// No folder can be written.
 pub fn lay_out() -> io::Result<PathBuf> {
     let wheel = wheel();
     cache::filled(
         &cache::places("pip"),
-        // Another build may have another pip.
+        // Another build may have another version of pip.
         env!("RGUNICORN_BUNDLE_ID"),
         |place| is_whole(&wheel, place).unwrap_or(false),
         |place| Ok(archive(&wheel)?.extract(place)?),

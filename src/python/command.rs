@@ -1,4 +1,4 @@
-//! `rgunicorn python ...`: the interpreter as a person knows it.
+//! `rgunicorn python ...`: Python's own command line.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,8 +7,8 @@ use super::config::{self, Config, check};
 use super::{Environment, launcher};
 use pyo3_ffi::{Py_RunMain, PyConfig_Read, PyStatus_IsExit};
 
-/// Run Python's own command line: `-c`, `-m`, a script, `-`, the prompt, and
-/// its options. `args` are the words after `python`. Returns the exit code.
+/// Runs Python's own command line: `-c`, `-m`, a script, `-`, the prompt, and
+/// its options. `args` are the words after `python`. Gives the exit code.
 pub fn run(args: &[OsString], environment: Environment) -> i32 {
     match prepare(args, &environment) {
         // SAFETY: the interpreter has just been started by this thread.
@@ -21,8 +21,8 @@ pub fn run(args: &[OsString], environment: Environment) -> i32 {
     }
 }
 
-/// Start the interpreter; or the exit code, when the command line is done
-/// already (`--version`, an unknown option).
+/// Starts the interpreter. Gives the exit code if the command line needs none
+/// (`--version`, an unknown option).
 fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Option<i32>> {
     let mut line = vec![OsString::from("python")];
     line.extend_from_slice(args);
@@ -32,15 +32,15 @@ fn prepare(args: &[OsString], environment: &Environment) -> anyhow::Result<Optio
         ..environment.clone()
     };
     let mut asked = configured(&line, environment)?;
-    // SAFETY: a filled-in configuration.
+    // SAFETY: the configuration is initialised.
     let status = unsafe { PyConfig_Read(&mut *asked.0) };
-    // SAFETY: a status as CPython gave it.
+    // SAFETY: the status is CPython's.
     if unsafe { PyStatus_IsExit(status) } != 0 {
         return Ok(Some(status.exitcode));
     }
     check(status)?;
-    // Read twice, the same configuration would lose an option
-    // (-X warn_default_encoding).
+    // A configuration that is read twice loses an option (-X
+    // warn_default_encoding).
     let mut config = configured(&line, environment)?;
     // -E and -I forbid it.
     if asked.0.use_environment != 0 {

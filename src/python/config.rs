@@ -1,5 +1,5 @@
-//! Starting CPython: its configuration, with nothing left to be guessed from
-//! the files beside the executable or from the environment.
+//! Starts CPython. Everything is configured here; CPython guesses nothing from
+//! files or from the environment.
 
 use std::env;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
@@ -16,12 +16,13 @@ use super::{
     site_dirs,
 };
 
-/// Start the interpreter of this process; `pyo3::Python::attach` works from
-/// then on. The GIL is free when this returns. One that runs already, because
-/// a config file was read, is given what of this environment it lacks.
+/// Starts the interpreter of this process. From then on `pyo3::Python::attach`
+/// works. The GIL is free when this returns. If an interpreter runs already,
+/// because a config file was read, it gets the missing parts of this
+/// environment.
 ///
 /// # Errors
-/// CPython's own word on what is wrong; the process should end then.
+/// CPython's message. The process should end.
 pub fn start(environment: &Environment) -> Result<()> {
     if is_started() {
         return renew::renew(environment);
@@ -33,7 +34,7 @@ pub fn start(environment: &Environment) -> Result<()> {
     config.0.isolated = 1;
     config.0.safe_path = 1;
     config.arguments(&environment.program_args)?;
-    // By this line the server is started again.
+    // The command line that starts the server again.
     let words = environment.program_args.iter().skip(1).cloned();
     let server = ["-m", "gunicorn"].map(OsString::from).into_iter();
     config.original(server.chain(words))?;
@@ -43,14 +44,14 @@ pub fn start(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// Whether this process has an interpreter.
+/// True if this process has an interpreter.
 pub fn is_started() -> bool {
-    // SAFETY: asks, no more.
+    // SAFETY: it has no precondition.
     unsafe { Py_IsInitialized() != 0 }
 }
 
 /// Prepares this process for an interpreter. `line` is Python's own command
-/// line, where there is one: some options count before all else.
+/// line, if there is one; some options must be known now.
 pub(super) fn prepare(environment: &Environment, line: &[OsString]) -> Result<()> {
     ensure!(!is_started(), "Python has been started already");
     preinitialize(line, environment.reads_variables)?;
@@ -59,17 +60,17 @@ pub(super) fn prepare(environment: &Environment, line: &[OsString]) -> Result<()
     Ok(())
 }
 
-/// A `PyConfig`, cleared when it goes.
+/// A `PyConfig`, cleared when it is dropped.
 pub(super) struct Config(pub(super) Box<PyConfig>);
 
 impl Config {
-    /// With the paths of `environment` and nothing from anywhere else. The
-    /// process is prepared.
+    /// A configuration with the paths of `environment` and nothing else. The
+    /// process must be prepared.
     pub(super) fn new(environment: &Environment) -> Result<Config> {
-        // SAFETY: PyConfig is made of integers and pointers, for which zero is
-        // a value, and the next call fills it in.
+        // SAFETY: PyConfig has only integers and pointers, for which zero is
+        // valid, and the next call initialises it.
         let mut config = Config(Box::new(unsafe { std::mem::zeroed() }));
-        // SAFETY: a valid pointer; Python is preinitialised.
+        // SAFETY: the pointer is valid, and Python is preinitialised.
         unsafe { PyConfig_InitPythonConfig(&mut *config.0) };
         config.0.use_environment = environment.reads_variables.into();
         config.0.user_site_directory = 0;
@@ -87,7 +88,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Every path is set, so that CPython looks for none.
+    /// Sets every path, so that CPython searches for none.
     fn paths(&mut self, environment: &Environment) -> Result<()> {
         let root = executable::path();
         let name = launcher::path(environment);
@@ -98,13 +99,13 @@ impl Config {
             .join("lib")
             .join(concat!("python", env!("RGUNICORN_PYTHON_MINOR")));
         let config = &mut *self.0 as *mut PyConfig;
-        // SAFETY: field addresses of a live PyConfig.
+        // SAFETY: the addresses are those of fields of a live PyConfig.
         unsafe {
             for (field, value) in [
                 (&raw mut (*config).program_name, name),
                 (&raw mut (*config).executable, name),
                 (&raw mut (*config).base_executable, root),
-                // CPython derives the prefix from it, and asks no file.
+                // CPython derives the prefix from it, and reads no file.
                 (&raw mut (*config).home, prefix),
                 (&raw mut (*config).prefix, prefix),
                 (&raw mut (*config).exec_prefix, prefix),
@@ -127,7 +128,7 @@ impl Config {
         Ok(())
     }
 
-    /// Puts these folders first on `sys.path`; a colon is between them.
+    /// Puts these folders first on `sys.path`. They are separated by colons.
     pub(super) fn search_first(&mut self, folders: &OsStr) -> Result<()> {
         if folders.is_empty() {
             return Ok(());
@@ -145,15 +146,17 @@ impl Config {
 
     fn search(&mut self, folder: &Path) -> Result<()> {
         let folder = wide(folder.as_os_str())?;
-        // SAFETY: a list of a live PyConfig, a zero-terminated string.
+        // SAFETY: the list belongs to a live PyConfig, and the string is
+        // zero-terminated.
         check(unsafe { PyWideStringList_Append(&mut self.0.module_search_paths, folder.as_ptr()) })
     }
 
-    /// `sys.argv`, or what the command line parser reads.
+    /// Sets `sys.argv`, or the words for the command line parser.
     pub(super) fn arguments(&mut self, arguments: &[OsString]) -> Result<()> {
         let strings = c_strings(arguments)?;
         let pointers = pointers(&strings);
-        // SAFETY: as many zero-terminated strings as said; CPython copies.
+        // SAFETY: there are as many zero-terminated strings as the count says.
+        // CPython copies them.
         check(unsafe {
             PyConfig_SetBytesArgv(
                 &mut *self.0,
@@ -163,10 +166,10 @@ impl Config {
         })
     }
 
-    /// `sys.orig_argv`: `sys.executable` and the words that it is started
-    /// again with.
+    /// Sets `sys.orig_argv`: `sys.executable`, and the words with which it is
+    /// started again.
     pub(super) fn original(&mut self, words: impl Iterator<Item = OsString>) -> Result<()> {
-        // SAFETY: `paths` has set it; CPython copies.
+        // SAFETY: `paths` has set it. CPython copies it.
         check(unsafe { PyWideStringList_Append(&mut self.0.orig_argv, self.0.executable) })?;
         for word in words {
             let word = wide(&word)?;
@@ -176,9 +179,10 @@ impl Config {
         Ok(())
     }
 
-    /// Start the interpreter with this configuration.
+    /// Starts the interpreter with this configuration.
     pub(super) fn initialize(self) -> Result<()> {
-        // SAFETY: a filled-in configuration; it is the first initialisation.
+        // SAFETY: the configuration is initialised, and this is the first
+        // initialisation of Python.
         check(unsafe { Py_InitializeFromConfig(&*self.0) })
     }
 }
@@ -190,19 +194,20 @@ impl Drop for Config {
     }
 }
 
-/// UTF-8 everywhere, whatever the locale says; most servers have none.
+/// UTF-8 everywhere, whatever the locale is. Most servers have none.
 fn preinitialize(line: &[OsString], reads_variables: bool) -> Result<()> {
     let strings = c_strings(line)?;
     let pointers = pointers(&strings);
-    // SAFETY: zeroed integers, filled in by the next call; as many
-    // zero-terminated strings as said.
+    // SAFETY: the structure has only integers, and the next call initialises
+    // it. There are as many zero-terminated strings as the count says.
     unsafe {
         let mut before: PyPreConfig = std::mem::zeroed();
         PyPreConfig_InitPythonConfig(&mut before);
         before.use_environment = reads_variables.into();
         before.parse_argv = (!line.is_empty()).into();
         before.utf8_mode = 1;
-        // Not by putting LC_CTYPE into the environment of our children (PEP 538).
+        // LC_CTYPE is not put into the environment of child processes (PEP
+        // 538).
         before.coerce_c_locale = 0;
         check(Py_PreInitializeFromBytesArgs(
             &before,
@@ -212,8 +217,8 @@ fn preinitialize(line: &[OsString], reads_variables: bool) -> Result<()> {
     }
 }
 
-/// What has to be there before the first import from the bundle: the module
-/// that reads it, and the frozen ones that put our importers in place.
+/// Registers what is needed before the first import from the bundle: the module
+/// that reads the bundle, and the frozen modules that install our importers.
 fn register_boot_modules() -> Result<()> {
     let frozen = |name: &'static CStr, path: &str| {
         let code = File::find(path).expect("the build puts it there").code();
@@ -236,8 +241,8 @@ fn register_boot_modules() -> Result<()> {
         frozen(c"_rgunicorn_zipped", "boot/zipped.py"),
         end,
     ]));
-    // SAFETY: before initialisation, when nobody else reads these tables; ours
-    // lives for ever, and so does the code in the bundle that it points at.
+    // SAFETY: Python is not initialised, so nothing else reads these tables.
+    // Our table, and the code in the bundle to which it points, live for ever.
     unsafe {
         PyImport_FrozenModules = table.as_ptr();
         let added = PyImport_AppendInittab(bundle_module::NAME.as_ptr(), Some(bundle_module::init));
@@ -248,10 +253,10 @@ fn register_boot_modules() -> Result<()> {
     Ok(())
 }
 
-/// A `PyStatus` as an error. (CPython's wish to exit, as for `--help`, is
-/// answered where a command line is parsed.)
+/// A `PyStatus` as an error. (A request to exit, as for `--help`, is handled
+/// where the command line is parsed.)
 pub(super) fn check(status: PyStatus) -> Result<()> {
-    // SAFETY: the messages of a PyStatus are static strings.
+    // SAFETY: the messages in a PyStatus are static strings.
     unsafe {
         if PyStatus_Exception(status) == 0 {
             return Ok(());
@@ -278,11 +283,12 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|word| word.as_ptr()).collect()
 }
 
-/// As Python wants its strings in lists; bytes that are no UTF-8 become the
-/// lone surrogates that `os.fsencode` turns back.
+/// A string for Python's lists. Bytes that are not UTF-8 become lone
+/// surrogates, which `os.fsencode` changes back.
 fn wide(text: &OsStr) -> Result<Vec<libc::wchar_t>> {
     let bytes = c_string(text)?;
-    // SAFETY: Python is preinitialised; what it allocates is copied and freed.
+    // SAFETY: Python is preinitialised. The memory that it allocates is copied
+    // and freed.
     unsafe {
         let mut length = 0;
         let decoded = Py_DecodeLocale(bytes.as_ptr(), &mut length);
@@ -294,7 +300,7 @@ fn wide(text: &OsStr) -> Result<Vec<libc::wchar_t>> {
     }
 }
 
-/// For unit tests, which share one process: the interpreter, started once.
+/// Starts the interpreter once, for unit tests, which share one process.
 #[cfg(test)]
 pub fn start_once() {
     static STARTED: std::sync::Once = std::sync::Once::new();

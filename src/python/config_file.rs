@@ -9,30 +9,29 @@ use pyo3::types::PyDict;
 
 use super::{discover, traceback};
 
-/// Where a config file is.
+/// The place of a config file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A file of Python, whatever its name.
+    /// A file with Python code, whatever its name is.
     File(PathBuf),
-    /// A file in a zip that is not unpacked: what it would be called, and its
-    /// text.
+    /// A file in a zip that is not unpacked: its path as a name, and its text.
     Text(PathBuf, String),
     /// A module to import.
     Module(String),
 }
 
-/// Why there are no values.
+/// Why a config file gives no values.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("The config file '{}' cannot be read: {reason}.", .path.display())]
     Missing { path: PathBuf, reason: String },
-    /// What is in it raised; with the traceback.
+    /// The file's code raised an exception: its traceback.
     #[error("Failed to read config file: {place}\n{traceback}")]
     Raised { place: String, traceback: String },
 }
 
 impl Place {
-    /// Reads `PATH`, `file:PATH` or `python:MODULE`; a path is meant from
+    /// Parses `PATH`, `file:PATH` or `python:MODULE`. A path is relative to
     /// `folder`.
     pub fn parse(text: &OsStr, folder: &Path) -> Self {
         if let Some(module) = text.to_str().and_then(|text| text.strip_prefix("python:")) {
@@ -54,7 +53,7 @@ impl Place {
         text.map(|text| Self::Text(path, text))
     }
 
-    /// The folder of a file.
+    /// The folder that the file is in.
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::File(path) => path.parent(),
@@ -62,7 +61,7 @@ impl Place {
         }
     }
 
-    /// How messages name it.
+    /// Its name in messages.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) | Self::Text(path, _) => path.display().to_string(),
@@ -71,11 +70,11 @@ impl Place {
     }
 }
 
-/// Runs the file and gives the names in it. The interpreter must have been
+/// Runs the file and gives its global names. The interpreter must have been
 /// started.
 ///
 /// # Errors
-/// The file is not there, or raises.
+/// The file does not exist, or its code raises an exception.
 pub fn run<'py>(py: Python<'py>, place: &Place) -> Result<Bound<'py, PyDict>, Error> {
     if let Place::File(path) = place
         && let Err(error) = std::fs::File::open(path)

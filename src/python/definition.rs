@@ -1,5 +1,5 @@
-//! What a built-in module written against CPython's own interface consists of:
-//! every interpreter of the process can import it, and it keeps no state.
+//! Definitions of built-in modules that use CPython's own interface. Every
+//! interpreter of the process can import them; they have no state.
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int};
@@ -7,11 +7,11 @@ use std::ptr;
 
 use pyo3_ffi::*;
 
-/// A static that only CPython writes to.
+/// A static to which only CPython writes.
 #[repr(transparent)]
 pub(super) struct Static<T>(UnsafeCell<T>);
-// SAFETY: CPython changes its definitions under its own locks; Rust does not
-// look at them again.
+// SAFETY: CPython changes its definitions under its own locks, and Rust does
+// not read them again.
 unsafe impl<T> Sync for Static<T> {}
 
 impl<T> Static<T> {
@@ -45,7 +45,7 @@ pub(super) const fn module<const N: usize>(
 
 pub(super) type Method = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
-/// One of a module's methods, called as `flags` (`METH_O`, ...) say.
+/// One of a module's methods. `flags` (`METH_O`, ...) say how it is called.
 pub(super) const fn method(name: &'static CStr, function: Method, flags: c_int) -> PyMethodDef {
     PyMethodDef {
         ml_name: name.as_ptr(),

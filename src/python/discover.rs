@@ -1,4 +1,4 @@
-//! Guessing where the app is when no APP_MODULE says so, from file names alone.
+//! Guesses where the app is if there is no APP_MODULE, from the names of files.
 
 use super::app::AppSource;
 use std::fs::{self, File};
@@ -6,19 +6,19 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
-/// The modules that hold an app by convention, the likeliest first: for an app
-/// of either kind, and for one that is to speak ASGI.
+/// The usual names of modules with an app, the likeliest first: for an app of
+/// either kind, and for an ASGI app.
 const MODULES: [&str; 4] = ["wsgi", "app", "main", "asgi"];
 const ASGI_MODULES: [&str; 3] = ["asgi", "app", "main"];
 
-/// What a module's file may end in: compiled ahead, and native as Python's
-/// `importlib.machinery.EXTENSION_SUFFIXES` has it.
+/// The endings of a module's file: also of a compiled one, and of a native one
+/// as in Python's `importlib.machinery.EXTENSION_SUFFIXES`.
 fn endings() -> [String; 5] {
     let native = format!(".{}-x86_64-linux-gnu.so", super::cache_tag());
     [".py", ".pyc", &native, ".abi3.so", ".so"].map(str::to_owned)
 }
 
-/// The text after `Error:` where nothing was found.
+/// The text after `Error:` if nothing was found.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "No application module specified.\n\
@@ -33,8 +33,8 @@ pub struct NoApp {
     modules: &'static [&'static str],
 }
 
-/// Looks into `root`, a folder or a zip, for files that by convention hold an
-/// app; with `asgi`, one that speaks ASGI.
+/// Searches `root`, a folder or a zip, for files with the usual names of apps;
+/// with `asgi`, of ASGI apps.
 pub fn discover(root: &Path, asgi: bool) -> Result<AppSource, NoApp> {
     let mut files = Files::open(root);
     let usual: &[&str] = match asgi {
@@ -48,8 +48,8 @@ pub fn discover(root: &Path, asgi: bool) -> Result<AppSource, NoApp> {
         .collect();
     let mut django_settings = None;
     if let Some(settings) = files.read("manage.py").as_deref().and_then(settings_module) {
-        // The project's wsgi.py and asgi.py stand in the package the settings
-        // are in.
+        // The project's wsgi.py and asgi.py are in the same package as its
+        // settings.
         let dots = settings.match_indices('.').rev();
         let packages: Vec<&str> = dots.map(|(dot, _)| &settings[..dot]).collect();
         let mut module = |name: &str| {
@@ -86,7 +86,7 @@ enum Files<'a> {
 }
 
 impl Files<'_> {
-    /// A file that is no zip counts as an empty folder.
+    /// A file that is not a zip counts as an empty folder.
     fn open(root: &Path) -> Files<'_> {
         let archive = File::open(root)
             .ok()
@@ -121,7 +121,7 @@ impl Files<'_> {
 }
 
 fn read_entry(archive: &mut ZipArchive<File>, path: &str) -> io::Result<Vec<u8>> {
-    /// More than any manage.py; a bomb in the zip stays small.
+    /// More than any manage.py has. It limits a zip bomb.
     const MOST: u64 = 1 << 20;
     let mut bytes = Vec::new();
     let entry = archive.by_name(path).map_err(io::Error::other)?;
@@ -129,7 +129,7 @@ fn read_entry(archive: &mut ZipArchive<File>, path: &str) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// The default of DJANGO_SETTINGS_MODULE in the text of a manage.py.
+/// The value of DJANGO_SETTINGS_MODULE in the text of a manage.py.
 pub fn settings_module(manage: &str) -> Option<&str> {
     const NAME: &str = "DJANGO_SETTINGS_MODULE";
     let after = &manage[manage.find(NAME)? + NAME.len()..];
@@ -149,7 +149,7 @@ mod tests {
 
     const MANAGE: &str = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', \"shop.settings.dev\")";
 
-    /// What is found in these files, the same in a folder and in a zip.
+    /// The result for these files, which is the same in a folder and in a zip.
     fn found(files: &[(&str, &str)]) -> Result<(Vec<String>, Option<String>), String> {
         found_of_kind(files, false)
     }

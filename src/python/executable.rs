@@ -1,4 +1,4 @@
-//! Where the running file is.
+//! The path of the running file.
 
 use std::env;
 use std::ffi::{CStr, OsStr, OsString, c_char};
@@ -10,12 +10,12 @@ use std::sync::OnceLock;
 
 use nix::unistd::{AccessFlags, access};
 
-/// The absolute path of the running file. It is looked up once, so ask before
-/// the file may be replaced or the current folder changes.
+/// The absolute path of the running file. It is determined in the first call,
+/// which must come before the file is replaced or the current folder changes.
 ///
-/// Links that somebody has called it through stay in the path, so that it leads
-/// to the next version when they do (`current/rgunicorn`). But who is called
-/// `python` is a link to the file.
+/// Symbolic links in the path stay, so that the path leads to a new version
+/// when they do (`current/rgunicorn`). But a link with the name `python` is
+/// followed.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
@@ -25,7 +25,7 @@ pub fn path() -> &'static Path {
     })
 }
 
-/// Whether this path leads to the running file.
+/// True if this path leads to the running file.
 pub(super) fn leads_here(path: &Path) -> bool {
     is_same(path, self::path())
 }
@@ -35,9 +35,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one.is_some() && one == other
 }
 
-/// Follows links whose name is Python's.
+/// Follows links with Python's name.
 fn behind_python(mut path: PathBuf) -> Option<PathBuf> {
-    // As many as Linux follows in one path.
+    // The number of links that Linux follows in one path.
     for _ in 0..40 {
         if !is_python_name(path.as_os_str()) || !path.is_symlink() {
             return Some(path);
@@ -52,19 +52,19 @@ fn behind_python(mut path: PathBuf) -> Option<PathBuf> {
 fn real() -> PathBuf {
     match env::current_exe() {
         Ok(path) => without_deleted_mark(path),
-        // No /proc here: go by what the kernel was asked to execute.
+        // Without /proc, the path that the kernel was asked to execute.
         Err(_) => executed().unwrap_or_else(|| PathBuf::from("/rgunicorn")),
     }
 }
 
-/// Whether a name of a program is Python's: `python`, `/usr/bin/python3`.
+/// True for a program name of Python: `python`, `/usr/bin/python3`.
 pub(super) fn is_python_name(name: &OsStr) -> bool {
     let base = Path::new(name).file_name().unwrap_or_default();
     base.as_bytes().starts_with(b"python")
 }
 
-/// The absolute path of the name that we were called by (`argv[0]`), its
-/// symbolic links kept; none when it leads nowhere.
+/// The absolute path of `argv[0]`, with its symbolic links; nothing if there is
+/// no such file.
 pub fn called_as() -> Option<PathBuf> {
     let name = env::args_os().next()?;
     let found = if name.as_bytes().contains(&b'/') {
@@ -75,8 +75,7 @@ pub fn called_as() -> Option<PathBuf> {
     absolute(&found).ok().filter(|path| path.exists())
 }
 
-/// An absolute path without steps up (`..`). Symbolic links behind the last of
-/// these stay.
+/// An absolute path without `..`. Symbolic links after the last `..` stay.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let parts: Vec<Component<'_>> = path.components().collect();
@@ -89,17 +88,19 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
         .fold(folder, |path, part| path.join(part)))
 }
 
-/// The path that was given to `execve`, which unlike `argv[0]` nobody makes up.
+/// The path that was given to `execve`. The caller cannot invent it, unlike
+/// `argv[0]`.
 fn executed() -> Option<PathBuf> {
-    // SAFETY: asks for a value of the auxiliary vector.
+    // SAFETY: it only reads a value of the auxiliary vector.
     let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
     if path.is_null() {
         return None;
     }
-    // SAFETY: the kernel put a C string there, for as long as the process lives.
+    // SAFETY: the kernel has put a C string there, which lives as long as the
+    // process.
     let path = unsafe { CStr::from_ptr(path) };
     let path = OsStr::from_bytes(path.to_bytes());
-    // The kernel follows links, too, where it tells the path by /proc.
+    // A path from /proc has no links, either.
     fs::canonicalize(path).ok()
 }
 
@@ -110,7 +111,7 @@ fn on_search_path(name: &OsStr) -> Option<PathBuf> {
         .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
 }
 
-/// Linux marks the path of a file that was replaced while it runs.
+/// Linux marks the path of a running file that was replaced.
 fn without_deleted_mark(path: PathBuf) -> PathBuf {
     const MARK: &[u8] = b" (deleted)";
     match path.as_os_str().as_bytes().strip_suffix(MARK) {

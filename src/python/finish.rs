@@ -9,18 +9,18 @@ use pyo3::types::PyDict;
 
 use super::thread;
 
-/// How long the functions of `atexit` may take in a process that does not wait
+/// The time limit of the functions of `atexit`, in a process that does not wait
 /// for its threads.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Ends the interpreter as Python ends: waits for its threads, runs what
-/// `atexit` has, flushes its streams. To be called once, by the thread that
-/// started it; does nothing if it was not started. Python objects that are
-/// still held must not be used afterwards.
+/// Ends the interpreter as Python does: waits for its threads, runs the
+/// functions of `atexit`, flushes its streams. The thread that has started the
+/// interpreter must call it, once. Does nothing without an interpreter. Python
+/// objects must not be used afterwards.
 pub fn finish() {
-    // SAFETY: this is the thread that started the interpreter and it holds no
-    // reference into it; the GIL is taken before, and there is nothing to give
-    // it back to afterwards.
+    // SAFETY: this thread has started the interpreter and has no reference into
+    // it. The GIL is taken before, and there is no interpreter to release it to
+    // afterwards.
     unsafe {
         if ffi::Py_IsInitialized() != 0 {
             ffi::PyGILState_Ensure();
@@ -29,9 +29,9 @@ pub fn finish() {
     }
 }
 
-/// Runs what `atexit` has and flushes Python's streams, in a process that is
-/// about to end while its threads are still at work. Without it if some C code
-/// keeps the interpreter, or if it takes too long.
+/// Runs the functions of `atexit` and flushes Python's streams, in a process
+/// that ends while its threads still work. Gives up if C code does not release
+/// the GIL, or if it takes too long.
 pub fn run_exit_functions() {
     // SAFETY: it only reads a flag.
     if unsafe { ffi::Py_IsInitialized() } == 0 {
@@ -47,13 +47,13 @@ atexit._run_exitfuncs()
 for stream in (sys.stdout, sys.stderr):
     if stream is not None:
         stream.flush()";
-            // What the functions raise is told by `atexit` itself; and a stream
-            // that is closed needs no flush.
+            // `atexit` itself prints exceptions of the functions. A closed
+            // stream needs no flush.
             let _ = py.run(code, Some(&PyDict::new(py)), None);
         });
     };
     let started = thread("atexit").spawn(run);
     if started.is_ok() {
-        let _ = receiver.recv_timeout(PATIENCE);
+        let _ = receiver.recv_timeout(TIMEOUT);
     }
 }

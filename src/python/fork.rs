@@ -8,24 +8,24 @@ use pyo3::prelude::*;
 
 use super::immortal::immortalise;
 
-/// Forks. An interpreter that runs in this process is told before and after,
-/// as `os.fork` does it: it holds its locks meanwhile, and the child's has one
-/// thread and a seed of its own.
+/// Forks. An interpreter in this process is told before and after it, as
+/// `os.fork` does: it holds its locks meanwhile, and in the child it has one
+/// thread and its own random seed.
 ///
-/// To be called by the thread that started the interpreter, without the GIL;
-/// nobody holds it afterwards. Other threads, which only the app or a config
-/// file can have started, do not exist in the child.
+/// The thread that has started the interpreter must call it, without the GIL,
+/// which is free afterwards. Other threads, which only the app or a config file
+/// can have started, do not exist in the child.
 ///
 /// # Errors
-/// The system has no room for another process.
+/// The system cannot make another process.
 pub fn fork() -> io::Result<ForkResult> {
-    // SAFETY: asks, no more.
+    // SAFETY: it has no precondition.
     if unsafe { ffi::Py_IsInitialized() } == 0 {
-        // SAFETY: this process has one thread, so the child is whole.
+        // SAFETY: this process has one thread, so no lock is held in the child.
         return Ok(unsafe { system_fork()? });
     }
-    // SAFETY: the interpreter runs. The calls come in the order that CPython's
-    // documentation asks for, all with the GIL held.
+    // SAFETY: the interpreter runs. The calls come in the order of CPython's
+    // documentation, with the GIL held.
     unsafe {
         let gil = ffi::PyGILState_Ensure();
         ffi::PyOS_BeforeFork();
@@ -39,14 +39,14 @@ pub fn fork() -> io::Result<ForkResult> {
     }
 }
 
-/// Loads what is to be shared with forked processes, and keeps the collector
-/// away from it. The interpreter must have been started.
+/// Loads objects that forked processes share, and keeps the garbage collector
+/// away from them. The interpreter must have been started.
 ///
-/// The collector writes to every object that it looks at, and what it frees
-/// leaves holes that a child would fill: both would make a copy of the page in
-/// each child. So it does not run meanwhile, and afterwards takes what is there
-/// for permanent (`gc.freeze`), as its documentation advises. What the program
-/// is made of is not counted any more.
+/// The collector writes to every object that it checks, and objects that it
+/// frees leave holes that a child would fill. Both would copy the page in each
+/// child. So the collector does not run meanwhile, and afterwards all objects
+/// are permanent (`gc.freeze`), as its documentation advises. Functions,
+/// classes and modules become immortal.
 pub fn load_to_share<T>(load: impl FnOnce() -> T) -> T {
     let collector = |py: Python<'_>, method: &str, threshold: (u32,)| {
         py.import("gc")?.call_method1(method, threshold).map(drop)
@@ -69,7 +69,7 @@ pub fn load_to_share<T>(load: impl FnOnce() -> T) -> T {
             immortalise(py)?;
             gc.call_method0("freeze")?;
             let (now, ..): (u32, u32, u32) = gc.call_method0("get_threshold")?.extract()?;
-            // The app may have had its own idea.
+            // The app may have disabled it.
             if now == 0 {
                 collector(py, "set_threshold", (first,))?;
             }

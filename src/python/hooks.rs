@@ -1,6 +1,6 @@
-//! The hooks of a config file: one method for each, which costs nothing where
+//! The hooks of a config file: one method for each hook. It costs nothing if
 //! the file has no such function. The Python half is `_rgunicorn.hooks`, which
-//! keeps the objects that the functions are given.
+//! keeps the arguments of the functions.
 
 use std::collections::HashSet;
 use std::os::fd::RawFd;
@@ -11,10 +11,11 @@ use pyo3::types::PyDict;
 
 use super::traceback;
 
-/// The functions of a config file that are called as things happen.
+/// The hook functions of a config file.
 ///
-/// Those in which an error ends the master or the worker, as in Gunicorn, give
-/// it; of the others it is logged. All may be called with or without the GIL.
+/// Hooks whose error ends the master or the worker, as in Gunicorn, give the
+/// error. Errors of the others are logged. All may be called with or without
+/// the GIL.
 #[derive(Clone, Debug, Default)]
 pub struct Hooks(Option<Arc<PythonHooks>>);
 
@@ -25,7 +26,7 @@ struct PythonHooks {
     python: Py<PyAny>,
 }
 
-/// The text of what a hook or a worker class has raised: its name and the traceback.
+/// An exception of a hook or a worker class: its name and the traceback.
 #[derive(Debug, thiserror::Error)]
 #[error("Exception in {what}\n{traceback}")]
 pub struct HookError {
@@ -33,24 +34,24 @@ pub struct HookError {
     traceback: String,
 }
 
-/// What a hook can see of the master.
+/// The master, as a hook sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Master {
     /// Its process.
     pub pid: i32,
-    /// How many workers it means to have.
+    /// The number of workers in the settings.
     pub workers: usize,
-    /// The sockets it listens at: their descriptors and how the log names them.
+    /// Its listening sockets: their descriptors, and their names in the log.
     pub listeners: Vec<(RawFd, String)>,
 }
 
-/// What a hook can see of a request.
+/// A request, as a hook sees it.
 #[derive(Clone, Debug, Default)]
 pub struct RequestFacts<'a> {
     pub method: &'a str,
     /// The target of the request line.
     pub uri: &'a str,
-    /// The path in it, as it was sent.
+    /// The path in it, not decoded.
     pub path: &'a str,
     /// The query in it, without the question mark.
     pub query: &'a str,
@@ -61,13 +62,13 @@ pub struct RequestFacts<'a> {
     pub peer: Option<(String, u16)>,
     /// `http` or `https`.
     pub scheme: &'a str,
-    /// Whether the connection ends with this request.
+    /// True if the connection closes after this request.
     pub close: bool,
-    /// What its body can be read from.
+    /// The object from which the body can be read.
     pub body: Option<&'a Py<PyAny>>,
 }
 
-/// What a hook can see of an answer.
+/// A response, as a hook sees it.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseFacts<'a> {
     /// The code and the reason.
@@ -76,16 +77,16 @@ pub struct ResponseFacts<'a> {
     /// Bytes of the body that were sent.
     pub sent: u64,
     pub headers_sent: bool,
-    /// Whether the connection ends with this answer.
+    /// True if the connection closes after this response.
     pub close: bool,
 }
 
 impl Hooks {
-    /// The functions that the settings `cfg` have under these names; `own_class` is
-    /// what their worker class is called, if it is one of the user's.
+    /// The hooks with these names in the settings `cfg`. `own_class` is the
+    /// name of the worker class, if it is the user's own.
     ///
     /// # Errors
-    /// Only a lack of memory.
+    /// Only without memory.
     pub fn new(
         names: HashSet<&'static str>,
         own_class: Option<&str>,
@@ -103,10 +104,10 @@ impl Hooks {
         }))))
     }
 
-    /// In the master, when it has read its settings.
+    /// In the master, after it has read its settings.
     ///
     /// # Errors
-    /// A worker class of the user's cannot do with them, or raises.
+    /// The user's own worker class refuses them, or raises an exception.
     pub fn check_class(&self) -> Result<(), HookError> {
         let Some(class) = self.own_class() else {
             return Ok(());
@@ -121,8 +122,8 @@ impl Hooks {
         self.of_master("on_starting", master, None)
     }
 
-    /// In the master, once it listens and before the first worker. Like the
-    /// others that can: gives the number of workers that the hook has set.
+    /// In the master, when it listens, before the first worker. Like several
+    /// others, gives the number of workers if the hook has set it.
     pub fn when_ready(&self, master: &Master) -> Result<Option<usize>, HookError> {
         self.of_master("when_ready", master, None)
     }
@@ -132,13 +133,13 @@ impl Hooks {
         logged(self.of_master("on_reload", master, None)).flatten()
     }
 
-    /// In the master when the number of workers is another; there was no old
-    /// one at the start.
+    /// In the master, after the number of workers has changed. `old` is nothing
+    /// at the start.
     pub fn nworkers_changed(&self, master: &Master, new: usize, old: Option<usize>) {
         logged(self.of_master("nworkers_changed", master, Some((new, old))));
     }
 
-    /// In the process that becomes the new master at USR2.
+    /// At USR2, in the process that becomes the new master.
     pub fn pre_exec(&self, master: &Master) -> Result<Option<usize>, HookError> {
         self.of_master("pre_exec", master, None)
     }
@@ -195,21 +196,21 @@ impl Hooks {
         .map(drop)
     }
 
-    /// What the worker class is called, if it is one of the user's.
+    /// The name of the worker class, if it is the user's own.
     pub fn own_class(&self) -> Option<&str> {
         self.0.as_ref()?.own_class.as_deref()
     }
 
-    /// Whether a worker's life is in Python: where hooks may change its course.
+    /// True if Python runs the worker's life, so that hooks can change it.
     pub fn lead_worker(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Leads the life of the worker; `steps` are what the server does in it.
-    /// Comes back at its end.
+    /// Runs the life of the worker, and returns at its end. `steps` are the
+    /// server's parts of it.
     ///
     /// # Errors
-    /// What a step has raised, or the user's own code.
+    /// An exception of a step, or of the user's own code.
     pub fn live(&self, steps: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(hooks) = &self.0 else {
             return Ok(());
@@ -240,16 +241,16 @@ impl Hooks {
         }
     }
 
-    /// Whether requests are to be shown to hooks.
+    /// True if there are hooks for requests.
     pub fn watch_requests(&self) -> bool {
         self.has("pre_request") || self.has("post_request")
     }
 
-    /// Before the app is called; only where [`Self::watch_requests`] says so.
-    /// Gives the object that `post_request` needs.
+    /// Before the app is called, if [`Self::watch_requests`] is true. Gives the
+    /// object that `post_request` needs.
     ///
     /// # Errors
-    /// The hook has raised: the request is answered 500.
+    /// The hook has raised an exception: the response is a 500.
     pub fn pre_request(&self, request: &RequestFacts<'_>) -> Result<Py<PyAny>, HookError> {
         self.call("pre_request", |python| {
             let peer = match &request.peer {
@@ -275,10 +276,10 @@ impl Hooks {
         .map(|request| request.expect("there are hooks"))
     }
 
-    /// Brings what `pre_request` has changed of the request into its environ.
+    /// Copies the changes of `pre_request` to the environ.
     ///
     /// # Errors
-    /// It has changed it to what cannot be.
+    /// A changed value is invalid.
     pub fn amend(&self, request: &Py<PyAny>, environ: &Bound<'_, PyDict>) -> PyResult<()> {
         if !self.has("pre_request") {
             return Ok(());
@@ -288,7 +289,7 @@ impl Hooks {
             .map(drop)
     }
 
-    /// After the answer.
+    /// After the response.
     pub fn post_request(
         &self,
         request: &Py<PyAny>,
@@ -344,7 +345,7 @@ impl Hooks {
         self.call_for(format!("{hook} hook"), call)
     }
 
-    /// Calls the Python half; `what` names what may raise.
+    /// Calls the Python half. `what` names the hook in errors.
     fn call_for(
         &self,
         what: String,
@@ -370,7 +371,7 @@ fn facts(master: &Master) -> Facts<'_> {
     (master.pid, master.workers, &master.listeners)
 }
 
-/// The number of workers that a hook has set.
+/// The number of workers, if a hook has set it.
 fn number(set: Option<Py<PyAny>>) -> Option<usize> {
     set.and_then(|set| Python::attach(|py| set.extract(py).ok()))
 }

@@ -1,11 +1,11 @@
-//! Objects that forked processes read and do not write: whoever uses an object
-//! writes its count of references, and with that gets a copy of its page. The
-//! objects that a program is made of are there to its end; counted like `None`,
-//! which is to say not at all (PEP 683), they stay shared.
+//! Objects whose memory forked processes share. To use an object changes its
+//! reference count, and so copies its page. The objects that a program consists
+//! of exist until its end. If they are immortal, as `None` is (PEP 683), they
+//! are not counted, and their pages stay shared.
 //!
-//! These are functions, classes and modules, with their code and constants. No
-//! object that has something to close is among them, and no function that
-//! holds others in a closure.
+//! These are functions, classes and modules, with their code and constants.
+//! Objects that must be closed are not among them, nor functions with a
+//! closure.
 
 use std::collections::HashSet;
 
@@ -16,11 +16,11 @@ use pyo3::types::{
     PyTuple, PyType,
 };
 
-/// Makes what is loaded of a program immortal. To be called once all of it is,
-/// and before the collector forgets its objects (`gc.freeze`).
+/// Makes the loaded objects of a program immortal. It must be called when
+/// everything is loaded, before `gc.freeze`.
 ///
 /// # Errors
-/// Only a lack of memory.
+/// Only without memory.
 pub(super) fn immortalise(py: Python<'_>) -> PyResult<()> {
     let objects = py.import("gc")?.call_method0("get_objects")?;
     let mut immortals = Immortals::default();
@@ -47,10 +47,10 @@ impl Immortals {
     /// False if it was one before.
     fn add(&mut self, object: &Bound<'_, PyAny>) -> bool {
         let none = object.py().None();
-        // SAFETY: both objects are alive and the GIL is held. A count of
-        // references begins with 32 bits in which `None` has the mark of the
-        // immortals, in every version since PEP 683; all others than such as
-        // have the mark count fewer than 2^31 references.
+        // SAFETY: both objects are alive and the GIL is held. A reference count
+        // begins with 32 bits that in `None` mark an immortal object, in every
+        // version since PEP 683. Objects without the mark have fewer than 2^31
+        // references.
         unsafe {
             let mark = none.as_ptr().cast::<u32>().read();
             object.as_ptr().cast::<u32>().write(mark);
@@ -66,7 +66,7 @@ impl Immortals {
         Ok(())
     }
 
-    /// Code, or what code may have as a constant; others are left alone.
+    /// Makes code and its constants immortal; other objects are ignored.
     fn add_constant(&mut self, object: &Bound<'_, PyAny>) -> PyResult<()> {
         if object.cast_exact::<PyString>().is_ok()
             || object.cast_exact::<PyBytes>().is_ok()
@@ -75,7 +75,7 @@ impl Immortals {
         {
             self.add(object);
         } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-            // Others than constants may be in it.
+            // It may also have objects that are no constants.
             if !self.0.contains(&object.as_ptr()) && self.are_constants(tuple)? {
                 self.add(object);
             }

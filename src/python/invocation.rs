@@ -1,9 +1,9 @@
-//! Is this process asked to be `python`?
+//! Decides if this process runs as `python`.
 //!
-//! Programs start their own interpreter again, as `sys.executable`, with words
-//! that CPython understands: `multiprocessing` does, and every reloader. They
-//! are told from the server's by their shape alone, never by a mark in the
-//! environment, which would outlive what it was meant for.
+//! Programs start their own interpreter again, as `sys.executable`, with
+//! arguments of CPython: `multiprocessing` does, and every reloader. Such a
+//! command line is recognised by its form, never by a mark in the environment,
+//! which other child processes would inherit.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,21 +15,22 @@ use super::{Environment, VenvError, executable, launcher, venv_site_packages};
 /// A command line that asks for the interpreter.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The words that CPython's own command line takes.
+    /// The arguments of CPython's own command line.
     pub arguments: Vec<OsString>,
-    /// The virtual environment that we were called from, if any.
+    /// The virtual environment in which the process was started, if there is
+    /// one.
     pub environment: Environment,
-    /// Whether only the shape of the words says so, and not the name.
+    /// True if only the form of the arguments shows it, not the program's name.
     pub by_shape: bool,
 }
 
 impl Invocation {
-    /// From the whole command line, the program's name included; `None` when
-    /// it is the server's.
+    /// Parses the whole command line, with the program's name; nothing if it is
+    /// the server's.
     ///
     /// # Errors
-    /// When it was called as the `python` of a virtual environment that is for
-    /// another version.
+    /// The program is the `python` of a virtual environment for another
+    /// version.
     pub fn from_command_line(line: &[OsString]) -> Result<Option<Invocation>, VenvError> {
         let Some((name, words)) = line.split_first() else {
             return Ok(None);
@@ -54,7 +55,7 @@ impl Invocation {
     }
 }
 
-/// Who is called Python reads Python's variables.
+/// With Python's name, Python's variables are read.
 fn by_name(environment: Environment) -> Environment {
     Environment {
         reads_variables: true,
@@ -62,8 +63,8 @@ fn by_name(environment: Environment) -> Environment {
     }
 }
 
-/// `bin/python` of a virtual environment is a link to us: that it was called
-/// is the asking for that environment. The link has to lead here.
+/// `bin/python` of a virtual environment is a link to this file. To call it
+/// asks for that environment. The link must lead here.
 fn called() -> Result<Environment, VenvError> {
     let Some(called) = executable::called_as().filter(|path| executable::leads_here(path)) else {
         return Ok(Environment::default());
@@ -85,7 +86,7 @@ fn called() -> Result<Environment, VenvError> {
     Ok(environment)
 }
 
-/// Words that can only be Python's.
+/// True for arguments that only Python can have.
 fn is_python_shape(words: &[OsString]) -> bool {
     let Some((first, rest)) = words.split_first() else {
         return false;
@@ -96,14 +97,14 @@ fn is_python_shape(words: &[OsString]) -> bool {
         // -c is the server's configuration file, -m its umask.
         Some("-c") => next.is_some_and(is_code),
         Some("-m") => next.is_some_and(is_module),
-        // -u, -b and -v are both's: what follows decides.
+        // -u, -b and -v belong to both: the next argument decides.
         Some("-u" | "-b" | "-bb" | "-v") => is_python_shape(rest),
         Some(option) if option.starts_with('-') => is_python_option(option),
         _ => first.as_bytes().ends_with(b".py") && Path::new(first).is_file(),
     }
 }
 
-/// Is it source text, and not the name of a configuration file?
+/// True for source text, false for the name of a config file.
 fn is_code(text: &str) -> bool {
     let named = text.starts_with("file:") || text.starts_with("python:");
     let code = text == "pass"
@@ -111,7 +112,7 @@ fn is_code(text: &str) -> bool {
     code && !named && !Path::new(text).exists()
 }
 
-/// Is it a module's name, and not a number?
+/// True for the name of a module, false for a number.
 fn is_module(text: &str) -> bool {
     text.split('.').all(|part| {
         part.starts_with(|c: char| c.is_alphabetic() || c == '_')
@@ -119,8 +120,8 @@ fn is_module(text: &str) -> bool {
     })
 }
 
-/// One of Python's options that the server does not have; the first letter
-/// tells, what follows in the same word may be any of Python's.
+/// True for an option that Python has and the server does not. The first letter
+/// decides; more options of Python may follow in the same argument.
 fn is_python_option(option: &str) -> bool {
     const ONLY_PYTHON: &str = "BEIOPSVdiqsx";
     const ANY_PYTHON: &str = "BEIOPSVbcdimqsuvx";

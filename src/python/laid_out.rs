@@ -1,4 +1,4 @@
-//! Files of the bundle on the disk, for what can only read files.
+//! Files of the bundle on the disk, for programs that can only read files.
 
 use std::fs;
 use std::io;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use super::bundle;
 use crate::cache;
 
-/// Lays out what the bundle has below `folder`, unless an earlier start has
-/// done so, in a private cache folder for things of this kind. Gives the folder
-/// that stands for the bundle: `lib/python3.13/os.py` is to be found below it.
+/// Writes the bundle's files below `folder` to a private cache folder of this
+/// `kind`, unless an earlier start has done so. Gives the folder in which they
+/// have the same paths as in the bundle, such as `lib/python3.13/os.py`.
 ///
 /// # Errors
-/// There is no place that can be written.
+/// No folder can be written.
 pub fn lay_out(folder: &str, kind: &str) -> io::Result<PathBuf> {
     cache::filled(
         &cache::places(kind),
-        // Another build has other files, and a folder of its own.
+        // Each build has its own folder, as its files differ.
         env!("RGUNICORN_BUNDLE_ID"),
         |place| is_whole(folder, place),
         |place| fill(folder, place),

@@ -1,6 +1,6 @@
-//! Bytes as WSGI has them in text.
+//! Bytes as WSGI's text.
 
-/// Each byte as the character of that number (PEP 3333).
+/// One character for each byte, with the byte's number (PEP 3333).
 pub fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }

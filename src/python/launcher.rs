@@ -1,19 +1,19 @@
-//! A path that is Python for one app: what `sys.executable` says.
+//! The path that is `sys.executable`: Python with the packages of one app.
 //!
-//! Programs start their own interpreter again by that path, and expect it to
-//! be Python whatever words they add, with the packages that they have
-//! themselves. A virtual environment has such a path, `bin/python`. Where that is
-//! another Python, which would look for its library where ours is, a link of our
-//! own stands beside it. For all else there is a folder in the cache that looks
-//! like a virtual environment:
+//! Programs start their own interpreter again by this path. They expect that it
+//! is Python with any arguments, and with their own packages. A virtual
+//! environment has such a path, `bin/python`. If that is another Python, a link
+//! of ours is put beside it. In all other cases there is a folder in the cache
+//! that looks like a virtual environment:
 //!
 //! ```text
 //! bin/python    a link to the executable
 //! pyvenv.cfg    what the app consists of
 //! ```
-//! Where nothing can be written, the executable's own path stands in, with a
-//! mark in it (`/opt/././rgunicorn`), and a variable says what the app consists
-//! of. It means something only to a process that is started by such a path.
+//! If nothing can be written, the executable's own path is used, with a mark in
+//! it (`/opt/././rgunicorn`), and an environment variable says what the app
+//! consists of. Only a process that is started by such a path reads the
+//! variable.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -29,23 +29,24 @@ use ring::digest::{SHA256, digest};
 use super::{Environment, executable};
 use crate::cache;
 
-/// What a virtual environment and a launcher's folder are known by (PEP 405).
+/// The file by which a virtual environment, or a folder of a launcher, is
+/// recognised (PEP 405).
 pub(super) const CONFIGURATION: &str = "pyvenv.cfg";
 
-/// Holds the text of a [`CONFIGURATION`] where none could be written.
+/// The variable with the text of a [`CONFIGURATION`] that could not be written.
 const VARIABLE: &str = "RGUNICORN_PYTHON";
 
-/// A path with this in it leads to the same file.
+/// The mark: a path with it leads to the same file.
 const MARK: &[u8] = b"/././";
 
-// The keys that only a launcher's configuration has.
+// Keys that only a launcher's configuration has.
 const IS_LAUNCHER: &str = "rgunicorn";
 const APP: &str = "rgunicorn-app";
 const SITE_PACKAGES: &str = "rgunicorn-site-packages";
 const PREFIX: &str = "rgunicorn-prefix";
 
-/// The path that is Python with this environment. It is made when it is not
-/// there.
+/// The path that is Python with this environment. It is made if it does not
+/// exist.
 pub(super) fn path(environment: &Environment) -> PathBuf {
     if let Some(called) = &environment.executable {
         return called.clone();
@@ -62,7 +63,7 @@ pub(super) fn path(environment: &Environment) -> PathBuf {
     }
 }
 
-/// Is this the name of a path that [`path`] has marked?
+/// True for a path that [`path`] has marked.
 pub(super) fn is_marked(name: &OsStr) -> bool {
     let name = name.as_bytes();
     let folder = name.iter().rposition(|byte| *byte == b'/');
@@ -75,7 +76,7 @@ pub(super) fn of_marked() -> Environment {
     read(text.as_bytes()).unwrap_or_default()
 }
 
-/// The environment that a configuration describes; `None` when it is that of a
+/// The environment in a configuration; nothing if it is the configuration of a
 /// virtual environment.
 pub(super) fn read(configuration: &[u8]) -> Option<Environment> {
     let mut is_launcher = false;
@@ -100,7 +101,8 @@ pub(super) fn read(configuration: &[u8]) -> Option<Environment> {
     })
 }
 
-/// The link to us in the virtual environment, when that is all there is.
+/// The link to this file in the virtual environment, if the app needs nothing
+/// else.
 fn of_venv(environment: &Environment) -> Option<PathBuf> {
     let venv = environment.venv.as_ref()?;
     if environment.app.is_some() {
@@ -112,7 +114,7 @@ fn of_venv(environment: &Environment) -> Option<PathBuf> {
     }
     let beside = venv.join("bin/python-rgunicorn");
     if !executable::leads_here(&beside) {
-        // Another start may make it at the same time, and use it at once.
+        // Another process may make it at the same time, and use it at once.
         let new = venv.join(format!("bin/.python-rgunicorn.{}", process::id()));
         let made = symlink(executable::path(), &new).and_then(|()| fs::rename(&new, &beside));
         if made.is_err() {
@@ -145,7 +147,7 @@ fn describe(environment: &Environment) -> Vec<u8> {
     text
 }
 
-/// A value as it stands in a line.
+/// A value, escaped for a line.
 fn on_one_line(value: &[u8]) -> Vec<u8> {
     let escaped = value.iter().map(|byte| match byte {
         b'\n' => b"\\n",
@@ -155,7 +157,7 @@ fn on_one_line(value: &[u8]) -> Vec<u8> {
     escaped.collect::<Vec<&[u8]>>().concat()
 }
 
-/// The value that stands so in a line.
+/// The value of an escaped one.
 fn in_full(line: &[u8]) -> Vec<u8> {
     let mut value = Vec::new();
     let mut bytes = line.iter();
@@ -186,8 +188,8 @@ fn in_cache(text: &[u8], places: &[PathBuf]) -> io::Result<PathBuf> {
 }
 
 fn marked(description: &[u8]) -> PathBuf {
-    // SAFETY: as in `serve::set_variable`: before the interpreter starts no
-    // other thread uses the environment, and Python's keep a copy of their own.
+    // SAFETY: before the interpreter starts, no other thread uses the
+    // environment. Python's threads use a copy of their own.
     unsafe { env::set_var(VARIABLE, OsStr::from_bytes(description)) };
     let path = executable::path().as_os_str().as_bytes();
     let name = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);

@@ -1,8 +1,8 @@
-//! Where the standard library is for Python code: in the executable, or, for
-//! tools that look for its files, on the disk.
+//! The place of the standard library for Python code: in the executable, or on
+//! the disk for tools that look for its files.
 //!
-//! Modules come out of the executable in both cases. So they are those that it
-//! was built with whatever becomes of the files, which are there to be read.
+//! In both cases modules are imported from the executable, whatever happens to
+//! the files, which are only there to be read.
 
 use std::env;
 use std::ffi::OsStr;
@@ -15,11 +15,11 @@ use super::laid_out::lay_out;
 
 const VARIABLE: &str = "RGUNICORN_STDLIB_FILES";
 
-/// The folder below which the library is: `lib/python3.13/os.py`.
+/// The folder with the library: `lib/python3.13/os.py` is in it.
 ///
 /// # Errors
-/// Files are asked for and can be written nowhere, or the variable is nonsense;
-/// one sentence.
+/// Files are wanted and cannot be written, or the variable is invalid: one
+/// sentence.
 pub fn root() -> Result<PathBuf> {
     if !is_asked_for()? {
         return Ok(executable::path().to_owned());
@@ -29,10 +29,11 @@ pub fn root() -> Result<PathBuf> {
     })
 }
 
-/// Refuses nonsense at the start, where a person reads it, and not in each worker.
+/// Refuses an invalid variable at the start, where a person reads the error,
+/// and not in each worker.
 ///
 /// # Errors
-/// The variable says neither yes nor no; one sentence.
+/// The variable is neither yes nor no: one sentence.
 pub fn check() -> Result<()> {
     is_asked_for().map(drop)
 }

@@ -1,4 +1,4 @@
-//! The built-in module `_rgunicorn_log`: the error log, as Python sees it.
+//! The built-in module `_rgunicorn_log`: the logs for Python code.
 //!
 //! - `write(level, text, line)`: a record with the level numbered as in `logging`;
 //!   its line is `line`, unless that is None
@@ -46,8 +46,9 @@ static METHODS: Static<[PyMethodDef; 7]> = Static::new([
 unsafe extern "C" fn write(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
     let mut level: c_int = 0;
     let (mut text, mut line): (*const c_char, *const c_char) = (ptr::null(), ptr::null());
-    // SAFETY: as CPython calls its methods: GIL held, a tuple of arguments; the
-    // pointers fit the format, and the text lives as long as the tuple.
+    // SAFETY: CPython calls its methods with the GIL held and a tuple of
+    // arguments. The pointers match the format, and the text lives as long as
+    // the tuple.
     unsafe {
         let format = c"isz".as_ptr();
         if PyArg_ParseTuple(arguments, format, &mut level, &mut text, &mut line) == 0 {
@@ -82,15 +83,15 @@ unsafe extern "C" fn raw(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyO
     }
 }
 
-/// SAFETY: a zero-terminated string that lives for `'a`.
+/// SAFETY: `text` must be a zero-terminated string that lives for `'a`.
 unsafe fn told<'a>(text: *const c_char) -> &'a str {
-    // SAFETY: as said above. CPython gives UTF-8.
+    // SAFETY: as the caller promises. CPython gives UTF-8.
     unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default()
 }
 
-/// SAFETY: as [`told`], or null.
+/// SAFETY: `text` must be null, or as for [`told`].
 unsafe fn told_or_none<'a>(text: *const c_char) -> Option<&'a str> {
-    // SAFETY: as said above.
+    // SAFETY: as the caller promises.
     (!text.is_null()).then(|| unsafe { told(text) })
 }
 

@@ -1,6 +1,5 @@
-//! The loggers of Python code: what `logger_class` and the `logconfig` settings
-//! ask for, and how both logs go through them. The Python half is
-//! `_rgunicorn.logger`.
+//! Loggers in Python: those of `logger_class` and the `logconfig` settings, and
+//! how both logs go through them. The Python half is `_rgunicorn.logger`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,14 +10,14 @@ use super::latin_1::latin_1;
 use super::traceback;
 use crate::log::{AccessRecord, Field, Sink};
 
-/// Whether this process has a logger of its settings.
+/// True if this process has the logger that its settings ask for.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the logger that these settings ask for, in the running interpreter.
 ///
 /// # Errors
-/// A sentence about what is wrong with the class or the config; the traceback,
-/// if it is the class's own code that raises.
+/// A sentence about the error in the class or the config, or the traceback if
+/// the class's own code raises.
 pub fn install(cfg: &Py<PyAny>) -> Result<(), String> {
     Python::attach(|py| {
         let installed = py
@@ -29,11 +28,11 @@ pub fn install(cfg: &Py<PyAny>) -> Result<(), String> {
     })
 }
 
-/// Lets Python's loggers, if there are any, follow settings that ask for no
-/// logger of their own. `cfg` is what Python code sees of the settings.
+/// Makes existing loggers in Python follow settings that ask for no logger.
+/// `cfg` are the settings as Python code sees them.
 ///
 /// # Errors
-/// The traceback of what other people's code raised.
+/// The traceback of an exception in the user's code.
 pub fn settle(cfg: Option<&Py<PyAny>>) -> Result<(), String> {
     INSTALLED.store(false, Ordering::Relaxed);
     Python::attach(|py| {
@@ -45,12 +44,12 @@ pub fn settle(cfg: Option<&Py<PyAny>>) -> Result<(), String> {
     })
 }
 
-/// True after [`install`], in the processes that this one forks, too.
+/// True after [`install`], also in forked processes.
 pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed)
 }
 
-/// What the Python half says is wrong; anything else is other people's code.
+/// The message of the Python half, or the traceback of the user's code.
 fn sentence(py: Python<'_>, error: &PyErr) -> String {
     let said = error.value(py);
     match said.get_type().name().is_ok_and(|name| name == "Unusable") {
@@ -59,12 +58,12 @@ fn sentence(py: Python<'_>, error: &PyErr) -> String {
     }
 }
 
-/// The object of `_rgunicorn.logger` that takes the lines.
+/// The object of `_rgunicorn.logger` that receives the lines.
 pub struct PythonLogger(pub Py<PyAny>);
 
 impl PythonLogger {
     fn call<'py>(&self, py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArgs<'py>) {
-        // A formatter or a filter of the user's may raise.
+        // A formatter or a filter of the user may raise an exception.
         if let Err(error) = self.0.bind(py).call_method1(name, arguments) {
             error.print(py);
         }

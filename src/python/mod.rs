@@ -1,8 +1,8 @@
 //! The interpreter: its start, the bundled standard library, and the command
-//! that is `python`.
+//! `python`.
 //!
-//! Everything that is unsafe about embedding CPython stays in this room; the
-//! others meet it through [`start`] and pyo3.
+//! All unsafe code of embedding CPython is in this room. The others use
+//! [`start`] and pyo3.
 
 mod bundle;
 mod bundle_module;
@@ -55,8 +55,8 @@ pub use stacks::stacks;
 pub use thread::{thread, without_gil};
 pub use venv::{VenvError, venv_site_packages};
 
-/// What stands in the names of compiled modules, as `sys.implementation.cache_tag` has
-/// it: `cpython-313`.
+/// The tag in the names of compiled modules (`sys.implementation.cache_tag`):
+/// `cpython-313`.
 pub fn cache_tag() -> String {
     format!(
         "cpython-{}",

@@ -1,14 +1,16 @@
-//! Shared objects from places where the kernel maps none: out of a zip, and
-//! from file systems mounted `noexec`.
+//! Shared objects from places where the kernel cannot map them: from a zip, and
+//! from file systems mounted with `noexec`.
 //!
-//! Where nothing can be written an app is imported from its zip, and its
-//! wheels' native modules with it: ld.so asks the loader for
-//! `site.zip/site-packages/orjson/orjson.so`, the loader asks here, and the
-//! answer is a memory file with the unpacked bytes. A container's only writable
-//! place is often a `noexec` one: what was unpacked there is copied likewise.
-//! (What Python code can read it can run, so `noexec` keeps nothing from it.)
+//! If nothing can be written, an app is imported from its zip, with the native
+//! modules of its wheels: ld.so asks the loader for
+//! `site.zip/site-packages/orjson/orjson.so`, the loader asks this file, and
+//! the answer is a memory file with the unpacked bytes. In a container, the
+//! only writable place is often mounted with `noexec`. Files that were unpacked
+//! there are copied to memory files, too. (Python code can run everything that
+//! it can read, so this does not bypass `noexec`.)
 //!
-//! And the carried libraries that only native modules need, which are packed.
+//! The same holds for carried libraries that only native modules need, which
+//! are packed.
 
 use std::{
     ffi::{CStr, OsStr, c_char, c_int},
@@ -24,13 +26,13 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 use rgunicorn_loader::{VIRTUAL_FOLDER, memory_file_holding};
 use zip::ZipArchive;
 
-/// From now on ld.so's opens are answered from here, where that is needed, in
-/// this process and its forks.
+/// From now on this file answers ld.so's opens, if that is needed, in this
+/// process and its forks.
 pub fn serve() {
     rgunicorn_loader::serve_opens_with(open);
 }
 
-/// Lets ld.so open what lies in `zip`, an absolute path, as if it were a folder.
+/// Lets ld.so open files in `zip`, an absolute path, as if it were a folder.
 pub fn serve_zip(path: &Path) {
     let mut place = &ZIPS;
     loop {
@@ -42,13 +44,13 @@ pub fn serve_zip(path: &Path) {
     }
 }
 
-/// A list that only grows: it is read inside ld.so, by any thread, and after
-/// forks, where a lock might be held for ever.
+/// A list that only grows. Any thread reads it, inside ld.so and after forks,
+/// where a lock might be held for ever.
 static ZIPS: OnceLock<Box<Zip>> = OnceLock::new();
 
 struct Zip {
     path: PathBuf,
-    /// Opened when something in it is asked for; nothing, if it is no zip.
+    /// Opened when it is first used; nothing if it is not a zip.
     archive: OnceLock<Option<Archive>>,
     next: OnceLock<Box<Zip>>,
 }
@@ -59,7 +61,8 @@ type Archive = ZipArchive<Positioned>;
 extern "C" fn open(path: *const c_char) -> c_int {
     const NOT_OURS: c_int = -1;
     let answer = catch_unwind(|| {
-        // SAFETY: the loader passes ld.so's path, a C string that outlives the call.
+        // SAFETY: the loader passes the path of ld.so, a C string that outlives
+        // the call.
         let path = unsafe { CStr::from_ptr(path) }.to_bytes();
         let path = Path::new(OsStr::from_bytes(path));
         let mut zips = std::iter::successors(ZIPS.get(), |zip| zip.next.get());
@@ -83,8 +86,8 @@ impl Zip {
 
     fn file(&self, inside: &Path) -> Option<c_int> {
         let name = entry_name(inside)?;
-        // Clones share the index and each read at a place of their own, so
-        // threads and forked processes do not disturb one another.
+        // Clones share the index, and each has its own position, so threads and
+        // forked processes do not disturb each other.
         let mut archive = self.archive()?.clone();
         let mut entry = archive.by_name(&name).ok()?;
         let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).ok()?);
@@ -93,7 +96,8 @@ impl Zip {
     }
 
     fn archive(&self) -> Option<&Archive> {
-        // Opened outside of the cell, which is then locked for a moment only.
+        // Opened outside of the cell, so that the cell is locked only for a
+        // moment.
         if self.archive.get().is_none() {
             let _ = self.archive.set(Positioned::open(&self.path));
         }
@@ -101,9 +105,9 @@ impl Zip {
     }
 }
 
-/// A carried library. ld.so may look for it in a folder of a zip first. Told
-/// no, it asks the kernel whether there is such a folder, hears no again, and
-/// never looks for a library in it any more.
+/// A carried library. ld.so may look for it first in a folder of a zip. If the
+/// answer is no, ld.so asks the kernel whether the folder exists, and does not
+/// look for libraries in it any more.
 fn carried(path: &Path) -> Option<c_int> {
     let library = crate::carried::library(path.file_name()?.as_bytes())?;
     memory_file_holding(&library.ok()?)
@@ -119,8 +123,8 @@ fn from_noexec(path: &Path) -> Option<c_int> {
     memory_file_holding(&bytes)
 }
 
-/// The entry for a path inside the zip. Libraries find their neighbours by
-/// `$ORIGIN/../name.libs`, so the steps up are taken here.
+/// The entry for a path inside the zip. Libraries find others by
+/// `$ORIGIN/../name.libs`, so `..` is resolved here.
 fn entry_name(inside: &Path) -> Option<String> {
     let mut parts = Vec::new();
     for component in inside.components() {
@@ -134,7 +138,7 @@ fn entry_name(inside: &Path) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// A reader with a position of its own on a shared file.
+/// A reader of a shared file, with its own position.
 #[derive(Clone)]
 struct Positioned {
     file: Arc<File>,
@@ -207,7 +211,7 @@ mod tests {
         }
         fs::write(&path, bytes).unwrap();
         let file = Zip::new(&path).file(Path::new("größe/x.so"));
-        // SAFETY: the descriptor was made for the caller.
+        // SAFETY: the descriptor was made for this call and has no other owner.
         let mut file = unsafe { File::from_raw_fd(file.unwrap()) };
         let mut content = String::new();
         file.rewind().unwrap();

@@ -1,4 +1,4 @@
-//! What `reload` needs of the interpreter. The Python half is
+//! The part of `reload` that needs the interpreter. The Python half is
 //! `_rgunicorn.reloading`.
 
 use std::ffi::OsString;
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
-/// The files that the running code comes from, the standard library's aside;
-/// and those that fit the patterns (`*`, `?`, `[...]` and `**`).
+/// The files of the running code, without the standard library; and those that
+/// match the patterns (`*`, `?`, `[...]` and `**`).
 pub fn files(patterns: &[OsString]) -> PyResult<(Vec<PathBuf>, Vec<PathBuf>)> {
     Python::attach(|py| {
         py.import("_rgunicorn.reloading")?
@@ -26,7 +26,7 @@ pub fn failing_app(traceback: &str) -> PyResult<Py<PyAny>> {
     })
 }
 
-/// The files that a traceback speaks of.
+/// The files in a traceback.
 pub fn files_in(traceback: &str) -> impl Iterator<Item = PathBuf> {
     traceback.lines().filter_map(|line| {
         let rest = line.trim_start().strip_prefix("File \"")?;

@@ -1,4 +1,4 @@
-//! A running interpreter and another environment than it was started with.
+//! Changes the environment of a running interpreter.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStringExt;
@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 
 use super::{Environment, launcher, time_zone, traceback};
 
-/// Gives the interpreter what it lacks of this environment: its own path, the
-/// arguments, the import path, the `site-packages` folders, and the variables
-/// of the process, of which Python keeps a copy.
+/// Gives the interpreter the missing parts of this environment: its own path,
+/// the arguments, the import path, the `site-packages` folders, and the
+/// environment variables, of which Python has a copy.
 pub(super) fn renew(environment: &Environment) -> Result<()> {
     let executable = launcher::path(environment);
     let variables: HashMap<Vec<u8>, Vec<u8>> = time_zone::variables()
@@ -37,11 +37,11 @@ pub(super) fn renew(environment: &Environment) -> Result<()> {
     })
 }
 
-/// Lets `sys.executable` be a path that this process can execute: the user may
-/// be another one, who cannot see what the first has made.
+/// Sets `sys.executable` to a path that this process can execute: its user may
+/// have changed, and may not see the path of the first user.
 ///
 /// # Errors
-/// Python cannot be told.
+/// Python raises an exception.
 pub fn rename(environment: &Environment) -> PyResult<()> {
     let executable = launcher::path(environment);
     Python::attach(|py| {

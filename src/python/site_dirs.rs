@@ -1,12 +1,14 @@
-//! The `site-packages` folders of this process and those whose `sitecustomize` is
-//! run, chosen before the start and asked for by the bundle's `site.py`.
+//! The `site-packages` folders of this process, and those whose `sitecustomize`
+//! is run. They are chosen before the start, and the bundle's `site.py` asks
+//! for them.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 static CHOSEN: OnceLock<[Vec<PathBuf>; 2]> = OnceLock::new();
 
-/// Choose them; the first word counts, as the interpreter starts once.
+/// Chooses them. Only the first call counts, because the interpreter starts
+/// once.
 pub fn choose(site_dirs: &[PathBuf], customizing: &[PathBuf]) {
     CHOSEN.get_or_init(|| [site_dirs.to_vec(), customizing.to_vec()]);
 }

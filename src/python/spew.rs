@@ -2,11 +2,11 @@
 
 use pyo3::prelude::*;
 
-/// Prints every line of Python that any thread runs from now on, the standard
-/// library's aside.
+/// From now on, prints every line of Python that any thread runs, except lines
+/// of the standard library.
 ///
 /// # Errors
-/// Another tool has taken the place in `sys.monitoring`.
+/// Another tool uses the same id in `sys.monitoring`.
 pub fn start() -> PyResult<()> {
     Python::attach(|py| {
         py.import("_rgunicorn.spew")?

@@ -1,4 +1,4 @@
-//! The Python stacks of all threads, for a process whose threads are stuck.
+//! The Python stacks of all threads, for a process whose threads hang.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
@@ -14,15 +14,15 @@ use pyo3::prelude::*;
 
 use super::thread;
 
-/// How long the interpreter is waited for. A thread that runs Python code gives
-/// it away every 5 ms (`sys.getswitchinterval`).
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the GIL. A thread that runs Python code releases it
+/// every 5 ms (`sys.getswitchinterval`).
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What every thread is doing, and every asyncio task and greenlet; nothing if
-/// the interpreter does not run.
+/// The stack of every thread, asyncio task and greenlet; nothing if the
+/// interpreter does not run.
 ///
-/// With the interpreter if it is to be had; if some C code keeps it, without:
-/// then the stacks have no source lines, and only threads are told of.
+/// If C code does not release the GIL, the stacks are read without it. Then
+/// they have no source lines, and only threads are shown.
 pub fn stacks() -> Option<String> {
     // SAFETY: it only reads a flag.
     if unsafe { ffi::Py_IsInitialized() } == 0 {
@@ -32,9 +32,7 @@ pub fn stacks() -> Option<String> {
     let asked = thread("stacks").spawn(move || {
         let _ = sender.send(with_interpreter());
     });
-    let answer = asked
-        .ok()
-        .and_then(|_| receiver.recv_timeout(PATIENCE).ok());
+    let answer = asked.ok().and_then(|_| receiver.recv_timeout(TIMEOUT).ok());
     answer.flatten().or_else(without_interpreter)
 }
 
@@ -48,8 +46,8 @@ fn with_interpreter() -> Option<String> {
 }
 
 unsafe extern "C" {
-    /// What `faulthandler` calls in its own watchdog thread
-    /// (CPython's `Include/internal/pycore_traceback.h`).
+    /// The function that `faulthandler` calls in its watchdog thread (CPython's
+    /// `Include/internal/pycore_traceback.h`).
     fn _Py_DumpTracebackThreads(
         fd: c_int,
         interpreter: *mut ffi::PyInterpreterState,
@@ -60,15 +58,15 @@ unsafe extern "C" {
 fn without_interpreter() -> Option<String> {
     let file = memfd_create("stacks", MFdFlags::MFD_CLOEXEC).ok()?;
     let mut file = File::from(file);
-    // SAFETY: it walks the threads without the GIL, as it is made for. Whoever
-    // has the GIL has kept it for a second, in C code, so the Python frames
-    // stand still.
+    // SAFETY: the function is made to read the threads without the GIL. The
+    // thread with the GIL has kept it for a second, in C code, so the Python
+    // frames do not change.
     let error = unsafe {
         let main = ffi::PyInterpreterState_Main();
         _Py_DumpTracebackThreads(file.as_raw_fd(), main, ptr::null_mut())
     };
     if !error.is_null() {
-        // SAFETY: it is a C string that lives as long as the program.
+        // SAFETY: it is a static C string.
         return Some(
             unsafe { CStr::from_ptr(error) }
                 .to_string_lossy()
@@ -95,7 +93,7 @@ mod tests {
             py.run(code, Some(&names), None).unwrap();
             let said: String = names.get_item("said").unwrap().unwrap().extract().unwrap();
             assert!(said.contains("in somewhere"), "{said}");
-            // This thread has the interpreter and does not give it away.
+            // This thread has the GIL and does not release it.
             let dumped = stacks().unwrap();
             assert!(dumped.contains("hread 0x"), "{dumped}");
         });

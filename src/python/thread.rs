@@ -4,12 +4,12 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use pyo3::Python;
 use std::thread::Builder;
 
-/// Bytes of stack where the system names no limit.
+/// The size of the stack in bytes if the system has no limit.
 const USUAL: u64 = 8 << 20;
 
-/// A thread with a stack as CPython's own threads have it on Linux: of the size
-/// that the process may have for its first (`ulimit -s`). Rust's would be 2 MiB,
-/// which deep recursion overruns before Python notices it.
+/// Starts a thread with a stack like that of CPython's own threads on Linux,
+/// which has the size limit of the first thread (`ulimit -s`). Rust's default
+/// is 2 MiB; deep recursion would overflow it before Python notices.
 pub fn thread(name: &str) -> Builder {
     let limit = getrlimit(Resource::RLIMIT_STACK).map_or(USUAL, |(soft, _)| soft);
     let size = match limit {
@@ -20,11 +20,11 @@ pub fn thread(name: &str) -> Builder {
     Builder::new().name(name.to_owned()).stack_size(size)
 }
 
-/// Runs this, in this thread, with the GIL let go.
+/// Runs `act` in this thread with the GIL released.
 pub fn without_gil<T>(py: Python<'_>, run: impl FnOnce() -> T) -> T {
     struct Here<T>(T);
-    // SAFETY: `detach` runs it in this very thread and gives the result back
-    // here; the bound is there only to keep it from using `py`.
+    // SAFETY: `detach` runs it in this thread and gives the result back here.
+    // The bound `Send` is only there so that `act` does not use `py`.
     unsafe impl<T> Send for Here<T> {}
     let run = Here(run);
     let done = py.detach(move || {

@@ -1,10 +1,10 @@
-//! The time zone that `TZ` names, for the C library of a host that has no file
-//! for it: the log, `time.localtime`, `datetime.astimezone` go by that.
+//! The time zone in `TZ`, for the C library of a host that has no file for it.
+//! The log, `time.localtime` and `datetime.astimezone` use the C library.
 //!
-//! The C library reads zones from the folder that `TZDIR` names. It is told of
-//! one of ours, where the bundle's zones are laid out. Where nothing can be
-//! written it gets the zone's present rule in place of its name, and libraries
-//! that look for the name go on to find it in Python's `os.environ`.
+//! The C library reads zones from the folder in `TZDIR`. It is set to a folder
+//! with the bundle's zones. If nothing can be written, `TZ` gets the zone's
+//! current rule in place of its name; libraries that need the name still find
+//! it in Python's `os.environ`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,23 +18,23 @@ use super::laid_out::lay_out;
 const OURS: &str = "lib/fallback/tzdata/zoneinfo";
 const HOSTS: &str = "/usr/share/zoneinfo";
 
-/// A zone's name and the rule that the C library has in its place.
+/// A zone's name, and the rule that `TZ` has in its place.
 static STAND_IN: Mutex<Option<(OsString, OsString)>> = Mutex::new(None);
 
-/// Lets the C library find the zone that `TZ` names, and use it. To be called
-/// when the variables may be others, or this process somebody else's, while it
-/// has one thread that uses the environment.
+/// Makes the C library find and use the zone in `TZ`. It must be called when
+/// the variables or the user may have changed, while only one thread uses the
+/// environment.
 pub fn provide() {
     if let Some((name, value)) = env::var_os("TZ").and_then(|zone| what_lacks(&zone)) {
-        // SAFETY: the caller's promise is that of `set_var`.
+        // SAFETY: only one thread uses the environment, as the caller promises.
         unsafe { env::set_var(name, value) };
     }
-    // SAFETY: it reads the environment, as above.
+    // SAFETY: it reads the environment, which only this thread uses.
     unsafe { tzset() };
 }
 
-/// The variable, and its value, that the C library lacks to know this zone.
-/// Nothing when it knows it, and when nobody does.
+/// The variable and value that the C library needs to know this zone. Nothing
+/// if it knows the zone, or if the zone is unknown here, too.
 pub fn what_lacks(zone: &OsStr) -> Option<(&'static str, OsString)> {
     let text = zone.to_str()?;
     let name = text.strip_prefix(':').unwrap_or(text);
@@ -51,7 +51,7 @@ pub fn what_lacks(zone: &OsStr) -> Option<(&'static str, OsString)> {
     Some(("TZ", rule.into()))
 }
 
-/// The zone's name where `TZ` has its rule.
+/// The zone's name, if `TZ` has its rule.
 pub fn name() -> Option<OsString> {
     let zone = env::var_os("TZ")?;
     let stand_in = stand_in();
@@ -59,8 +59,7 @@ pub fn name() -> Option<OsString> {
     Some(name.clone())
 }
 
-/// The variables of this process, as others are to see them: with the zone's
-/// name.
+/// The environment variables for other processes: with the zone's name.
 pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
     let name = name();
     env::vars_os().map(move |(variable, value)| match &name {
@@ -69,14 +68,14 @@ pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
     })
 }
 
-/// As the C library looks for it.
+/// Searches as the C library does.
 fn host_has(name: &str) -> bool {
     let folder = env::var_os("TZDIR").filter(|folder| !folder.is_empty());
     let folder = folder.map_or_else(|| HOSTS.into(), PathBuf::from);
     fs::read(folder.join(name)).is_ok_and(|file| file.starts_with(b"TZif"))
 }
 
-/// The last line of a zone's file (RFC 9636): its present rule as a value of
+/// The last line of a zone's file (RFC 9636): its current rule as a value of
 /// `TZ`.
 fn rule(file: &[u8]) -> Option<&str> {
     let file = file.strip_prefix(b"TZif")?.strip_suffix(b"\n")?;
@@ -91,7 +90,7 @@ fn stand_in() -> std::sync::MutexGuard<'static, Option<(OsString, OsString)>> {
 }
 
 unsafe extern "C" {
-    /// Reads the zone that `TZ` names (POSIX).
+    /// Reads the zone in `TZ` (POSIX).
     fn tzset();
 }
 

@@ -12,8 +12,8 @@ pub fn format(py: Python<'_>, error: &PyErr) -> String {
         let lines: Vec<String> = lines.extract()?;
         Ok(lines.concat())
     };
-    // A __str__ that raises is handled by `traceback`; what is left is an
-    // interpreter at its end.
+    // `traceback` handles a __str__ that raises. It fails only while the
+    // interpreter ends.
     lines()
         .unwrap_or_else(|_| error.to_string())
         .trim_end()

@@ -29,7 +29,7 @@ pub fn venv_site_packages(dir: &Path) -> Result<Vec<PathBuf>, VenvError> {
         .lines()
         .filter_map(|line| line.split_once('='))
         .find_map(|(name, value)| {
-            // `version_info` is what virtualenv and uv write.
+            // virtualenv and uv write `version_info`.
             matches!(name.trim(), "version" | "version_info").then(|| value.trim())
         });
     if let Some(found) = found

@@ -1,4 +1,4 @@
-//! The names in a zip, as those who made it know them.
+//! The names in a zip, as the person who made it knows them.
 //!
 //! A flag says that a name is UTF-8; without it, a name is in the code page of
 //! the first PCs (APPNOTE, appendix D). The `zip` of Unix systems leaves the flag
@@ -12,9 +12,9 @@ use std::path::Path;
 use zip::read::ZipFile;
 use zip::{HasZipMetadata, System, ZipArchive};
 
-/// An entry's name. One that was written on Unix and is UTF-8 is meant so, with
-/// the flag or without. (The zip library finds entries by their bytes, so by such
-/// names, too.)
+/// An entry's name. A name that was written on Unix and is valid UTF-8 is
+/// UTF-8, with the flag or without. (The zip library finds entries by their
+/// bytes, so also by such names.)
 pub fn name<'a, R: Read>(entry: &'a ZipFile<'_, R>) -> &'a str {
     let unix = matches!(entry.get_metadata().system, System::Unix | System::OsDarwin);
     match str::from_utf8(entry.name_raw()) {
@@ -24,7 +24,7 @@ pub fn name<'a, R: Read>(entry: &'a ZipFile<'_, R>) -> &'a str {
 }
 
 /// The names of all entries of a zip, in the order of its directory; nothing if
-/// they are plain ASCII, or it cannot be read.
+/// they are ASCII, or if the zip cannot be read.
 pub fn of_file(zip: &Path) -> Option<Vec<String>> {
     let file = BufReader::new(File::open(zip).ok()?);
     let mut archive = ZipArchive::new(file).ok()?;
