@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 
 /// What is the same for every request of a worker.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct AppOptions {
     pub root_path: String,
     /// The largest size of a WebSocket message in bytes.
     pub websocket_max_message_size: usize,
@@ -32,7 +32,7 @@ pub struct Application {
     event_loop: Arc<EventLoop>,
     task: Py<PyAny>,
     scopes: ScopeMaker,
-    settings: Settings,
+    options: AppOptions,
     running: Arc<AtomicUsize>,
 }
 
@@ -42,15 +42,15 @@ impl Application {
         callable: Bound<'_, PyAny>,
         event_loop: &Bound<'_, PyAny>,
         state: Option<Bound<'_, PyDict>>,
-        settings: Settings,
+        options: AppOptions,
     ) -> PyResult<Application> {
         let py = callable.py();
         Ok(Application {
             callable: callable.unbind(),
             event_loop: Arc::new(EventLoop::new(event_loop)?),
             task: py.import("asyncio")?.getattr("Task")?.unbind(),
-            scopes: ScopeMaker::new(py, &settings.root_path, state)?,
-            settings,
+            scopes: ScopeMaker::new(py, &options.root_path, state)?,
+            options,
             running: Arc::default(),
         })
     }
@@ -90,7 +90,7 @@ impl Application {
         let scope = self
             .scopes
             .websocket(py, &exchange, &handshake.subprotocols);
-        let limit = self.settings.websocket_max_message_size;
+        let limit = self.options.websocket_max_message_size;
         let link = Link::new(exchange, observer);
         let websocket = WebSocket::new(link, handshake, limit, self.event_loop.clone());
         let websocket = Arc::new(websocket);

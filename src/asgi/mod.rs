@@ -18,7 +18,7 @@ mod scope;
 mod websocket;
 mod websocket_state;
 
-pub use application::{Application, Call, Settings};
+pub use application::{AppOptions, Application, Call};
 
 use crate::exchange::{Exchange, Finished};
 use crate::http::Status;

@@ -8,9 +8,9 @@
 //! - `code(path)`, `data(path)`: of the file at `path`, or `None`
 //! - `names(folder)`: what is in it; empty when there is no such folder
 //! - `is_folder(path)`
-//! - `headers()`: the folder on the disk where the C headers are laid out, or
+//! - `headers()`: the folder on the disk where the C headers are extracted, or
 //!   `None` where there is no place for them
-//! - `pip()`: the folder on the disk where the carried pip is laid out, or its
+//! - `pip()`: the folder on the disk where the carried pip is extracted, or its
 //!   wheel's bytes where there is no place for it
 //! - `serve_zip(path)`: from now on, native modules can be loaded out of this
 //!   zip; of an absolute path, the bytes
@@ -37,7 +37,7 @@ use pyo3_ffi::*;
 
 use super::bundle::{self, File};
 use super::definition::{self, Static, method};
-use super::laid_out::lay_out;
+use super::extract::extract;
 use super::{carried_pip, native_modules, site_dirs, time_zone, zip_names};
 
 /// The module's name.
@@ -134,7 +134,7 @@ unsafe extern "C" fn headers(_: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
     const FOLDER: &str = concat!("include/python", env!("RGUNICORN_PYTHON_MINOR"));
     // SAFETY: as above.
     unsafe {
-        match lay_out(FOLDER, "include") {
+        match extract(FOLDER, "include") {
             Ok(place) => path_object(&place.join(FOLDER)),
             Err(_) => Py_NewRef(Py_None()),
         }
@@ -144,7 +144,7 @@ unsafe extern "C" fn headers(_: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
 unsafe extern "C" fn pip(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
     unsafe {
-        match carried_pip::lay_out() {
+        match carried_pip::extract() {
             Ok(place) => path_object(&place),
             Err(_) => bytes_object(OsStr::from_bytes(&carried_pip::wheel())),
         }

@@ -16,7 +16,7 @@ use crate::cache;
 ///
 /// # Errors
 /// No folder can be written.
-pub fn lay_out() -> io::Result<PathBuf> {
+pub fn extract() -> io::Result<PathBuf> {
     let wheel = wheel();
     cache::filled(
         &cache::places("pip"),

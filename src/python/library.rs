@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::executable;
-use super::laid_out::lay_out;
+use super::extract::extract;
 
 const VARIABLE: &str = "RGUNICORN_STDLIB_FILES";
 
@@ -24,7 +24,7 @@ pub fn root() -> Result<PathBuf> {
     if !is_asked_for()? {
         return Ok(executable::path().to_owned());
     }
-    lay_out("lib", "library").with_context(|| {
+    extract("lib", "library").with_context(|| {
         format!("{VARIABLE} asks for the standard library's files, and they can be written nowhere")
     })
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::bundle::File;
-use super::laid_out::lay_out;
+use super::extract::extract;
 
 const OURS: &str = "lib/fallback/tzdata/zoneinfo";
 const HOSTS: &str = "/usr/share/zoneinfo";
@@ -44,7 +44,7 @@ pub fn what_lacks(zone: &OsStr) -> Option<(&'static str, OsString)> {
     if rule == format!("{name}0") || host_has(name) {
         return None;
     }
-    if let Ok(folder) = lay_out(OURS, "zoneinfo") {
+    if let Ok(folder) = extract(OURS, "zoneinfo") {
         return Some(("TZDIR", folder.join(OURS).into()));
     }
     *stand_in() = Some((zone.to_owned(), rule.into()));

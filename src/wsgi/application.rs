@@ -4,8 +4,8 @@ use super::client_socket::{self, ClientSockets};
 use super::environ::EnvironMaker;
 use super::file_wrapper::{Content, FileWrapper};
 use super::input::Input;
+use super::options::AppOptions;
 use super::response::SharedResponse;
-use super::settings::Settings;
 use super::start_response::{StartResponse, block, is_shared};
 use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::http::Status;
@@ -35,14 +35,14 @@ struct AppObjects<'py> {
 }
 
 impl Application {
-    pub fn new(callable: Py<PyAny>, settings: &Settings) -> PyResult<Application> {
+    pub fn new(callable: Py<PyAny>, options: &AppOptions) -> PyResult<Application> {
         Python::attach(|py| {
             Ok(Application {
                 callable,
-                environs: EnvironMaker::new(py, settings)?,
-                sendfile: settings.sendfile,
-                hooks: settings.hooks.clone(),
-                sockets: ClientSockets::new(py, settings)?,
+                environs: EnvironMaker::new(py, options)?,
+                sendfile: options.sendfile,
+                hooks: options.hooks.clone(),
+                sockets: ClientSockets::new(py, options)?,
                 spare: Mutex::default(),
             })
         })

@@ -5,8 +5,8 @@
 //! until the app uses it. Then the app gets the connection. Most requests do
 //! not use it, and the next request gets the same object.
 
+use super::options::AppOptions;
 use super::response::SharedResponse;
-use super::settings::Settings;
 use nix::errno::Errno;
 use nix::libc;
 use pyo3::exceptions::PyOSError;
@@ -31,13 +31,13 @@ pub struct ClientSockets {
 }
 
 impl ClientSockets {
-    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<ClientSockets> {
+    pub fn new(py: Python<'_>, options: &AppOptions) -> PyResult<ClientSockets> {
         let module = py.import(MODULE)?;
         Ok(ClientSockets {
             offer: module
-                .call_method1("offers", (settings.cooperative,))?
+                .call_method1("offers", (options.cooperative,))?
                 .unbind(),
-            serves_one: !settings.multithread,
+            serves_one: !options.multithread,
         })
     }
 

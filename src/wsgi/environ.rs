@@ -3,7 +3,7 @@
 use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
-use super::settings::Settings;
+use super::options::AppOptions;
 use super::start_response::EarlyHints;
 use super::text;
 use crate::exchange::Exchange;
@@ -56,17 +56,17 @@ const KEYS: [&str; 11] = [
 ];
 
 impl EnvironMaker {
-    pub fn new(py: Python<'_>, settings: &Settings) -> PyResult<EnvironMaker> {
+    pub fn new(py: Python<'_>, options: &AppOptions) -> PyResult<EnvironMaker> {
         let template = PyDict::new(py);
         template.set_item("wsgi.version", (1, 0))?;
         let errors = Bound::new(py, ErrorStream::default())?;
         template.set_item("wsgi.errors", &errors)?;
-        template.set_item("wsgi.multithread", settings.multithread)?;
-        template.set_item("wsgi.multiprocess", settings.multiprocess)?;
+        template.set_item("wsgi.multithread", options.multithread)?;
+        template.set_item("wsgi.multiprocess", options.multiprocess)?;
         template.set_item("wsgi.run_once", false)?;
         template.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         template.set_item("wsgi.input_terminated", true)?;
-        template.set_item("SERVER_SOFTWARE", &settings.software)?;
+        template.set_item("SERVER_SOFTWARE", &options.software)?;
         for key in KEYS
             .into_iter()
             .chain(["wsgi.early_hints", "gunicorn.socket"])
@@ -82,7 +82,7 @@ impl EnvironMaker {
             template.del_item(place)?;
         }
         Ok(EnvironMaker {
-            script_name: settings.script_name.trim_end_matches('/').to_owned(),
+            script_name: options.script_name.trim_end_matches('/').to_owned(),
             errors: errors.unbind(),
             last: Mutex::new(Last {
                 template: template.unbind(),

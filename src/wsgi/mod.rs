@@ -10,13 +10,13 @@ mod environ;
 mod errors;
 mod file_wrapper;
 mod input;
+mod options;
 mod response;
-mod settings;
 mod start_response;
 mod text;
 
 pub use application::Application;
-pub use settings::Settings;
+pub use options::AppOptions;
 
 #[cfg(test)]
 mod tests;

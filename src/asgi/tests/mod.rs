@@ -51,11 +51,11 @@ impl Session {
             let state = PyDict::new(py);
             state.set_item("pool", 1).unwrap();
             let app = globals.get_item("app").unwrap().unwrap();
-            let settings = Settings {
+            let options = AppOptions {
                 root_path: "/root".to_owned(),
                 websocket_max_message_size: 1000,
             };
-            let application = Application::new(app, &event_loop, Some(state), settings).unwrap();
+            let application = Application::new(app, &event_loop, Some(state), options).unwrap();
             Session {
                 event_loop: event_loop.unbind(),
                 globals: globals.unbind(),

@@ -32,7 +32,7 @@ pub fn serve(
         WorkerClass::Aiohttp => return asgi::serve(boot, &app, signals, adapter::AIOHTTP),
         _ => {}
     }
-    let settings = wsgi::Settings {
+    let settings = wsgi::AppOptions {
         multithread: *class != WorkerClass::Sync,
         cooperative: class.is_gevent(),
         multiprocess: boot.settings.workers.workers > 1,

@@ -84,7 +84,7 @@ struct Call<'a> {
     request: &'a str,
     /// Number of writes after which the client is gone.
     closed_after: Option<usize>,
-    settings: Settings,
+    options: AppOptions,
     piece: usize,
     /// What the request is called.
     id: Option<&'a str>,
@@ -95,10 +95,10 @@ fn module(code: &str) -> Call<'static> {
         code: code.to_owned(),
         request: "GET /a%20b/c?d=e HTTP/1.1\r\nHost: example.org\r\n\r\n",
         closed_after: None,
-        settings: Settings {
+        options: AppOptions {
             sendfile: true,
             software: "rgunicorn/test".to_owned(),
-            ..Settings::default()
+            ..AppOptions::default()
         },
         piece: usize::MAX,
         id: None,
@@ -120,7 +120,7 @@ impl<'a> Call<'a> {
             request,
             code: self.code,
             closed_after: self.closed_after,
-            settings: self.settings,
+            options: self.options,
             piece: self.piece,
             id: None,
         }
@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
                 globals.unbind(),
             )
         });
-        let application = Application::new(callable, &self.settings).unwrap();
+        let application = Application::new(callable, &self.options).unwrap();
         let (head, length) = parse(self.request);
         let body = &self.request.as_bytes()[length..];
         let wire = Arc::new(Mutex::new(Wire {

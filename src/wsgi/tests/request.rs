@@ -62,9 +62,9 @@ fn the_environ() {
 fn script_name() {
     let mut call =
         app("ok()\nreturn [f\"{environ['SCRIPT_NAME']} {environ['PATH_INFO']}\".encode()]");
-    call.settings.script_name = "/a%20b/".into();
+    call.options.script_name = "/a%20b/".into();
     assert_eq!(call.run().body(), "/a%20b /c");
-    call.settings.script_name = "/a".into();
+    call.options.script_name = "/a".into();
     let reply = call.run();
     assert_eq!((reply.status(), reply.keep_alive), (500, false));
     assert_eq!(

@@ -377,7 +377,7 @@ impl AsgiWorker {
     ) -> PyResult<()> {
         let started = this.borrow().with(|network| -> PyResult<()> {
             let settings = &network.boot.settings;
-            let settings = asgi::Settings {
+            let settings = asgi::AppOptions {
                 root_path: settings.mechanics.root_path.clone(),
                 websocket_max_message_size: match settings.workers.websocket_max_message_size {
                     0 => usize::MAX,

@@ -4,7 +4,7 @@ use crate::python::Hooks;
 
 /// What a WSGI app and its environs are made from.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct AppOptions {
     /// True if several threads of this process call the app.
     pub multithread: bool,
     /// True if apps wait in gevent's greenlets.

@@ -13,7 +13,7 @@ use crate::cache;
 ///
 /// # Errors
 /// No folder can be written.
-pub fn lay_out(folder: &str, kind: &str) -> io::Result<PathBuf> {
+pub fn extract(folder: &str, kind: &str) -> io::Result<PathBuf> {
     cache::filled(
         &cache::places(kind),
         // Each build has its own folder, as its files differ.
