@@ -179,6 +179,8 @@ fn what_is_no_handshake_and_what_the_app_denies() {
         ),
         ("/refuse", ("", ""), "403 Forbidden"),
         ("/deny", ("", ""), "401 Unauthorized"),
+        ("/forge", ("", ""), "500 Internal Server Error"),
+        ("/forge?header", ("", ""), "500 Internal Server Error"),
         // Not a WebSocket handshake, but an ordinary request.
         (
             "/",
@@ -197,6 +199,7 @@ fn what_is_no_handshake_and_what_the_app_denies() {
             answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
             "{answer}"
         );
+        assert!(!answer.contains("forged"), "{answer}");
         if status.starts_with("426") {
             for line in [
                 "Upgrade: websocket",

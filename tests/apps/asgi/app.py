@@ -244,6 +244,18 @@ async def ws_headstrong(scope, receive, send):
     await receive()
 
 
+async def ws_forge(scope, receive, send):
+    """Accepts with a value that would end its line in the head."""
+    await receive()
+    forged = "x\r\nSet-Cookie: forged"
+    match scope["query_string"]:
+        case b"header":
+            accept = {"headers": [(b"x-own", forged.encode())]}
+        case _:
+            accept = {"subprotocol": forged}
+    await send({"type": "websocket.accept"} | accept)
+
+
 async def ws_refuse(scope, receive, send):
     await receive()
     await send({"type": "websocket.close"})
@@ -324,6 +336,7 @@ WEBSOCKETS = {
     "/chat": ws_chat,
     "/scheme": ws_scheme,
     "/headstrong": ws_headstrong,
+    "/forge": ws_forge,
     "/refuse": ws_refuse,
     "/deny": ws_deny,
     "/deny-and-wait": ws_deny_and_wait,
