@@ -77,7 +77,8 @@ impl Link {
 
     /// Notes the result of a write.
     pub fn written(&mut self, written: io::Result<bool>) -> io::Result<()> {
-        self.held_back |= written?;
+        // A write of nothing does not ask to wait.
+        self.held_back = written? || self.is_full();
         Ok(())
     }
 

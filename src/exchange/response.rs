@@ -174,13 +174,13 @@ impl Response {
 
     /// Appends the head to `out`, unless it was sent.
     fn begin(&mut self, stream: &dyn Stream, out: &mut Vec<u8>) -> &mut ResponseBody {
-        // This may have changed since the request began.
-        self.rules.keep_alive &= stream.may_stay();
-        let (head, id) = (&mut self.head, self.id.as_deref());
-        self.body.get_or_insert_with(|| {
+        let (head, body) = (&mut self.head, &mut self.body);
+        body.get_or_insert_with(|| {
+            // The worker may have changed its mind since the request began.
+            self.rules.keep_alive &= stream.may_stay();
             let rules = stream.rules();
-            let head = head.as_mut().expect("whoever sends has set it");
-            if let Some((name, value)) = rules.id_field(id) {
+            let head = head.as_mut().expect("the caller has set it");
+            if let Some((name, value)) = rules.id_field(self.id.as_deref()) {
                 head.add_unless_given(name, value);
             }
             head.begin(self.rules, &rules.server, self.date.as_str(), out)

@@ -80,8 +80,9 @@ impl ResponseHead {
     fn with_reason(code: u16) -> ResponseHead {
         let reason = reason(code).as_bytes();
         let blank: &[u8] = if reason.is_empty() { b"" } else { b" " };
-        let digits = itoa::Buffer::new().format(code).as_bytes().to_owned();
-        ResponseHead::begun(code, &[&digits, blank, reason])
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(code).as_bytes();
+        ResponseHead::begun(code, &[digits, blank, reason])
     }
 
     fn begun(code: u16, status: &[&[u8]]) -> ResponseHead {

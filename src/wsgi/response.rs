@@ -185,42 +185,41 @@ impl ResponseState {
         match self.has_begun() || self.response.rules().version < Version::Http11 {
             true => Ok(false),
             false => {
-                let written = self.open_stream()?.write_interim(hints);
+                let stream = self.stream.as_deref().ok_or_else(after_request)?;
+                let written = stream.write_interim(hints);
                 self.note(written)
             }
         }
     }
 
     fn send(&mut self, blocks: &[&[u8]], is_last: bool) -> PyResult<bool> {
-        let stream = self.stream_for_body()?;
-        let sent = self.response.send(&*stream, blocks, is_last);
+        let (response, stream) = self.for_body()?;
+        let sent = response.send(stream, blocks, is_last);
         self.note(sent)
     }
 
     fn send_file(&mut self, file: Sendable) -> PyResult<bool> {
-        self.response.set_known_length(file.length);
-        let stream = self.stream_for_body()?;
         let Sendable {
             file,
             offset,
             length,
         } = file;
-        let sent = self
-            .response
-            .send_file(&*stream, file, offset, length, true);
+        let (response, stream) = self.for_body()?;
+        response.set_known_length(length);
+        let sent = response.send_file(stream, file, offset, length, true);
         self.note(sent)
     }
 
-    /// The stream for a part of the body, if the app may send one.
-    fn stream_for_body(&mut self) -> PyResult<Arc<dyn Stream>> {
+    /// The response and its stream, if the app may send a part of the body.
+    fn for_body(&mut self) -> PyResult<(&mut Response, &dyn Stream)> {
         if self.is_upgraded() || self.detached && self.head().is_none() {
             // The app has answered through its own socket.
             self.broken = true;
             return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         }
-        let stream = Arc::clone(self.open_stream()?);
-        match self.head() {
-            Some(_) => Ok(stream),
+        let stream = self.stream.as_deref().ok_or_else(after_request)?;
+        match self.response.head() {
+            Some(_) => Ok((&mut self.response, stream)),
             None => Err(PyAssertionError::new_err(
                 "the app gave a response body before it called start_response",
             )),
@@ -232,10 +231,8 @@ impl ResponseState {
         self.broken |= result.is_err();
         Ok(result?)
     }
+}
 
-    fn open_stream(&self) -> PyResult<&Arc<dyn Stream>> {
-        self.stream.as_ref().ok_or_else(|| {
-            PyValueError::new_err("the response was written to after its request ended")
-        })
-    }
+fn after_request() -> PyErr {
+    PyValueError::new_err("the response was written to after its request ended")
 }
