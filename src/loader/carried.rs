@@ -43,9 +43,10 @@ impl Library {
     /// The file, or its zstd frame.
     #[inline(always)]
     pub fn bytes(&self) -> &'static [u8] {
+        let packed: *const u8 = address_of!("rgunicorn_carried");
         // SAFETY: the build script wrote the offset and length of a part of the packed
         // file, which is in read-only data until the process ends.
-        unsafe { core::slice::from_raw_parts(packed().add(self.offset), self.length) }
+        unsafe { core::slice::from_raw_parts(packed.add(self.offset), self.length) }
     }
 }
 
@@ -53,22 +54,10 @@ impl Library {
 #[inline(always)]
 pub fn libraries() -> &'static [Library] {
     let table: *const Library;
-    // SAFETY: computes an address relative to the instruction (see `packed`);
+    // SAFETY: computes an address relative to the instruction, as `address_of!` does;
     // the table has this type and length.
     unsafe {
         asm!("lea {}, [rip + {}]", out(reg) table, sym LIBRARIES, options(pure, nomem, nostack, preserves_flags));
         core::slice::from_raw_parts(table, LIBRARIES_COUNT)
     }
-}
-
-/// The address of the packed file. It is taken by `lea`, because rustc would read it
-/// from the global offset table.
-#[inline(always)]
-fn packed() -> *const u8 {
-    let address: *const u8;
-    // SAFETY: computes an address relative to the instruction; touches nothing.
-    unsafe {
-        asm!("lea {}, [rip + rgunicorn_carried]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
-    }
-    address
 }

@@ -1,7 +1,6 @@
 //! Maps ld.so and starts it as if the kernel had done so.
 
 use core::{
-    arch::asm,
     mem::{MaybeUninit, size_of},
     sync::atomic::Ordering,
 };
@@ -118,9 +117,12 @@ fn start(stack: Stack, loader: Loader) -> usize {
     let (Some(headers), Some(count)) = (stack.auxiliary(AT_PHDR), stack.auxiliary(AT_PHNUM)) else {
         fail(c"the kernel did not say where the program headers are");
     };
+    // The difference between the executable's addresses and those that it was linked for:
+    // the address of its file header, as it is linked for address 0.
+    let base: usize = address_of!("__ehdr_start");
     // SAFETY: these are the kernel's own values, and there is no other thread yet.
     let shown = unsafe {
-        program_headers::with_interpreter(headers as *const ProgramHeader, count, executable_base())
+        program_headers::with_interpreter(headers as *const ProgramHeader, count, base)
     };
     let Some((headers, count)) = shown else {
         fail(c"the executable has more program headers than its loader expects");
@@ -128,7 +130,7 @@ fn start(stack: Stack, loader: Loader) -> usize {
     let told = stack.set_auxiliary(AT_PHDR, headers)
         && stack.set_auxiliary(AT_PHNUM, count)
         && stack.set_auxiliary(AT_BASE, loader.base)
-        && stack.set_auxiliary(AT_ENTRY, second_entry());
+        && stack.set_auxiliary(AT_ENTRY, address_of!("rgunicorn_second_entry"));
     if !told {
         fail(c"the kernel's auxiliary vector lacks AT_BASE or AT_ENTRY");
     }
@@ -140,7 +142,7 @@ fn start(stack: Stack, loader: Loader) -> usize {
 fn carried_loader() -> Loader {
     // SAFETY: the table is never empty.
     let bytes = unsafe { libraries().get_unchecked(0) }.bytes();
-    let target = open_hook_address();
+    let target: usize = address_of!("rgunicorn_open_hook");
     // SAFETY: the build script found the whole open call inside the file.
     let (before, after) = unsafe {
         (
@@ -316,33 +318,4 @@ fn down(address: usize) -> usize {
 
 fn up(address: usize) -> usize {
     down(address + PAGE - 1)
-}
-
-/// The difference between the executable's addresses and those that it was linked for:
-/// the address of its file header, as it is linked for address 0.
-fn executable_base() -> usize {
-    let address;
-    // SAFETY: computes an address; touches nothing.
-    unsafe {
-        asm!("lea {}, [rip + __ehdr_start]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
-    };
-    address
-}
-
-fn second_entry() -> usize {
-    let address;
-    // SAFETY: as above.
-    unsafe {
-        asm!("lea {}, [rip + rgunicorn_second_entry]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
-    };
-    address
-}
-
-fn open_hook_address() -> usize {
-    let address;
-    // SAFETY: as above.
-    unsafe {
-        asm!("lea {}, [rip + rgunicorn_open_hook]", out(reg) address, options(pure, nomem, nostack, preserves_flags));
-    };
-    address
 }

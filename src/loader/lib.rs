@@ -38,6 +38,23 @@
 #![no_std]
 #![no_builtins]
 
+/// The address of a symbol, taken by `lea`: rustc would read it from the global offset
+/// table, which is not filled in yet.
+macro_rules! address_of {
+    ($symbol:literal) => {{
+        let address;
+        // SAFETY: only computes an address relative to the instruction.
+        unsafe {
+            core::arch::asm!(
+                concat!("lea {}, [rip + ", $symbol, "]"),
+                out(reg) address,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        address
+    }};
+}
+
 mod carried;
 mod entry;
 mod first_stage;

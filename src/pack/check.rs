@@ -1,6 +1,7 @@
 //! Checks an archive before anything is unpacked: its directory must hold only what the
 //! archive of a site may hold.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -49,6 +50,13 @@ pub(super) struct Entry {
     /// Size when unpacked, in bytes, as the directory declares it.
     pub(super) size: u64,
     pub(super) modified: Option<SystemTime>,
+}
+
+impl Entry {
+    /// The problem that its bytes are damaged.
+    pub(super) fn damaged(&self, error: &impl Display) -> Problem {
+        EntryFault::Damaged(error.to_string().to_lowercase()).of(&self.path)
+    }
 }
 
 impl<'f> Archive<'f> {

@@ -30,7 +30,7 @@ pub(super) fn into(
         }
         let mut packed = zip
             .by_index(entry.index)
-            .map_err(|error| damaged(entry, &error.to_string()))?;
+            .map_err(|error| Failure::Archive(entry.damaged(&error)))?;
         let mut file = create(&path, entry.executable)?;
         copy(entry, &mut packed, &mut file, &mut buffer)?;
         if let Some(modified) = entry.modified {
@@ -61,7 +61,7 @@ fn copy(
             Err(error) if error.raw_os_error().is_some() => {
                 return Err(Failure::Archive(Problem::Unreadable(error)));
             }
-            Err(error) => return Err(damaged(entry, &error.to_string())),
+            Err(error) => return Err(Failure::Archive(entry.damaged(&error))),
         };
         // Stops a zip bomb before its bytes reach the disk.
         left = left
@@ -73,10 +73,6 @@ fn copy(
         return Err(Failure::Archive(EntryFault::Size.of(&entry.path)));
     }
     Ok(())
-}
-
-fn damaged(entry: &Entry, why: &str) -> Failure {
-    Failure::Archive(EntryFault::Damaged(why.to_lowercase()).of(&entry.path))
 }
 
 fn create(path: &Path, executable: bool) -> io::Result<File> {

@@ -34,10 +34,7 @@ impl Output {
         if is_stdout(path) || path.exists() && !path.is_file() {
             bail!("'{shown}' is no file; name a file to write");
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = parent(path);
         let cannot = || format!("'{shown}' cannot be written");
         fs::create_dir_all(folder).with_context(cannot)?;
         let make = || {
@@ -81,6 +78,14 @@ impl Output {
             .keep(|file| file.persist(&path))
             .with_context(|| format!("'{}' cannot be written", path.display()))?;
         Ok(size)
+    }
+}
+
+/// The folder that a file or folder is in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

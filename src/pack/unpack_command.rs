@@ -27,10 +27,7 @@ pub fn unpack_to_folder(file: &Path, folder: &Path) -> Result<()> {
     }
     let form = inspect::form(file)?;
     let cannot = || format!("'{shown}' cannot be written");
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = output::parent(folder);
     fs::create_dir_all(parent).with_context(cannot)?;
     // It appears whole or not at all.
     let make = || {

@@ -8,10 +8,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -28,6 +27,7 @@ use tempfile::TempDir;
 use super::extract_site::extract_site;
 use super::pack::{Form, Pack};
 use super::packages::{Contents, Package};
+use crate::cache::private_folder;
 use crate::pack::interrupt::{self, Temporary};
 use crate::pack::output;
 use crate::pack::text::printable;
@@ -113,8 +113,8 @@ impl Check {
     fn prepare(file: &Path, pack: &Pack, place: &Path) -> Result<Self> {
         let site = place.join("site");
         for name in ["site", "home", "tmp", "work"] {
-            let made = DirBuilder::new().mode(0o700).create(place.join(name));
-            made.context("The folder for temporary files cannot be written")?;
+            private_folder(&place.join(name))
+                .context("The folder for temporary files cannot be written")?;
         }
         let is_this = pack.program.as_ref().is_none_or(|it| it.is_this);
         let extracted = place.join("rgunicorn");

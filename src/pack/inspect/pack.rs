@@ -12,7 +12,7 @@ use super::image;
 use super::survey::{Size, Survey, is_examined, too_long};
 use crate::carried::packed;
 use crate::pack::appended;
-use crate::pack::check::{Archive, Entry};
+use crate::pack::check::Archive;
 use crate::pack::error::{EntryFault, Error, Problem};
 use crate::pack::label::{self, Label};
 use crate::python;
@@ -222,7 +222,7 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
     let mut survey = Survey::default();
     for entry in entries.iter().filter(|entry| !entry.is_dir) {
         let raw = zip.by_index_raw(entry.index);
-        let raw = raw.map_err(|error| damaged(entry, &error.to_string()))?;
+        let raw = raw.map_err(|error| entry.damaged(&error))?;
         let size = Size {
             packed: raw.compressed_size(),
             unpacked: entry.size,
@@ -234,12 +234,12 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
         }
         if is_examined(&entry.path) {
             let content = zip.by_index(entry.index);
-            let content = content.map_err(|error| damaged(entry, &error.to_string()))?;
+            let content = content.map_err(|error| entry.damaged(&error))?;
             let mut bytes = Vec::new();
             content
                 .take(entry.size.saturating_add(1))
                 .read_to_end(&mut bytes)
-                .map_err(|error| damaged(entry, &error.to_string()))?;
+                .map_err(|error| entry.damaged(&error))?;
             if bytes.len() as u64 != entry.size {
                 return Err(EntryFault::Size.of(&entry.path));
             }
@@ -247,10 +247,6 @@ fn zipped(file: &File, start: u64) -> Result<Survey, Problem> {
         }
     }
     Ok(survey)
-}
-
-fn damaged(entry: &Entry, why: &str) -> Problem {
-    EntryFault::Damaged(why.to_lowercase()).of(&entry.path)
 }
 
 fn in_tar(file: &File) -> Result<Pack> {

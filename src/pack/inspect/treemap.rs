@@ -77,33 +77,28 @@ fn lay(row: &[u64], scale: f64, area: Area, parts: &mut Vec<Area>) -> Area {
     let mut along = 0.0;
     for &size in row {
         let length = size as f64 * scale / at_least(thickness);
-        parts.push(match upright {
-            true => Area {
-                y: area.y + along,
-                width: thickness,
-                height: length,
-                ..area
-            },
-            false => Area {
-                x: area.x + along,
-                width: length,
-                height: thickness,
-                ..area
-            },
+        let (x, y, width, height) = match upright {
+            true => (0.0, along, thickness, length),
+            false => (along, 0.0, length, thickness),
+        };
+        let (x, y) = (area.x + x, area.y + y);
+        parts.push(Area {
+            x,
+            y,
+            width,
+            height,
         });
         along += length;
     }
-    match upright {
-        true => Area {
-            x: area.x + thickness,
-            width: (area.width - thickness).max(0.0),
-            ..area
-        },
-        false => Area {
-            y: area.y + thickness,
-            height: (area.height - thickness).max(0.0),
-            ..area
-        },
+    let (x, y) = match upright {
+        true => (thickness, 0.0),
+        false => (0.0, thickness),
+    };
+    Area {
+        x: area.x + x,
+        y: area.y + y,
+        width: (area.width - x).max(0.0),
+        height: (area.height - y).max(0.0),
     }
 }
 
