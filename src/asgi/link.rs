@@ -1,6 +1,6 @@
 //! The exchange behind one call of the app.
 
-use super::Observer;
+use super::observer::Observer;
 use crate::exchange::{Exchange, Finished};
 use crate::http::{BodyError, Status};
 use std::io;

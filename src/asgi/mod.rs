@@ -14,25 +14,17 @@ mod fields;
 mod http;
 mod link;
 mod message;
+mod observer;
 mod scope;
 mod websocket;
 mod websocket_state;
 
 pub use application::{AppOptions, Application, Call};
+pub use observer::Observer;
 
-use crate::exchange::{Exchange, Finished};
+use crate::exchange::Exchange;
 use crate::http::Status;
 use link::Link;
-
-/// Is told what happens to an exchange. The worker implements it.
-pub trait Observer: Send {
-    /// The connection carries another protocol from now on.
-    fn upgraded(&mut self);
-
-    /// The response is complete, or was broken off. The exchange ends after
-    /// this call.
-    fn finished(&mut self, exchange: &Exchange, finished: &Finished<'_>);
-}
 
 /// Answers with an error page, in place of the app.
 pub fn fail(exchange: Exchange, observer: Box<dyn Observer>, status: Status) {

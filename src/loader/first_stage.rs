@@ -121,9 +121,8 @@ fn start(stack: Stack, loader: Loader) -> usize {
     // the address of its file header, as it is linked for address 0.
     let base: usize = address_of!("__ehdr_start");
     // SAFETY: these are the kernel's own values, and there is no other thread yet.
-    let shown = unsafe {
-        program_headers::with_interpreter(headers as *const ProgramHeader, count, base)
-    };
+    let shown =
+        unsafe { program_headers::with_interpreter(headers as *const ProgramHeader, count, base) };
     let Some((headers, count)) = shown else {
         fail(c"the executable has more program headers than its loader expects");
     };

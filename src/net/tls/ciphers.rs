@@ -1,6 +1,6 @@
 //! OpenSSL's names of the cipher suites that rustls supports.
 
-use super::TlsError;
+use super::error::TlsError;
 use rustls::SupportedCipherSuite;
 use rustls::crypto::ring::cipher_suite as suite;
 

@@ -1,10 +1,11 @@
 //! The configuration of rustls, from the settings.
 
 use super::ciphers;
+use super::error::TlsError;
 use super::files;
+use super::options::{ClientCertificates, TlsOptions};
 use super::sni::CertificatesByName;
 use super::tickets::SharedTickets;
-use super::{ClientCertificates, TlsError, TlsOptions};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;

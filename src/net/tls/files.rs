@@ -1,6 +1,7 @@
 //! Certificates and keys from PEM files.
 
-use super::{TlsError, TlsOptions};
+use super::error::TlsError;
+use super::options::TlsOptions;
 use crate::system::FileStamp;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::crypto::ring::sign::any_supported_type;

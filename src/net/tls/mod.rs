@@ -11,6 +11,7 @@ mod config;
 mod error;
 mod facts;
 mod files;
+mod options;
 mod sni;
 mod stream;
 mod tickets;
@@ -18,42 +19,14 @@ mod tickets;
 pub use client::ClientCertificate;
 pub use error::TlsError;
 pub use facts::TlsFacts;
+pub use options::{ClientCertificates, TlsOptions};
 pub use stream::TlsSession;
 
 use files::FilesStamp;
 use rustls::ServerConfig;
 use sni::CertificatesByName;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The settings of TLS, under Gunicorn's names if it has them.
-#[derive(Clone, Debug)]
-pub struct TlsOptions {
-    /// A PEM file with a certificate and its chain; or a folder with several,
-    /// from which the client's server name chooses one.
-    pub certfile: PathBuf,
-    /// The PEM file of the key; nothing if the key is in `certfile`.
-    pub keyfile: Option<PathBuf>,
-    /// A file whose first line is the password of encrypted keys.
-    pub key_password_file: Option<PathBuf>,
-    /// The PEM file of the authorities whose client certificates are accepted.
-    pub ca_certs: Option<PathBuf>,
-    pub cert_reqs: ClientCertificates,
-    /// OpenSSL's names of cipher suites, separated by colons.
-    pub ciphers: Option<String>,
-}
-
-/// Whether clients send a certificate (`cert_reqs`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientCertificates {
-    /// They are not asked for one.
-    #[default]
-    None,
-    /// They are asked for one. If they send one, it must be valid.
-    Optional,
-    Required,
-}
 
 /// The certificates and options for TLS.
 #[derive(Debug)]

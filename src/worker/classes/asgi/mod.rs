@@ -2,31 +2,29 @@
 //! and each request becomes a task. The loop's half is `_rgunicorn.asgi`.
 
 mod observer;
+mod shared;
 
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
 use crate::asgi::{self, Application, Call};
 use crate::config::Choice;
 use crate::exchange::{Exchange, Finished, WatchedRequest};
-use crate::http::{Framing, Head, ResponseHead, Status, Version};
-use crate::log::AccessLog;
+use crate::http::{Framing, Head, Status, Version};
 use crate::websocket::{self, CloseCode, Handshake};
 use crate::worker::boot::{Boot, Failure, log_for_python};
 use crate::worker::network::{Event, Reactor, SocketWaiter};
-use crate::worker::request::in_flight::InFlight;
 use crate::worker::request::refusal::Refusal;
-use crate::worker::shared::Heartbeat;
 use crate::worker::signals::Signals;
 use observer::Observer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use shared::Shared;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The loop's half of the worker.
@@ -89,52 +87,6 @@ pub fn serve(
         };
         run().map_err(|error| Failure::of_loop(py, MODULE, &error))
     })
-}
-
-/// What the requests of a worker share.
-struct Shared {
-    access_log: Option<&'static AccessLog>,
-    heartbeat: Heartbeat,
-    in_flight: Arc<InFlight>,
-    /// The calls that wait for something of their connection.
-    calls: Mutex<HashMap<u64, Arc<Call>>>,
-    /// The responses that hooks are to be shown.
-    hook_calls: Mutex<Vec<HookCall>>,
-    /// True while the worker deals with what the network has brought.
-    busy: AtomicBool,
-}
-
-/// A response that hooks are to be shown, when no lock is held.
-struct HookCall {
-    watched: WatchedRequest<'static>,
-    head: Option<ResponseHead>,
-    body_bytes: u64,
-    keep_alive: bool,
-}
-
-impl Shared {
-    fn calls(&self) -> MutexGuard<'_, HashMap<u64, Arc<Call>>> {
-        lock(&self.calls)
-    }
-
-    fn hook_calls(&self) -> MutexGuard<'_, Vec<HookCall>> {
-        lock(&self.hook_calls)
-    }
-
-    fn forget(&self, key: u64) {
-        self.calls().remove(&key);
-    }
-
-    /// Writes the log's lines, unless that is done soon anyway.
-    fn flush_unless_busy(&self, log: &AccessLog) {
-        if !self.busy.load(Ordering::Relaxed) {
-            log.flush();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often the worker looks at the network before the loop has its turn:

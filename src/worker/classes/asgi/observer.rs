@@ -1,6 +1,6 @@
 //! What becomes of a request is told to the log, the hooks and the worker.
 
-use super::{HookCall, Shared};
+use super::shared::{HookCall, Shared};
 use crate::asgi;
 use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::worker::request::in_flight::Tracked;
