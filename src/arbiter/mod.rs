@@ -52,31 +52,20 @@ struct Halt {
 }
 
 impl Halt {
-    const TERM: Self = Self {
-        code: 0,
-        graceful: true,
-        reason: None,
-    };
-    const QUICK: Self = Self {
-        code: 0,
-        graceful: false,
-        reason: None,
-    };
-    const BOOT: Self = Self {
-        code: WORKER_BOOT_ERROR as u8,
-        graceful: true,
-        reason: Some("Worker failed to boot."),
-    };
-    const APP: Self = Self {
-        code: APP_LOAD_ERROR as u8,
-        graceful: true,
-        reason: Some("App failed to load."),
-    };
-    const BROKEN: Self = Self {
-        code: FAILED as u8,
-        graceful: false,
-        reason: None,
-    };
+    const TERM: Self = Self::new(0, true, None);
+    const QUICK: Self = Self::new(0, false, None);
+    const BOOT: Self = Self::new(WORKER_BOOT_ERROR, true, Some("Worker failed to boot."));
+    const APP: Self = Self::new(APP_LOAD_ERROR, true, Some("App failed to load."));
+    const BROKEN: Self = Self::new(FAILED, false, None);
+
+    const fn new(code: i32, graceful: bool, reason: Option<&'static str>) -> Self {
+        let code = code as u8;
+        Self {
+            code,
+            graceful,
+            reason,
+        }
+    }
 }
 
 /// Runs the master until it is told to stop, and gives the exit code: 0 after

@@ -89,17 +89,11 @@ impl Workers {
     pub fn adopt(&mut self, workers: Vec<InheritedWorker>, waker: &MasterWaker) -> io::Result<()> {
         for worker in workers {
             self.started = self.started.max(worker.age);
-            self.workers.push(Worker {
-                pid: worker.pid,
-                age: worker.age,
-                generation: 0,
-                heartbeat: Heartbeat::adopt(worker.heartbeat, waker)?,
-                started: Instant::now(),
-                serving: None,
-                ending: worker.is_ending.then(Instant::now),
-                aborted: None,
-                sent: worker.is_ending.then_some(Signal::SIGTERM),
-            });
+            let heartbeat = Heartbeat::adopt(worker.heartbeat, waker)?;
+            let mut adopted = Worker::new(worker.pid, worker.age, 0, heartbeat);
+            adopted.ending = worker.is_ending.then(Instant::now);
+            adopted.sent = worker.is_ending.then_some(Signal::SIGTERM);
+            self.workers.push(adopted);
         }
         Ok(())
     }
@@ -153,17 +147,8 @@ impl Workers {
         if let ForkResult::Parent { child } = python::fork()? {
             self.started = age;
             hooks.forked(child.as_raw());
-            self.workers.push(Worker {
-                pid: child,
-                age,
-                generation,
-                heartbeat,
-                started: Instant::now(),
-                serving: None,
-                ending: None,
-                aborted: None,
-                sent: None,
-            });
+            let worker = Worker::new(child, age, generation, heartbeat);
+            self.workers.push(worker);
             return Ok(());
         }
         for descriptor in others {
@@ -276,6 +261,20 @@ pub fn graceful_end(limit: Duration) -> String {
 }
 
 impl Worker {
+    fn new(pid: Pid, age: u64, generation: u64, heartbeat: Heartbeat) -> Self {
+        Self {
+            pid,
+            age,
+            generation,
+            heartbeat,
+            started: Instant::now(),
+            serving: None,
+            ending: None,
+            aborted: None,
+            sent: None,
+        }
+    }
+
     pub fn is_serving(&self) -> bool {
         self.serving.is_some() || self.heartbeat.is_ready()
     }

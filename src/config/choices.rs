@@ -17,36 +17,44 @@ pub trait Choice: Copy + PartialEq + 'static {
     }
 }
 
-/// Reads one of the words, in any case.
-pub fn choice<T: Choice>(value: Value) -> Result<T, String> {
+/// Reads one of these words, in any case.
+pub fn word(value: Value, words: &[&str]) -> Result<String, String> {
     let text = match &value {
         Value::Str(text) => text.trim().to_ascii_lowercase(),
         _ => String::new(),
     };
-    match T::WORDS.iter().find(|(word, _)| *word == text) {
-        Some((_, choice)) => Ok(*choice),
-        None => {
-            let words = T::WORDS.iter().map(|(word, _)| format!("'{word}'"));
-            let words = words.collect::<Vec<_>>().join(", ");
-            Err(format!("{value} is none of {words}"))
-        }
+    if words.contains(&&*text) {
+        return Ok(text);
     }
+    let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    Err(format!("{value} is none of {}", words.join(", ")))
 }
 
-/// Reads one of the words, or a switch: `True` means the value `on`, `False` the
-/// word `off`.
-pub fn choice_or_switch<T: Choice>(value: Value, on: T) -> Result<T, String> {
+/// Reads one of the words of a type, in any case.
+pub fn choice<T: Choice>(value: Value) -> Result<T, String> {
+    let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
+    let word = word(value, &words)?;
+    let mut known = T::WORDS.iter();
+    Ok(known
+        .find(|(known, _)| *known == word)
+        .expect("it is one")
+        .1)
+}
+
+/// The word for a switch: `on` for `True`, `off` for `False`. Another value stays as
+/// it is.
+pub fn switch_as(on: &str, value: Value) -> Value {
     match value {
-        Value::Bool(true) => Ok(on),
-        Value::Bool(false) | Value::None => choice(Value::Str("off".to_owned())),
-        value => choice(value),
+        Value::Bool(true) => Value::Str(on.to_owned()),
+        Value::Bool(false) | Value::None => Value::Str("off".to_owned()),
+        value => value,
     }
 }
 
 /// Reads one of the words, or a switch as Gunicorn 23 had it.
 pub fn proxy_protocol(value: Value) -> Result<ProxyMode, String> {
     let value = check::switch(value.clone()).map_or(value, Value::Bool);
-    choice_or_switch(value, ProxyMode::Auto)
+    choice(switch_as("auto", value))
 }
 
 /// Reads 0, 1 or 2, as Python's `ssl` numbers them.
@@ -67,47 +75,12 @@ impl ToValue for ClientCertificates {
     }
 }
 
-/// The event loop of the asgi worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AsgiLoop {
-    /// uvloop if the app carries it, else asyncio's.
-    Auto,
-    Asyncio,
-    Uvloop,
-}
-
-/// Whether an ASGI app is told of the server's start and end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AsgiLifespan {
-    /// It is told, and may answer that it does not care.
-    Auto,
-    On,
-    Off,
-}
-
 /// How changed files are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReloadEngine {
     Auto,
     Poll,
     Inotify,
-}
-
-/// HTTP/2 without TLS, in Gunicorn's words; none is spoken here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Http2Cleartext {
-    Off,
-    PriorKnowledge,
-    Upgrade,
-    Both,
-}
-
-/// The parser of requests, in Gunicorn's words; there is only one here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpParser {
-    Auto,
-    Fast,
-    Python,
 }
 
 macro_rules! choices {
@@ -125,16 +98,6 @@ macro_rules! choices {
 }
 
 choices! {
-    AsgiLoop {
-        "auto" => Self::Auto,
-        "asyncio" => Self::Asyncio,
-        "uvloop" => Self::Uvloop,
-    }
-    AsgiLifespan {
-        "auto" => Self::Auto,
-        "on" => Self::On,
-        "off" => Self::Off,
-    }
     Underscores {
         "drop" => Self::Drop,
         "refuse" => Self::Refuse,
@@ -156,17 +119,6 @@ choices! {
         "x-forwarded-for" => Some(AddressField::XForwardedFor),
         "forwarded" => Some(AddressField::Forwarded),
     }
-    Http2Cleartext {
-        "off" => Self::Off,
-        "prior-knowledge" => Self::PriorKnowledge,
-        "upgrade" => Self::Upgrade,
-        "both" => Self::Both,
-    }
-    HttpParser {
-        "auto" => Self::Auto,
-        "fast" => Self::Fast,
-        "python" => Self::Python,
-    }
 }
 
 #[cfg(test)]
@@ -184,7 +136,7 @@ mod tests {
             choice::<Underscores>(str("keep")).unwrap_err(),
             "'keep' is none of 'drop', 'refuse', 'dangerous'"
         );
-        assert!(choice::<AsgiLoop>(Value::Int(1)).is_err());
+        assert!(word(Value::Int(1), &["auto"]).is_err());
     }
 
     #[test]

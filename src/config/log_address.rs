@@ -77,32 +77,9 @@ pub struct SyslogFacility(u8);
 
 /// The names of Python's `logging.handlers.SysLogHandler`, in the order of
 /// their numbers.
-const FACILITIES: [&str; 24] = [
-    "kern",
-    "user",
-    "mail",
-    "daemon",
-    "auth",
-    "syslog",
-    "lpr",
-    "news",
-    "uucp",
-    "cron",
-    "authpriv",
-    "ftp",
-    "ntp",
-    "security",
-    "console",
-    "solaris-cron",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
+const FACILITIES: &str = "kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, \
+                          ftp, ntp, security, console, solaris-cron, local0, local1, local2, \
+                          local3, local4, local5, local6, local7";
 
 impl SyslogFacility {
     pub const USER: Self = Self(1);
@@ -118,12 +95,11 @@ impl SyslogFacility {
             return Err(format!("{value} is not the name of a syslog facility"));
         };
         let name = text.trim().to_ascii_lowercase();
-        let found = FACILITIES.iter().position(|known| *known == name);
+        let found = FACILITIES.split(", ").position(|known| known == name);
         match found {
             Some(number) => Ok(Self(number as u8)),
             None => Err(format!(
-                "there is no syslog facility {value}; take one of {}",
-                FACILITIES.join(", ")
+                "there is no syslog facility {value}; take one of {FACILITIES}"
             )),
         }
     }
@@ -131,7 +107,8 @@ impl SyslogFacility {
 
 impl ToValue for SyslogFacility {
     fn to_value(&self) -> Value {
-        Value::Str(FACILITIES[usize::from(self.0)].to_owned())
+        let name = FACILITIES.split(", ").nth(self.0.into());
+        Value::Str(name.unwrap_or_default().to_owned())
     }
 }
 

@@ -30,7 +30,7 @@ mod trusted;
 mod value;
 mod worker_class;
 
-pub use choices::{Choice, ReloadEngine};
+pub use choices::ReloadEngine;
 pub use draft::{Draft, Invalid, Layer};
 pub use file::ConfigFile;
 pub use folder::current_folder;

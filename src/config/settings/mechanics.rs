@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::choices::{choice, choice_or_switch, proxy_protocol};
+use crate::config::choices::{choice, proxy_protocol, switch_as};
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Mode, Number, Off, OptionalText, Switch, Text};
 use crate::config::setting::Support::{Ignored, Refused};
@@ -194,7 +194,7 @@ section!(
         /// means `x-forwarded-for`.
         #[flags("--proxy-headers")]
         #[kind(OptionalText("FIELD", "x-forwarded-for"))]
-        #[check(|value| choice_or_switch(value, Some(AddressField::XForwardedFor)))]
+        #[check(|value| choice(switch_as("x-forwarded-for", value)))]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
         pub proxy_headers: Option<AddressField>,
 

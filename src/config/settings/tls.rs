@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::choices::{Http2Cleartext, choice_or_switch, client_certificates};
+use crate::config::choices::{client_certificates, switch_as, word};
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, OptionalText, Switch, Text};
 use crate::config::setting::Support::{Ignored, Refused};
@@ -102,10 +102,10 @@ section!(
         /// HTTP/2 without TLS: `off`.
         #[flags("--http2-cleartext")]
         #[kind(OptionalText("MODE", "prior-knowledge"))]
-        #[default(Http2Cleartext::Off)]
+        #[default("off".to_owned())]
         #[support(Refused("HTTP/2 is not spoken; put a proxy in front that does"))]
-        #[check(|value| choice_or_switch(value, Http2Cleartext::PriorKnowledge))]
-        pub http2_cleartext: Http2Cleartext,
+        #[check(http2_cleartext)]
+        pub http2_cleartext: String,
 
         /// The most streams of an HTTP/2 connection.
         #[flags("--http2-max-concurrent-streams")]
@@ -136,3 +136,8 @@ section!(
         pub http2_max_header_list_size: u32,
     }
 );
+
+fn http2_cleartext(value: Value) -> Result<String, String> {
+    let words = ["off", "prior-knowledge", "upgrade", "both"];
+    word(switch_as("prior-knowledge", value), &words)
+}

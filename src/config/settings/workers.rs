@@ -1,6 +1,6 @@
 //! How many workers there are, of which kind, and how long they may take.
 
-use crate::config::choices::{AsgiLifespan, AsgiLoop, HttpParser, choice};
+use crate::config::choices::word;
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, Text};
 use crate::config::setting::Support::Ignored;
@@ -120,20 +120,20 @@ section!(
         /// `auto` takes uvloop if the app carries it.
         #[flags("--asgi-loop")]
         #[kind(Text("WORD"))]
-        #[default(AsgiLoop::Auto)]
-        #[check(choice)]
+        #[default("auto".to_owned())]
+        #[check(|value| word(value, &["auto", "asyncio", "uvloop"]))]
         #[tested("asgi::the_loop_is_asyncios_where_there_is_no_other")]
-        pub asgi_loop: AsgiLoop,
+        pub asgi_loop: String,
 
         /// Whether an ASGI app is told of the start and the end: `auto`, `on` or `off`.
         ///
         /// With `on`, an app that does not know the lifespan protocol is an error.
         #[flags("--asgi-lifespan")]
         #[kind(Text("WORD"))]
-        #[default(AsgiLifespan::Auto)]
-        #[check(choice)]
+        #[default("auto".to_owned())]
+        #[check(|value| word(value, &["auto", "on", "off"]))]
         #[tested("lifespan::lifespan_can_be_turned_off")]
-        pub asgi_lifespan: AsgiLifespan,
+        pub asgi_lifespan: String,
 
         /// Seconds that an ASGI app may go on after its client has gone.
         ///
@@ -164,10 +164,10 @@ section!(
         /// The parser of requests: `auto`, `fast` or `python`.
         #[flags("--http-parser")]
         #[kind(Text("WORD"))]
-        #[default(HttpParser::Auto)]
+        #[default("auto".to_owned())]
         #[support(Ignored("There is one parser of requests, and it is fast."))]
-        #[check(choice)]
-        pub http_parser: HttpParser,
+        #[check(|value| word(value, &["auto", "fast", "python"]))]
+        pub http_parser: String,
     }
 );
 

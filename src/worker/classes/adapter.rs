@@ -2,7 +2,6 @@
 //! of such an app, and the `asgi` worker serves it.
 
 use super::asgi;
-use crate::config::Choice;
 use crate::worker::boot::{Boot, Failure};
 use pyo3::prelude::*;
 
@@ -14,7 +13,7 @@ pub const AIOHTTP: &str = "_rgunicorn.aiohttp";
 /// Makes the event loop before the app is imported, as the app may ask for it.
 pub fn prepare(boot: &Boot, module: &str) -> Result<(), Failure> {
     Python::attach(|py| {
-        let name = boot.settings.workers.asgi_loop.word();
+        let name = boot.settings.workers.asgi_loop.as_str();
         let module = py.import(module);
         let prepared = module.and_then(|it| it.call_method1("prepare", (name,)));
         prepared

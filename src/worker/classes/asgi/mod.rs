@@ -7,7 +7,6 @@ mod shared;
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
 use crate::asgi::{self, Application, Call};
-use crate::config::Choice;
 use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::http::{Framing, Head, Status, Version};
 use crate::websocket::{self, CloseCode, Handshake};
@@ -72,8 +71,8 @@ pub fn serve(
             let worker = Bound::new(py, worker)?;
             let settings = PyDict::new(py);
             let given = &boot.settings;
-            settings.set_item("loop", given.workers.asgi_loop.word())?;
-            settings.set_item("lifespan", given.workers.asgi_lifespan.word())?;
+            settings.set_item("loop", given.workers.asgi_loop.as_str())?;
+            settings.set_item("lifespan", given.workers.asgi_lifespan.as_str())?;
             settings.set_item("graceful_timeout", given.workers.graceful_timeout)?;
             settings.set_item("pulse", pulse(boot).as_secs_f64())?;
             settings.set_item("ping_interval", given.workers.websocket_ping_interval)?;
