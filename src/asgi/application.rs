@@ -223,12 +223,12 @@ impl Call {
     /// Cancels the app's task, unless the client got the whole response: then
     /// the app may finish its work.
     pub fn cancel_if_cut_off(&self, py: Python<'_>) {
-        if !self.is_finished() || self.has_left() {
+        if !self.is_finished() || self.client_is_gone() {
             self.cancel(py);
         }
     }
 
-    fn has_left(&self) -> bool {
+    fn client_is_gone(&self) -> bool {
         match &self.protocol {
             Protocol::Http(http) => http.is_disconnected(),
             Protocol::WebSocket(websocket) => websocket.is_disconnected(),
@@ -255,10 +255,10 @@ impl Call {
         if lock(&self.task).take().is_some() {
             self.running.fetch_sub(1, Ordering::Relaxed);
         }
-        let gone = self.has_left();
+        let gone = self.client_is_gone();
         // An error that the client's leaving has caused is not logged as one.
         let error = error.filter(|error| {
-            let expected = gone && comes_of_leaving(py, error);
+            let expected = gone && is_caused_by_disconnect(py, error);
             if expected {
                 ::log::debug!("Ignored premature client disconnection. {error}");
             }
@@ -299,7 +299,7 @@ impl Name {
 }
 
 /// True for a cancelled task, and for an error that an OSError has caused.
-fn comes_of_leaving(py: Python<'_>, error: &PyErr) -> bool {
+fn is_caused_by_disconnect(py: Python<'_>, error: &PyErr) -> bool {
     if error.is_instance_of::<CancelledError>(py) {
         return true;
     }

@@ -1,9 +1,9 @@
 //! One HTTP request: `receive` and `send` of its app.
 
-use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
-use super::link::{Link, Progress};
+use super::link::{Link, ReadOutcome};
 use super::message::{Message, invalid, unexpected};
+use super::response::{AppResponse, Part, Trailers};
 use crate::exchange::{Rest, rest_of};
 use crate::http::{BodyError, Status, add_line};
 use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyTypeError};
@@ -27,7 +27,7 @@ pub struct Http {
 struct HttpState {
     /// Nothing after the end of the response, complete or not.
     link: Option<Link>,
-    answer: Answer,
+    response: AppResponse,
     /// True once the app has received the whole body of the request.
     body_ended: bool,
     disconnected: bool,
@@ -40,7 +40,7 @@ impl Http {
         Http {
             state: Mutex::new(HttpState {
                 link: Some(link),
-                answer: Answer::Nothing,
+                response: AppResponse::Nothing,
                 body_ended: false,
                 disconnected: false,
                 refused: None,
@@ -66,7 +66,7 @@ impl Http {
     }
 
     pub fn is_disconnected(&self) -> bool {
-        lock(&self.state).has_left()
+        lock(&self.state).client_is_gone()
     }
 
     /// The app has returned, or raised `error`. `log` writes the error with its
@@ -78,7 +78,7 @@ impl Http {
         log: impl FnOnce(&str, Option<PyErr>),
     ) {
         let mut state = lock(&self.state);
-        let left = state.has_left();
+        let left = state.client_is_gone();
         let Some(link) = state.link.take() else {
             // The response was complete, or the client is gone.
             drop(state);
@@ -90,17 +90,17 @@ impl Http {
         if let Some(refused) = state.refused.take() {
             // A client that has closed its sending side may still read this.
             let status = refused.status();
-            state.answer.fail(link, status, &refused.to_string());
+            state.response.fail(link, status, &refused.to_string());
         } else if left && error.is_none() {
             // The app was told that the client is gone.
-            state.answer.break_off(link);
+            state.response.break_off(link);
         } else {
-            let what = match (&error, state.answer.has_begun()) {
+            let what = match (&error, state.response.has_begun()) {
                 (Some(_), _) => "Error handling request",
                 (None, false) => "The ASGI app returned without a response to",
                 (None, true) => "The ASGI app returned before the end of its response to",
             };
-            state.answer.fail(link, Status::SERVER_ERROR, "");
+            state.response.fail(link, Status::SERVER_ERROR, "");
             drop(state);
             log(what, error);
         }
@@ -114,10 +114,12 @@ impl Http {
             false => Trailers::No,
         };
         let mut state = lock(&self.state);
-        match (&state.answer, &state.link) {
-            (Answer::Nothing, Some(link)) => state.answer = Answer::start(link, head, trailers),
+        match (&state.response, &state.link) {
+            (AppResponse::Nothing, Some(link)) => {
+                state.response = AppResponse::start(link, head, trailers)
+            }
             // Messages after the end are ignored, as the specification says.
-            (Answer::Nothing | Answer::Done, _) => {}
+            (AppResponse::Nothing | AppResponse::Done, _) => {}
             _ => return Err(unexpected(message, "'http.response.body'")),
         }
         state.check_connected()
@@ -154,19 +156,21 @@ impl Http {
         is_last: bool,
     ) -> PyResult<()> {
         let mut state = lock(&self.state);
-        match state.answer {
-            Answer::Nothing => return Err(unexpected(message, "'http.response.start'")),
-            Answer::Trailers(..) => return Err(unexpected(message, "'http.response.trailers'")),
+        match state.response {
+            AppResponse::Nothing => return Err(unexpected(message, "'http.response.start'")),
+            AppResponse::Trailers(..) => {
+                return Err(unexpected(message, "'http.response.trailers'"));
+            }
             _ => {}
         }
-        let HttpState { link, answer, .. } = &mut *state;
+        let HttpState { link, response, .. } = &mut *state;
         let Some(open) = link else {
             return state.check_connected();
         };
-        if answer.send(open, part, is_last).is_err() {
+        if response.send(open, part, is_last).is_err() {
             return self.lose_client(state, py);
         }
-        if is_last && !matches!(answer, Answer::Trailers(..)) {
+        if is_last && !matches!(response, AppResponse::Trailers(..)) {
             state.finish();
             drop(state);
             self.waiters.wake_soon(py);
@@ -179,18 +183,18 @@ impl Http {
         message.fields(|name, value| add_line(&mut added, name, value))?;
         let more = message.flag(intern!(py, "more_trailers"))?;
         let mut state = lock(&self.state);
-        let HttpState { link, answer, .. } = &mut *state;
-        match answer {
-            Answer::Trailers(_, lines) => lines.extend_from_slice(&added),
-            Answer::Done => return state.check_connected(),
-            Answer::Nothing => return Err(unexpected(message, "'http.response.start'")),
+        let HttpState { link, response, .. } = &mut *state;
+        match response {
+            AppResponse::Trailers(_, lines) => lines.extend_from_slice(&added),
+            AppResponse::Done => return state.check_connected(),
+            AppResponse::Nothing => return Err(unexpected(message, "'http.response.start'")),
             _ => return Err(unexpected(message, "'http.response.body'")),
         }
         if more {
             return Ok(());
         }
         if let Some(link) = link
-            && answer.end_with_trailers(link).is_err()
+            && response.end_with_trailers(link).is_err()
         {
             return self.lose_client(state, py);
         }
@@ -212,9 +216,9 @@ impl Http {
         let fields = links.iter().map(|link| (&b"Link"[..], link.as_bytes()));
         let hints = crate::http::early_hints(fields).map_err(invalid)?;
         let mut state = lock(&self.state);
-        let HttpState { link, answer, .. } = &mut *state;
+        let HttpState { link, response, .. } = &mut *state;
         if let Some(link) = link
-            && answer.early_hints(link, &hints).is_err()
+            && response.early_hints(link, &hints).is_err()
         {
             return self.lose_client(state, py);
         }
@@ -224,7 +228,7 @@ impl Http {
     /// The client cannot be written to. The task that sends gets an error, and
     /// another one that receives gets a message.
     fn lose_client(&self, mut state: MutexGuard<'_, HttpState>, py: Python<'_>) -> PyResult<()> {
-        state.give_up();
+        state.lose_connection();
         let lost = state.check_connected();
         drop(state);
         self.waiters.wake_soon(py);
@@ -234,24 +238,24 @@ impl Http {
 
 impl HttpState {
     /// True once the app may know that the client is gone.
-    fn has_left(&self) -> bool {
+    fn client_is_gone(&self) -> bool {
         let open = self.link.as_ref();
         self.disconnected || open.is_some_and(|link| link.has_hung_up())
     }
 
     fn finish(&mut self) {
         if let Some(link) = self.link.take() {
-            self.answer.finish(link);
+            self.response.finish(link);
         }
     }
 
     /// The client is gone.
-    fn give_up(&mut self) {
+    fn lose_connection(&mut self) {
         self.disconnected = true;
         if let Some(link) = self.link.take() {
-            self.answer.break_off(link);
+            self.response.break_off(link);
         }
-        self.answer = Answer::Done;
+        self.response = AppResponse::Done;
     }
 
     /// To send to a client that is gone is an OSError (version 2.4).
@@ -284,11 +288,11 @@ impl Source for Http {
             };
         }
         let mut body = Vec::new();
-        let progress = match link.read_body(&mut body) {
-            Ok(Progress::Waiting) => return Ok(None),
-            Ok(progress) => progress,
+        let read = match link.read_body(&mut body) {
+            Ok(ReadOutcome::Waiting) => return Ok(None),
+            Ok(read) => read,
             Err(BodyError::Client(_)) => {
-                state.give_up();
+                state.lose_connection();
                 return disconnect(py).map(Some);
             }
             Err(error) => {
@@ -296,12 +300,12 @@ impl Source for Http {
                 return disconnect(py).map(Some);
             }
         };
-        *body_ended = progress == Progress::Ended;
+        *body_ended = read == ReadOutcome::Ended;
         drop(state);
         let message = PyDict::new(py);
         message.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
         message.set_item(intern!(py, "body"), PyBytes::new(py, &body))?;
-        message.set_item(intern!(py, "more_body"), progress == Progress::Some)?;
+        message.set_item(intern!(py, "more_body"), read == ReadOutcome::Some)?;
         Ok(Some(message.into_any().unbind()))
     }
 

@@ -18,7 +18,7 @@ pub struct Link {
 
 /// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ReadOutcome {
     /// There are bytes, and more may come.
     Some,
     /// The body has ended, perhaps with some last bytes.
@@ -41,15 +41,15 @@ impl Link {
     }
 
     /// Appends the received bytes of the request's body to `into`.
-    pub fn read_body(&self, into: &mut Vec<u8>) -> Result<Progress, BodyError> {
+    pub fn read_body(&self, into: &mut Vec<u8>) -> Result<ReadOutcome, BodyError> {
         let stream = self.exchange.stream();
-        let mut progress = Progress::Waiting;
+        let mut outcome = ReadOutcome::Waiting;
         while into.len() < LARGE {
             match stream.read(into) {
-                Ok(Some(0)) => return Ok(Progress::Ended),
-                Ok(Some(_)) => progress = Progress::Some,
+                Ok(Some(0)) => return Ok(ReadOutcome::Ended),
+                Ok(Some(_)) => outcome = ReadOutcome::Some,
                 Ok(None) => {
-                    if progress == Progress::Waiting {
+                    if outcome == ReadOutcome::Waiting {
                         stream.expect_body();
                     }
                     break;
@@ -62,16 +62,16 @@ impl Link {
                 }
             }
         }
-        Ok(progress)
+        Ok(outcome)
     }
 
     /// Appends the bytes that were received after the upgrade to `into`;
     /// `Ended` when the client sends no more.
-    pub fn read_upgraded(&self, into: &mut Vec<u8>) -> Result<Progress, BodyError> {
+    pub fn read_upgraded(&self, into: &mut Vec<u8>) -> Result<ReadOutcome, BodyError> {
         Ok(match self.exchange.stream().read(into)? {
-            Some(0) => Progress::Ended,
-            Some(_) => Progress::Some,
-            None => Progress::Waiting,
+            Some(0) => ReadOutcome::Ended,
+            Some(_) => ReadOutcome::Some,
+            None => ReadOutcome::Waiting,
         })
     }
 

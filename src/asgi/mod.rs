@@ -7,7 +7,6 @@
 //! in this room waits: a task that needs a message which has not come is
 //! suspended.
 
-mod answer;
 mod application;
 mod awaitable;
 mod fields;
@@ -15,6 +14,7 @@ mod http;
 mod link;
 mod message;
 mod observer;
+mod response;
 mod scope;
 mod websocket;
 mod websocket_state;

@@ -1,9 +1,9 @@
 //! One WebSocket: `receive` and `send` of its app.
 
-use super::answer::{Answer, Part, Trailers};
 use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
 use super::link::Link;
 use super::message::{Message, invalid, unexpected};
+use super::response::{AppResponse, Part, Trailers};
 use super::websocket_state::{Phase, Queued, WebSocketState};
 use crate::http::{ResponseHead, Status};
 use crate::websocket::{self, CloseCode, Handshake, Payload, is_servers_field};
@@ -90,8 +90,8 @@ impl WebSocket {
             return;
         }
         let event_loop = self.waiters.event_loop().bind(py);
-        let set = Bound::new(py, GiveUp(self.clone())).and_then(|give_up| {
-            event_loop.call_method1(intern!(py, "call_later"), (CLOSE_WAIT, give_up))
+        let set = Bound::new(py, CloseTimeout(self.clone())).and_then(|lose_connection| {
+            event_loop.call_method1(intern!(py, "call_later"), (CLOSE_WAIT, lose_connection))
         });
         if let Err(error) = set {
             error.write_unraisable(py, None);
@@ -134,13 +134,13 @@ impl WebSocket {
         let mut what = error.is_some().then_some("Error handling request");
         match &mut state.phase {
             Phase::Connecting { .. } | Phase::Denied(_) => {
-                let mut answer = match std::mem::replace(&mut state.phase, Phase::Closed) {
-                    Phase::Denied(answer) => answer,
-                    _ => Answer::Nothing,
+                let mut response = match std::mem::replace(&mut state.phase, Phase::Closed) {
+                    Phase::Denied(response) => response,
+                    _ => AppResponse::Nothing,
                 };
                 if let Some(link) = state.link.take() {
                     what = what.or(Some("The ASGI app returned without an answer to"));
-                    answer.fail(link, Status::SERVER_ERROR, "");
+                    response.fail(link, Status::SERVER_ERROR, "");
                 }
             }
             Phase::Open(_) if error.is_some() => state.close(CloseCode::INTERNAL_ERROR, ""),
@@ -239,7 +239,7 @@ impl WebSocket {
         match state.phase {
             Phase::Connecting { .. } => {
                 if let Some(link) = state.link.take() {
-                    Answer::Nothing.fail(link, Status::FORBIDDEN, "");
+                    AppResponse::Nothing.fail(link, Status::FORBIDDEN, "");
                 }
                 state.end(CloseCode::ABNORMAL, "");
             }
@@ -265,7 +265,7 @@ impl WebSocket {
             return Err(unexpected(message, "no response after another answer"));
         }
         if let Some(link) = &state.link {
-            state.phase = Phase::Denied(Answer::start(link, head, Trailers::No));
+            state.phase = Phase::Denied(AppResponse::start(link, head, Trailers::No));
         }
         Ok(())
     }
@@ -275,20 +275,20 @@ impl WebSocket {
         let is_last = !message.flag(intern!(py, "more_body"))?;
         let mut state = lock(&self.state);
         let WebSocketState { link, phase, .. } = &mut *state;
-        let Phase::Denied(answer) = phase else {
+        let Phase::Denied(response) = phase else {
             return Err(unexpected(message, "'websocket.http.response.start'"));
         };
         let Some(open) = link else {
             return Ok(());
         };
-        let sent = answer.send(open, Part::Bytes(body.as_bytes()), is_last);
+        let sent = response.send(open, Part::Bytes(body.as_bytes()), is_last);
         if (sent.is_err() || is_last)
             && let Some(link) = link.take()
         {
             if sent.is_ok() {
-                answer.finish(link);
+                response.finish(link);
             } else {
-                answer.break_off(link);
+                response.break_off(link);
             }
             state.end(CloseCode::ABNORMAL, "");
             drop(state);
@@ -364,10 +364,10 @@ fn app_message<'py>(
 
 /// The callback for the time when the client's time is over.
 #[pyclass(frozen, module = "rgunicorn")]
-struct GiveUp(Arc<WebSocket>);
+struct CloseTimeout(Arc<WebSocket>);
 
 #[pymethods]
-impl GiveUp {
+impl CloseTimeout {
     fn __call__(&self, py: Python<'_>) {
         self.0.disconnected(py);
     }

@@ -1,7 +1,7 @@
 //! The state of a WebSocket, from its handshake to its end.
 
-use super::answer::Answer;
-use super::link::{Link, Progress};
+use super::link::{Link, ReadOutcome};
+use super::response::AppResponse;
 use crate::exchange::{Finished, Response};
 use crate::http::{ResponseError, ResponseHead, Status};
 use crate::websocket::{self, CloseCode, Endpoint, EndpointOptions, Handshake};
@@ -43,7 +43,7 @@ pub enum Phase {
         told: bool,
     },
     /// The app answers with an HTTP response instead.
-    Denied(Answer),
+    Denied(AppResponse),
     Open(Box<Endpoint>),
     Closed,
 }
@@ -185,16 +185,16 @@ impl WebSocketState {
             return false;
         };
         match link.read_upgraded(&mut self.raw) {
-            Ok(Progress::Some) => {
+            Ok(ReadOutcome::Some) => {
                 self.silent = false;
                 true
             }
-            Ok(Progress::Waiting) => {
+            Ok(ReadOutcome::Waiting) => {
                 // An idle connection keeps no buffer.
                 self.raw = Vec::new();
                 false
             }
-            Ok(Progress::Ended) | Err(_) => {
+            Ok(ReadOutcome::Ended) | Err(_) => {
                 self.end(CloseCode::ABNORMAL, "");
                 false
             }

@@ -4,7 +4,7 @@
 use super::status::Status;
 use std::io;
 
-/// Why a request is refused. The client and the log see this text.
+/// Why a request is refused. The client and the log note this text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("Invalid request line: {0}")]

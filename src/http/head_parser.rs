@@ -235,7 +235,7 @@ impl Head {
                 // The target replaces the Host field (RFC 9112 section 3.2.2).
                 value = authority;
             } else {
-                facts.see(name.of(raw), value.of(&self.raw), line.version, policy)?;
+                facts.note(name.of(raw), value.of(&self.raw), line.version, policy)?;
             }
             self.fields.push((name, value));
         }
@@ -320,7 +320,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn see(
+    fn note(
         &mut self,
         name: &[u8],
         value: &[u8],
@@ -354,7 +354,7 @@ impl Facts {
         }
         policy
             .secure_scheme_fields
-            .see(name, value, &mut self.scheme)
+            .note(name, value, &mut self.scheme)
     }
 
     fn host(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {

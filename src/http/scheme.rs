@@ -27,7 +27,7 @@ pub struct SecureSchemeFields(pub Vec<(String, String)>);
 impl SecureSchemeFields {
     /// Sets `stated` if the field states a scheme. Fields that disagree are an
     /// error, because one of them may come from the client.
-    pub(super) fn see(
+    pub(super) fn note(
         &self,
         name: &[u8],
         value: &[u8],

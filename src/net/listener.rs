@@ -464,8 +464,8 @@ mod tests {
         let address = listener.inet().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         listener.turn_away();
-        let patience = Duration::from_millis(100);
-        let error = TcpStream::connect_timeout(&address, patience).unwrap_err();
+        let timeout = Duration::from_millis(100);
+        let error = TcpStream::connect_timeout(&address, timeout).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(listener.accept().is_ok());
         assert!(listener.accept().is_err());

@@ -54,7 +54,7 @@ unsafe extern "C" fn write(_: *mut PyObject, arguments: *mut PyObject) -> *mut P
         if PyArg_ParseTuple(arguments, format, &mut level, &mut text, &mut line) == 0 {
             return ptr::null_mut();
         }
-        log::straight_error(level, told(text), told_or_none(line));
+        log::straight_error(level, text_of(text), text_or_none(line));
         Py_NewRef(Py_None())
     }
 }
@@ -66,7 +66,7 @@ unsafe extern "C" fn access(_: *mut PyObject, arguments: *mut PyObject) -> *mut 
         if PyArg_ParseTuple(arguments, c"sz".as_ptr(), &mut text, &mut line) == 0 {
             return ptr::null_mut();
         }
-        log::straight_access(told(text), told_or_none(line));
+        log::straight_access(text_of(text), text_or_none(line));
         Py_NewRef(Py_None())
     }
 }
@@ -78,21 +78,21 @@ unsafe extern "C" fn raw(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyO
         if PyArg_ParseTuple(arguments, c"s".as_ptr(), &mut text) == 0 {
             return ptr::null_mut();
         }
-        log::straight_raw(told(text));
+        log::straight_raw(text_of(text));
         Py_NewRef(Py_None())
     }
 }
 
 /// SAFETY: `text` must be a zero-terminated string that lives for `'a`.
-unsafe fn told<'a>(text: *const c_char) -> &'a str {
+unsafe fn text_of<'a>(text: *const c_char) -> &'a str {
     // SAFETY: as the caller promises. CPython gives UTF-8.
     unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default()
 }
 
-/// SAFETY: `text` must be null, or as for [`told`].
-unsafe fn told_or_none<'a>(text: *const c_char) -> Option<&'a str> {
+/// SAFETY: `text` must be null, or as for [`text_of`].
+unsafe fn text_or_none<'a>(text: *const c_char) -> Option<&'a str> {
     // SAFETY: as the caller promises.
-    (!text.is_null()).then(|| unsafe { told(text) })
+    (!text.is_null()).then(|| unsafe { text_of(text) })
 }
 
 unsafe extern "C" fn metric(_: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {

@@ -61,7 +61,7 @@ impl Receiver {
     /// is complete; nothing when all bytes are taken. After an error nothing
     /// more can be read.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Complete>, Violation> {
-        self.forget_the_last();
+        self.clear_finished();
         loop {
             if self.frame.is_none() && !self.begin_frame(input)? {
                 return Ok(None);
@@ -119,7 +119,7 @@ impl Receiver {
     }
 
     /// Clears the buffers after the caller has used their content.
-    fn forget_the_last(&mut self) {
+    fn clear_finished(&mut self) {
         if self.frame.is_none() {
             self.control.clear();
         }

@@ -11,17 +11,17 @@ use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 
 /// Status, bytes, whether the connection may be used again.
-type Told = (u16, u64, bool);
+type Outcome = (u16, u64, bool);
 
 /// Keeps what the worker learns of a response.
-struct Keeper(Arc<Mutex<Option<Told>>>);
+struct OutcomeKeeper(Arc<Mutex<Option<Outcome>>>);
 
-impl Observer for Keeper {
+impl Observer for OutcomeKeeper {
     fn upgraded(&mut self) {}
 
     fn finished(&mut self, _: &Exchange, finished: &Finished<'_>) {
-        let told = (finished.status, finished.body_bytes, finished.keep_alive);
-        *self.0.lock().unwrap() = Some(told);
+        let outcome = (finished.status, finished.body_bytes, finished.keep_alive);
+        *self.0.lock().unwrap() = Some(outcome);
     }
 }
 
@@ -31,7 +31,7 @@ struct Session {
     globals: Py<PyDict>,
     application: Arc<Application>,
     wire: Arc<Mutex<Wire>>,
-    finished: Arc<Mutex<Option<Told>>>,
+    finished: Arc<Mutex<Option<Outcome>>>,
     call: Option<Arc<Call>>,
 }
 
@@ -78,12 +78,12 @@ impl Session {
         let result = started.clone();
         self.within(move |py| {
             let exchange = TestStream::exchange(&wire, head.clone(), None);
-            let keeper = Box::new(Keeper(finished.clone()));
+            let observer = Box::new(OutcomeKeeper(finished.clone()));
             let call = if crate::websocket::is_upgrade(head.method(), head.fields()) {
                 let handshake = crate::websocket::Handshake::read(head.fields()).unwrap();
-                application.websocket(py, exchange, handshake, keeper)
+                application.websocket(py, exchange, handshake, observer)
             } else {
-                application.http(py, exchange, keeper)
+                application.http(py, exchange, observer)
             };
             *result.lock().unwrap() = Some(call);
         });

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 
 /// The state of a response.
-pub enum Answer {
+pub enum AppResponse {
     /// The app has sent no message.
     Nothing,
     /// The app has given the head. It is sent with the first part of the body.
@@ -33,12 +33,12 @@ pub enum Part<'a> {
     File(File, u64),
 }
 
-impl Answer {
+impl AppResponse {
     /// Begins with the head.
-    pub fn start(link: &Link, head: ResponseHead, trailers: Trailers) -> Answer {
+    pub fn start(link: &Link, head: ResponseHead, trailers: Trailers) -> AppResponse {
         let mut response = Response::new(link.exchange());
         response.set_head(head);
-        Answer::Head(response, trailers)
+        AppResponse::Head(response, trailers)
     }
 
     /// Sends a part of the body, and the head before the first.
@@ -46,8 +46,8 @@ impl Answer {
     /// # Errors
     /// The client cannot be written to. The response has failed.
     pub fn send(&mut self, link: &mut Link, part: Part<'_>, is_last: bool) -> io::Result<()> {
-        let (mut response, trailers) = match std::mem::replace(self, Answer::Done) {
-            Answer::Head(response, trailers) | Answer::Body(response, trailers) => {
+        let (mut response, trailers) = match std::mem::replace(self, AppResponse::Done) {
+            AppResponse::Head(response, trailers) | AppResponse::Body(response, trailers) => {
                 (response, trailers)
             }
             other => {
@@ -68,8 +68,8 @@ impl Answer {
             Part::File(file, length) => response.send_file(stream, file, 0, length, ends),
         };
         *self = match (is_last, trailers) {
-            (true, Trailers::Promised) => Answer::Trailers(response, Vec::new()),
-            _ => Answer::Body(response, trailers),
+            (true, Trailers::Promised) => AppResponse::Trailers(response, Vec::new()),
+            _ => AppResponse::Body(response, trailers),
         };
         link.written(sent)
     }
@@ -87,7 +87,7 @@ impl Answer {
 
     /// Sends the end of the body, with the trailers if the client accepts them.
     pub fn end_with_trailers(&mut self, link: &mut Link) -> io::Result<()> {
-        let Answer::Trailers(response, lines) = self else {
+        let AppResponse::Trailers(response, lines) = self else {
             return Ok(());
         };
         let exchange = link.exchange();
@@ -101,7 +101,7 @@ impl Answer {
 
     /// True once a byte of the response may have gone out.
     pub fn has_begun(&self) -> bool {
-        !matches!(self, Answer::Nothing | Answer::Head(..))
+        !matches!(self, AppResponse::Nothing | AppResponse::Head(..))
     }
 
     /// Ends the exchange after a complete response.
@@ -116,8 +116,8 @@ impl Answer {
     }
 
     fn close(&mut self, link: Link, whole: bool) {
-        let response = match std::mem::replace(self, Answer::Done) {
-            Answer::Body(response, _) | Answer::Trailers(response, _) => response,
+        let response = match std::mem::replace(self, AppResponse::Done) {
+            AppResponse::Body(response, _) | AppResponse::Trailers(response, _) => response,
             _ => Response::default(),
         };
         let finished = response.finished(whole);
@@ -133,7 +133,7 @@ impl Answer {
         if self.has_begun() {
             return self.break_off(link);
         }
-        *self = Answer::Done;
+        *self = AppResponse::Done;
         link.fail(status, message);
     }
 }
