@@ -116,7 +116,7 @@ impl Http {
         let mut state = lock(&self.state);
         match (&state.response, &state.link) {
             (AppResponse::Nothing, Some(link)) => {
-                state.response = AppResponse::start(link, head, trailers)
+                state.response = AppResponse::start(link, head, trailers);
             }
             // Messages after the end are ignored, as the specification says.
             (AppResponse::Nothing | AppResponse::Done, _) => {}

@@ -184,7 +184,7 @@ fn a_slow_reader_makes_the_app_wait() {
     session.tell(Call::ready);
     assert_eq!(session.log(), "['sent', 'done']");
 
-    // One that leaves meanwhile ends the wait.
+    // A client that leaves meanwhile ends the wait.
     let mut session = app(&format!(
         "{START}try:\n    await send({{'type': 'http.response.body', 'body': b'x', 'more_body': True}})\n\
          except OSError:\n    log.append('gone')"
@@ -302,7 +302,7 @@ fn files_trailers_and_hints() {
         "await send({{'type': 'http.response.early_hint', 'links': [b'</a.css>; rel=preload']}})\n\
          {START}await send({{'type': 'http.response.pathsend', 'path': '/proc/version_signature/../../etc/hostname'}})"
     ));
-    // A path that is not there is the app's error.
+    // A path that does not exist is the app's error.
     session.request(GET);
     let written = session.written();
     let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 /// Status, bytes, whether the connection may be used again.
 type Outcome = (u16, u64, bool);
 
-/// Keeps what the worker learns of a response.
+/// Keeps what a worker is told of a response.
 struct OutcomeKeeper(Arc<Mutex<Option<Outcome>>>);
 
 impl Observer for OutcomeKeeper {
@@ -67,7 +67,7 @@ impl Session {
         })
     }
 
-    /// The head comes, with what is on the wire so far.
+    /// The head comes, with the bytes that are on the wire.
     fn request(&mut self, head: &str) -> &mut Self {
         let head_length = head.len();
         let (head, length) = parse(head);
@@ -91,7 +91,8 @@ impl Session {
         self
     }
 
-    /// Runs `act` as a callback of the loop, and what follows from it.
+    /// Runs `act` as a callback of the loop, and then the loop until it is
+    /// idle.
     fn within(&self, act: impl Fn(Python<'_>) + Send + Sync + 'static) {
         Python::attach(|py| {
             let event_loop = self.event_loop.bind(py);
@@ -118,7 +119,7 @@ impl Session {
         self.tell(Call::ready)
     }
 
-    /// All has come.
+    /// The client has sent everything.
     fn ends(&self) -> &Self {
         self.wire.lock().unwrap().ended = true;
         self.tell(Call::ready)

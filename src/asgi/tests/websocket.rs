@@ -229,7 +229,7 @@ fn pings_are_answered_while_the_app_does_not_receive() {
     session.request(UPGRADE);
     session.comes(&[frame(0x81, b"kept"), frame(0x89, b"hi")].concat());
     assert_eq!(after_handshake(&session), b"\x8a\x02hi");
-    // But an app that never receives does not gather without end.
+    // But an app that never receives does not collect messages without limit.
     for _ in 0..100 {
         session.comes(&frame(0x81, b"more"));
     }

@@ -13,29 +13,29 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What a client does, and what it gets.
+/// What a client sends, and what it gets.
 #[derive(Default)]
 pub struct Wire {
-    /// What takes the body out of the pieces; they are the body without it.
+    /// Decodes the body from the pieces; without it, the pieces are the body.
     pub decoder: Option<BodyDecoder>,
-    /// Pieces of what the client sends; one must be waited for when they are
-    /// used up, unless the client has ended.
+    /// The pieces that the client sends. When they are used up, the server must
+    /// wait, unless the client has ended.
     pub incoming: VecDeque<Vec<u8>>,
     pub ended: bool,
     pub invalid: bool,
-    /// A piece of the body was read, and the next one is still to come.
+    /// True after a piece of the body was read: the next one comes later.
     pub pause: bool,
-    /// What was written, each write on its own.
+    /// The writes of the server.
     pub written: Vec<Vec<u8>>,
-    /// Number of writes after which the client is gone.
+    /// The number of writes after which the client is gone.
     pub closed_after: Option<usize>,
-    /// Files that were sent.
+    /// The number of files that were sent.
     pub files: usize,
     pub full: bool,
     pub broken: bool,
     pub upgraded: bool,
     pub hung_up: bool,
-    /// Whether the connection was kept; nothing until the exchange has ended,
+    /// True if the connection was kept; nothing before the end of the exchange,
     /// or if it was aborted.
     pub kept: Option<bool>,
 }

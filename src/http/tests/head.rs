@@ -5,8 +5,8 @@ fn policy() -> Policy {
     Policy::default()
 }
 
-/// Parses the bytes whole, byte by byte and cut in two at every place, and
-/// checks that all ways agree. One parser and one head serve them all.
+/// Parses the bytes at once, byte by byte, and split in two at every position,
+/// and checks that the results agree. All use one parser and one head.
 fn parse_split(bytes: &[u8], policy: &Policy) -> Result<Option<(Head, usize)>, Error> {
     let mut parser = HeadParser::default();
     let mut head = Head::default();
@@ -262,7 +262,7 @@ fn upgrades() {
     assert!(asks(&with(websocket)));
     assert!(!asks(&with("Upgrade: websocket\r\n")));
     assert!(!asks(&with("Connection: upgrade\r\n")));
-    // No server is bound to agree to that, and the request stands as it is.
+    // A server need not agree to an upgrade: the request is handled as it is.
     assert!(!asks(&with("Connection: Upgrade\r\nUpgrade: h2c\r\n")));
     assert!(!asks(&format!("GET / HTTP/1.0\r\n{websocket}\r\n")));
     assert!(asks("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"));

@@ -7,7 +7,7 @@ const GET: ResponseRules = ResponseRules {
     asks_to_upgrade: false,
 };
 
-/// The bytes of a response with these fields and blocks; whether the
+/// The bytes of a response with these fields and blocks, and whether the
 /// connection is kept.
 fn respond(
     rules: ResponseRules,

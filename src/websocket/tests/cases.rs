@@ -5,10 +5,10 @@ use super::frames::{close, frame, ping, pong, text};
 
 pub struct Case {
     pub id: String,
-    /// Sent in this order; the cuts between them mean nothing.
+    /// Sent in this order. The borders between the pieces do not matter.
     pub sent: Vec<Vec<u8>>,
-    /// First byte and payload of each frame that comes back. Of a close frame
-    /// that says what was wrong, only the code counts.
+    /// The first byte and the payload of each frame of the server. Of a close
+    /// frame after an error, only the code counts.
     pub answers: Vec<(u8, Vec<u8>)>,
 }
 
@@ -17,7 +17,7 @@ const BINARY: u8 = 0x82;
 const PONG: u8 = 0x8a;
 const CLOSE: u8 = 0x88;
 
-/// Answers of the server that end a case in good order.
+/// The server's frames at the end of a case without an error.
 fn closed() -> (u8, Vec<u8>) {
     (CLOSE, 1000u16.to_be_bytes().to_vec())
 }
@@ -177,7 +177,7 @@ fn fragments(cases: &mut Cases) {
     cases.good("10.1", &all, &[(TEXT, "ab".repeat(1000).as_bytes())]);
 }
 
-/// 6: text is UTF-8, in whatever pieces, and nothing else is.
+/// 6: text must be UTF-8, in any pieces.
 fn utf8(cases: &mut Cases) {
     let good: [&[u8]; 17] = [
         "Hello-\u{b5}@\u{df}\u{f6}\u{e4}\u{fc}\u{e0}\u{e1}-UTF-8!!".as_bytes(),
@@ -231,7 +231,7 @@ fn utf8(cases: &mut Cases) {
         b"\xe0\x9f\xbf",
         b"\xed\xa0\x80",
         b"\xed\xaf\xbf\xed\xb0\x80",
-        // Cut off in the middle of a character.
+        // Ends in the middle of a character.
         b"\xce\xba\xe1\xbd",
     ];
     for (number, payload) in bad.iter().enumerate() {
@@ -240,7 +240,7 @@ fn utf8(cases: &mut Cases) {
         let halves = [frame(0x01, halves.0), frame(0x80, halves.1)];
         cases.bad(&format!("6.6.{number} halves"), 1007, &halves, &[]);
     }
-    // Said at once, before the message and even the frame has ended.
+    // The error comes at once, before the message or even the frame has ended.
     let wrong = b"\xce\xba\xe1\xbd\xb9\xf4\x90";
     cases.bad("6.4.1", 1007, &[frame(0x01, wrong)], &[]);
     let mut cut = frame(0x81, &[&wrong[..], &[b'x'; 100]].concat());
@@ -252,7 +252,7 @@ fn utf8(cases: &mut Cases) {
 fn closing(cases: &mut Cases) {
     let echo: (u8, &[u8]) = (TEXT, b"Hello World!");
     cases.good("7.1.1", &[text("Hello World!")], &[echo]);
-    // What comes after the close is not looked at.
+    // Bytes after the close are ignored.
     for (id, after) in [
         ("7.1.2", close(1000, b"")),
         ("7.1.3", ping(b"")),
@@ -287,8 +287,8 @@ fn closing(cases: &mut Cases) {
     }
 }
 
-/// 9: large messages, whole and in fragments. (The limit itself is tested
-/// where it is set.)
+/// 9: large messages, in one frame and in fragments. (Other tests check the
+/// limit.)
 fn limits(cases: &mut Cases) {
     for size in [64 << 10, 256 << 10, 1 << 20, 4 << 20] {
         let stars = "*".repeat(size);
@@ -313,7 +313,7 @@ fn limits(cases: &mut Cases) {
     }
 }
 
-/// Beyond the suite: lengths that are not minimal or too large, no mask.
+/// Not in the suite: lengths that are not minimal or too large, no mask.
 fn malformed(cases: &mut Cases) {
     let mask = [0; 4];
     let long = |length: &[u8]| [&[0x82], length, &mask[..], b"abcd"].concat();

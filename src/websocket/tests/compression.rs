@@ -1,4 +1,4 @@
-//! permessage-deflate: cases 12 and 13 of the suite, and what is agreed upon.
+//! permessage-deflate: cases 12 and 13 of the suite, and the agreed parameters.
 
 use super::*;
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
@@ -124,7 +124,7 @@ fn messages_in_every_mode() {
         });
         let mut peer = Peer::new(compression);
         for size in [0, 16, 64, 127, 128, 129, 1024, 4096, 8192, 131_072, 300_000] {
-            // Text that compresses, but not to nothing.
+            // Text that compresses, but not very well.
             let text: String = (0..)
                 .map(|i| format!("{{\"id\": {}}}, ", i * 31 % 997))
                 .flat_map(|s| s.chars().collect::<Vec<_>>())
@@ -137,7 +137,8 @@ fn messages_in_every_mode() {
                 [frame(0x41, one), frame(0x89, b"p"), frame(0x80, two)].concat(),
             ] {
                 if frames[0] == 0x41 && !compression.client_no_context_takeover {
-                    // The same bytes twice would not be the same text.
+                    // The same compressed bytes again would not give the same
+                    // text.
                     continue;
                 }
                 let mut sent = echo(&mut socket, &frames, 1000);
@@ -154,7 +155,7 @@ fn messages_in_every_mode() {
                 );
             }
         }
-        // One that was not compressed is welcome as well.
+        // A message that is not compressed is accepted, too.
         let mut sent = echo(&mut socket, &text("plain"), 1000);
         assert_eq!(take(&mut sent), Some((0x81, b"plain".to_vec())));
     }
@@ -198,7 +199,7 @@ fn nonsense_and_text_that_is_none() {
         "{event:?}"
     );
 
-    // The bit belongs on the first frame of a message, and on no other.
+    // Only the first frame of a message may have the bit.
     for bad in [
         frame(0xc9, b""),
         [frame(0x41, b""), frame(0xc0, b"")].concat(),

@@ -1,4 +1,4 @@
-//! Frames as a client makes them, right or wrong, and as it reads them.
+//! A client's frames, valid or not, and how a client reads the server's.
 
 /// A frame with a mask and the shortest length.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -37,7 +37,8 @@ pub fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(0x88, &[&code.to_be_bytes(), reason].concat())
 }
 
-/// A server's frame off the front of `bytes`: its first byte and its payload.
+/// Takes a server's frame from the front of `bytes`: its first byte and its
+/// payload.
 pub fn take(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     assert_eq!(second & 0x80, 0, "a server's frames have no mask");

@@ -1,4 +1,4 @@
-//! The case list of the Autobahn test suite, and what it leaves to each side.
+//! The case list of the Autobahn test suite, and more tests of a server's end.
 
 mod cases;
 mod compression;
@@ -13,7 +13,8 @@ const OPTIONS: EndpointOptions = EndpointOptions {
     compression: None,
 };
 
-/// Echoes what comes in pieces of `size` bytes; gives all that was sent back.
+/// Echoes messages that come in pieces of `size` bytes; gives all bytes that
+/// were sent back.
 fn echo(socket: &mut Endpoint, bytes: &[u8], size: usize) -> Vec<u8> {
     let mut sent = Vec::new();
     for piece in bytes.chunks(size.max(1)) {
@@ -57,7 +58,7 @@ fn check(id: &str, mut sent: Vec<u8>, answers: &[(u8, Vec<u8>)]) {
 fn every_case_in_any_pieces() {
     for case in cases::all() {
         let bytes = case.sent.concat();
-        // Byte by byte it takes too long for the large ones.
+        // Large cases would take too long byte by byte.
         let sizes: &[usize] = if bytes.len() < 100_000 {
             &[1, 2, 3, 7, 997, usize::MAX]
         } else {
@@ -102,7 +103,7 @@ fn the_limit_counts_all_of_a_message() {
     assert!(matches!(socket.next(&mut &fits[..]), Some(Incoming::Text(text)) if text.len() == 100));
     for too_big in [
         frame(0x82, &[0; 101]),
-        // The head alone tells.
+        // The frame's head is enough for the error.
         frame(0x82, &[0; 101])[..6].to_vec(),
         [frame(0x01, &[b'a'; 60]), frame(0x80, &[b'b'; 41])].concat(),
     ] {
@@ -125,7 +126,7 @@ fn our_close_waits_for_the_clients() {
     assert_eq!(bye, [b"\x88\x0c\x03\xf4", &b"come again"[..]].concat());
     assert_eq!(socket.close(CloseCode::NORMAL, ""), None);
     assert!(!socket.is_open() && !socket.is_closed());
-    // The app hears nothing more but the end.
+    // The app gets nothing more except the end.
     let more = [text("late"), frame(0x89, b"ping"), close(1012, b"bye")].concat();
     let mut input = &more[..];
     assert_eq!(

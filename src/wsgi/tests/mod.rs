@@ -82,7 +82,7 @@ impl Reply {
 struct Call<'a> {
     code: String,
     request: &'a str,
-    /// Number of writes after which the client is gone.
+    /// The number of writes after which the client is gone.
     closed_after: Option<usize>,
     options: AppOptions,
     piece: usize,

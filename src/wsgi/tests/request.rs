@@ -1,4 +1,4 @@
-//! What the app is given.
+//! The environ and the input of an app.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What becomes of the app's answer.
+//! The responses of apps.
 
 use super::*;
 
