@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     run(line).unwrap_or_else(|error| {
         let text = format!("\nError: {error:#}\n");
         // In the background, the command that was typed prints it.
-        if !process::daemon::tell(&text) {
+        if !process::daemon::print_later(&text) {
             eprint!("{text}");
         }
         process::daemon::report_failure(1);
@@ -99,7 +99,7 @@ fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
     service::enter(&settings)?;
     let site = Site::find(&settings)?;
     process::environment::change_folder(&site.folder)?;
-    Ok(exit_code(python::run(words, site.python())))
+    Ok(exit_code(python::run(words, site.command_environment())))
 }
 
 /// `rgunicorn --licenses`

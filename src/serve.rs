@@ -87,7 +87,7 @@ fn go_to_background(settings: &Settings) -> Result<()> {
     let has_stderr = daemon::daemonize(settings.logging.enable_stdio_inheritance)?;
     if !has_stderr || settings.logging.errorlog != "-" {
         log::echo_errors_to(|line| {
-            daemon::tell(line);
+            daemon::print_later(line);
         });
     }
     Ok(())

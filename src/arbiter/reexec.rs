@@ -73,7 +73,7 @@ impl Arbiter {
                 if let Some(output) = output {
                     let _ = dup2_stderr(output);
                 }
-                program.become_it()
+                program.replace_process()
             }
             Err(error) => self.report_failed_reload(&format!("no process can be started: {error}")),
         }

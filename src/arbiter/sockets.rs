@@ -8,7 +8,7 @@ use nix::sys::stat::Mode;
 use super::inheritance::Inheritance;
 use crate::config::Settings;
 use crate::net::{Address, BindError, Listener, ListenerOptions, bind_with_retries};
-use crate::process::Owner;
+use crate::service::owner;
 
 /// How many times an address that is in use is tried at the start, as in Gunicorn.
 const TRIES: u32 = 5;
@@ -176,11 +176,7 @@ impl fmt::Display for Sockets {
 }
 
 fn making(settings: &Settings) -> ListenerOptions {
-    let owner = Owner::asked_for(
-        settings.mechanics.user,
-        settings.mechanics.group,
-        settings.mechanics.initgroups,
-    );
+    let owner = owner(settings);
     ListenerOptions {
         backlog: settings.socket.backlog,
         umask: Mode::from_bits_truncate(settings.mechanics.umask),

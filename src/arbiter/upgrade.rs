@@ -31,7 +31,7 @@ impl Arbiter {
                 if let Err(error) = self.service.hooks.pre_exec(&self.facts()) {
                     ::log::error!("{error}");
                 }
-                program.become_it();
+                program.replace_process();
             }
             Err(error) => ::log::error!("The new master cannot be started: {error}"),
         }

@@ -21,7 +21,7 @@ pub enum Error {
     #[error(
         "'{value}' is taken for the value of {flag}; if it is the app, name it before the options"
     )]
-    TookTheApp { flag: &'static str, value: String },
+    ValueIsApp { flag: &'static str, value: String },
 }
 
 impl Error {
@@ -43,7 +43,7 @@ impl Error {
                 eprintln!("Error: {self}");
                 2
             }
-            Self::Setting(_) | Self::TookTheApp { .. } => {
+            Self::Setting(_) | Self::ValueIsApp { .. } => {
                 eprintln!("\nError: {self}");
                 1
             }

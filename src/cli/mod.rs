@@ -59,7 +59,7 @@ pub fn parse(
     let mut draft = Draft::default();
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = parser::parser().try_get_matches_from(&args);
-    let matches = matches.map_err(|error| about_the_site(error, &args))?;
+    let matches = matches.map_err(|error| with_name_of_site(error, &args))?;
     if matches.get_flag(parser::LICENSES) {
         return Ok(Command::Licenses);
     }
@@ -69,7 +69,7 @@ pub fn parse(
     if let Some(command) = own_command(&matches)? {
         return Ok(command);
     }
-    check_for_the_app(&matches)?;
+    check_no_value_is_app(&matches)?;
     take(&mut draft, Layer::CommandLine, &matches)?;
     if let Some(more) = environment(MORE_OPTIONS) {
         let more = shlex::bytes::split(more.as_bytes()).ok_or(Error::Quotes)?;
@@ -91,7 +91,7 @@ pub fn parse(
 }
 
 /// The help and the version of an executable with a site in it name the site.
-fn about_the_site(error: clap::Error, args: &[OsString]) -> clap::Error {
+fn with_name_of_site(error: clap::Error, args: &[OsString]) -> clap::Error {
     let Some(own) = pack::own_site().filter(|_| !error.use_stderr()) else {
         return error;
     };
@@ -125,22 +125,22 @@ fn own_command(matches: &ArgMatches) -> Result<Option<Command>, Error> {
 /// Options that uvicorn has as flags without a value: a person who is used to that
 /// may write the app after them. The same can happen with options whose value may
 /// be left out.
-const FLAGS_ELSEWHERE: [&str; 2] = ["proxy_headers", "server_header"];
+const FLAGS_OF_UVICORN: [&str; 2] = ["proxy_headers", "server_header"];
 
 /// Checks that no such option has the app for its value.
-fn check_for_the_app(matches: &ArgMatches) -> Result<(), Error> {
+fn check_no_value_is_app(matches: &ArgMatches) -> Result<(), Error> {
     if matches.contains_id(parser::APP) || matches.subcommand().is_some() {
         return Ok(());
     }
     for setting in TABLE.iter() {
-        let may_take = FLAGS_ELSEWHERE.contains(&setting.name)
+        let may_take = FLAGS_OF_UVICORN.contains(&setting.name)
             || matches!(setting.kind, Kind::OptionalText(..));
         if may_take
             && let Some(Value::Str(value)) = value(setting, matches)
             && is_app(&value)
         {
             let flag = setting.flags[0];
-            return Err(Error::TookTheApp { flag, value });
+            return Err(Error::ValueIsApp { flag, value });
         }
     }
     Ok(())

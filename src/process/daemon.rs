@@ -75,7 +75,7 @@ pub fn daemonize(keep_streams: bool) -> io::Result<bool> {
 
 /// Gives the command that waits a text to print, in case the server does not come
 /// up. True if the command has got it.
-pub fn tell(text: &str) -> bool {
+pub fn print_later(text: &str) -> bool {
     let mut pieces = text.as_bytes().chunks(LONGEST);
     pieces.all(|piece| post(&[&[SAID], piece].concat()))
 }
@@ -83,18 +83,18 @@ pub fn tell(text: &str) -> bool {
 /// The server is up: the command that waits ends with 0.
 pub fn report_up() {
     post(&[UP]);
-    forget();
+    disconnect();
 }
 
 /// The server has ended with this code: if the command still waits, the server has
 /// not come up.
 pub fn report_failure(code: u8) {
     post(&[FAILED, code]);
-    forget();
+    disconnect();
 }
 
 /// Closes the socket to the command: this process has no more messages for it.
-pub fn forget() {
+pub fn disconnect() {
     *command() = None;
 }
 

@@ -42,7 +42,7 @@ impl Owner {
     }
 
     /// Gives this process to the owner. It cannot be undone.
-    pub fn become_it(self) -> Result<(), OwnerError> {
+    pub fn own_process(self) -> Result<(), OwnerError> {
         let name = User::from_uid(self.user).ok().flatten();
         let name = name.and_then(|user| CString::new(user.name).ok());
         let groups = |error| OwnerError::Groups(self.user, error);
@@ -63,7 +63,7 @@ impl Owner {
     }
 
     /// Gives a file to the owner.
-    pub fn take(self, path: &Path) -> io::Result<()> {
+    pub fn own_file(self, path: &Path) -> io::Result<()> {
         chown(path, Some(self.user.as_raw()), Some(self.group.as_raw()))
     }
 }

@@ -34,7 +34,7 @@ impl Program {
     }
 
     /// In a child: becomes the program, with no signal blocked.
-    pub fn become_it(&self) -> ! {
+    pub fn replace_process(&self) -> ! {
         let _ = SigSet::all().thread_unblock();
         let error = self.execute();
         ::log::error!("{} cannot be executed: {error}", self.file.display());

@@ -56,7 +56,7 @@ impl Configuration {
             Some(place) => {
                 // The file can import what the app can import.
                 let site = find_site(&draft, &mut warnings)?;
-                python::start(&site.serving(words.to_vec()))?;
+                python::start(&site.worker_environment(words.to_vec()))?;
                 ConfigFile::read(&place, &mut draft)?
             }
             None => ConfigFile::default(),
@@ -65,7 +65,7 @@ impl Configuration {
         let is_named = matches!(settings.workers.worker_class, WorkerClass::Named(_));
         if (is_named || settings.has_own_logger()) && !python::is_started() {
             let site = find_site(&draft, &mut warnings)?;
-            python::start(&site.serving(words.to_vec()))?;
+            python::start(&site.worker_environment(words.to_vec()))?;
         }
         let mut class = None;
         if let WorkerClass::Named(name) = &settings.workers.worker_class {

@@ -102,13 +102,13 @@ impl Service {
         let zip = zip.transpose().context("The current folder is gone")?;
         let tls = settings.tls()?;
         let (site, app) = find_app(&settings)?;
-        if let Some(unread) = site.unread() {
+        if let Some(unread) = site.unread_pythonpath() {
             ::log::warn!("{unread}");
         }
         Ok(Self {
             tls,
             zip,
-            environment: site.serving(program.words.clone()),
+            environment: site.worker_environment(program.words.clone()),
             name: name(&settings, &app),
             program,
             settings,
@@ -185,7 +185,7 @@ impl Service {
         });
         let environment = renewed
             .as_ref()
-            .map(|(site, _)| site.serving(self.program.words.clone()));
+            .map(|(site, _)| site.worker_environment(self.program.words.clone()));
         let settings = &self.settings;
         let app = renewed.map_or_else(|| self.app.clone(), |(_, app)| app);
         let preloaded = self.preloaded.as_ref();
@@ -248,13 +248,13 @@ pub fn check(settings: &Settings, words: &[OsString]) -> Result<()> {
     enter(settings)?;
     settings.tls()?;
     let (site, app) = find_app(settings)?;
-    python::start(&site.serving(words.to_vec()))?;
+    python::start(&site.worker_environment(words.to_vec()))?;
     app::load(&app)?;
     Ok(())
 }
 
 /// The user and the group of the workers, if they are not the master's.
-fn owner(settings: &Settings) -> Option<Owner> {
+pub fn owner(settings: &Settings) -> Option<Owner> {
     Owner::asked_for(
         settings.mechanics.user,
         settings.mechanics.group,
@@ -271,7 +271,7 @@ fn give_logs_away(settings: &Settings) {
         .iter()
         .chain([&settings.logging.errorlog]);
     for file in files.map(Path::new).filter(|it| it.is_file()) {
-        if let Err(error) = owner.take(file) {
+        if let Err(error) = owner.own_file(file) {
             let file = file.display();
             ::log::warn!("The log file '{file}' cannot be given to the workers' user: {error}");
         }

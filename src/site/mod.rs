@@ -92,7 +92,7 @@ impl Site {
     }
 
     /// What the interpreter of a worker sees; `args` is the app's `sys.argv`.
-    pub fn serving(&self, args: Vec<OsString>) -> Environment {
+    pub fn worker_environment(&self, args: Vec<OsString>) -> Environment {
         let mut environment = self.environment();
         environment.program_args = args;
         for folder in [&self.root, &self.folder] {
@@ -105,7 +105,7 @@ impl Site {
 
     /// What the interpreter of the `python` command sees. It adds the current
     /// folder or the script's by itself.
-    pub fn python(&self) -> Environment {
+    pub fn command_environment(&self) -> Environment {
         let mut environment = self.environment();
         environment.install_signal_handlers = true;
         if self.unpacked.is_some() {
@@ -128,8 +128,8 @@ impl Site {
 
     /// A sentence about folders in the variable PYTHONPATH that nothing is
     /// imported from.
-    pub fn unread(&self) -> Option<String> {
-        let read = self.serving(Vec::new()).import_path;
+    pub fn unread_pythonpath(&self) -> Option<String> {
+        let read = self.worker_environment(Vec::new()).import_path;
         let is_unread = |folder: &&PathBuf| folder.exists() && !read.contains(folder);
         let named = variable_path();
         let names: Vec<_> = named
@@ -249,8 +249,8 @@ mod tests {
         assert_eq!(site.folder, folder.path());
         let lib = folder.path().join("lib");
         let paths = [Path::new("/opt/more"), &lib, folder.path()];
-        assert_eq!(site.serving(Vec::new()).import_path, paths);
-        assert_eq!(site.python().import_path, paths[..2]);
+        assert_eq!(site.worker_environment(Vec::new()).import_path, paths);
+        assert_eq!(site.command_environment().import_path, paths[..2]);
     }
 
     #[test]
@@ -269,14 +269,20 @@ mod tests {
         let site = Site::find(&settings).unwrap();
         assert_eq!(site.folder, site.root);
         assert!(site.root.join("app.py").is_file());
-        assert_eq!(site.python().import_path, [site.root.as_path()]);
-        assert_eq!(site.python().site_dirs, [site.root.join("site-packages")]);
+        assert_eq!(
+            site.command_environment().import_path,
+            [site.root.as_path()]
+        );
+        assert_eq!(
+            site.command_environment().site_dirs,
+            [site.root.join("site-packages")]
+        );
 
         settings.mechanics.chdir = Some(folder.path().to_owned());
         let site = Site::find(&settings).unwrap();
         assert_eq!(site.folder, folder.path());
         let paths = [site.root.clone(), site.folder.clone()];
-        assert_eq!(site.serving(Vec::new()).import_path, paths);
+        assert_eq!(site.worker_environment(Vec::new()).import_path, paths);
     }
 
     #[test]

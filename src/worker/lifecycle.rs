@@ -52,7 +52,7 @@ impl Lifecycle {
     pub fn prepare(&self) -> Result<(), Failure> {
         let boot = self.boot;
         if let Some(owner) = boot.owner {
-            owner.become_it().map_err(|error| Failure::boot(&error))?;
+            owner.own_process().map_err(|error| Failure::boot(&error))?;
             // This user may not be allowed to read the files that the master
             // has written.
             time_zone::provide();
@@ -103,7 +103,7 @@ impl Lifecycle {
     /// Serves the app until the worker must end.
     pub fn serve(&mut self, app: Py<PyAny>) -> Result<(), Failure> {
         let class = self.class_for(&app)?;
-        daemon::forget();
+        daemon::disconnect();
         let (boot, signals) = (self.boot, self.signals);
         if self.watched.is_some() && !self.is_failing {
             ::log::warn!("Reloader is on. Use in development only!");
