@@ -6,7 +6,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
-use rgunicorn_fuzz::Target;
+use rgunicorn_fuzz::{CORPUS, Target};
 
 /// The number of changed inputs.
 const TRIES: u32 = 20_000;
@@ -65,9 +65,7 @@ fn try_input(target: &Target, input: &[u8]) {
 
 /// The inputs of a target, always in the same order.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fuzz/corpus")
-        .join(name);
+    let folder = Path::new(CORPUS).join(name);
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

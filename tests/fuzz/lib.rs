@@ -19,6 +19,9 @@ mod proxy;
 mod response;
 mod websocket_frames;
 
+/// The folder with a folder of inputs for each target.
+pub const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
+
 /// Code to be fuzzed.
 pub struct Target {
     /// As `scripts/fuzz` and the corpus call it.

@@ -22,12 +22,14 @@ fn parse_split(bytes: &[u8], policy: &Policy) -> Result<Option<(Head, usize)>, E
         result.map(|length| length.map(|length| (head.clone(), length)))
     };
     let whole = feed(&[bytes.len()]);
-    for cut in 0..bytes.len() {
+    let expected = format!("{whole:?}");
+    // All of them would take Miri an hour.
+    for cut in (0..bytes.len()).step_by(if cfg!(miri) { 47 } else { 1 }) {
         let result = feed(&[cut, bytes.len()]);
-        assert_eq!(format!("{result:?}"), format!("{whole:?}"), "cut at {cut}");
+        assert_eq!(format!("{result:?}"), expected, "cut at {cut}");
     }
     let single: Vec<_> = (0..=bytes.len()).collect();
-    assert_eq!(format!("{:?}", feed(&single)), format!("{whole:?}"));
+    assert_eq!(format!("{:?}", feed(&single)), expected);
     whole
 }
 
