@@ -4,6 +4,7 @@ mod http;
 mod websocket;
 
 use super::*;
+use crate::exchange::Finished;
 use crate::exchange::tests::{TestStream, Wire, parse};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
