@@ -1,7 +1,7 @@
 //! The settings that take one of a few words.
 
 use super::check;
-use super::value::{ToValue, Value};
+use super::value::{FromValue, ToValue, Value};
 use crate::http::{AddressField, ProxyMode, Underscores};
 use crate::net::ClientCertificates;
 
@@ -87,6 +87,12 @@ macro_rules! choices {
     ($( $type:ty { $( $word:literal => $choice:expr, )+ } )+) => { $(
         impl Choice for $type {
             const WORDS: &'static [(&'static str, Self)] = &[$( ($word, $choice), )+];
+        }
+
+        impl FromValue for $type {
+            fn from_value(value: Value) -> Result<Self, String> {
+                choice(value)
+            }
         }
 
         impl ToValue for $type {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::check::system_text;
-use super::value::{ToValue, Value};
+use super::value::{FromValue, ToValue, Value};
 use crate::log::{StatsdAddress, SyslogAddress};
 use crate::net::split_host_and_port;
 
@@ -88,9 +88,11 @@ impl SyslogFacility {
     pub fn number(self) -> u8 {
         self.0
     }
+}
 
+impl FromValue for SyslogFacility {
     /// Reads a name.
-    pub fn check(value: Value) -> Result<Self, String> {
+    fn from_value(value: Value) -> Result<Self, String> {
         let Value::Str(text) = &value else {
             return Err(format!("{value} is not the name of a syslog facility"));
         };
@@ -204,9 +206,15 @@ mod tests {
 
     #[test]
     fn facilities_have_their_numbers() {
-        assert_eq!(SyslogFacility::check(str("LOCAL7")).unwrap().number(), 23);
-        assert_eq!(SyslogFacility::check(str("user")), Ok(SyslogFacility::USER));
-        assert!(SyslogFacility::check(str("local8")).is_err());
+        assert_eq!(
+            SyslogFacility::from_value(str("LOCAL7")).unwrap().number(),
+            23
+        );
+        assert_eq!(
+            SyslogFacility::from_value(str("user")),
+            Ok(SyslogFacility::USER)
+        );
+        assert!(SyslogFacility::from_value(str("local8")).is_err());
     }
 
     #[test]

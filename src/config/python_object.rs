@@ -34,9 +34,11 @@ impl PythonDict {
     pub fn is_set(&self) -> bool {
         self.0.is_some()
     }
+}
 
+impl FromValue for PythonDict {
     /// Takes a dict.
-    pub fn check_dict(value: Value) -> Result<Self, String> {
+    fn from_value(value: Value) -> Result<Self, String> {
         match &value {
             Value::Dict(entries) if entries.is_empty() => Ok(Self(None)),
             Value::Dict(_) => Ok(Self(Some(value.to_string()))),

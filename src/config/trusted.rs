@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::value::{ToValue, Value};
+use super::value::{FromValue, ToValue, Value};
 
 /// The peers that are trusted: everyone, or those in some networks.
 ///
@@ -34,9 +34,11 @@ impl TrustedPeers {
             }
         }
     }
+}
 
+impl FromValue for TrustedPeers {
     /// Reads `*`, or addresses and networks with commas between them.
-    pub fn check(raw: Value) -> Result<Self, String> {
+    fn from_value(raw: Value) -> Result<Self, String> {
         let Value::Str(text) = raw else {
             return Err(format!("{raw} is not text"));
         };
@@ -91,9 +93,11 @@ impl Names {
     pub fn list(&self) -> &[String] {
         &self.0
     }
+}
 
+impl FromValue for Names {
     /// Reads names with commas between them.
-    pub fn check(value: Value) -> Result<Self, String> {
+    fn from_value(value: Value) -> Result<Self, String> {
         let Value::Str(text) = value else {
             return Err(format!("{value} is not text"));
         };
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     fn peers(text: &str) -> Result<TrustedPeers, String> {
-        TrustedPeers::check(Value::Str(text.to_owned()))
+        TrustedPeers::from_value(Value::Str(text.to_owned()))
     }
 
     fn trusts(text: &str, peer: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::value::{ToValue, Value};
+use super::value::{FromValue, ToValue, Value};
 
 /// The kind of worker that serves the requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,22 +71,6 @@ const NAMES: &[(&str, WorkerClass)] = &[
 ];
 
 impl WorkerClass {
-    /// Reads a name, also after `egg:gunicorn#`. A name that is not known is kept.
-    pub fn check(value: Value) -> Result<Self, String> {
-        let name = match &value {
-            Value::Str(name) => name.trim(),
-            // A class, by its dotted name.
-            Value::Object(name) => name,
-            other => return Err(format!("{other} is not the name of a worker class")),
-        };
-        let short = name.strip_prefix("egg:gunicorn#").unwrap_or(name);
-        let mut names = NAMES.iter();
-        if let Some((_, class)) = names.find(|(known, _)| *known == short) {
-            return Ok(class.clone());
-        }
-        Ok(Self::Named(short.to_owned()))
-    }
-
     /// Why the name cannot be that of a class in Python. It is asked for when all
     /// sources were read: another one may give another class.
     pub fn refusal(&self) -> Option<String> {
@@ -124,6 +108,24 @@ impl WorkerClass {
     }
 }
 
+impl FromValue for WorkerClass {
+    /// Reads a name, also after `egg:gunicorn#`. A name that is not known is kept.
+    fn from_value(value: Value) -> Result<Self, String> {
+        let name = match &value {
+            Value::Str(name) => name.trim(),
+            // A class, by its dotted name.
+            Value::Object(name) => name,
+            other => return Err(format!("{other} is not the name of a worker class")),
+        };
+        let short = name.strip_prefix("egg:gunicorn#").unwrap_or(name);
+        let mut names = NAMES.iter();
+        if let Some((_, class)) = names.find(|(known, _)| *known == short) {
+            return Ok(class.clone());
+        }
+        Ok(Self::Named(short.to_owned()))
+    }
+}
+
 impl fmt::Display for WorkerClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     fn check(name: &str) -> Result<WorkerClass, String> {
-        WorkerClass::check(Value::Str(name.to_owned()))
+        WorkerClass::from_value(Value::Str(name.to_owned()))
     }
 
     #[test]
@@ -169,6 +171,6 @@ mod tests {
         assert!(refusal("eventlet").unwrap().contains("'gevent'"));
         assert!(refusal("mine").unwrap().contains("'mine'"));
         assert_eq!(refusal("mine.Worker"), None);
-        assert!(WorkerClass::check(Value::Int(1)).is_err());
+        assert!(WorkerClass::from_value(Value::Int(1)).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::config::check;
-use crate::config::choices::{ReloadEngine, choice};
+use crate::config::choices::ReloadEngine;
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Switch, Text};
 
@@ -21,7 +21,6 @@ section!(
         #[flags("--reload-engine")]
         #[kind(Text("WORD"))]
         #[default(ReloadEngine::Auto)]
-        #[check(choice)]
         #[tested("watching::a_changed_module_is_served_with_either_engine")]
         pub reload_engine: ReloadEngine,
 

@@ -137,7 +137,6 @@ section!(
         ///
         /// It wins over `logconfig_json`, and that over `logconfig`.
         #[kind(Text("DICT"))]
-        #[check(PythonDict::check_dict)]
         #[tested("log_config::a_dict_with_objects_configures_the_masters_lines_too")]
         pub logconfig_dict: PythonDict,
 
@@ -176,7 +175,6 @@ section!(
         #[flags("--log-syslog-facility")]
         #[kind(Text("WORD"))]
         #[default(SyslogFacility::USER)]
-        #[check(SyslogFacility::check)]
         #[tested("logs_elsewhere::the_access_log_can_be_kept_out_of_syslog")]
         pub syslog_facility: SyslogFacility,
 

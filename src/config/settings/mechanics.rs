@@ -145,7 +145,6 @@ section!(
         #[kind(Text("ADDRESSES"))]
         #[default(TrustedPeers::local())]
         #[variable("FORWARDED_ALLOW_IPS", Value::from)]
-        #[check(TrustedPeers::check)]
         #[tested("requests::the_word_of_a_trusted_proxy_is_taken")]
         pub forwarded_allow_ips: TrustedPeers,
 
@@ -182,7 +181,6 @@ section!(
         #[flags("--proxy-allow-from")]
         #[kind(Text("ADDRESSES"))]
         #[default(TrustedPeers::local())]
-        #[check(TrustedPeers::check)]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
         pub proxy_allow_ips: TrustedPeers,
 
@@ -210,7 +208,6 @@ section!(
         #[kind(Text("ADDRESSES"))]
         #[default(TrustedPeers::local())]
         #[support(Ignored("The uwsgi protocol is not spoken, so nobody needs to be allowed to."))]
-        #[check(TrustedPeers::check)]
         pub uwsgi_allow_ips: TrustedPeers,
 
         /// A variable for a PasteDeploy file; may be given several times.
@@ -259,7 +256,6 @@ section!(
         #[flags("--forwarder-headers")]
         #[kind(Text("NAMES"))]
         #[default(Names::of_paths())]
-        #[check(Names::check)]
         #[tested("settings::fields_of_a_proxy_have_the_names_that_are_given")]
         pub forwarder_headers: Names,
 
@@ -268,7 +264,6 @@ section!(
         #[flags("--header-map")]
         #[kind(Text("WORD"))]
         #[default(Underscores::Drop)]
-        #[check(choice)]
         #[tested("settings::fields_with_an_underscore_are_mapped_as_asked_for")]
         pub header_map: Underscores,
 

@@ -29,7 +29,6 @@ section!(
         #[flags("-k", "--worker-class")]
         #[kind(Text("STRING"))]
         #[default(WorkerClass::Sync)]
-        #[check(WorkerClass::check)]
         #[tested("gevent::requests_that_wait_do_so_together")]
         pub worker_class: WorkerClass,
 
