@@ -1,7 +1,7 @@
 //! Calling the app: a task for each request.
 
 use super::Observer;
-use super::awaitable::{EventLoop, lock};
+use super::awaitable::EventLoop;
 use super::http::{Http, HttpCallables};
 use super::link::Link;
 use super::scope::ScopeMaker;
@@ -9,6 +9,7 @@ use super::websocket::{WebSocket, WebSocketCallables};
 use crate::exchange::Exchange;
 use crate::log::id_note;
 use crate::python;
+use crate::system::lock;
 use crate::websocket::{CloseCode, Handshake};
 use pyo3::exceptions::PyOSError;
 use pyo3::exceptions::asyncio::CancelledError;
@@ -67,15 +68,8 @@ impl Application {
         let scope = self.scopes.http(py, &exchange);
         let link = Link::new(exchange, observer);
         let http = Arc::new(Http::new(link, self.event_loop.clone()));
-        let call = self.call(name, Protocol::Http(http.clone()));
-        let started = scope.and_then(|scope| {
-            let callables = Bound::new(py, HttpCallables(http))?;
-            self.start(&call, scope, callables.as_any())
-        });
-        if let Err(error) = started {
-            call.returned(py, Some(error));
-        }
-        call
+        let callables = Bound::new(py, HttpCallables(http.clone())).map(Bound::into_any);
+        self.call(py, name, Protocol::Http(http), scope, callables)
     }
 
     /// The same for a request that asks to become a WebSocket.
@@ -87,31 +81,35 @@ impl Application {
         observer: Box<dyn Observer>,
     ) -> Arc<Call> {
         let name = Name::of(&exchange);
-        let scope = self
-            .scopes
-            .websocket(py, &exchange, &handshake.subprotocols);
+        let subprotocols = &handshake.subprotocols;
+        let scope = self.scopes.websocket(py, &exchange, subprotocols);
         let limit = self.options.websocket_max_message_size;
         let link = Link::new(exchange, observer);
         let websocket = WebSocket::new(link, handshake, limit, self.event_loop.clone());
         let websocket = Arc::new(websocket);
-        let call = self.call(name, Protocol::WebSocket(websocket.clone()));
-        let started = scope.and_then(|scope| {
-            let callables = Bound::new(py, WebSocketCallables(websocket))?;
-            self.start(&call, scope, callables.as_any())
-        });
-        if let Err(error) = started {
-            call.returned(py, Some(error));
-        }
-        call
+        let callables = Bound::new(py, WebSocketCallables(websocket.clone())).map(Bound::into_any);
+        self.call(py, name, Protocol::WebSocket(websocket), scope, callables)
     }
 
-    fn call(&self, name: Name, protocol: Protocol) -> Arc<Call> {
-        Arc::new(Call {
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        name: Name,
+        protocol: Protocol,
+        scope: PyResult<Bound<'py, PyDict>>,
+        callables: PyResult<Bound<'py, PyAny>>,
+    ) -> Arc<Call> {
+        let call = Arc::new(Call {
             name,
             protocol,
             running: self.running.clone(),
             task: Mutex::default(),
-        })
+        });
+        let started = scope.and_then(|scope| self.start(&call, scope, &callables?));
+        if let Err(error) = started {
+            call.returned(py, Some(error));
+        }
+        call
     }
 
     /// The number of calls of the app that have not returned.

@@ -8,13 +8,14 @@
 //!
 //! It has enough of a coroutine for `asyncio.create_task(receive())`.
 
+use crate::system::lock;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The loop that runs the app, with the method that is called often.
 pub struct EventLoop {
@@ -296,8 +297,4 @@ impl Awaitable {
             None => Ok(()),
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

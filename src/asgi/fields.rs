@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::sync::Mutex;
 
-use super::awaitable::lock;
+use crate::system::lock;
 
 /// Makes the pairs. Clients often send the same fields: a pair that was made
 /// recently is used again.

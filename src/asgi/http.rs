@@ -1,11 +1,12 @@
 //! One HTTP request: `receive` and `send` of its app.
 
-use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
+use super::awaitable::{Awaitable, EventLoop, Source, Waiters};
 use super::link::{Link, ReadOutcome};
 use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
 use crate::exchange::{Rest, rest_of};
 use crate::http::{BodyError, Status, add_line};
+use crate::system::lock;
 use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;

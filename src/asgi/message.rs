@@ -1,6 +1,7 @@
 //! The messages that the app sends: dicts with a type and other keys.
 
 use crate::http::{ResponseError, ResponseHead};
+use crate::python::type_name;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
@@ -120,11 +121,6 @@ fn bytes<'py>(
         "{what} must be bytes, not {}",
         type_name(&value)
     )))
-}
-
-fn type_name(value: &Bound<'_, PyAny>) -> String {
-    let name = value.get_type().name();
-    name.map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
 /// The error of a message that cannot come now.

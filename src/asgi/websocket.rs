@@ -1,11 +1,12 @@
 //! One WebSocket: `receive` and `send` of its app.
 
-use super::awaitable::{Awaitable, EventLoop, Source, Waiters, lock};
+use super::awaitable::{Awaitable, EventLoop, Source, Waiters};
 use super::link::Link;
 use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
 use super::websocket_state::{Phase, Queued, WebSocketState};
 use crate::http::{ResponseHead, Status};
+use crate::system::lock;
 use crate::websocket::{self, CloseCode, Handshake, Payload, is_servers_field};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;

@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::clock::Timestamp;
 use super::destination::Destination;
@@ -20,6 +20,7 @@ use super::sink;
 use super::statsd::Statsd;
 use super::syslog::{Severity, Syslog};
 use super::text;
+use crate::system::lock;
 
 /// Lines are written when they have this many bytes, at the latest.
 const LARGE: usize = 64 * 1024;
@@ -145,7 +146,7 @@ impl AccessLog {
     }
 
     fn add(&self, line: &[u8], second: u64) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.waiting);
         if waiting.lines.is_empty() {
             waiting.since = second;
         }
@@ -157,7 +158,7 @@ impl AccessLog {
 
     /// Writes the collected lines.
     pub fn flush(&self) {
-        self.write(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.write(lock(&self.waiting));
         if let Some(statsd) = &self.statsd {
             statsd.flush();
         }

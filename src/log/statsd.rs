@@ -9,10 +9,11 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::record::AccessRecord;
 use super::syslog::datagram_to;
+use crate::system::lock;
 
 /// The largest packet: the UDP data in an Ethernet frame over IPv6.
 const PACKET: usize = 1432;
@@ -103,7 +104,7 @@ impl Statsd {
 
     /// Counts a request.
     pub fn request(&self, record: &AccessRecord<'_>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.waiting);
         let microseconds = record.elapsed.as_micros();
         let duration = format_args!("{}.{:03}", microseconds / 1000, microseconds % 1000);
         let status = format_args!("gunicorn.request.status.{}", record.status);
@@ -122,14 +123,14 @@ impl Statsd {
 
     /// Sends a metric at once.
     pub fn tell(&self, metric: Metric, name: &str, value: &dyn fmt::Display) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.waiting);
         self.add(&mut waiting, metric, &name, value);
         self.send_all(&mut waiting);
     }
 
     /// Sends what waits.
     pub fn flush(&self) {
-        self.send_all(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.send_all(&mut lock(&self.waiting));
     }
 
     fn add(

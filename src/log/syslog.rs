@@ -10,10 +10,10 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::system::addresses;
+use crate::system::{addresses, lock};
 
 /// How long one message may take, and how long to wait until the next try to
 /// reach a daemon.
@@ -86,7 +86,7 @@ impl Syslog {
         let mut message = format!("<{priority}>{}: [{pid}] ", self.tag).into_bytes();
         message.extend_from_slice(text);
 
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock(&self.line);
         // If the connection broke after the last message, a new one is tried.
         if let Some((_, mut socket)) = line.open.take_if(|(owner, _)| *owner == pid)
             && socket.send(&mut message).is_ok()

@@ -24,6 +24,7 @@ mod renew;
 mod site_dirs;
 mod stacks;
 mod thread;
+mod type_name;
 mod venv;
 
 pub mod app;
@@ -53,6 +54,7 @@ pub use latin_1::latin_1;
 pub use renew::rename;
 pub use stacks::stacks;
 pub use thread::{thread, without_gil};
+pub use type_name::type_name;
 pub use venv::{VenvError, venv_site_packages};
 
 /// The tag in the names of compiled modules (`sys.implementation.cache_tag`):

@@ -10,10 +10,11 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::bundle::File;
 use super::extract::extract;
+use crate::system::lock;
 
 const OURS: &str = "lib/fallback/tzdata/zoneinfo";
 const HOSTS: &str = "/usr/share/zoneinfo";
@@ -86,7 +87,7 @@ fn rule(file: &[u8]) -> Option<&str> {
 }
 
 fn stand_in() -> std::sync::MutexGuard<'static, Option<(OsString, OsString)>> {
-    STAND_IN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&STAND_IN)
 }
 
 unsafe extern "C" {

@@ -1,11 +1,13 @@
-//! Calls to the operating system that several rooms need.
+//! Calls to the operating system, and locks, that several rooms need.
 
 mod descriptor;
 mod file_stamp;
 mod local_time;
+mod lock;
 mod names;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
 pub use local_time::local_time;
+pub use lock::lock;
 pub use names::addresses;

@@ -11,11 +11,12 @@ use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::http::Status;
 use crate::log::dropped_body;
 use crate::python::{self, Hooks};
+use crate::system::lock;
 use pyo3::exceptions::{PyConnectionError, PyException, PyStopIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// A loaded app, ready for requests.
 pub struct Application {
@@ -24,7 +25,8 @@ pub struct Application {
     sendfile: bool,
     hooks: Hooks,
     sockets: ClientSockets,
-    /// Objects of earlier requests that the app does not hold any more.
+    /// Objects of earlier requests that the app does not hold any more. No Python
+    /// code runs while this is locked.
     spare: Mutex<Vec<(Py<StartResponse>, Py<Input>)>>,
 }
 
@@ -153,7 +155,7 @@ impl Application {
     fn objects<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<AppObjects<'py>> {
         // Not under the lock: making the first object of a class may release
         // the GIL.
-        let spare = self.spare().pop();
+        let spare = lock(&self.spare).pop();
         let objects = match spare {
             Some((start, input)) => AppObjects {
                 start: start.into_bound(py),
@@ -174,15 +176,10 @@ impl Application {
         const MOST: usize = 64;
         let shared =
             is_shared(start.as_any()) || is_shared(&input) || start.get().is_shared(start.py());
-        let mut spare = self.spare();
+        let mut spare = lock(&self.spare);
         if !shared && spare.len() < MOST {
             spare.push((start.unbind(), input.unbind()));
         }
-    }
-
-    /// No Python code runs while this lock is held.
-    fn spare(&self) -> MutexGuard<'_, Vec<(Py<StartResponse>, Py<Input>)>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends what the app returned.

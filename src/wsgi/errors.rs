@@ -1,9 +1,10 @@
 //! `wsgi.errors`: the app's text goes to the error log unchanged.
 
 use crate::log;
+use crate::system::lock;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// The text stream in the environ. Only complete lines are written, so that
 /// lines of others do not come between their parts. An incomplete line waits
@@ -12,14 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub struct ErrorStream {
     unfinished: Mutex<String>,
-}
-
-impl ErrorStream {
-    fn lock(&self) -> MutexGuard<'_, String> {
-        self.unfinished
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[pymethods]
@@ -38,7 +31,7 @@ impl ErrorStream {
                     .into()
             }
         };
-        let mut unfinished = self.lock();
+        let mut unfinished = lock(&self.unfinished);
         unfinished.push_str(&text);
         let lines = unfinished.rfind('\n').map(|end| {
             let rest = unfinished.split_off(end + 1);
@@ -85,7 +78,7 @@ impl ErrorStream {
     }
 
     pub fn flush(&self) {
-        let text = std::mem::take(&mut *self.lock());
+        let text = std::mem::take(&mut *lock(&self.unfinished));
         if !text.is_empty() {
             log::raw(&text);
         }

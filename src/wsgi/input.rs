@@ -2,11 +2,12 @@
 
 use crate::exchange::Stream;
 use crate::http::BodyError;
+use crate::system::lock;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The object in the environ. It never reads beyond the body's end.
 #[pyclass(frozen, module = "rgunicorn")]
@@ -40,7 +41,7 @@ impl Input {
 
     /// Begins another request's body.
     pub fn begin(&self, stream: Arc<dyn Stream>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.stream = Some(stream);
         state.ended = false;
         state.failure = None;
@@ -49,15 +50,11 @@ impl Input {
     /// Ends the reading and drops the stream. Gives the error if the app has
     /// tried to read the body and could not.
     pub fn finish(&self) -> Option<BodyError> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.stream = None;
         state.buffer = Vec::new();
         state.taken = 0;
         state.failure.take()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InputState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes bytes from the front of the buffer. `wanted` gets the buffered
@@ -69,7 +66,7 @@ impl Input {
         mut wanted: impl FnMut(&[u8], bool) -> Option<usize>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         loop {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             let ready = &state.buffer[state.taken..];
             if let Some(length) = wanted(ready, state.ended) {
                 let bytes = PyBytes::new(py, &ready[..length]);
@@ -81,7 +78,7 @@ impl Input {
                 // the GIL.
                 drop(state);
                 if let Err(error) = stream.wait_for_body() {
-                    return Err(self.lock().fail(error));
+                    return Err(lock(&self.state).fail(error));
                 }
             }
         }

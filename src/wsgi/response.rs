@@ -3,12 +3,13 @@
 use super::file_wrapper::Sendable;
 use crate::exchange::{Detached, Exchange, Finished, Response, Stream};
 use crate::http::{ResponseHead, Status, Version};
+use crate::system::lock;
 use nix::libc;
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The response to one request. No Python code runs while its lock is held: a
 /// thread that waits for the lock may hold the GIL.
@@ -39,7 +40,7 @@ impl SharedResponse {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, ResponseState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Sends blocks of the body, and the head before the first one. Then waits

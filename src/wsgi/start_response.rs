@@ -5,6 +5,7 @@ use super::client_socket::ClientSockets;
 use super::response::SharedResponse;
 use super::text;
 use crate::http::{ResponseError, ResponseHead, early_hints};
+use crate::python::type_name;
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -148,7 +149,7 @@ fn each_header(
         let Some(pair) = pair(&header) else {
             return Err(PyTypeError::new_err(format!(
                 "a response header must be a tuple of name and value, not {}",
-                text::type_name(&header)
+                type_name(&header)
             )));
         };
         let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
@@ -177,7 +178,7 @@ pub fn block<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, Py
     data.cast::<PyBytes>().map_err(|_| {
         PyTypeError::new_err(format!(
             "the response body must be made of bytes, not {}",
-            text::type_name(data)
+            type_name(data)
         ))
     })
 }

@@ -1,5 +1,6 @@
 //! WSGI's native strings: bytes as latin-1 text (PEP 3333, "Unicode Issues").
 
+use crate::python::type_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -41,12 +42,4 @@ pub fn to_bytes<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<Cow<'a,
         .map_err(|_| {
             PyValueError::new_err(format!("{what} holds characters beyond latin-1: {text:?}"))
         })
-}
-
-/// The name of a value's type, for error messages.
-pub fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value
-        .get_type()
-        .name()
-        .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }

@@ -22,11 +22,12 @@ pub use facts::TlsFacts;
 pub use options::{ClientCertificates, TlsOptions};
 pub use stream::TlsSession;
 
+use crate::system::lock;
 use files::FilesStamp;
 use rustls::ServerConfig;
 use sni::CertificatesByName;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The certificates and options for TLS.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl Tls {
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.loaded)
     }
 }
 

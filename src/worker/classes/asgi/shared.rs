@@ -4,11 +4,12 @@ use crate::asgi::Call;
 use crate::exchange::WatchedRequest;
 use crate::http::ResponseHead;
 use crate::log::AccessLog;
+use crate::system::lock;
 use crate::worker::request::in_flight::InFlight;
 use crate::worker::shared::Heartbeat;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the requests of a worker share.
 pub struct Shared {
@@ -50,8 +51,4 @@ impl Shared {
             log.flush();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
