@@ -12,14 +12,14 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// pauses begin with the second early exit in a row.
 #[derive(Debug)]
 pub struct Backoff {
-    deaths: u32,
+    early_exits: u32,
     until: Instant,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        let (deaths, until) = (0, Instant::now());
-        Self { deaths, until }
+        let (early_exits, until) = (0, Instant::now());
+        Self { early_exits, until }
     }
 }
 
@@ -31,8 +31,8 @@ impl Backoff {
 
     /// Counts a worker that ended before it had served for long.
     pub fn grow(&mut self) {
-        self.deaths += 1;
-        let Some(doublings) = self.deaths.checked_sub(2) else {
+        self.early_exits += 1;
+        let Some(doublings) = self.early_exits.checked_sub(2) else {
             return;
         };
         let pause = FIRST.saturating_mul(2_u32.saturating_pow(doublings));
@@ -40,7 +40,7 @@ impl Backoff {
         self.until = Instant::now() + pause;
         ::log::warn!(
             "{} workers in a row have died early; the next is started in {} s",
-            self.deaths,
+            self.early_exits,
             pause.as_secs_f32()
         );
     }

@@ -82,12 +82,12 @@ pub struct Inheritance {
 
 /// A worker that this process has started before it executed itself anew.
 #[derive(Debug)]
-pub struct InheritedWorker {
+pub struct InheritedWorker<F = OwnedFd> {
     pub pid: Pid,
     pub age: u64,
     /// Whether it was told to end.
     pub is_ending: bool,
-    pub heartbeat: Option<OwnedFd>,
+    pub heartbeat: Option<F>,
 }
 
 impl Inheritance {
@@ -182,8 +182,8 @@ impl InheritedWorker {
         })
     }
 
-    fn left(&self) -> LeftWorker<'_> {
-        LeftWorker {
+    fn left(&self) -> InheritedWorker<BorrowedFd<'_>> {
+        InheritedWorker {
             pid: self.pid,
             age: self.age,
             is_ending: self.is_ending,
@@ -201,18 +201,10 @@ pub struct Legacy<'a> {
     pub managed: bool,
     pub parent: Option<Pid>,
     pub child: Option<Pid>,
-    pub workers: Vec<LeftWorker<'a>>,
+    pub workers: Vec<InheritedWorker<BorrowedFd<'a>>>,
     pub waker: Option<BorrowedFd<'a>>,
     pub handover: Option<[BorrowedFd<'a>; 2]>,
     pub pidfile: Option<&'a Path>,
-}
-
-/// A worker that is left.
-pub struct LeftWorker<'a> {
-    pub pid: Pid,
-    pub age: u64,
-    pub is_ending: bool,
-    pub heartbeat: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Legacy<'a> {
@@ -251,7 +243,7 @@ impl<'a> Legacy<'a> {
         let number = |descriptor: &BorrowedFd<'_>| descriptor.as_raw_fd().to_string();
         let pid = |pid: Pid| pid.to_string().into();
         let sockets = self.sockets.iter().map(RawFd::to_string).collect();
-        let workers = self.workers.iter().map(LeftWorker::text).collect();
+        let workers = self.workers.iter().map(InheritedWorker::text).collect();
         let ends = self.handover.as_ref();
         let variables = [
             (SOCKETS, Some(comma(sockets))),
@@ -291,8 +283,8 @@ impl<'a> Legacy<'a> {
     }
 }
 
-impl LeftWorker<'_> {
-    /// What [`InheritedWorker`] is read from.
+impl InheritedWorker<BorrowedFd<'_>> {
+    /// What `read` reads.
     fn text(&self) -> String {
         let state = if self.is_ending { "ending" } else { "serving" };
         let file = self.heartbeat.map(|file| file.as_raw_fd().to_string());

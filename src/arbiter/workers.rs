@@ -1,7 +1,7 @@
 //! The workers that are alive: what the master knows of them.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, close};
 
 use super::exit_report::{self, OomKills};
-use super::inheritance::{InheritedWorker, LeftWorker};
+use super::inheritance::InheritedWorker;
 use crate::net::Listener;
 use crate::process::child;
 use crate::process::exit_code::FAILED;
@@ -284,8 +284,8 @@ impl Worker {
     }
 
     /// What the program needs to know of it that this process executes next.
-    pub fn left(&self) -> LeftWorker<'_> {
-        LeftWorker {
+    pub fn left(&self) -> InheritedWorker<BorrowedFd<'_>> {
+        InheritedWorker {
             pid: self.pid,
             age: self.age,
             is_ending: self.is_ending(),

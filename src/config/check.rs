@@ -28,12 +28,24 @@ checks_of_types! {
     u32: number,
     u64: large_number,
     String: text,
-    Option<String>: optional_text,
     OsString: system_text,
-    Option<OsString>: optional_system_text,
     Option<PathBuf>: path,
-    Vec<String>: texts,
     Value: Ok,
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match value {
+            Value::None => Ok(None),
+            other => T::from_value(other).map(Some),
+        }
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    fn from_value(value: Value) -> Result<Self, String> {
+        list(value, T::from_value)
+    }
 }
 
 /// The most connections, workers or seconds that make sense: what `int`
@@ -128,17 +140,9 @@ fn is_line_end(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// Text, or nothing.
-pub fn optional_text(raw: Value) -> Result<Option<String>, String> {
-    match raw {
-        Value::None => Ok(None),
-        other => text(other).map(Some),
-    }
-}
-
 /// The name of a header field, a token (RFC 9110 section 5.6.2), or nothing.
 pub fn field_name(raw: Value) -> Result<Option<String>, String> {
-    let name = optional_text(raw)?;
+    let name: Option<String> = FromValue::from_value(raw)?;
     match name {
         Some(name) if !is_token(name.as_bytes()) => Err(format!(
             "'{}' is not the name of a header field; take letters, digits and '-', such as \
@@ -157,17 +161,9 @@ pub fn system_text(raw: Value) -> Result<OsString, String> {
     }
 }
 
-/// The same, or nothing.
-pub fn optional_system_text(raw: Value) -> Result<Option<OsString>, String> {
-    match raw {
-        Value::None => Ok(None),
-        other => system_text(other).map(Some),
-    }
-}
-
 /// A path; a relative one is meant from the folder the program starts in.
 pub fn path(raw: Value) -> Result<Option<PathBuf>, String> {
-    match optional_system_text(raw)? {
+    match Option::<OsString>::from_value(raw)? {
         None => Ok(None),
         // A shell gives this for a variable that is not set.
         Some(text) if text.is_empty() => Ok(None),
@@ -245,11 +241,6 @@ pub fn access_fields(raw: Value) -> Result<String, String> {
         Ok(_) => Ok(fields),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Several texts.
-pub fn texts(raw: Value) -> Result<Vec<String>, String> {
-    list(raw, text)
 }
 
 /// Files that exist, and patterns; relative ones are meant from the folder the
