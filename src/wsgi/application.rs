@@ -106,11 +106,9 @@ impl Application {
         };
         let (mut outcome, has_dropped_body, upgraded) = {
             let state = response.lock();
-            (
-                state.finished(),
-                state.has_dropped_body(),
-                state.is_upgraded(),
-            )
+            let body = state.response.body();
+            let has_dropped_body = body.is_some_and(|body| body.was_dropped());
+            (state.finished(), has_dropped_body, state.is_upgraded())
         };
         if let Err(error) = result {
             outcome.keep_alive = false;
@@ -238,7 +236,11 @@ impl Application {
     ) {
         let (broken, sent, detached) = {
             let state = response.lock();
-            (state.is_broken(), state.has_begun(), state.is_detached())
+            (
+                state.is_broken(),
+                state.response.has_begun(),
+                state.is_detached(),
+            )
         };
         if detached && !sent {
             // The app ends in one of these ways, or returns an invalid

@@ -19,7 +19,7 @@ pub struct SharedResponse(Mutex<ResponseState>);
 /// The state of the response.
 #[derive(Default)]
 pub struct ResponseState {
-    response: Response,
+    pub response: Response,
     /// Nothing once the request is over.
     stream: Option<Arc<dyn Stream>>,
     /// True if the client cannot be written to any more.
@@ -98,19 +98,6 @@ impl SharedResponse {
 }
 
 impl ResponseState {
-    pub fn set_head(&mut self, head: ResponseHead) {
-        self.response.set_head(head);
-    }
-
-    pub fn head(&self) -> Option<&ResponseHead> {
-        self.response.head()
-    }
-
-    /// True once a part of the response may have been sent.
-    pub fn has_begun(&self) -> bool {
-        self.response.has_begun()
-    }
-
     /// True if the client cannot be written to any more.
     pub fn is_broken(&self) -> bool {
         self.broken
@@ -124,11 +111,6 @@ impl ResponseState {
     /// True once the app has taken the connection for another protocol.
     pub fn is_upgraded(&self) -> bool {
         self.detached && self.response.rules().asks_to_upgrade
-    }
-
-    /// True if the app gave a body that cannot be sent.
-    pub fn has_dropped_body(&self) -> bool {
-        self.response.body().is_some_and(|body| body.was_dropped())
     }
 
     /// The response at its end, without its head.
@@ -183,7 +165,7 @@ impl ResponseState {
     /// Sends an interim response (RFC 8297) if the response has not begun.
     /// Clients of HTTP/1.0 do not know interim responses and get none.
     fn send_early_hints(&mut self, hints: &[u8]) -> PyResult<bool> {
-        match self.has_begun() || self.response.rules().version < Version::Http11 {
+        match self.response.has_begun() || self.response.rules().version < Version::Http11 {
             true => Ok(false),
             false => {
                 let stream = self.stream.as_deref().ok_or_else(after_request)?;
@@ -213,7 +195,7 @@ impl ResponseState {
 
     /// The response and its stream, if the app may send a part of the body.
     fn for_body(&mut self) -> PyResult<(&mut Response, &dyn Stream)> {
-        if self.is_upgraded() || self.detached && self.head().is_none() {
+        if self.is_upgraded() || self.detached && self.response.head().is_none() {
             // The app has answered through its own socket.
             self.broken = true;
             return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());

@@ -83,15 +83,15 @@ impl StartResponse {
         let head = response_head(status, headers);
         let mut state = self.response.lock();
         match exc_info {
-            Some(exc_info) if state.has_begun() => {
+            Some(exc_info) if state.response.has_begun() => {
                 drop(state);
                 Err(reraised(exc_info)?)
             }
-            None if state.head().is_some() => Err(PyAssertionError::new_err(
+            None if state.response.head().is_some() => Err(PyAssertionError::new_err(
                 "start_response was called a second time without exc_info",
             )),
             _ => {
-                state.set_head(head?);
+                state.response.set_head(head?);
                 Ok(self.write.clone_ref(py))
             }
         }
