@@ -37,12 +37,8 @@ impl Sockets {
         is_reexec: bool,
     ) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
-        let mut expected: Vec<_> = settings
-            .socket
-            .bind
-            .iter()
-            .flat_map(Address::parse)
-            .collect();
+        let bind = settings.socket.bind.iter();
+        let mut expected: Vec<_> = bind.flat_map(Address::parse).collect();
         for number in &inheritance.sockets {
             let listener = Listener::inherit(*number, None)
                 .map_err(|error| inheritance.wrong_variable(error))?;

@@ -80,9 +80,8 @@ impl Service {
         enter(&settings)?;
         // Before the site's folder is entered: log files are relative to this one.
         log::install(&settings.logs())?;
-        settings
-            .start_python_logging(cfg.as_ref())
-            .map_err(Error::msg)?;
+        let started = settings.start_python_logging(cfg.as_ref());
+        started.map_err(Error::msg)?;
         hooks.check_class()?;
         give_logs_away(&settings);
         for warning in warnings {
@@ -94,12 +93,9 @@ impl Service {
         if settings.debugging.reload && settings.mechanics.preload_app {
             ::log::warn!("The app is preloaded, so reload does nothing; leave out one of the two");
         }
-        let zip = settings
-            .application
-            .app_zip
-            .as_ref()
-            .map(std::path::absolute);
-        let zip = zip.transpose().context("The current folder is gone")?;
+        let zip = &settings.application.app_zip;
+        let zip = zip.as_ref().map(std::path::absolute).transpose();
+        let zip = zip.context("The current folder is gone")?;
         let tls = settings.tls()?;
         let (site, app) = find_app(&settings)?;
         if let Some(unread) = site.unread_pythonpath() {
@@ -265,11 +261,8 @@ pub fn owner(settings: &Settings) -> Option<Owner> {
 /// Lets the workers open the log files anew.
 fn give_logs_away(settings: &Settings) {
     let Some(owner) = owner(settings) else { return };
-    let files = settings
-        .logging
-        .accesslog
-        .iter()
-        .chain([&settings.logging.errorlog]);
+    let logging = &settings.logging;
+    let files = logging.accesslog.iter().chain([&logging.errorlog]);
     for file in files.map(Path::new).filter(|it| it.is_file()) {
         if let Err(error) = owner.own_file(file) {
             let file = file.display();

@@ -138,12 +138,8 @@ impl Lifecycle {
         if self.is_failing {
             return Ok(WorkerClass::Sync);
         }
-        let settings = &self.boot.settings;
-        let class = settings
-            .workers
-            .worker_class
-            .clone()
-            .with_threads(settings.workers.threads);
+        let workers = &self.boot.settings.workers;
+        let class = workers.worker_class.clone().with_threads(workers.threads);
         match (&class, app::protocol(app)) {
             (WorkerClass::Sync | WorkerClass::Gthread, Protocol::Asgi) => Ok(WorkerClass::Asgi),
             (class, Protocol::Asgi) if class.is_gevent() || *class == WorkerClass::Tornado => Err(

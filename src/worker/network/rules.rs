@@ -71,8 +71,14 @@ pub struct Rules {
 
 impl Rules {
     pub fn new(settings: &Settings, heartbeat: &Heartbeat, tls: Option<&Arc<Tls>>) -> Rules {
+        let Settings {
+            workers,
+            security,
+            mechanics,
+            ..
+        } = settings;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let timeout = seconds(settings.workers.timeout);
+        let timeout = seconds(workers.timeout);
         let limit = |time: Duration| (!time.is_zero()).then_some(time);
         // No time limit is longer than `timeout`, as in Gunicorn.
         let within = |time: u32| match (limit(timeout), limit(seconds(time))) {
@@ -81,57 +87,50 @@ impl Rules {
         };
         let untrusted = policy(settings);
         let trusted = Policy {
-            underscore_fields: settings.mechanics.forwarder_headers.list().to_vec(),
-            secure_scheme_fields: SecureSchemeFields(
-                settings.mechanics.secure_scheme_headers.clone(),
-            ),
+            underscore_fields: mechanics.forwarder_headers.list().to_vec(),
+            secure_scheme_fields: SecureSchemeFields(mechanics.secure_scheme_headers.clone()),
             ..untrusted.clone()
         };
-        let body_in_memory = u64::from(settings.security.body_buffer_size);
+        let body_in_memory = u64::from(security.body_buffer_size);
         Rules {
             heartbeat: heartbeat.clone(),
             exchange: ExchangeRules {
-                server: settings.mechanics.server_header.clone(),
-                request_id: settings.mechanics.request_id.clone(),
-                id_in_response: settings.mechanics.request_id_in_response,
-                retry_after: settings.mechanics.retry_after,
+                server: mechanics.server_header.clone(),
+                request_id: mechanics.request_id.clone(),
+                id_in_response: mechanics.request_id_in_response,
+                retry_after: mechanics.retry_after,
                 encrypted: tls.is_some(),
                 asks_for_certificates: tls.is_some_and(|tls| tls.asks_clients()),
             },
             tls: tls.cloned(),
             untrusted,
             trusted,
-            trusted_peers: settings.mechanics.forwarded_allow_ips.clone(),
-            proxy_peers: settings.mechanics.proxy_allow_ips.clone(),
-            address_field: settings.mechanics.proxy_headers,
-            head_timeout: within(settings.security.header_timeout),
-            body_timeout: limit(timeout).filter(|_| settings.security.body_min_rate > 0),
-            body_min_rate: settings.security.body_min_rate,
-            send_timeout: within(settings.security.send_timeout),
-            max_per_client: settings.security.max_connections_per_client,
-            keep_alive: seconds(settings.workers.keepalive),
-            keep_alive_at_end: seconds(
-                settings
-                    .workers
-                    .keepalive_grace
-                    .min(settings.workers.keepalive),
-            )
-            .min(seconds(settings.workers.graceful_timeout) / 2),
-            upload_dir: settings.mechanics.tmp_upload_dir.clone(),
+            trusted_peers: mechanics.forwarded_allow_ips.clone(),
+            proxy_peers: mechanics.proxy_allow_ips.clone(),
+            address_field: mechanics.proxy_headers,
+            head_timeout: within(security.header_timeout),
+            body_timeout: limit(timeout).filter(|_| security.body_min_rate > 0),
+            body_min_rate: security.body_min_rate,
+            send_timeout: within(security.send_timeout),
+            max_per_client: security.max_connections_per_client,
+            keep_alive: seconds(workers.keepalive),
+            keep_alive_at_end: seconds(workers.keepalive_grace.min(workers.keepalive))
+                .min(seconds(workers.graceful_timeout) / 2),
+            upload_dir: mechanics.tmp_upload_dir.clone(),
             body_in_memory,
             body_before_app: match body_in_memory {
                 0 => 0,
-                size => size.max(settings.security.body_spool_size),
+                size => size.max(security.body_spool_size),
             },
             buffer: BufferLimits {
                 memory: HIGH_WATER,
-                file: settings.security.response_buffer_size,
-                folder: settings.mechanics.tmp_upload_dir.clone(),
+                file: security.response_buffer_size,
+                folder: mechanics.tmp_upload_dir.clone(),
             },
-            max_connections: settings.workers.worker_connections.max(1) as usize,
-            max_requests: settings.workers.limit_concurrency as usize,
+            max_connections: workers.worker_connections.max(1) as usize,
+            max_requests: workers.limit_concurrency as usize,
             one_at_a_time: false,
-            accepts_at_once: if settings.workers.workers > 1 { 1 } else { 64 },
+            accepts_at_once: if workers.workers > 1 { 1 } else { 64 },
         }
     }
 
@@ -156,21 +155,22 @@ pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
 
 /// What is accepted from clients that are not trusted.
 fn policy(settings: &Settings) -> Policy {
+    let (security, mechanics) = (&settings.security, &settings.mechanics);
     Policy {
         limits: Limits::new(
-            settings.security.limit_request_line,
-            settings.security.limit_request_fields,
-            settings.security.limit_request_field_size,
-            settings.security.limit_request_body,
+            security.limit_request_line,
+            security.limit_request_fields,
+            security.limit_request_field_size,
+            security.limit_request_body,
         ),
-        proxy: settings.mechanics.proxy_protocol,
-        underscores: settings.mechanics.header_map,
+        proxy: mechanics.proxy_protocol,
+        underscores: mechanics.header_map,
         underscore_fields: Vec::new(),
         secure_scheme_fields: SecureSchemeFields::default(),
-        obsolete_folding: settings.mechanics.permit_obsolete_folding,
-        strip_name_spaces: settings.mechanics.strip_header_spaces,
-        unconventional_methods: settings.mechanics.permit_unconventional_http_method,
-        unconventional_versions: settings.mechanics.permit_unconventional_http_version,
-        casefold_methods: settings.mechanics.casefold_http_method,
+        obsolete_folding: mechanics.permit_obsolete_folding,
+        strip_name_spaces: mechanics.strip_header_spaces,
+        unconventional_methods: mechanics.permit_unconventional_http_method,
+        unconventional_versions: mechanics.permit_unconventional_http_version,
+        casefold_methods: mechanics.casefold_http_method,
     }
 }
