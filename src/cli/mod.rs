@@ -328,19 +328,12 @@ mod tests {
             );
             assert!(told.contains("is taken for the value of --"), "{told}");
         }
-        assert_eq!(
-            settings("app:app --server-header a:b")
-                .mechanics
-                .server_header,
-            "a:b"
-        );
-        let headers = settings("app:app --proxy-headers").mechanics.proxy_headers;
-        assert_eq!(
-            headers,
-            settings("--proxy-headers=x-forwarded-for")
-                .mechanics
-                .proxy_headers
-        );
+        let mechanics = |line| settings(line).mechanics;
+        let server = mechanics("app:app --server-header a:b").server_header;
+        assert_eq!(server, "a:b");
+        let headers = mechanics("app:app --proxy-headers").proxy_headers;
+        let named = mechanics("--proxy-headers=x-forwarded-for").proxy_headers;
+        assert_eq!(headers, named);
         for value in ["nginx/1.0", "x-forwarded-for", ":80", "a b:c"] {
             assert!(!is_app(value), "{value}");
         }

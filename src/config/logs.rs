@@ -108,11 +108,8 @@ impl Settings {
 
     /// What the processes are called: by default as the app.
     fn process_name(&self) -> &str {
-        let name = self
-            .naming
-            .proc_name
-            .as_ref()
-            .or(self.sources.wsgi_app.as_ref());
+        let name = self.naming.proc_name.as_ref();
+        let name = name.or(self.sources.wsgi_app.as_ref());
         name.unwrap_or(&self.naming.default_proc_name)
     }
 }

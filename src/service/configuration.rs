@@ -102,13 +102,8 @@ pub fn apply_pack(draft: &mut Draft) -> Result<PackedSite> {
         let path = Value::from(own.as_os_str().to_owned());
         apply(draft, "app_zip", path)?;
     }
-    if draft
-        .clone()
-        .finish(variable)?
-        .application
-        .app_zip
-        .is_none()
-    {
+    let settings = draft.clone().finish(variable)?;
+    if settings.application.app_zip.is_none() {
         return Ok(packed);
     }
     let site = find_site(draft, &mut packed.warnings)?;
