@@ -37,10 +37,9 @@ impl AccessDetails {
 
 /// What a line of the access log can say about a request and its response.
 ///
-/// The bytes are the client's; the log escapes them. Unknown values are empty,
-/// as in [`AccessRecord::unknown`]: a request that was refused while it was
-/// parsed has a status and an address, and perhaps the bytes of its first line
-/// as its target.
+/// The bytes are the client's; the log escapes them. Unknown values are empty:
+/// a request that was refused while it was parsed has a status and an address,
+/// and perhaps the bytes of its first line as its target.
 #[derive(Clone, Copy)]
 pub struct AccessRecord<'a> {
     /// The client's address, empty when it came over a unix socket.
@@ -76,6 +75,7 @@ pub struct AccessRecord<'a> {
 
 impl<'a> AccessRecord<'a> {
     /// A record in which nothing is known.
+    #[cfg(test)]
     pub fn unknown() -> Self {
         AccessRecord {
             remote_addr: "",
@@ -117,6 +117,7 @@ impl<'a> AccessRecord<'a> {
     }
 }
 
+#[cfg(test)]
 fn nothing<'a>(_: &str) -> Option<Cow<'a, [u8]>> {
     None
 }
