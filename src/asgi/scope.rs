@@ -1,7 +1,7 @@
 //! The scope dicts ("HTTP & WebSocket ASGI Message Format", connection scope).
 
 use super::fields::FieldCache;
-use crate::exchange::{Exchange, TlsFacts};
+use crate::exchange::Exchange;
 use crate::http::{Scheme, Version, percent_decode};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -29,24 +29,20 @@ impl Template {
         let scope = self.scope.bind(py).copy()?;
         let extensions = self.extensions.bind(py).copy()?;
         if let Some(facts) = exchange.stream().tls() {
-            extensions.set_item(intern!(py, "tls"), tls(py, facts)?)?;
+            // The "TLS Extension" of ASGI, version 0.2.
+            let tls = PyDict::new(py);
+            tls.set_item(intern!(py, "server_cert"), &facts.server_certificate)?;
+            tls.set_item(intern!(py, "client_cert_chain"), &facts.client_chain)?;
+            tls.set_item(intern!(py, "client_cert_name"), &facts.client_name)?;
+            // A client with a bad certificate gets no connection.
+            tls.set_item(intern!(py, "client_cert_error"), py.None())?;
+            tls.set_item(intern!(py, "tls_version"), facts.version)?;
+            tls.set_item(intern!(py, "cipher_suite"), facts.cipher_suite)?;
+            extensions.set_item(intern!(py, "tls"), tls)?;
         }
         scope.set_item(intern!(py, "extensions"), extensions)?;
         Ok(scope)
     }
-}
-
-/// The "TLS Extension" of ASGI, version 0.2.
-fn tls<'py>(py: Python<'py>, facts: &TlsFacts) -> PyResult<Bound<'py, PyDict>> {
-    let extension = PyDict::new(py);
-    extension.set_item(intern!(py, "server_cert"), &facts.server_certificate)?;
-    extension.set_item(intern!(py, "client_cert_chain"), &facts.client_chain)?;
-    extension.set_item(intern!(py, "client_cert_name"), &facts.client_name)?;
-    // A client with a bad certificate gets no connection.
-    extension.set_item(intern!(py, "client_cert_error"), py.None())?;
-    extension.set_item(intern!(py, "tls_version"), facts.version)?;
-    extension.set_item(intern!(py, "cipher_suite"), facts.cipher_suite)?;
-    Ok(extension)
 }
 
 impl ScopeMaker {

@@ -19,7 +19,6 @@ mod response;
 mod rules;
 mod stream;
 
-pub use crate::net::TlsFacts;
 pub use access::{AccessEntry, RequestLine};
 pub use admission::{Admission, Admissions};
 pub use client::{Client, Server};

@@ -1,10 +1,10 @@
 //! A client in memory, for the tests of WSGI and ASGI apps.
 
-use super::{Admissions, Client, Detached, Exchange, ExchangeRules, Server, Stream, TlsFacts};
+use super::{Admissions, Client, Detached, Exchange, ExchangeRules, Server, Stream};
 use crate::http::{
     BodyDecoder, BodyError, BodyPiece, Head, HeadParser, HttpDate, Policy, ProxyHeader,
 };
-use crate::net::ClientCertificate;
+use crate::net::{ClientCertificate, TlsFacts};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice};
