@@ -5,7 +5,6 @@ use crate::http::{HttpDate, ResponseBody, ResponseHead, ResponseRules};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 
 /// Blocks of a body are copied behind the head if they have at most this many
 /// bytes together.
@@ -21,8 +20,8 @@ thread_local! {
 pub struct Response {
     rules: ResponseRules,
     date: HttpDate,
-    /// The request's id, for the field that tells the client.
-    id: Option<Arc<str>>,
+    /// The field with the request's id, unless the app sets it itself.
+    id_field: Option<(String, String)>,
     head: Option<ResponseHead>,
     /// Set when the head is sent.
     body: Option<ResponseBody>,
@@ -30,17 +29,21 @@ pub struct Response {
 
 impl Response {
     pub fn new(exchange: &Exchange) -> Response {
+        let id_field = exchange.stream().rules().id_field(exchange.id.as_deref());
         Response {
             rules: exchange.response_rules(),
             date: exchange.stream().date(),
-            id: exchange.id.clone(),
+            id_field: id_field.map(|(name, id)| (name.to_owned(), id.to_owned())),
             head: None,
             body: None,
         }
     }
 
     /// Sets the head. It may be replaced until it is sent.
-    pub fn set_head(&mut self, head: ResponseHead) {
+    pub fn set_head(&mut self, mut head: ResponseHead) {
+        if let Some((name, id)) = &self.id_field {
+            head.add_unless_given(name, id);
+        }
         self.head = Some(head);
     }
 
@@ -178,12 +181,9 @@ impl Response {
         body.get_or_insert_with(|| {
             // The worker may have changed its mind since the request began.
             self.rules.keep_alive &= stream.may_stay();
-            let rules = stream.rules();
             let head = head.as_mut().expect("the caller has set it");
-            if let Some((name, value)) = rules.id_field(self.id.as_deref()) {
-                head.add_unless_given(name, value);
-            }
-            head.begin(self.rules, &rules.server, self.date.as_str(), out)
+            let server = &stream.rules().server;
+            head.begin(self.rules, server, self.date.as_str(), out)
         })
     }
 

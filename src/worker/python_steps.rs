@@ -11,6 +11,8 @@ use std::cell::{Cell, RefCell};
 /// Lets Python call the steps that follow the preparation.
 pub fn run(lifecycle: Lifecycle) -> Result<(), Failure> {
     let hooks = &lifecycle.boot().hooks;
+    // Dropped after the GIL is released: see `reload::Watch`.
+    let mut ended = None;
     Python::attach(|py| {
         let steps = Steps {
             lifecycle: RefCell::new(Some(lifecycle)),
@@ -22,7 +24,7 @@ pub fn run(lifecycle: Lifecycle) -> Result<(), Failure> {
         let steps = steps.borrow();
         // Python code may still have a reference to the steps, but can take
         // none any more.
-        steps.lifecycle.take();
+        ended = steps.lifecycle.take();
         match ran {
             Ok(()) if steps.has_served.get() => Ok(()),
             Ok(()) => Err(Failure::boot(

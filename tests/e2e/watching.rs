@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{Process, Start, Target, folder, site, wait_until};
 
 /// An app that answers with this text.
@@ -173,4 +175,23 @@ fn a_preloaded_app_is_not_watched() {
         .stderr
         .wait_for("The app is preloaded, so reload does nothing");
     assert_eq!(server.target().get("/").ok(), "one");
+}
+
+#[test]
+fn workers_with_hooks_end_while_their_files_are_looked_at() {
+    let dir = folder();
+    let slow = "import sys, time, types\n\n\n\
+                class Slow(types.ModuleType):\n    @property\n    def __file__(self):\n        \
+                time.sleep(1)\n        raise AttributeError\n\n\n\
+                sys.modules['slow'] = Slow('slow')\n\n\n";
+    fs::write(dir.path().join("app.py"), slow.to_owned() + &app("here")).unwrap();
+    let hook = "def post_worker_init(worker):\n    pass\n";
+    fs::write(dir.path().join("gunicorn.conf.py"), hook).unwrap();
+    let mut server = serve(dir.path(), &["--workers", "4"]);
+    answers_with(&server.target(), "here");
+    server.workers(4);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    let log = server.stderr.whole();
+    assert_eq!(log.matches("Worker exiting").count(), 4, "{log}");
 }

@@ -51,7 +51,7 @@ impl LifeSigns {
         if self.signals.stop() && self.end_time.is_none() {
             let graceful = self.boot.settings.workers.graceful_timeout;
             self.end_time = now.checked_add(Duration::from_secs(graceful.into()));
-            return Next::Stop;
+            return if graceful == 0 { Next::End } else { Next::Stop };
         }
         if self.end_time.is_some_and(|end_time| now >= end_time) {
             return Next::End;

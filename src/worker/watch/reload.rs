@@ -89,6 +89,8 @@ impl Watch {
 }
 
 impl Drop for Watch {
+    /// Not to be called with the GIL: the thread may hold the lock and wait for
+    /// the GIL.
     fn drop(&mut self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }

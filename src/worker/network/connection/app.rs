@@ -156,6 +156,7 @@ impl Stream for Connection {
         let state = &mut *state;
         if self.reattach(state).is_err() {
             state.io.broken = true;
+            state.detached = None;
         }
         let is_upgraded = state.phase == Phase::Upgraded || state.was_detached;
         let body = state.request.body.take();
@@ -179,6 +180,7 @@ impl Stream for Connection {
     fn abort(&self) {
         let mut state = self.lock();
         state.io.broken = true;
+        state.detached = None;
         state.phase.enter(PhaseEvent::End, Phase::Closed);
         self.context.request_check(self.id);
     }

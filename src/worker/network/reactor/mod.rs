@@ -140,7 +140,10 @@ impl Reactor {
             registry: Registry::new(Arc::clone(&context), listeners),
             context,
             stop: signals.stop_handle(),
-            accepting: Accepting::default(),
+            accepting: Accepting {
+                refreshed: Some(Instant::now()),
+                ..Accepting::default()
+            },
             connections: ConnectionTable::default(),
             timers: TimerWheel::new(Instant::now()),
             buffer: vec![0; BLOCK].into_boxed_slice(),
