@@ -71,7 +71,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Makes tests from functions that take the arguments for a worker class and its app in
-/// `tests/apps/mirror`: one test for each class.
+/// `tests/apps/mirror`: one test each for `sync`, `gthread` and `asgi`.
 macro_rules! in_all_classes {
     ($($name:ident,)+) => {
         mod sync {
