@@ -39,9 +39,9 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A request that waits for its answer. It may be moved to any thread, and
-/// nothing of it waits for the client. Dropped without [`finish`], it takes
-/// the connection with it.
+/// A request that waits for its response. It may be moved to any thread, and
+/// its methods never wait. If it is dropped without [`finish`], its connection
+/// is closed.
 ///
 /// [`finish`]: Exchange::finish
 pub struct Exchange {
@@ -74,8 +74,8 @@ impl Exchange {
         }
     }
 
-    /// The way to the client. It outlives the exchange, but only the exchange's
-    /// own app may read or write through it.
+    /// The stream to the client. It may live longer than the exchange, but only
+    /// the app of this exchange may read from it and write to it.
     pub fn stream(&self) -> &Arc<dyn Stream> {
         self.stream.as_ref().expect("it is there until the end")
     }
@@ -93,8 +93,8 @@ impl Exchange {
         }
     }
 
-    /// What else the environ has: the PROXY header's addresses, the client's
-    /// certificate, the request's id.
+    /// Further entries of the environ: the addresses of the PROXY header, the
+    /// client's certificate, the request's id.
     pub fn extra(&self) -> Vec<(&str, Cow<'_, str>)> {
         let stream = self.stream();
         let mut extra: Vec<(&str, Cow<'_, str>)> = Vec::new();
@@ -117,13 +117,14 @@ impl Exchange {
         extra
     }
 
-    /// Address and port the listener is bound to; nothing for a unix socket.
+    /// The address and port of the listener; nothing for a unix socket.
     pub fn server(&self) -> Option<(&str, u16)> {
         let server = self.client().server.as_ref()?;
         Some((&server.host, server.address.port()))
     }
 
-    /// How the client reached the site.
+    /// The scheme of the URL: what a trusted proxy states, otherwise that of the
+    /// connection.
     pub fn scheme(&self) -> Scheme {
         let own = match self.stream().rules().encrypted {
             true => Scheme::Https,
@@ -149,8 +150,8 @@ impl Exchange {
         Finished::own(status.code, body_bytes)
     }
 
-    /// Answers with an error page in the app's place, unless a part of its
-    /// answer went out; what it writes from now on is refused.
+    /// Answers with an error page in place of the app, unless a part of the
+    /// app's response was sent. The app can write no more.
     pub fn refuse(&self, status: Status) -> bool {
         self.stream().refuse(&self.error_page(status, "").bytes)
     }
@@ -179,7 +180,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the request after all of its answer was written.
+    /// Ends the request, after the whole response was written.
     pub fn finish(mut self, keep_alive: bool) {
         if let Some(stream) = self.stream.take() {
             stream.finish(keep_alive);
@@ -188,7 +189,7 @@ impl Exchange {
 }
 
 thread_local! {
-    /// Heads that were used: their buffers have grown already.
+    /// Used heads. Their buffers are large enough for most requests.
     static SPARE_HEADS: RefCell<Vec<Head>> = const { RefCell::new(Vec::new()) };
 }
 

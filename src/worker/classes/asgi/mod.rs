@@ -37,8 +37,8 @@ pub fn serve(
     signals: &'static Signals,
     module: &str,
 ) -> Result<(), Failure> {
-    // The app receives the body itself, as it comes, and sends as the client
-    // takes it: to wait costs it nothing.
+    // The app receives the body in parts and sends at the client's pace. A
+    // task that waits costs nothing, so the server buffers neither.
     let mut rules = rules(boot);
     rules.body_before_app = 0;
     rules.buffer.file = 0;
@@ -79,7 +79,8 @@ pub fn serve(
             let result = py
                 .import(module)
                 .and_then(|module| module.call_method1("run", (&worker, app, settings)));
-            // The worker and its requests end now, whoever still holds them.
+            // The network and the calls end now. Python code may still have a
+            // reference to the worker.
             worker.borrow().network.take();
             shared.calls().clear();
             result.map(drop)
@@ -88,8 +89,9 @@ pub fn serve(
     })
 }
 
-/// How often the worker looks at the network before the loop has its turn:
-/// clients that are quick enough would else keep it from that for good.
+/// How often the worker turns the reactor before the event loop may go on.
+/// Without a limit, quick clients could keep the event loop from its other tasks
+/// for ever.
 const ROUNDS: u32 = 8;
 
 struct Network {
@@ -100,14 +102,14 @@ struct Network {
     events: Vec<Event>,
     application: Option<Application>,
     event_loop: Option<Py<PyAny>>,
-    /// When the loop's timer calls next.
+    /// When the event loop's timer calls the worker next.
     timer: Option<Instant>,
     quota: Quota,
 }
 
 impl Network {
-    /// Deals with what the network brings until it brings no more, or the
-    /// loop's other tasks have waited long enough.
+    /// Handles the events of the network until there are none, or the other
+    /// tasks of the event loop have waited long enough.
     fn turn(&mut self, worker: &Bound<'_, AsgiWorker>) -> io::Result<()> {
         let py = worker.py();
         self.shared.busy.store(true, Ordering::Relaxed);
@@ -122,7 +124,7 @@ impl Network {
             }
             rounds += 1;
             if rounds == ROUNDS {
-                // The loop calls again.
+                // The event loop calls this function again.
                 self.reactor.context().wake();
                 break Ok(());
             }
@@ -217,7 +219,7 @@ impl Network {
         self.quota.count(&self.shared.heartbeat);
     }
 
-    /// Shows a request to the hooks, if there are any.
+    /// Calls the hook `pre_request`, if the config file has hooks for requests.
     fn watch(&self, exchange: &Exchange) -> PyResult<Option<WatchedRequest<'static>>> {
         match self.boot.hooks.watch_requests() {
             true => WatchedRequest::begin(&self.boot.hooks, exchange, None).map(Some),
@@ -225,14 +227,14 @@ impl Network {
         }
     }
 
-    /// Writes a request down that the server has answered itself.
+    /// Logs a request that the server has answered itself.
     fn note_refusal(&self, refusal: &Refusal) {
         if let Some(log) = self.shared.access_log {
             refusal.log(log);
         }
     }
 
-    /// Answers a request that asks for a WebSocket in a way that is none.
+    /// Answers an invalid WebSocket handshake.
     fn refuse(&self, mut exchange: Exchange, why: websocket::Refusal) {
         let (status, fields) = match why {
             websocket::Refusal::Version => (
@@ -254,7 +256,7 @@ impl Network {
         self.note_refusal(&refusal);
     }
 
-    /// Has the loop call when the next deadline has come.
+    /// Has the event loop call the worker at the next deadline.
     fn set_timer(&mut self, worker: &Bound<'_, AsgiWorker>) {
         let Some(deadline) = self.reactor.next_deadline() else {
             return;
@@ -285,19 +287,19 @@ impl Network {
     }
 }
 
-/// True for a request that is to become a WebSocket. In HTTP/1.0 `Upgrade` means
-/// nothing (RFC 9110 section 7.8), and what comes with a body is not understood:
-/// the body's bytes would pass for frames.
+/// True for a WebSocket handshake. HTTP/1.0 has no `Upgrade` (RFC 9110 section
+/// 7.8). A request with a body is no handshake: the bytes of the body would be
+/// read as frames.
 fn asks_for_websocket(head: &Head) -> bool {
     head.version() >= Version::Http11
         && head.framing() == Framing::Length(0)
         && websocket::is_upgrade(head.method(), head.fields())
 }
 
-/// What the loop's half of the worker calls.
+/// The methods that the Python half of the worker calls.
 #[pyclass(unsendable, module = "rgunicorn")]
 struct AsgiWorker {
-    /// Nothing once the worker has ended.
+    /// Nothing after the worker has ended.
     network: RefCell<Option<Network>>,
 }
 
@@ -319,7 +321,7 @@ impl AsgiWorker {
         self.with(|network| network.reactor.as_fd().as_raw_fd())
     }
 
-    /// The app has started: requests are taken from now on.
+    /// Starts to handle requests: the app has started.
     fn start(
         this: &Bound<'_, Self>,
         app: Bound<'_, PyAny>,
@@ -354,13 +356,13 @@ impl AsgiWorker {
         Self::turn(this)
     }
 
-    /// Says that the worker is alive; True if it is to stop, as its master is
-    /// gone.
+    /// Tells the master that the worker is alive. True if the worker must stop,
+    /// because the master has ended.
     fn beat(&self) -> bool {
         self.with(|network| network.boot.beat()).unwrap_or(false)
     }
 
-    /// Asks the clients of WebSockets whether they are there.
+    /// Sends a ping to the clients of all WebSockets.
     fn ping(&self, py: Python<'_>) {
         for call in self
             .with(|network| network.websockets())
@@ -370,7 +372,8 @@ impl AsgiWorker {
         }
     }
 
-    /// Takes no new connections; WebSockets are told to come again.
+    /// Stops accepting connections, and closes WebSockets with the code that
+    /// asks clients to connect again.
     fn stop(this: &Bound<'_, Self>) -> PyResult<()> {
         let py = this.py();
         let worker = this.borrow();
@@ -386,7 +389,7 @@ impl AsgiWorker {
         Self::turn(this)
     }
 
-    /// True while there are connections, or calls of the app.
+    /// True while there are connections, or the app handles requests.
     fn is_busy(&self) -> bool {
         let busy = self.with(|network| {
             let running = network.application.as_ref().map_or(0, Application::running);
@@ -395,7 +398,8 @@ impl AsgiWorker {
         busy.unwrap_or(false)
     }
 
-    /// The app has done what ends a process.
+    /// The app has called `sys.exit()` or the like: see
+    /// [`Signals::app_ends_worker`].
     fn app_ends_it(&self, why: &str) {
         self.with(|network| {
             network
@@ -409,7 +413,7 @@ impl AsgiWorker {
     }
 }
 
-/// Ends a call whose client has gone and that does not end by itself.
+/// Cancels a call whose client has gone, if the call has not ended in time.
 #[pyclass(frozen, module = "rgunicorn")]
 struct Overdue(Arc<Call>);
 

@@ -1,4 +1,4 @@
-//! What becomes of a request is told to the log, the hooks and the worker.
+//! Tells the access log, the hooks and the worker how a request ended.
 
 use super::shared::{HookCall, Shared};
 use crate::asgi;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 pub struct Observer {
     shared: Arc<Shared>,
-    /// Until the connection is not HTTP's any more.
+    /// Nothing after an upgrade to another protocol.
     tracked: Option<Tracked>,
-    /// What the hooks have seen of the request, if there are any.
+    /// The request as `pre_request` was called with it, if there are hooks.
     watched: Option<WatchedRequest<'static>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the requests of an ASGI worker share.
+//! The state that all requests of an ASGI worker share.
 
 use crate::asgi::Call;
 use crate::exchange::WatchedRequest;
@@ -11,20 +11,20 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What the requests of a worker share.
+/// The state that all requests of a worker share.
 pub struct Shared {
     pub access_log: Option<&'static AccessLog>,
     pub heartbeat: Heartbeat,
     pub in_flight: Arc<InFlight>,
-    /// The calls that wait for something of their connection.
+    /// The calls that have not ended, by the key of their stream.
     pub calls: Mutex<HashMap<u64, Arc<Call>>>,
-    /// The responses that hooks are to be shown.
+    /// The calls of `post_request` that are still to be made.
     pub hook_calls: Mutex<Vec<HookCall>>,
-    /// True while the worker deals with what the network has brought.
+    /// True while the worker handles the events of the network.
     pub busy: AtomicBool,
 }
 
-/// A response that hooks are to be shown, when no lock is held.
+/// A response for `post_request`. The hook is called when no lock is held.
 pub struct HookCall {
     pub watched: WatchedRequest<'static>,
     pub head: Option<ResponseHead>,
@@ -45,7 +45,7 @@ impl Shared {
         self.calls().remove(&key);
     }
 
-    /// Writes the log's lines, unless that is done soon anyway.
+    /// Writes the buffered lines of the log, unless the worker does so soon.
     pub fn flush_unless_busy(&self, log: &AccessLog) {
         if !self.busy.load(Ordering::Relaxed) {
             log.flush();
