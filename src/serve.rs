@@ -93,8 +93,9 @@ fn go_to_background(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// For a process that was started to go on with the sockets of another one, and
-/// cannot. If it has workers, it executes itself anew. Gives the error that ends it.
+/// Ends a process that has inherited the sockets of another one, and cannot serve.
+/// If it has inherited workers, too, it executes itself again for them. Gives the
+/// error that ends it.
 fn give_up(
     error: Error,
     settings: &Settings,

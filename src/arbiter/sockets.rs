@@ -8,7 +8,6 @@ use nix::sys::stat::Mode;
 use super::inheritance::Inheritance;
 use crate::config::Settings;
 use crate::net::{Address, BindError, Listener, ListenerOptions, bind_with_retries};
-use crate::service::owner;
 
 /// How many times an address that is in use is tried at the start, as in Gunicorn.
 const TRIES: u32 = 5;
@@ -172,7 +171,7 @@ impl fmt::Display for Sockets {
 }
 
 fn making(settings: &Settings) -> ListenerOptions {
-    let owner = owner(settings);
+    let owner = settings.owner();
     ListenerOptions {
         backlog: settings.socket.backlog,
         umask: Mode::from_bits_truncate(settings.mechanics.umask),

@@ -8,10 +8,10 @@ use super::backoff::Backoff;
 use super::inheritance::Inheritance;
 use super::metrics::Metrics;
 use super::notify::Notify;
-use super::pidfile::{self, Pidfile};
+use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::sockets::Sockets;
-use super::state::{Arbiter, show_title};
+use super::state::{Arbiter, pidfile_path, show_title};
 use super::workers::Workers;
 use crate::process::Program;
 use crate::service::Service;
@@ -46,8 +46,7 @@ impl Arbiter {
         workers.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
         let is_second = inheritance.parent.is_some();
         show_title(&service.name, is_second);
-        let path = service.settings.mechanics.pidfile.as_deref();
-        let path = path.map(|path| pidfile::path(path, is_second));
+        let path = pidfile_path(&service, is_second);
         let mut pidfile = None;
         if is_reexec {
             pidfile = Pidfile::moved(inheritance.pidfile.take(), path.as_deref());
@@ -106,7 +105,7 @@ impl Arbiter {
         ::log::debug!("Arbiter booted");
         ::log::info!("Listening at: {} ({})", self.sockets, Pid::this());
         let class = &self.service.settings.workers.worker_class;
-        // Of these the first worker logs the class, when it knows the app.
+        // Where the class depends on the app, the first worker logs it.
         if !class.depends_on_app() {
             let built_in = class.to_string();
             let shown = self.service.hooks.own_class().unwrap_or(&built_in);

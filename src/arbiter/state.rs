@@ -1,6 +1,7 @@
 //! The state of the master.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
@@ -90,8 +91,7 @@ impl Arbiter {
 
     /// Writes the pid file, in place of one that was elsewhere.
     pub fn write_pidfile(&mut self) {
-        let path = self.service.settings.mechanics.pidfile.as_deref();
-        let path = path.map(|path| pidfile::path(path, self.parent.is_some()));
+        let path = pidfile_path(&self.service, self.parent.is_some());
         self.pidfile = Pidfile::moved(self.pidfile.take(), path.as_deref());
     }
 
@@ -104,6 +104,13 @@ impl Arbiter {
     pub fn show_title(&self) {
         show_title(&self.service.name, self.parent.is_some());
     }
+}
+
+/// The path of the pid file, if there is to be one. A master that is to replace
+/// another is the second.
+pub fn pidfile_path(service: &Service, is_second: bool) -> Option<PathBuf> {
+    let path = service.settings.mechanics.pidfile.as_deref()?;
+    Some(pidfile::path(path, is_second))
 }
 
 /// Lets `ps` show the master; one that is to replace another is the second.

@@ -6,13 +6,14 @@
 
 mod trust;
 
+use crate::system::lock;
 use std::env;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nix::unistd::{Gid, Uid, geteuid};
 
@@ -21,13 +22,13 @@ static CHOSEN: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Makes [`places`] begin with this folder, an absolute path.
 pub fn choose(folder: Option<PathBuf>) {
-    *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+    *lock(&CHOSEN) = folder;
 }
 
 /// The folders for things of this kind, best first: the user's choice, then the usual
 /// ones.
 pub fn places(kind: &str) -> Vec<PathBuf> {
-    let chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let chosen = lock(&CHOSEN);
     let chosen = chosen.iter().map(|folder| folder.join(kind));
     chosen.chain(usual_places(kind)).collect()
 }

@@ -17,6 +17,7 @@ mod file;
 mod folder;
 mod log_address;
 mod logs;
+mod owner;
 #[cfg(test)]
 mod page;
 mod print;

@@ -190,12 +190,13 @@ impl Response {
     /// The response at its end. `whole` is false if the response is incomplete.
     pub fn finished(&self, whole: bool) -> Finished<'_> {
         let body = self.body.as_ref();
+        let head = body.and(self.head.as_ref());
         Finished {
-            status: body.and(self.head.as_ref()).map_or(0, |head| head.code()),
+            status: head.map_or(0, |head| head.code()),
             body_bytes: body.map_or(0, |body| body.sent()),
             keep_alive: whole && body.is_some_and(|body| body.keeps_alive()),
             broken: !whole,
-            head: body.and(self.head.as_ref()),
+            head,
             environ: None,
         }
     }

@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::{fs, process};
 
@@ -24,6 +24,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
 use crate::process::{is_ignored, unblock_in};
+use crate::system::lock;
 
 /// Files and folders to remove. After a signal, the lock is never released.
 static LISTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -158,7 +159,7 @@ impl Drop for Listing {
 }
 
 fn listed() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LISTED)
 }
 
 /// The next signal; `None` if the watch has ended.

@@ -5,7 +5,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
@@ -14,6 +14,7 @@ use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::exit_code::exit_now;
 use crate::python;
+use crate::system::lock;
 
 /// The messages to the command begin with one of these.
 const UP: u8 = b'+';
@@ -99,7 +100,7 @@ pub fn disconnect() {
 }
 
 fn command() -> MutexGuard<'static, Option<OwnedFd>> {
-    COMMAND.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&COMMAND)
 }
 
 /// Sends a message, if the command waits for it. It does not block.

@@ -1,9 +1,10 @@
 //! The text that `ps` shows for this process.
 
+use crate::system::lock;
 use std::ffi::{CStr, CString, c_char};
 use std::ops::Range;
 use std::ptr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use nix::libc;
 
@@ -67,7 +68,7 @@ pub fn set(text: &str) {
     if RETITLE.get().is_some_and(|retitle| retitle(text)) {
         return;
     }
-    let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut shown = lock(&title.shown);
     title.move_out();
     let count = text.len().min(title.length() - 1);
     let text = text.as_bytes()[..count].split(|byte| *byte == 0).next();
@@ -83,7 +84,7 @@ pub fn share() -> Vec<CString> {
     let Some(Some(title)) = TITLE.get() else {
         return Vec::new();
     };
-    let mut shown = title.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut shown = lock(&title.shown);
     if !shown.shared {
         shown.shared = true;
         title.lay_out(&shown.words);

@@ -21,7 +21,7 @@ use crate::config::{Settings, WorkerClass};
 use crate::log;
 use crate::net::{Listener, Tls};
 use crate::process::environment::{change_folder, set_variable};
-use crate::process::{Owner, Program, title};
+use crate::process::{Program, title};
 use crate::python::app::{self, AppSource};
 use crate::python::{self, Environment, Hooks, hooks, logger, time_zone};
 use crate::site::Site;
@@ -192,7 +192,7 @@ impl Service {
             app,
             watched,
             preloaded,
-            owner: owner(settings),
+            owner: settings.owner(),
             listeners: context.listeners,
             tls: self.tls.clone(),
             access_log: log::access(),
@@ -249,18 +249,11 @@ pub fn check(settings: &Settings, words: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// The user and the group of the workers, if they are not the master's.
-pub fn owner(settings: &Settings) -> Option<Owner> {
-    Owner::asked_for(
-        settings.mechanics.user,
-        settings.mechanics.group,
-        settings.mechanics.initgroups,
-    )
-}
-
 /// Lets the workers open the log files anew.
 fn give_logs_away(settings: &Settings) {
-    let Some(owner) = owner(settings) else { return };
+    let Some(owner) = settings.owner() else {
+        return;
+    };
     let logging = &settings.logging;
     let files = logging.accesslog.iter().chain([&logging.errorlog]);
     for file in files.map(Path::new).filter(|it| it.is_file()) {

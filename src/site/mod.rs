@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use crate::cache::{self, Readers};
 use crate::config::{Settings, current_folder};
 use crate::pack::{self, Unpacked};
-use crate::process::Owner;
 use crate::python::{Environment, VenvError, absolute, venv_site_packages};
 
 /// A site: an app's code with its dependencies.
@@ -197,13 +196,9 @@ impl Site {
     }
 }
 
-/// The user and the group of the workers, if they are not this process's.
+/// Who reads what is unpacked, if it is not this process's user.
 fn readers(settings: &Settings) -> Option<Readers> {
-    let owner = Owner::asked_for(
-        settings.mechanics.user,
-        settings.mechanics.group,
-        settings.mechanics.initgroups,
-    )?;
+    let owner = settings.owner()?;
     Some(Readers {
         user: owner.user,
         group: owner.group,

@@ -4,6 +4,7 @@
 use super::life_signs::{network, pulse, rules};
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
+use crate::system::lock;
 use crate::worker::boot::{Boot, Failure, log_for_python};
 use crate::worker::network::{Event, Reactor, Waiter};
 use crate::worker::signals::Signals;
@@ -15,7 +16,7 @@ use socket2::Socket;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const MODULE: &str = "_rgunicorn.gevent";
@@ -144,11 +145,7 @@ struct Job {
 #[pymethods]
 impl Job {
     fn __call__(&self) {
-        let exchange = self
-            .exchange
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let exchange = lock(&self.exchange).take();
         if let Some(exchange) = exchange {
             self.service.respond(exchange);
         }

@@ -11,6 +11,7 @@ use super::life_signs::{LifeSigns, Next, network, pulse, rules};
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
 use crate::python;
+use crate::system::lock;
 use crate::worker::boot::Boot;
 use crate::worker::network::{Context, Event, Reactor, SocketWaiter, Waiter};
 use crate::worker::signals::Signals;
@@ -184,7 +185,7 @@ impl Pool {
     fn lead(&self) {
         self.boot.heartbeat.beat();
         self.boot.flush_access_log();
-        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut network = lock(&self.network);
         let GthreadNetwork { reactor, events } = &mut *network;
         let mut turned = match self.signals.stop() {
             true => reactor.stop(events),
@@ -238,7 +239,7 @@ impl Pool {
             let (Some(context), Some(state)) = (context.upgrade(), state.upgrade()) else {
                 return;
             };
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = lock(&state);
             state.signalled = true;
             if state.main_is_leader {
                 context.wake();
@@ -328,7 +329,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -6,6 +6,7 @@ use super::rules::Rules;
 use super::waiter::Waiter;
 use crate::exchange::{Admissions, Client};
 use crate::http::{RequestIds, is_request_id};
+use crate::system::lock;
 use crate::worker::shared::Handover;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::EventFd;
@@ -13,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use socket2::Socket;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The events that epoll reports for every connection.
@@ -74,7 +75,7 @@ impl Context {
 
     /// A new request id.
     pub fn next_id(&self) -> String {
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = lock(&self.ids);
         ids.next_id()
     }
 
@@ -88,7 +89,7 @@ impl Context {
 
     /// The connections that the reactor must check.
     pub fn to_check(&self) -> MutexGuard<'_, Vec<ConnectionId>> {
-        self.to_check.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.to_check)
     }
 
     /// Ends the reactor's wait.

@@ -8,14 +8,15 @@ use crate::exchange::{Server, error_page};
 use crate::http::Status;
 use crate::log::id_note;
 use crate::net::Listener;
+use crate::system::lock;
 use nix::libc;
 use socket2::Socket;
 use std::net::{Shutdown, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 pub struct Registry {
     pub context: Arc<Context>,
-    pub listeners: Vec<Listener>,
+    pub listeners: &'static [Listener],
     /// The address of each listener; nothing for a unix socket.
     servers: Vec<Option<Arc<Server>>>,
     /// The open connections, by the indexes of their ids.
@@ -23,7 +24,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(context: Arc<Context>, listeners: Vec<Listener>) -> Arc<Registry> {
+    pub fn new(context: Arc<Context>, listeners: &'static [Listener]) -> Arc<Registry> {
         let servers = listeners.iter().map(|it| it.inet().map(Server::new));
         let registry = Arc::new(Registry {
             servers: servers.collect(),
@@ -78,7 +79,7 @@ impl Registry {
             .filter(|connection| connection.answer_unavailable())
             .count();
         if !self.context.rules.heartbeat.leaves_queue() {
-            for listener in &self.listeners {
+            for listener in self.listeners {
                 while let Ok((socket, _)) = listener.accept() {
                     self.reject(&socket, "The server stops");
                     answered += 1;
@@ -113,6 +114,6 @@ impl Registry {
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }

@@ -4,11 +4,12 @@
 //! occupy that one, and it does not use the interpreter.
 
 use super::id::ConnectionId;
+use crate::system::lock;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::Socket;
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 /// How many events are taken from epoll at once.
@@ -68,7 +69,7 @@ impl Relay {
     }
 
     fn epoll(&self) -> io::Result<Arc<Epoll>> {
-        let mut epoll = self.epoll.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut epoll = lock(&self.epoll);
         if let Some(epoll) = &*epoll {
             return Ok(Arc::clone(epoll));
         }

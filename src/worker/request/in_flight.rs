@@ -2,12 +2,13 @@
 //! when the app is too slow, and when the worker stops or is aborted.
 
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::exchange::{AccessEntry, Exchange, Finished, RequestLine, Stream, error_page};
 use crate::http::Status;
 use crate::log;
+use crate::system::lock;
 
 /// All requests in flight of a worker. To begin or end one takes a lock that is
 /// never held for long, and allocates no memory once there are enough slots.
@@ -125,7 +126,7 @@ impl InFlight {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +22,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use crate::config::ReloadEngine;
 use crate::python::{self, Hooks, reloading};
 use crate::system::FileStamp;
+use crate::system::lock;
 use crate::worker::shared::Heartbeat;
 
 /// The longest pause between two comparisons: new modules may have been
@@ -76,7 +77,7 @@ impl Watch {
         python::thread("reload").spawn(move || {
             if let Some(file) = wait_for_change(&for_thread, folders, &watched) {
                 ::log::info!("Worker reloading: {} modified", file.display());
-                let ended = for_thread.lock().unwrap_or_else(PoisonError::into_inner);
+                let ended = lock(&for_thread);
                 if !*ended {
                     hooks.worker_int();
                 }
@@ -92,7 +93,7 @@ impl Drop for Watch {
     /// Not to be called with the GIL: the thread may hold the lock and wait for
     /// the GIL.
     fn drop(&mut self) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.ended) = true;
     }
 }
 
@@ -105,7 +106,7 @@ fn wait_for_change(
     let mut known = KnownFiles::new(watched.since);
     loop {
         let (modules, mut others) = {
-            let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let ended = lock(ended);
             if *ended {
                 return None;
             }

@@ -26,6 +26,7 @@ pub use receiving::{Progress, Readiness};
 use crate::exchange::Client;
 use crate::http::{HeadParser, ProxyHeader, ProxyMode};
 use crate::net::{ClientCertificate, TlsFacts};
+use crate::system::lock;
 use crate::worker::network::context::Context;
 use crate::worker::network::id::ConnectionId;
 use crate::worker::network::rules::{Rules, deadline_after};
@@ -37,7 +38,7 @@ use request::CurrentRequest;
 use socket2::Socket;
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How many bytes are received at once.
@@ -125,7 +126,7 @@ impl Connection {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, ConnectionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn rules(&self) -> &Rules {

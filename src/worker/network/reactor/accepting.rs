@@ -138,7 +138,7 @@ impl Reactor {
 
     pub fn stop_accepting(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.accepting.is_on, false) {
-            for listener in &self.registry.listeners {
+            for listener in self.registry.listeners {
                 self.context.epoll.delete(listener)?;
             }
         }

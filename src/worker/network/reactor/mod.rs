@@ -116,7 +116,7 @@ impl Reactor {
     /// # Errors
     /// The process has no descriptors left.
     pub fn new(
-        listeners: &[Listener],
+        listeners: &'static [Listener],
         signals: &Signals,
         rules: Rules,
         waiter: Box<dyn Waiter>,
@@ -133,8 +133,6 @@ impl Reactor {
             let flags = readable | EpollFlags::EPOLLET | EpollFlags::EPOLLEXCLUSIVE;
             epoll.add(slot, EpollEvent::new(flags, ASKED_TO_ACCEPT))?;
         }
-        let listeners = listeners.iter().map(Listener::try_clone);
-        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         let context = Arc::new(Context::new(rules, epoll, waiter, wake));
         let mut reactor = Reactor {
             registry: Registry::new(Arc::clone(&context), listeners),
