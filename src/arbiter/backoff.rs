@@ -1,4 +1,4 @@
-//! Pauses before workers are started anew that keep ending early.
+//! Pauses between starts, if workers keep ending early.
 
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@
 //! | `GUNICORN_FD` | these descriptors are listening sockets | the master before (USR2) |
 //! | `GUNICORN_PID` | the process of the master before | the master before |
 //! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
-//! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself anew |
+//! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself again |
 //! | `RGUNICORN_BELL` | how they wake this process | this process |
 //! | `RGUNICORN_HANDOVER` | the sockets by which they hand connections over: `give,take` | this process |
 //! | `RGUNICORN_CHILD` | the master that is to replace this one | this process |
@@ -80,7 +80,7 @@ pub struct Inheritance {
     pub pidfile: Option<Pidfile>,
 }
 
-/// A worker that this process has started before it executed itself anew.
+/// A worker that this process has started before it executed itself again.
 #[derive(Debug)]
 pub struct InheritedWorker<F = OwnedFd> {
     pub pid: Pid,
@@ -139,7 +139,7 @@ impl Inheritance {
         !self.sockets.is_empty() || !self.workers.is_empty()
     }
 
-    /// Whether this process has executed itself anew.
+    /// Whether this process has executed itself again.
     pub fn is_reexec(&self) -> bool {
         self.waker.is_some()
     }

@@ -71,7 +71,7 @@ impl Pidfile {
         }
     }
 
-    /// The file that this process has created before it executed itself anew.
+    /// The file that this process has created before it executed itself again.
     pub fn known(path: PathBuf) -> Self {
         let file = File::open(&path).ok().filter(lock);
         Self { path, file }

@@ -1,5 +1,5 @@
 //! HUP with `preload_app`: the app is loaded in the master, and an interpreter
-//! cannot load it twice. So the master executes itself anew: its process, its
+//! cannot load it twice. So the master executes itself again: its process, its
 //! children and its sockets stay, and the program starts again.
 //!
 //! Before that, a child does the same and loads the app, to see whether it
@@ -28,7 +28,7 @@ use crate::worker::{Handover, MasterWaker};
 /// not in the master.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// For a master that has executed itself anew and then cannot load the app: its
+/// For a master that has executed itself again and then cannot load the app: its
 /// workers go on serving, and it executes itself again after a pause. Returns only
 /// if the master ends, with the reason.
 pub fn retry_reexec(
@@ -101,7 +101,7 @@ impl Arbiter {
     }
 
     /// Decides what the end of that child means: if it has loaded the app, the
-    /// master executes itself anew.
+    /// master executes itself again.
     pub fn end_preload_check(&mut self, mut preload_check: PreloadCheck, status: WaitStatus) {
         if matches!(status, WaitStatus::Exited(_, 0)) {
             let error = self.reexec();
@@ -120,7 +120,7 @@ impl Arbiter {
         }
     }
 
-    /// Executes the program anew, and leaves it all that this process has. Returns
+    /// Executes the program again, and leaves it all that this process has. Returns
     /// only an error.
     fn reexec(&self) -> std::io::Error {
         let mut program = self.program.clone();

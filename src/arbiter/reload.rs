@@ -96,18 +96,13 @@ impl Arbiter {
         self.write_pidfile();
         self.show_title();
         self.notify.ready("Reloaded");
-        if !left {
-            // All sockets stay, so the new workers accept who waits there.
-            for worker in self
-                .workers
-                .iter()
-                .filter(|it| it.generation < self.generation)
-            {
-                worker.heartbeat.leave_queue();
-            }
-        }
         if left {
             self.not_before = Instant::now() + DRAIN;
+        } else {
+            // All sockets stay, so the new workers accept the clients that wait there.
+            let generation = self.generation;
+            let older = self.workers.iter().filter(|it| it.generation < generation);
+            older.for_each(|worker| worker.heartbeat.leave_queue());
         }
         if moved || left {
             ::log::info!("Listening at: {}", self.sockets);

@@ -25,7 +25,7 @@ pub struct Sockets {
 
 impl Sockets {
     /// Listens at all the addresses of the settings, unless there are sockets
-    /// that listen already. A master that has executed itself anew, with workers
+    /// that listen already. A master that has executed itself again, with workers
     /// that serve, moves to other addresses if it can.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ pub struct Arbiter {
     pub generations: u64,
     /// The generation that is being tried.
     pub reload: Option<Reload>,
-    /// The child that tries whether the app can be loaded anew.
+    /// The child that tries whether the app can be loaded again.
     pub preload_check: Option<PreloadCheck>,
     /// Whether any worker has ever served.
     pub established: bool,

@@ -84,7 +84,7 @@ impl Workers {
         }
     }
 
-    /// Adds workers that this process has started before it executed itself anew;
+    /// Adds workers that this process has started before it executed itself again;
     /// they are of generation 0.
     pub fn adopt(&mut self, workers: Vec<InheritedWorker>, waker: &MasterWaker) -> io::Result<()> {
         for worker in workers {

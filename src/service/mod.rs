@@ -134,7 +134,7 @@ impl Service {
         Ok(self)
     }
 
-    /// Reads the settings anew, as if the server were started now.
+    /// Reads the settings again, as if the server were started now.
     ///
     /// # Errors
     /// As at the start.
@@ -162,7 +162,7 @@ impl Service {
         change_folder(&self.site.folder)
     }
 
-    /// Opens the log files anew, so that workers can do the same.
+    /// Opens the log files again, so that workers can do the same.
     pub fn reopen_logs(&self) {
         log::reopen();
         give_logs_away(&self.settings);
@@ -249,7 +249,7 @@ pub fn check(settings: &Settings, words: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Lets the workers open the log files anew.
+/// Lets the workers open the log files again.
 fn give_logs_away(settings: &Settings) {
     let Some(owner) = settings.owner() else {
         return;

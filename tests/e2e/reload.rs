@@ -1,5 +1,6 @@
 //! HUP: the old workers end only when the new ones serve.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -48,6 +49,12 @@ fn word(server: &Process) -> String {
 fn new_workers_serve_before_old_ones_end() {
     let (dir, mut server) = serve(&["--workers", "2"]);
     assert_eq!(word(&server), "old");
+    // Both have loaded the app before its file is written again.
+    let mut serving = HashSet::new();
+    wait_until("both workers serve", || {
+        serving.insert(answer_pid(&server));
+        serving.len() == 2
+    });
     let old = server.workers(2);
     write_app(dir.path(), "new", "import time; time.sleep(0.3)");
     server.signal(Signal::SIGHUP);

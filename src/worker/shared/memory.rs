@@ -23,7 +23,7 @@ pub unsafe trait Shareable: Sync {}
 pub struct Shared<T: Shareable> {
     memory: NonNull<T>,
     /// The file of the memory, if the system allows one. A master that executes
-    /// itself anew finds the value again through it.
+    /// itself again finds the value through it.
     file: Option<OwnedFd>,
 }
 
@@ -36,7 +36,7 @@ impl<T: Shareable> Shared<T> {
         match Self::make_file() {
             Ok(file) => Self::of(file),
             // A system call filter may forbid it. Then the value is lost when
-            // the master executes itself anew.
+            // the master executes itself again.
             Err(_) => Self::anonymous(),
         }
     }

@@ -9,7 +9,6 @@ use std::time::Instant;
 pub struct ConnectionTable {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    open: usize,
 }
 
 struct Entry {
@@ -20,9 +19,9 @@ struct Entry {
 }
 
 impl ConnectionTable {
-    /// The number of open connections.
+    /// The number of open connections: of ids that are not free.
     pub fn open(&self) -> usize {
-        self.open
+        self.entries.len() - self.free.len()
     }
 
     pub fn get(&self, id: ConnectionId) -> Option<&Arc<Connection>> {
@@ -67,7 +66,6 @@ impl ConnectionTable {
         let entry = &mut self.entries[connection.id.index as usize];
         entry.connection = Some(connection);
         entry.opened = Instant::now();
-        self.open += 1;
     }
 
     /// Removes a connection, and frees its index.
@@ -77,7 +75,6 @@ impl ConnectionTable {
         // descriptors.
         entry.generation = (entry.generation + 1) % (u32::MAX - 1);
         self.free.push(id.index);
-        self.open -= 1;
         entry.connection.take()
     }
 }
