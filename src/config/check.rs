@@ -191,6 +191,26 @@ pub fn folder(raw: Value) -> Result<Option<PathBuf>, String> {
     }
 }
 
+/// An address to listen at.
+pub fn one_address(raw: Value) -> Result<Option<String>, String> {
+    let Some(address) = optional_line(raw)? else {
+        return Ok(None);
+    };
+    Address::parse(&address).map_err(|error| error.to_string())?;
+    Ok(Some(address))
+}
+
+/// The path of a URL, without a query.
+pub fn health_path(raw: Value) -> Result<Option<String>, String> {
+    let path = optional_line(raw)?;
+    match &path {
+        Some(path) if !path.starts_with('/') || path.contains(['?', '#', ' ']) => Err(format!(
+            "'{path}' is not a path; write one such as /healthz"
+        )),
+        _ => Ok(path),
+    }
+}
+
 /// Addresses to listen at.
 pub fn addresses(raw: Value) -> Result<Vec<OsString>, String> {
     let addresses = list(raw, system_text)?;

@@ -1,13 +1,15 @@
-//! Calls to the operating system, and locks, that several rooms need.
+//! Calls to the operating system, locks, and shared memory, that several rooms need.
 
 mod descriptor;
 mod file_stamp;
 mod local_time;
 mod lock;
 mod names;
+mod shared_memory;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
 pub use local_time::local_time;
 pub use lock::lock;
 pub use names::addresses;
+pub use shared_memory::{Shareable, Shared};

@@ -1,11 +1,9 @@
 //! What Gunicorn runs next to its workers, and this server does not.
 
-use std::ffi::OsString;
 
-use crate::config::check;
 use crate::config::python_object::Hook;
 use crate::config::section::section;
-use crate::config::setting::Kind::{Function, List, Mode, Number, Switch, Text};
+use crate::config::setting::Kind::{Function, List, Number};
 use crate::config::setting::Support::{Ignored, Refused};
 
 const NO_DIRTY_WORKERS: &str =
@@ -77,30 +75,5 @@ section!(
         #[kind(Function(&["arbiter", "worker"]))]
         #[support(Ignored(NO_DIRTY_WORKERS))]
         pub dirty_worker_exit: Hook,
-    }
-);
-
-section!(
-    /// Gunicorn's control socket; there is none here.
-    #[section("Control")]
-    pub struct Control {
-        /// The unix socket for gunicornc.
-        #[flags("--control-socket")]
-        #[kind(Text("PATH"))]
-        #[support(Ignored("There is no control socket; signals do what it does."))]
-        pub control_socket: Option<OsString>,
-
-        /// The rights of the control socket.
-        #[flags("--control-socket-mode")]
-        #[kind(Mode("INT"))]
-        #[default(0o600)]
-        #[support(Ignored("There is no control socket."))]
-        #[check(check::mode)]
-        pub control_socket_mode: u32,
-
-        /// Have no control socket; there is none in any case.
-        #[flags("--no-control-socket")]
-        #[kind(Switch)]
-        pub control_socket_disable: bool,
     }
 );

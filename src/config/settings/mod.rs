@@ -13,6 +13,7 @@ mod logging;
 mod mechanics;
 mod security;
 mod sources;
+mod status;
 mod tls;
 mod workers;
 
@@ -29,12 +30,13 @@ use super::value::Value;
 
 use application::Application;
 use debugging::Debugging;
-use dirty::{Control, Dirty, DirtyHooks};
+use dirty::{Dirty, DirtyHooks};
 use hooks::ServerHooks;
 use logging::{Logging, Naming};
 use mechanics::Mechanics;
 use security::Security;
 use sources::{Socket, Sources};
+use status::{Control, Status};
 use tls::{Http2, Ssl};
 use workers::{Limits, Workers};
 
@@ -84,6 +86,7 @@ sections!(
         pub http2: Http2,
         pub dirty: Dirty,
         pub dirty_hooks: DirtyHooks,
+        pub status: Status,
         pub control: Control,
         pub application: Application,
     }
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     /// Settings that work and whose effect no test shows, and why.
-    const UNTESTED: &[(&str, &str)] = &[("control_socket_disable", "there is nothing to turn off")];
+    const UNTESTED: &[(&str, &str)] = &[];
 
     #[test]
     fn each_setting_is_tested_or_known_not_to_be() {

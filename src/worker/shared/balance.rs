@@ -2,8 +2,8 @@
 //! that has many more than another lets the others accept first. The table also
 //! has the socket pair through which idle connections go from worker to worker.
 
+use crate::system::{Shareable, Shared};
 use crate::worker::shared::handover::Handover;
-use crate::worker::shared::memory::{Shareable, Shared};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

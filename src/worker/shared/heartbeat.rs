@@ -1,8 +1,9 @@
 //! What a worker tells the master through shared memory: that it is alive, that
 //! it serves, that it wants a successor, and which requests it handles.
 
+use crate::scoreboard::Board;
+use crate::system::{Shareable, Shared};
 use crate::worker::shared::balance::WorkerSlot;
-use crate::worker::shared::memory::{Shareable, Shared};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{read, write};
@@ -51,6 +52,9 @@ struct Memory {
     /// How many bytes of `line` are in use.
     length: AtomicU32,
     line: UnsafeCell<[u8; MAX_LINE]>,
+    /// The server asks balancers to send no more clients.
+    draining: AtomicBool,
+    board: Board,
 }
 
 // SAFETY: zero is a valid value of all fields. `begin_request` says what guards
@@ -88,6 +92,13 @@ impl MasterWaker {
 impl AsFd for MasterWaker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+impl Heartbeat {
+    /// What the worker counts and measures.
+    pub fn board(&self) -> &Board {
+        &self.memory.board
     }
 }
 
@@ -130,6 +141,11 @@ impl Heartbeat {
     /// workers of its master.
     pub fn hands_over(&self) -> bool {
         self.memory.hands_over.load(Ordering::Acquire)
+    }
+
+    /// True while the server asks balancers to send no more clients.
+    pub fn is_draining(&self) -> bool {
+        self.memory.draining.load(Ordering::Relaxed)
     }
 
     /// Counts a request that the app is about to handle, and keeps its line:
@@ -221,6 +237,11 @@ impl Heartbeat {
         self.memory
             .hands_over
             .store(others_go_on, Ordering::Release);
+    }
+
+    /// Says whether the server asks balancers to send no more clients.
+    pub fn drain(&self, draining: bool) {
+        self.memory.draining.store(draining, Ordering::Relaxed);
     }
 
     /// True once the worker serves.

@@ -3,7 +3,6 @@
 pub mod balance;
 pub mod handover;
 pub mod heartbeat;
-mod memory;
 
 pub use balance::WorkerTable;
 pub use handover::Handover;
