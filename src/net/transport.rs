@@ -99,6 +99,15 @@ impl Transport {
         }
     }
 
+    /// Whether the handshake of TLS is finished; nothing without TLS, and before
+    /// the client's first bytes.
+    pub fn handshake(&self) -> Option<bool> {
+        match self {
+            Transport::Plain => None,
+            Transport::Tls(session) => session.handshake(),
+        }
+    }
+
     /// The facts of the TLS session; nothing without TLS.
     pub fn tls_facts(&self) -> Option<TlsFacts> {
         match self {

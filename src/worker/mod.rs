@@ -33,7 +33,7 @@ const DONE: i32 = 0;
 pub fn run(boot: Boot) -> i32 {
     // Never freed: see `Boot`.
     let boot: &'static Boot = Box::leak(Box::new(boot));
-    let signals = match Signals::install(&boot.hooks) {
+    let signals = match Signals::install(&boot.hooks, &boot.heartbeat) {
         // Never freed: threads and the app's event loop use it until the
         // process ends.
         Ok(signals) => &*Box::leak(Box::new(signals)),

@@ -1,6 +1,5 @@
 //! What Gunicorn runs next to its workers, and this server does not.
 
-
 use crate::config::python_object::Hook;
 use crate::config::section::section;
 use crate::config::setting::Kind::{Function, List, Number};

@@ -170,6 +170,12 @@ impl TlsSession {
         socket.shutdown(Shutdown::Write)
     }
 
+    /// Whether the handshake is finished; nothing before the client's first
+    /// bytes.
+    pub fn handshake(&self) -> Option<bool> {
+        self.begun.then(|| !self.session.is_handshaking())
+    }
+
     /// The client's certificate, after the handshake.
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         let chain = self.session.peer_certificates()?;

@@ -11,6 +11,7 @@ use super::life_signs::{LifeSigns, Next, network, pulse, rules};
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
 use crate::python;
+use crate::scoreboard::Gauge;
 use crate::system::lock;
 use crate::worker::boot::Boot;
 use crate::worker::network::{Context, Event, Reactor, SocketWaiter, Waiter};
@@ -64,6 +65,8 @@ pub fn serve(
     signals.set_wake_main_thread(pool.main_thread_waker());
     let threads = boot.settings.workers.threads.max(1);
     let pool = &pool;
+    let board = boot.heartbeat.board();
+    board.set(Gauge::Capacity, threads.into());
     boot.heartbeat.ready();
     Python::attach(|py| {
         py.detach(|| {
@@ -150,6 +153,7 @@ impl Pool {
         loop {
             if let Some(exchange) = state.ready.pop_front() {
                 state.taken += 1;
+                self.publish_waiting(&state);
                 return Some(exchange);
             }
             if state.ended {
@@ -207,6 +211,7 @@ impl Pool {
         }
         let done = is_done(reactor);
         state.has_leader = false;
+        self.publish_waiting(&state);
         let requests = state.ready.len();
         if requests > 0 && !state.watching {
             state.watching = true;
@@ -326,6 +331,11 @@ impl Pool {
         let average = self.average.load(Ordering::Relaxed);
         let average = (average * 7 + micros) / 8;
         self.average.store(average, Ordering::Relaxed);
+    }
+
+    fn publish_waiting(&self, state: &PoolState) {
+        let board = self.boot.heartbeat.board();
+        board.set(Gauge::Waiting, state.ready.len() as u64);
     }
 
     fn lock(&self) -> MutexGuard<'_, PoolState> {

@@ -4,6 +4,7 @@
 use super::life_signs::{LifeSigns, Next, network, pulse, rules};
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
+use crate::scoreboard::Gauge;
 use crate::worker::boot::Boot;
 use crate::worker::network::{Event, Reactor, Rules, SocketWaiter, Waiter, poll_for};
 use crate::worker::request::refusal::Refusal;
@@ -50,6 +51,7 @@ pub fn serve(
         ready: VecDeque::new(),
         refused: Vec::new(),
     }))));
+    boot.heartbeat.board().set(Gauge::Capacity, 1);
     boot.heartbeat.ready();
     let result = Python::attach(|py| run(py, boot, signals, &service));
     NETWORK.set(None);
@@ -84,7 +86,7 @@ fn run(
             if life_signs.has_stop() {
                 break;
             }
-            if let Some(exchange) = with_network(|network| Ok(network.ready.pop_front()))? {
+            if let Some(exchange) = with_network(|network| Ok(network.take_request()))? {
                 boot.heartbeat.beat();
                 service.respond(exchange);
             }
@@ -131,6 +133,17 @@ impl SyncNetwork {
         result
     }
 
+    fn take_request(&mut self) -> Option<Exchange> {
+        let exchange = self.ready.pop_front();
+        self.publish_waiting();
+        exchange
+    }
+
+    fn publish_waiting(&self) {
+        let board = self.reactor.context().rules.board();
+        board.set(Gauge::Waiting, self.ready.len() as u64);
+    }
+
     fn sort_events(&mut self) {
         for event in self.events.drain(..) {
             match event {
@@ -140,6 +153,7 @@ impl SyncNetwork {
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}
             }
         }
+        self.publish_waiting();
     }
 
     fn is_done(&self) -> bool {

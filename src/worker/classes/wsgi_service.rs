@@ -43,14 +43,15 @@ impl WsgiService {
         let in_flight = self.signals.in_flight();
         let tracked = in_flight.begin(&exchange);
         let called = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
-        drop(tracked);
-        self.boot.heartbeat.end_request();
-        self.quota.count(&self.boot.heartbeat);
         let keep_alive = called.unwrap_or_else(|panic| {
             ::log::error!("Error handling request: {}", panic_text(&*panic));
+            tracked.answered(&exchange, &Finished::own(Status::SERVER_ERROR.code, 0));
             exchange.refuse(Status::SERVER_ERROR);
             false
         });
+        drop(tracked);
+        self.boot.heartbeat.end_request();
+        self.quota.count(&self.boot.heartbeat);
         exchange.finish(keep_alive);
     }
 
@@ -62,14 +63,14 @@ impl WsgiService {
     }
 
     fn call(&self, exchange: &Exchange, tracked: &Tracked) -> bool {
-        let log = |finished: &Finished<'_>| {
-            if let Some(log) = &self.boot.access_log
-                && tracked.log_answer()
+        let finished = |finished: &Finished<'_>| {
+            if tracked.answered(exchange, finished)
+                && let Some(log) = &self.boot.access_log
             {
                 exchange.access_entry(finished).write(log);
             }
         };
-        self.application.call(exchange, log)
+        self.application.call(exchange, finished)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Output {
     /// The file for bytes above the memory limit. It is removed once everything
     /// was sent.
     spool: Option<Spool>,
+    /// How many bytes were sent since the last `take_sent`.
+    sent: u64,
 }
 
 /// How much of a response is kept for a client that reads slower than the app
@@ -63,6 +65,11 @@ impl Output {
         self.in_memory
     }
 
+    /// How many bytes were sent since the last call.
+    pub fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
+    }
+
     /// Sends as much as the socket takes, and keeps the rest: in memory up to
     /// the limit, then in a file up to its limit, then again in memory.
     pub fn write(
@@ -74,7 +81,10 @@ impl Output {
     ) -> io::Result<()> {
         while self.queue.is_empty() && !parts.is_empty() {
             match transport.write(socket, parts) {
-                Ok(sent) => IoSlice::advance_slices(&mut parts, sent),
+                Ok(sent) => {
+                    self.sent += sent as u64;
+                    IoSlice::advance_slices(&mut parts, sent);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
@@ -161,6 +171,7 @@ impl Output {
                 Err(error) => return Err(error),
             };
             total += moved;
+            self.sent += moved as u64;
             let done = match piece {
                 Piece::Bytes { bytes, sent } => {
                     *sent += moved;

@@ -8,6 +8,7 @@ use crate::exchange::{Server, error_page};
 use crate::http::Status;
 use crate::log::id_note;
 use crate::net::Listener;
+use crate::scoreboard::Counter;
 use crate::system::lock;
 use nix::libc;
 use socket2::Socket;
@@ -92,6 +93,7 @@ impl Registry {
     /// Answers a client that was just accepted with a 503 and this reason.
     pub fn reject(&self, socket: &Socket, reason: &str) {
         let rules = &self.context.rules;
+        rules.board().count(Counter::ConnectionsRefused, 1);
         if rules.tls.is_none() && socket.set_nonblocking(true).is_ok() {
             let has_ids = rules.exchange.request_id.is_some();
             let id = has_ids.then(|| self.context.next_id());

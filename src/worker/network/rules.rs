@@ -6,6 +6,7 @@ use crate::config::{Settings, TrustedPeers};
 use crate::exchange::ExchangeRules;
 use crate::http::{AddressField, Limits, Policy, SecureSchemeFields};
 use crate::net::Tls;
+use crate::scoreboard::Board;
 use crate::worker::shared::Heartbeat;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -132,6 +133,11 @@ impl Rules {
             one_at_a_time: false,
             accepts_at_once: if workers.workers > 1 { 1 } else { 64 },
         }
+    }
+
+    /// Where the worker counts.
+    pub fn board(&self) -> &Board {
+        self.heartbeat.board()
     }
 
     pub fn limits(&self) -> &Limits {

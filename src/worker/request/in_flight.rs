@@ -8,12 +8,19 @@ use std::time::{Duration, Instant};
 use crate::exchange::{AccessEntry, Exchange, Finished, RequestLine, Stream, error_page};
 use crate::http::Status;
 use crate::log;
+use crate::scoreboard::{Counter, RequestText};
 use crate::system::lock;
+use crate::worker::shared::Heartbeat;
 
 /// All requests in flight of a worker. To begin or end one takes a lock that is
 /// never held for long, and allocates no memory once there are enough slots.
-#[derive(Default)]
-pub struct InFlight(Mutex<Slots>);
+///
+/// The master sees them, too: each slot has its copy on the scoreboard. Each
+/// request is counted there once, when it is answered.
+pub struct InFlight {
+    slots: Mutex<Slots>,
+    heartbeat: Heartbeat,
+}
 
 #[derive(Default)]
 struct Slots {
@@ -35,12 +42,14 @@ struct TrackedRequest {
     stream: Arc<dyn Stream>,
     id: Option<Arc<str>>,
     started: Instant,
+    /// When the app was called.
+    called: Instant,
     protocol: &'static str,
     is_head: bool,
     /// The app's response is ignored from now on.
     given_up: bool,
-    /// The request's line was written to the access log.
-    logged: bool,
+    /// The request was counted, and its line written to the access log.
+    answered: bool,
 }
 
 /// Why requests are given up, and with which status.
@@ -58,12 +67,23 @@ pub enum GiveUpReason {
 pub struct Tracked {
     all: Arc<InFlight>,
     index: usize,
+    /// How long the request has waited for the app to be called.
+    queue: Duration,
 }
 
 impl InFlight {
+    /// None yet. They are shown on the scoreboard of this `heartbeat`.
+    pub fn new(heartbeat: &Heartbeat) -> InFlight {
+        InFlight {
+            slots: Mutex::default(),
+            heartbeat: heartbeat.clone(),
+        }
+    }
+
     /// Adds a request that the app is about to handle.
     pub fn begin(self: &Arc<Self>, exchange: &Exchange) -> Tracked {
         let (head, stream) = (&exchange.head, exchange.stream());
+        let called = Instant::now();
         let mut all = self.lock();
         let index = all.free.pop().unwrap_or_else(|| {
             all.slots.push(Slot::default());
@@ -77,16 +97,35 @@ impl InFlight {
             stream: Arc::clone(stream),
             id: exchange.id.clone(),
             started: exchange.started,
+            called,
             protocol: head.version().as_str(),
             is_head: head.method() == b"HEAD",
             given_up: false,
-            logged: false,
+            answered: false,
         });
+        // While the lock is held: no other thread writes to the slot.
+        self.heartbeat.board().begin(
+            index,
+            &RequestText {
+                method: head.method(),
+                target: head.target(),
+                client: exchange.remote().0.as_bytes(),
+                id: exchange.id.as_deref().unwrap_or_default().as_bytes(),
+            },
+        );
         drop(all);
         Tracked {
             all: Arc::clone(self),
             index,
+            queue: called.saturating_duration_since(exchange.started),
         }
+    }
+
+    /// Counts an answered request that is not tracked any more: its connection
+    /// has carried another protocol.
+    pub fn count_upgraded(&self, exchange: &Exchange, finished: &Finished<'_>) {
+        let board = self.heartbeat.board();
+        board.answered(exchange.head.method(), finished.status, None);
     }
 
     /// When the oldest request began that counts: upgraded connections and
@@ -112,7 +151,8 @@ impl InFlight {
     pub fn give_up(&self, age: Duration, reason: GiveUpReason) -> Vec<String> {
         let mut all = self.lock();
         let slots = all.slots.iter_mut();
-        slots.filter_map(|slot| slot.give_up(age, reason)).collect()
+        let given_up = slots.filter_map(|slot| slot.give_up(age, reason, &self.heartbeat));
+        given_up.collect()
     }
 
     /// Ends the clients' input for apps that have taken their connections for
@@ -126,7 +166,7 @@ impl InFlight {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        lock(&self.0)
+        lock(&self.slots)
     }
 }
 
@@ -137,7 +177,12 @@ impl Slots {
 }
 
 impl Slot {
-    fn give_up(&mut self, min_age: Duration, reason: GiveUpReason) -> Option<String> {
+    fn give_up(
+        &mut self,
+        min_age: Duration,
+        reason: GiveUpReason,
+        heartbeat: &Heartbeat,
+    ) -> Option<String> {
         let request = self.request.as_mut()?;
         let age = request.started.elapsed();
         if request.given_up || age < min_age {
@@ -166,14 +211,20 @@ impl Slot {
         if !matches!(reason, GiveUpReason::Aborted) {
             request.stream.end_for_app();
         }
-        // If the request was logged, the app has answered it, but has not
-        // returned.
-        if let Some(log) = log::access().filter(|_| !request.logged) {
+        let board = heartbeat.board();
+        board.count(Counter::GivenUp, 1);
+        let status = match upgraded {
+            true => Status::SWITCHING_PROTOCOLS.code,
+            false => page.status.code,
+        };
+        // Otherwise the app has answered it, but has not returned.
+        let is_first = !request.answered;
+        if is_first {
+            let queue = request.called.saturating_duration_since(request.started);
+            board.answered(&self.method, status, (!upgraded).then_some((age, queue)));
+        }
+        if let Some(log) = log::access().filter(|_| is_first) {
             let mut parts = self.target.splitn(2, |byte| *byte == b'?');
-            let status = match upgraded {
-                true => Status::SWITCHING_PROTOCOLS.code,
-                false => page.status.code,
-            };
             let body_bytes = if answered { page.body_length as u64 } else { 0 };
             let entry = AccessEntry {
                 remote_addr: &self.address,
@@ -207,15 +258,26 @@ impl Slot {
 }
 
 impl Tracked {
-    /// True if the app's response must be logged, and not an error page that
-    /// was sent instead. After that no error page is logged for the request.
-    pub fn log_answer(&self) -> bool {
+    /// Counts the app's response, unless an error page was sent and counted in
+    /// its place. True if it was counted, so that it must be logged, too. After
+    /// that no error page is counted or logged for the request.
+    pub fn answered(&self, exchange: &Exchange, finished: &Finished<'_>) -> bool {
         let mut all = self.all.lock();
         let request = all.slots[self.index].request.as_mut();
-        request.is_some_and(|request| {
-            request.logged = true;
+        let counts = request.is_some_and(|request| {
+            request.answered = true;
             !request.given_up
-        })
+        });
+        drop(all);
+        if counts {
+            // The time of a connection that has carried another protocol is not
+            // that of a request.
+            let is_upgraded = finished.status == Status::SWITCHING_PROTOCOLS.code;
+            let took = (!is_upgraded).then(|| (exchange.started.elapsed(), self.queue));
+            let board = self.all.heartbeat.board();
+            board.answered(exchange.head.method(), finished.status, took);
+        }
+        counts
     }
 }
 
@@ -228,6 +290,7 @@ impl Drop for Tracked {
         slot.address.clear();
         let ended = slot.request.take();
         all.free.push(self.index);
+        self.all.heartbeat.board().end(self.index);
         // This may be the last reference to the connection, whose drop takes a
         // while.
         drop(all);

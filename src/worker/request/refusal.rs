@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::exchange::{AccessEntry, Exchange, ExchangeRules, Finished, RequestLine, error_page};
 use crate::http::{ErrorResponse, Head, Status};
 use crate::log::{self, AccessLog, id_note};
+use crate::scoreboard::Board;
 
 /// The data of such a request and its response for the logs.
 #[derive(Debug, Default)]
@@ -72,9 +73,10 @@ impl Refusal {
     }
 
     /// The response: an error page with this `message`, the request's id, and
-    /// further `fields`.
+    /// further `fields`. The request is counted on the worker's `board`.
     pub fn answer(
         &mut self,
+        board: &Board,
         rules: &ExchangeRules,
         status: Status,
         message: &str,
@@ -84,6 +86,7 @@ impl Refusal {
         let is_head = head.is_some_and(|head| head.method() == b"HEAD");
         let id = self.id.as_deref();
         let page = error_page(rules, status, message, is_head, id, fields);
+        board.answered(head.map_or(b"", Head::method), status.code, None);
         self.status = status.code;
         self.body_bytes = page.body_length as u64;
         page

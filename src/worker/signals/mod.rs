@@ -51,7 +51,6 @@ pub struct Signals {
     stopping: PipeReader,
 }
 
-#[derive(Default)]
 struct SignalState {
     stop: AtomicBool,
     /// INT or QUIT has come.
@@ -101,13 +100,18 @@ impl Signals {
     ///
     /// # Errors
     /// The process has no descriptors or threads left.
-    pub fn install(hooks: &Hooks) -> io::Result<Signals> {
+    pub fn install(hooks: &Hooks, heartbeat: &Heartbeat) -> io::Result<Signals> {
         let (reader, writer) = io::pipe()?;
         handler::start(writer)?;
         let (stopping, stopper) = io::pipe()?;
         let state = Arc::new(SignalState {
+            stop: AtomicBool::new(false),
+            quick_stop: AtomicBool::new(false),
+            exiting: AtomicBool::new(false),
             hooks: hooks.clone(),
-            ..SignalState::default()
+            in_flight: Arc::new(InFlight::new(heartbeat)),
+            on_stop: OnceLock::new(),
+            wake: OnceLock::new(),
         });
         let for_thread = Arc::clone(&state);
         python::thread("signals").spawn(move || run(reader, stopper, &for_thread))?;

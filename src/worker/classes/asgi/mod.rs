@@ -250,7 +250,8 @@ impl Network {
             refusal.note()
         );
         let stream = exchange.stream();
-        let page = refusal.answer(stream.rules(), status, &why.to_string(), fields);
+        let board = self.shared.heartbeat.board();
+        let page = refusal.answer(board, stream.rules(), status, &why.to_string(), fields);
         let _ = stream.write(&mut [IoSlice::new(&page.bytes)]);
         exchange.finish(false);
         self.note_refusal(&refusal);

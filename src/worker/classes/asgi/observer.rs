@@ -45,11 +45,14 @@ impl asgi::Observer for Observer {
                 keep_alive: finished.keep_alive,
             });
         }
-        let Some(log) = self.shared.access_log else {
-            return;
+        let counts = match &self.tracked {
+            Some(tracked) => tracked.answered(exchange, finished),
+            None => {
+                self.shared.in_flight.count_upgraded(exchange, finished);
+                true
+            }
         };
-        let is_ours = |tracked: &Tracked| tracked.log_answer();
-        if self.tracked.as_ref().is_none_or(is_ours) {
+        if counts && let Some(log) = self.shared.access_log {
             exchange.access_entry(finished).write(log);
             self.shared.flush_unless_busy(log);
         }

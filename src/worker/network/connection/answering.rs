@@ -130,7 +130,8 @@ impl Connection {
     ) -> Step {
         state.stays_open = false;
         state.phase.enter(PhaseEvent::Refuse, Phase::Flush);
-        let page = refusal.answer(&self.rules().exchange, status, message, &[]);
+        let rules = self.rules();
+        let page = refusal.answer(rules.board(), &rules.exchange, status, message, &[]);
         state.refusal = Some(Box::new(refusal));
         if self.send(state, &mut [IoSlice::new(&page.bytes)]).is_err() {
             return Step::Close;

@@ -123,6 +123,7 @@ impl Stream for Connection {
 
     fn upgrade(&self) {
         let mut state = self.lock();
+        self.count_upgrade(&mut state);
         state.phase.enter(PhaseEvent::Upgrade, Phase::Upgraded);
         state.request.body = None;
     }
@@ -158,6 +159,7 @@ impl Stream for Connection {
             state.io.broken = true;
             state.detached = None;
         }
+        self.count_bytes(state);
         let is_upgraded = state.phase == Phase::Upgraded || state.was_detached;
         let body = state.request.body.take();
         let unread = is_upgraded || body.is_some_and(|body| !body.has_ended());

@@ -44,6 +44,9 @@ impl Connection {
         io.watches_writable = !is_clients;
         io.deadline = None;
         state.was_detached = true;
+        if for_good {
+            self.count_upgrade(state);
+        }
         state.detached = Some(Box::new(DetachedConnection { for_good, pair }));
         state.phase.enter(PhaseEvent::Detach, Phase::Detached);
         Ok(exchange::Detached {

@@ -96,7 +96,9 @@ impl Connection {
             None => self.refusal_for_part(&state.io.received),
         };
         let status = Status::SERVICE_UNAVAILABLE;
-        let page = refusal.answer(&self.rules().exchange, status, "The server stops", &[]);
+        let rules = self.rules();
+        let why = "The server stops";
+        let page = refusal.answer(rules.board(), &rules.exchange, status, why, &[]);
         let written = self.send(state, &mut [IoSlice::new(&page.bytes)]);
         refusal.log_now();
         state.io.broken = true;

@@ -14,6 +14,8 @@ pub struct Io {
     /// Bytes that were received and not used: the start of a head, or bytes
     /// after the present request.
     pub received: Vec<u8>,
+    /// How many bytes were received that are not counted yet.
+    uncounted: u64,
     /// True if the socket may have something to read. An edge-triggered epoll
     /// reports it only once.
     pub readable: bool,
@@ -33,6 +35,7 @@ impl Io {
             transport: Transport::Plain,
             output: Output::default(),
             received: Vec::new(),
+            uncounted: 0,
             readable: false,
             hung_up: false,
             watches_writable: false,
@@ -64,6 +67,7 @@ impl Io {
                 let all = length < into.len() && self.transport.short_read_means_empty();
                 // After the end of the input epoll reports nothing more.
                 self.readable = !all || length == 0 || self.hung_up;
+                self.uncounted += length as u64;
                 Ok(Some(length))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -88,6 +92,11 @@ impl Io {
     /// Sends as much as the socket takes now. Gives the number of bytes sent.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<usize> {
         self.output.flush(&mut self.transport, socket)
+    }
+
+    /// How many bytes were received since the last call.
+    pub fn take_received(&mut self) -> u64 {
+        std::mem::take(&mut self.uncounted)
     }
 
     /// Closes the sending side. The client may go on sending.

@@ -26,6 +26,7 @@ pub use receiving::{Progress, Readiness};
 use crate::exchange::Client;
 use crate::http::{HeadParser, ProxyHeader, ProxyMode};
 use crate::net::{ClientCertificate, TlsFacts};
+use crate::scoreboard::Counter;
 use crate::system::lock;
 use crate::worker::network::context::Context;
 use crate::worker::network::id::ConnectionId;
@@ -80,6 +81,8 @@ pub struct ConnectionState {
     /// True once the app has taken the connection. It then ends with that
     /// request.
     was_detached: bool,
+    /// True once the connection was counted as one of another protocol.
+    was_upgraded: bool,
     /// A request that was just refused, for the log.
     refusal: Option<Box<Refusal>>,
 }
@@ -107,6 +110,7 @@ impl Connection {
             bytes_to_ignore: 0,
             detached: None,
             was_detached: false,
+            was_upgraded: false,
             refusal: None,
         };
         let connection = Connection {
@@ -139,6 +143,20 @@ impl Connection {
             && !state.io.encrypt(tls)
         {
             state.phase.enter(PhaseEvent::End, Phase::Closed);
+        }
+    }
+
+    /// Counts the bytes that were received and sent since the last time.
+    pub fn count_bytes(&self, state: &mut ConnectionState) {
+        let board = self.rules().board();
+        board.count(Counter::BytesReceived, state.io.take_received());
+        board.count(Counter::BytesSent, state.io.output.take_sent());
+    }
+
+    /// Counts that the connection now carries another protocol.
+    fn count_upgrade(&self, state: &mut ConnectionState) {
+        if !std::mem::replace(&mut state.was_upgraded, true) {
+            self.rules().board().count(Counter::Upgrades, 1);
         }
     }
 
@@ -190,6 +208,28 @@ impl ConnectionState {
             && !self.head_begun
             && !self.unparsed
             && self.io.received.is_empty()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let board = self.rules().board();
+        let mut state = self.lock();
+        self.count_bytes(&mut state);
+        if state.was_upgraded {
+            board.count(Counter::UpgradesEnded, 1);
+        }
+        // Those of connections with requests are counted with the first one.
+        match state
+            .io
+            .transport
+            .handshake()
+            .filter(|_| state.requests == 0)
+        {
+            Some(true) => board.count(Counter::TlsHandshakes, 1),
+            Some(false) => board.count(Counter::TlsFailures, 1),
+            None => {}
+        }
     }
 }
 

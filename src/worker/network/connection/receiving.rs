@@ -8,6 +8,7 @@ use crate::exchange::{Exchange, Stream, spare_head};
 use crate::http::{
     self, Framing, Head, ProxyHeader, ProxyStart, Status, client_address, proxy_start,
 };
+use crate::scoreboard::Counter;
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::body::Body;
 use std::net::Shutdown;
@@ -195,10 +196,11 @@ impl Connection {
         state.head_begun = false;
         state.requests = state.requests.saturating_add(1);
         state.request = CurrentRequest::new(rules.body_timeout);
-        if state.requests == 1
-            && let Some(certificate) = state.io.transport.client_certificate()
-        {
-            let _ = self.certificate.set(certificate);
+        if state.requests == 1 && state.io.transport.handshake().is_some() {
+            rules.board().count(Counter::TlsHandshakes, 1);
+            if let Some(certificate) = state.io.transport.client_certificate() {
+                let _ = self.certificate.set(certificate);
+            }
         }
         if head.framing() == Framing::Length(0) {
             return self.give_to_app(state, head);

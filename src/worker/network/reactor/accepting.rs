@@ -4,6 +4,7 @@
 use super::{HANDOVER, LISTENERS, Reactor};
 use crate::exchange::{Client, Server};
 use crate::net::{Listener, Peer};
+use crate::scoreboard::Counter;
 use crate::worker::network::connection::Connection;
 use crate::worker::network::context::INTEREST;
 use crate::worker::network::id::ConnectionId;
@@ -216,6 +217,7 @@ impl Reactor {
 
     /// Adds a new connection, unless its client has too many.
     fn accepted(&mut self, listener: usize, socket: Socket, peer: Peer) {
+        self.context.rules.board().count(Counter::Connections, 1);
         match self.count(peer, false) {
             true => self.add(socket, peer, self.registry.server(listener), false),
             false => self.registry.reject(&socket, "Too many connections"),

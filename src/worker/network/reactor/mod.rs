@@ -14,6 +14,7 @@ use super::timer_wheel::TimerWheel;
 use super::waiter::Waiter;
 use crate::exchange::Exchange;
 use crate::net::Listener;
+use crate::scoreboard::Gauge;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::balance::Deferral;
 use crate::worker::signals::{Signals, StopHandle};
@@ -361,6 +362,7 @@ impl Reactor {
     ) {
         let index = connection.id.index;
         let mut state = connection.lock();
+        connection.count_bytes(&mut state);
         match state.deadline() {
             Some(deadline) if deadline <= now => match connection.expire(&mut state) {
                 Expiry::Ended => self.advance(connection, &mut state, events),
@@ -383,8 +385,11 @@ impl Reactor {
         }
     }
 
-    /// Writes the number of connections to the table that the workers share.
+    /// Writes the number of connections to the scoreboard and to the table that
+    /// the workers share.
     fn publish_count(&self) {
+        let open = self.connections() as u64;
+        self.context.rules.board().set(Gauge::Connections, open);
         if let Some(slot) = &self.context.rules.heartbeat.slot {
             slot.set_connections((!self.context.is_stopping()).then_some(self.connections()));
         }
