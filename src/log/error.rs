@@ -10,6 +10,7 @@ use ::log::{Level, LevelFilter, Metadata, Record};
 use super::clock::{LocalTime, Timestamp};
 use super::destination::Destination;
 use super::json;
+use super::recent;
 use super::sink;
 use super::statsd::{Metric, Statsd};
 use super::syslog::{Severity, Syslog};
@@ -75,6 +76,7 @@ impl ErrorLog {
     pub fn write(&self, record: &Record<'_>) {
         let message = record.args().to_string();
         let (level, severity) = level(record);
+        recent::keep(|| gunicorns(level, &message));
         if !sink::take_error(number(severity), &message) {
             self.write_line(level, severity, &message, None);
         }
@@ -93,8 +95,9 @@ impl ErrorLog {
             _ => ("DEBUG", Severity::Debug),
         };
         self.write_line(level, severity, message, line);
-        // A sink's record was counted before.
+        // A sink's record was kept and counted before.
         if !sink::is_under_way() {
+            recent::keep(|| gunicorns(level, message));
             self.count(level, severity, message);
         }
     }
@@ -102,6 +105,7 @@ impl ErrorLog {
     /// Writes text unchanged, or as the message of a line if the lines are
     /// JSON.
     pub fn write_raw(&self, text: &str) {
+        recent::keep(|| text.to_owned());
         if self.json {
             self.write_line("ERROR", Severity::Error, text.trim_end_matches('\n'), None);
         } else {

@@ -1,6 +1,220 @@
 //! What a server says of itself, and how it is steered: metrics, health, a page,
 //! and the control socket.
+//!
+//! The master keeps a [`Status`] up to date, and takes [`Order`]s from it. A
+//! thread of the master's, which runs no Python, answers the clients: so it
+//! answers while the master is busy with a hook, and whatever the workers do.
+//!
+//! The thread holds a lock except while it waits. The master holds it to fork
+//! ([`Status::hold`]): no child is made while the thread has any other lock.
 
-#![expect(dead_code, reason = "the server of it follows")]
-
+mod order;
+mod process;
+mod recently;
 pub mod report;
+mod server;
+mod settings;
+mod view;
+
+pub use order::Order;
+pub use view::{Facts, MemoryUse, Phase};
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use crate::config::Settings;
+use crate::net::BindError;
+use crate::system::lock;
+use crate::worker::{Heartbeat, MasterWaker};
+use server::{Poller, Server};
+use view::View;
+
+/// What a server says of itself.
+#[derive(Debug)]
+pub struct Status {
+    shared: Arc<Shared>,
+    /// Whether the thread was started.
+    has_thread: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    poller: Poller,
+}
+
+/// What the thread and the master share.
+#[derive(Debug)]
+struct State {
+    view: View,
+    server: Server,
+    orders: Orders,
+}
+
+/// What the master is asked to do.
+#[derive(Debug)]
+struct Orders {
+    waiting: VecDeque<Order>,
+    waker: MasterWaker,
+}
+
+/// Keeps the thread from doing anything but wait.
+pub struct Held<'a>(MutexGuard<'a, State>);
+
+impl Status {
+    /// # Errors
+    /// The process has no descriptors left.
+    pub fn new(waker: &MasterWaker) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let state = State {
+            view: View::default(),
+            server: Server::new(&poller),
+            orders: Orders {
+                waiting: VecDeque::new(),
+                waker: waker.clone(),
+            },
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                poller,
+            }),
+            has_thread: false,
+        })
+    }
+
+    /// Takes new settings, and listens where they say; `inherited` is a socket
+    /// that listens for it already. What is open and stays is not touched.
+    ///
+    /// # Errors
+    /// An address cannot be had, or a file is wrong. The old settings stay.
+    pub fn configure(
+        &mut self,
+        settings: &Settings,
+        inherited: Option<RawFd>,
+    ) -> anyhow::Result<()> {
+        let mut state = lock(&self.shared.state);
+        let State { view, server, .. } = &mut *state;
+        server.configure(settings, inherited)?;
+        view.settings = settings::changed(settings);
+        view.allows_control = settings.status.status_allow_control;
+        let listens = server.listens();
+        drop(state);
+        if listens && !self.has_thread {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new().name("status".to_owned());
+            thread.spawn(move || shared.run())?;
+            self.has_thread = true;
+        }
+        Ok(())
+    }
+
+    /// Holds the thread, so that this process can be forked.
+    pub fn hold(&self) -> Held<'_> {
+        Held(lock(&self.shared.state))
+    }
+
+    /// The descriptor of the socket that listens at `status_bind`, for the
+    /// master that comes after this one.
+    pub fn listener(&self) -> Option<RawFd> {
+        lock(&self.shared.state).server.listener()
+    }
+
+    /// A worker was started. `channel` is the master's end of its channel.
+    pub fn started(
+        &self,
+        pid: i32,
+        age: u64,
+        generation: u64,
+        heartbeat: &Heartbeat,
+        channel: Option<UnixStream>,
+    ) {
+        let mut state = lock(&self.shared.state);
+        state.view.add(pid, age, generation, heartbeat);
+        if let Some(channel) = channel {
+            state.server.add_worker(pid, channel);
+        }
+    }
+
+    /// A worker has ended, for this reason.
+    pub fn ended(&self, pid: i32, age: u64, reason: &str) {
+        let mut state = lock(&self.shared.state);
+        state.view.remove(age, reason);
+        state.server.remove_worker(pid);
+    }
+
+    /// Looks at the workers, and keeps what the master says of the server.
+    /// `phase` gives what the worker with this age was told.
+    pub fn look(&self, facts: Facts, phase: impl Fn(u64) -> Option<Phase>) {
+        let mut state = lock(&self.shared.state);
+        let State { view, server, .. } = &mut *state;
+        server.pause(facts.is_upgrading);
+        view.facts = facts;
+        view.look(phase);
+    }
+
+    /// How much memory a worker used that has not ended yet.
+    pub fn memory_of(&self, age: u64) -> Option<MemoryUse> {
+        lock(&self.shared.state).view.memory_of(age)
+    }
+
+    /// Takes what the master was asked to do.
+    pub fn take_orders(&self) -> VecDeque<Order> {
+        std::mem::take(&mut lock(&self.shared.state).orders.waiting)
+    }
+
+    /// Closes the sockets, and removes their files.
+    pub fn close(&self) {
+        lock(&self.shared.state).server.close();
+    }
+}
+
+impl Held<'_> {
+    /// Closes the descriptors in a process that was just forked, and has no
+    /// thread. The lock stays held there for ever.
+    pub fn close_in_child(self) {
+        self.0.server.close_in_child();
+        std::mem::forget(self);
+    }
+}
+
+impl Orders {
+    fn give(&mut self, order: Order) {
+        self.waiting.push_back(order);
+        self.waker.wake();
+    }
+}
+
+impl Shared {
+    /// The work of the thread.
+    fn run(&self) {
+        let mut events = Poller::events();
+        let mut pause = None;
+        loop {
+            let ready = self.poller.wait(&mut events, pause);
+            let mut state = lock(&self.state);
+            let state = &mut *state;
+            let turn = AssertUnwindSafe(|| {
+                let State {
+                    view,
+                    server,
+                    orders,
+                } = state;
+                server.turn(ready, view, orders)
+            });
+            match catch_unwind(turn) {
+                Ok(next) => pause = next,
+                Err(_) => {
+                    ::log::error!("An error in the status server; its connections are closed");
+                    state.server.drop_clients();
+                    pause = None;
+                }
+            }
+        }
+    }
+}

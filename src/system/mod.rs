@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod file_stamp;
+mod line_ring;
 mod local_time;
 mod lock;
 mod names;
@@ -9,6 +10,7 @@ mod shared_memory;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
+pub use line_ring::LineRing;
 pub use local_time::local_time;
 pub use lock::lock;
 pub use names::addresses;

@@ -1,0 +1,287 @@
+//! What the master knows of its workers, for the thread that tells it: the
+//! master keeps it up to date, and any [`Report`] is made of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::process::{is_stopped, memory, process};
+use super::recently::Recently;
+use super::report::{Report, RequestReport, ServerState, WorkerReport, WorkerState};
+use crate::log;
+use crate::scoreboard::{Counters, Gauge, RunningRequest, now};
+use crate::worker::Heartbeat;
+
+/// A worker that serves and has been silent for so long hangs. In its loop it
+/// says at least once a second that it is alive.
+const HANGING_AFTER: Duration = Duration::from_secs(3);
+
+/// The time between two looks at the memory of the workers.
+const MEMORY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the master knows.
+#[derive(Debug)]
+pub struct View {
+    pub facts: Facts,
+    /// The settings that differ from their defaults, without secrets.
+    pub settings: BTreeMap<String, String>,
+    pub allows_control: bool,
+    workers: Vec<Worker>,
+    /// The counters of the workers that have ended.
+    ended: Counters,
+    reasons: BTreeMap<String, u64>,
+    workers_started: u64,
+    started: Instant,
+    recently: Recently,
+    memory_seen: Option<Instant>,
+}
+
+/// The server as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub name: String,
+    pub worker_class: String,
+    /// The URLs of the listeners, and their descriptors.
+    pub listeners: Vec<(String, i32)>,
+    pub target: usize,
+    pub is_draining: bool,
+    pub is_stopping: bool,
+    /// Another master is to replace this one, and answers in its place.
+    pub is_upgrading: bool,
+    pub reloads: u64,
+    pub failed_reloads: u64,
+    pub backlog: Option<u64>,
+}
+
+/// A worker that is there.
+#[derive(Debug)]
+pub struct Worker {
+    pub pid: i32,
+    pub age: u64,
+    pub generation: u64,
+    pub heartbeat: Heartbeat,
+    pub phase: Phase,
+    started: Instant,
+    recently: Recently,
+    /// Bytes of memory when it began to serve, and at the last look.
+    memory: Option<MemoryUse>,
+}
+
+/// What the master has told a worker to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    #[default]
+    Booting,
+    Serving,
+    Ending,
+}
+
+/// How much memory a worker used, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryUse {
+    pub at_start: u64,
+    pub last: u64,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            facts: Facts::default(),
+            settings: BTreeMap::new(),
+            allows_control: false,
+            workers: Vec::new(),
+            ended: Counters::default(),
+            reasons: BTreeMap::new(),
+            workers_started: 0,
+            started: Instant::now(),
+            recently: Recently::default(),
+            memory_seen: None,
+        }
+    }
+}
+
+impl View {
+    /// Adds a worker that was started.
+    pub fn add(&mut self, pid: i32, age: u64, generation: u64, heartbeat: &Heartbeat) {
+        self.workers_started = self.workers_started.max(age);
+        self.workers.push(Worker {
+            pid,
+            age,
+            generation,
+            heartbeat: heartbeat.clone(),
+            phase: Phase::default(),
+            started: Instant::now(),
+            recently: Recently::default(),
+            memory: None,
+        });
+    }
+
+    /// Removes a worker that has ended, and keeps its counters.
+    pub fn remove(&mut self, age: u64, reason: &str) {
+        let Some(place) = self.workers.iter().position(|worker| worker.age == age) else {
+            return;
+        };
+        let worker = self.workers.remove(place);
+        let mut counters = worker.heartbeat.board().counters();
+        counters.upgrades_ended = counters.upgrades;
+        self.ended.add(&counters);
+        *self.reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The worker with this process id.
+    pub fn worker(&self, pid: i32) -> Option<&Worker> {
+        self.workers.iter().find(|worker| worker.pid == pid)
+    }
+
+    /// How much memory a worker used.
+    pub fn memory_of(&self, age: u64) -> Option<MemoryUse> {
+        self.workers.iter().find(|it| it.age == age)?.memory
+    }
+
+    /// Looks at what changes all the time. `phase` gives what the worker with
+    /// this age was told.
+    pub fn look(&mut self, phase: impl Fn(u64) -> Option<Phase>) {
+        let now = Instant::now();
+        let totals = self.totals();
+        self.recently.look(now, || totals);
+        let looks_at_memory = self
+            .memory_seen
+            .is_none_or(|seen| now - seen >= MEMORY_PAUSE);
+        if looks_at_memory {
+            self.memory_seen = Some(now);
+        }
+        for worker in &mut self.workers {
+            worker.phase = phase(worker.age).unwrap_or(worker.phase);
+            let board = worker.heartbeat.board();
+            worker.recently.look(now, || board.counters());
+            if worker.phase != Phase::Booting && (looks_at_memory || worker.memory.is_none()) {
+                let last = memory(worker.pid);
+                let at_start = worker.memory.map_or(last, |memory| memory.at_start);
+                worker.memory = Some(MemoryUse { at_start, last });
+            }
+        }
+    }
+
+    /// True if at least one worker serves and the server does not drain.
+    pub fn is_ready(&self) -> bool {
+        self.state() == ServerState::Serving
+    }
+
+    fn state(&self) -> ServerState {
+        let mut serving = self.workers.iter().filter(|it| it.phase == Phase::Serving);
+        if self.facts.is_stopping {
+            ServerState::Stopping
+        } else if self.facts.is_draining {
+            ServerState::Draining
+        } else if serving.next().is_some() {
+            ServerState::Serving
+        } else {
+            ServerState::Starting
+        }
+    }
+
+    /// The counters of all workers that ever were.
+    pub fn totals(&self) -> Counters {
+        let mut totals = self.ended.clone();
+        for worker in &self.workers {
+            totals.add(&worker.heartbeat.board().counters());
+        }
+        totals
+    }
+
+    /// All of it.
+    pub fn report(&self) -> Report {
+        let facts = &self.facts;
+        let totals = self.totals();
+        let uptime = self.started.elapsed();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            python: env!("RGUNICORN_PYTHON_VERSION").to_owned(),
+            name: facts.name.clone(),
+            worker_class: facts.worker_class.clone(),
+            listeners: facts.listeners.iter().map(|(url, _)| url.clone()).collect(),
+            state: self.state(),
+            started: since_1970.unwrap_or_default().as_secs_f64() - uptime.as_secs_f64(),
+            uptime: uptime.as_secs_f64(),
+            master: process(std::process::id().cast_signed()),
+            target: facts.target,
+            workers: self.workers.iter().map(Worker::report).collect(),
+            workers_started: self.workers_started,
+            workers_ended: self.reasons.clone(),
+            reloads: facts.reloads,
+            failed_reloads: facts.failed_reloads,
+            backlog: facts.backlog,
+            lately: self.recently.lately(&totals),
+            totals,
+            settings: self.settings.clone(),
+            log: log::recent(),
+            allows_control: self.allows_control,
+        }
+    }
+}
+
+impl Worker {
+    fn report(&self) -> WorkerReport {
+        let board = self.heartbeat.board();
+        let counters = board.counters();
+        let mut requests: Vec<_> = board
+            .running()
+            .into_iter()
+            .map(|request| self.request(&request))
+            .collect();
+        requests.sort_by(|one, other| other.age.total_cmp(&one.age));
+        let (connections, waiting) = (board.get(Gauge::Connections), board.get(Gauge::Waiting));
+        let busy = board.get(Gauge::Busy);
+        WorkerReport {
+            process: process(self.pid),
+            age: self.age,
+            generation: self.generation,
+            state: self.state(),
+            uptime: self.started.elapsed().as_secs_f64(),
+            silent: self.heartbeat.since_beat().map(|time| time.as_secs_f64()),
+            connections,
+            idle: connections.saturating_sub(waiting + busy),
+            waiting,
+            busy,
+            capacity: board.get(Gauge::Capacity),
+            websockets: counters.upgrades.saturating_sub(counters.upgrades_ended),
+            memory_at_start: self.memory.map_or(0, |memory| memory.at_start),
+            lately: self.recently.lately(&counters),
+            counters,
+            requests,
+        }
+    }
+
+    fn state(&self) -> WorkerState {
+        let silent = self.heartbeat.since_beat().unwrap_or_default();
+        if is_stopped(self.pid) {
+            WorkerState::Stopped
+        } else if self.phase == Phase::Ending {
+            WorkerState::Ending
+        } else if !self.heartbeat.is_ready() {
+            WorkerState::Booting
+        } else if silent > HANGING_AFTER {
+            WorkerState::Hanging
+        } else if self.heartbeat.is_retiring() {
+            WorkerState::Retiring
+        } else {
+            WorkerState::Serving
+        }
+    }
+
+    fn request(&self, request: &RunningRequest) -> RequestReport {
+        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        RequestReport {
+            worker: self.pid,
+            method: text(&request.method),
+            target: text(&request.target),
+            client: text(&request.client),
+            id: text(&request.id),
+            age: now().saturating_sub(request.started) as f64 / 1000.0,
+        }
+    }
+}
