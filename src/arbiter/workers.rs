@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::time::{Duration, Instant};
@@ -47,6 +48,9 @@ pub struct Worker {
     /// Which reading of the settings it was started with.
     pub generation: u64,
     pub heartbeat: Heartbeat,
+    /// The master's end of the socket through which the worker is asked what it
+    /// does; it does not block. None if another one holds it, or none could be made.
+    pub channel: Option<UnixStream>,
     started: Instant,
     /// When the master has noticed that it serves.
     serving: Option<Instant>,
@@ -142,14 +146,26 @@ impl Workers {
         let facts = self.facts(listeners);
         let cloned = listeners.iter().map(Listener::try_clone);
         let cloned = cloned.collect::<io::Result<Vec<_>>>()?;
+        let (ours, theirs) = channel()
+            .inspect_err(|error| {
+                ::log::warn!("The new worker cannot be asked what it does: {error}");
+            })
+            .ok()
+            .unzip();
         let hooks = &service.hooks;
         hooks.pre_fork(&facts, age).map_err(io::Error::other)?;
         if let ForkResult::Parent { child } = python::fork()? {
             self.started = age;
             hooks.forked(child.as_raw());
-            let worker = Worker::new(child, age, generation, heartbeat);
+            let mut worker = Worker::new(child, age, generation, heartbeat);
+            worker.channel = ours;
             self.workers.push(worker);
             return Ok(());
+        }
+        // Held here, they would stay open after the master has closed them.
+        drop(ours);
+        for worker in &mut self.workers {
+            worker.channel = None;
         }
         for descriptor in others {
             // It is open: the master has it.
@@ -161,6 +177,7 @@ impl Workers {
             master,
             facts,
             age,
+            channel: theirs,
         };
         // In the child, a panic must not unwind into the master's code.
         let code = catch_unwind(AssertUnwindSafe(|| service.run_worker(context)));
@@ -255,6 +272,13 @@ impl Workers {
     }
 }
 
+/// A pair of sockets: the master's end, which does not block, and the worker's.
+fn channel() -> io::Result<(UnixStream, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((ours, theirs))
+}
+
 /// The time for a graceful end, as the log names it.
 pub fn graceful_end(limit: Duration) -> String {
     format!("{} s (graceful_timeout)", limit.as_secs())
@@ -267,6 +291,7 @@ impl Worker {
             age,
             generation,
             heartbeat,
+            channel: None,
             started: Instant::now(),
             serving: None,
             ending: None,

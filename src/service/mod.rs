@@ -8,6 +8,7 @@ pub use enter::enter;
 
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -63,6 +64,8 @@ pub struct WorkerContext {
     pub facts: hooks::Master,
     /// How many workers there were, with this one.
     pub age: u64,
+    /// Through which the master asks the worker what it does.
+    pub channel: Option<UnixStream>,
 }
 
 impl Service {
@@ -201,6 +204,7 @@ impl Service {
             hooks: self.hooks.clone(),
             master: context.facts,
             age: context.age,
+            channel: context.channel,
             max_requests: OnceLock::new(),
         })
     }

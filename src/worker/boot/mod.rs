@@ -16,6 +16,7 @@ use crate::worker::shared::Heartbeat;
 use crate::worker::watch::reload::Watched;
 use nix::unistd::{Pid, getppid};
 use pyo3::prelude::*;
+use std::os::unix::net::UnixStream;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -48,6 +49,8 @@ pub struct Boot {
     pub master: hooks::Master,
     /// How many workers the master has made, including this one.
     pub age: u64,
+    /// Through which the master asks what the worker does.
+    pub channel: Option<UnixStream>,
     /// The value that a hook has set in place of `max_requests` and its jitter.
     pub max_requests: OnceLock<u64>,
 }
