@@ -7,6 +7,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
+use crate::scoreboard::now;
+use crate::status::MemoryUse;
 use crate::worker::Heartbeat;
 
 /// How many processes the kernel has killed because memory was short.
@@ -56,42 +58,82 @@ fn memory_events() -> Option<PathBuf> {
     events.is_file().then_some(events)
 }
 
-/// Logs that a worker has ended. `expected` is the last signal that the master
-/// has sent to it, if it has sent one.
-pub fn log_exit(
-    pid: Pid,
-    status: WaitStatus,
-    expected: Option<Signal>,
-    heartbeat: &Heartbeat,
-    memory: &mut OomKills,
-) {
-    match status {
-        WaitStatus::Exited(_, 0) => {}
+/// How a worker has ended.
+pub struct End<'a> {
+    pub status: WaitStatus,
+    /// The last signal that the master has sent to it, if it has sent one.
+    pub expected: Option<Signal>,
+    pub heartbeat: &'a Heartbeat,
+    /// How much memory it used, if that is known.
+    pub memory: Option<MemoryUse>,
+}
+
+/// Logs that a worker has ended. Gives the reason in a word, for the metrics.
+pub fn log_exit(pid: Pid, end: &End<'_>, kills: &mut OomKills) -> &'static str {
+    match end.status {
+        WaitStatus::Exited(_, 0) => "done",
         WaitStatus::Exited(_, code) => {
-            let last = last_request(heartbeat);
+            let last = black_box(end);
             ::log::error!("Worker (pid:{pid}) exited with code {code}.{last}");
+            "error"
         }
-        WaitStatus::Signaled(_, signal, _) if expected == Some(signal) => {
+        WaitStatus::Signaled(_, signal, _) if end.expected == Some(signal) => {
             ::log::info!("Worker (pid:{pid}) was sent {signal}!");
+            "timeout"
         }
         WaitStatus::Signaled(_, Signal::SIGKILL, _) => {
-            let why = if heartbeat.is_too_large() {
-                "It had more memory than max_worker_memory_hard allows."
-            } else if memory.has_killed() {
-                "The kernel killed it: its memory cgroup was full (oom_kill in memory.events)."
+            let (reason, why) = if end.heartbeat.is_too_large() {
+                let why = "It had more memory than max_worker_memory_hard allows.";
+                ("memory", why)
+            } else if kills.has_killed() {
+                let why =
+                    "The kernel killed it: its memory cgroup was full (oom_kill in memory.events).";
+                ("out_of_memory", why)
             } else {
-                "Perhaps out of memory?"
+                ("killed", "Perhaps out of memory?")
             };
-            let last = last_request(heartbeat);
+            let last = black_box(end);
             ::log::error!("Worker (pid:{pid}) was sent SIGKILL! {why}{last}");
+            reason
         }
         WaitStatus::Signaled(_, signal, dumped) => {
             let core = if dumped { " It left a core file." } else { "" };
-            let last = last_request(heartbeat);
+            let last = black_box(end);
             ::log::error!("Worker (pid:{pid}) was sent {signal}!{core}{last}");
+            "signal"
         }
-        _ => {}
+        _ => "unknown",
     }
+}
+
+/// What the worker has left in the memory that it shared with the master: its
+/// last request, the requests that it had, its memory, and its last stacks.
+fn black_box(end: &End<'_>) -> String {
+    let mut text = last_request(end.heartbeat);
+    if let Some(memory) = end.memory {
+        let megabytes = |bytes: u64| bytes >> 20;
+        let (first, last) = (megabytes(memory.at_start), megabytes(memory.last));
+        text += &format!(" It used {first} MiB at its start and {last} MiB at its end.");
+    }
+    let board = end.heartbeat.board();
+    let mut running = board.running();
+    running.sort_by_key(|request| request.started);
+    for request in &running {
+        let age = now().saturating_sub(request.started) as f64 / 1000.0;
+        let (method, target) = (request.method.escape_ascii(), request.target.escape_ascii());
+        let client = request.client.escape_ascii();
+        text += &format!("\n  {age:.1} s: {method} {target} from {client}");
+        if !request.id.is_empty() {
+            text += &format!(" ({})", request.id.escape_ascii());
+        }
+    }
+    if let Some(sample) = board.sample() {
+        text += &format!(
+            "\nIts stacks when they were last looked at:\n{}",
+            sample.trim_end()
+        );
+    }
+    text
 }
 
 fn last_request(heartbeat: &Heartbeat) -> String {

@@ -8,7 +8,9 @@
 //! | `GUNICORN_FD` | these descriptors are listening sockets | the master before (USR2) |
 //! | `GUNICORN_PID` | the process of the master before | the master before |
 //! | `RGUNICORN_LENT` | the service manager holds the sockets, too | the master before |
-//! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat,...` | this process, which has executed itself again |
+//! | `RGUNICORN_STATUS` | this descriptor listens at `status_bind` | the master before, or this process |
+//! | `RGUNICORN_COUNTS` | this file has what was counted so far | this process |
+//! | `RGUNICORN_WORKERS` | workers of this process: `pid:age:state:heartbeat:channel,...` | this process, which has executed itself again |
 //! | `RGUNICORN_BELL` | how they wake this process | this process |
 //! | `RGUNICORN_HANDOVER` | the sockets by which they hand connections over: `give,take` | this process |
 //! | `RGUNICORN_CHILD` | the master that is to replace this one | this process |
@@ -29,13 +31,15 @@ use crate::process::Program;
 use crate::process::environment::remove_variable;
 
 /// The variables that are meant for the master, and for nobody after it.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 13] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
     SOCKETS,
     PARENT,
     MANAGED,
+    STATUS,
+    COUNTS,
     WORKERS,
     WAKER,
     HANDOVER,
@@ -46,6 +50,8 @@ const VARIABLES: [&str; 11] = [
 const SOCKETS: &str = "GUNICORN_FD";
 const PARENT: &str = "GUNICORN_PID";
 const MANAGED: &str = "RGUNICORN_LENT";
+const STATUS: &str = "RGUNICORN_STATUS";
+const COUNTS: &str = "RGUNICORN_COUNTS";
 const WORKERS: &str = "RGUNICORN_WORKERS";
 const WAKER: &str = "RGUNICORN_BELL";
 const HANDOVER: &str = "RGUNICORN_HANDOVER";
@@ -67,6 +73,10 @@ pub struct Inheritance {
     variable: &'static str,
     /// Whether the service manager holds them, too, and keeps them after this process.
     pub managed: bool,
+    /// The socket that listens at `status_bind`.
+    pub status: Option<RawFd>,
+    /// What was counted so far.
+    pub counts: Option<OwnedFd>,
     /// The master that this one is to replace.
     pub parent: Option<Pid>,
     /// The master that is to replace this one.
@@ -88,6 +98,8 @@ pub struct InheritedWorker<F = OwnedFd> {
     /// Whether it was told to end.
     pub is_ending: bool,
     pub heartbeat: Option<F>,
+    /// The master's end of its channel.
+    pub channel: Option<F>,
 }
 
 impl Inheritance {
@@ -107,6 +119,8 @@ impl Inheritance {
             parent: pid(PARENT),
             child: pid(CHILD),
             managed: variable(MANAGED).is_some(),
+            status: number(STATUS),
+            counts: number(COUNTS).and_then(take),
             waker: number(WAKER).and_then(take),
             handover: pair(&list(HANDOVER)),
             pidfile: variable(PIDFILE).map(|path| Pidfile::known(path.into())),
@@ -158,6 +172,8 @@ impl Inheritance {
             sockets: self.sockets.clone(),
             listeners: &[],
             managed: self.managed,
+            status: self.status,
+            counts: self.counts.as_ref().map(AsFd::as_fd),
             parent: self.parent,
             child: self.child,
             workers: self.workers.iter().map(InheritedWorker::left).collect(),
@@ -179,6 +195,7 @@ impl InheritedWorker {
             age: parts.next()?.parse().ok()?,
             is_ending: parts.next()? == "ending",
             heartbeat: parts.next()?.parse().ok().and_then(take),
+            channel: parts.next().and_then(|it| it.parse().ok()).and_then(take),
         })
     }
 
@@ -188,6 +205,7 @@ impl InheritedWorker {
             age: self.age,
             is_ending: self.is_ending,
             heartbeat: self.heartbeat.as_ref().map(AsFd::as_fd),
+            channel: self.channel.as_ref().map(AsFd::as_fd),
         }
     }
 }
@@ -199,6 +217,10 @@ pub struct Legacy<'a> {
     /// Those of them that must be left open for it.
     pub listeners: &'a [Listener],
     pub managed: bool,
+    /// The number of the socket that listens at `status_bind`.
+    pub status: Option<RawFd>,
+    /// What was counted so far.
+    pub counts: Option<BorrowedFd<'a>>,
     pub parent: Option<Pid>,
     pub child: Option<Pid>,
     pub workers: Vec<InheritedWorker<BorrowedFd<'a>>>,
@@ -215,6 +237,8 @@ impl<'a> Legacy<'a> {
             sockets: listeners.iter().map(number).collect(),
             listeners,
             managed,
+            status: None,
+            counts: None,
             parent: None,
             child: None,
             workers: Vec::new(),
@@ -248,6 +272,8 @@ impl<'a> Legacy<'a> {
         let variables = [
             (SOCKETS, Some(comma(sockets))),
             (MANAGED, self.managed.then(|| "1".into())),
+            (STATUS, self.status.map(|it| it.to_string().into())),
+            (COUNTS, self.counts.as_ref().map(|it| number(it).into())),
             (PARENT, self.parent.map(pid)),
             (CHILD, self.child.map(pid)),
             (WORKERS, (!self.workers.is_empty()).then(|| comma(workers))),
@@ -271,12 +297,17 @@ impl<'a> Legacy<'a> {
             FdFlag::FD_CLOEXEC
         };
         let listeners = self.listeners.iter().map(AsFd::as_fd);
-        let heartbeats = self.workers.iter().filter_map(|it| it.heartbeat);
+        let workers = self.workers.iter();
+        let workers = workers.flat_map(|it| [it.heartbeat, it.channel].into_iter().flatten());
+        // SAFETY: the status keeps it open as long as the master lives.
+        let status = self.status.map(|it| unsafe { BorrowedFd::borrow_raw(it) });
         let others = self
             .waker
             .into_iter()
-            .chain(self.handover.into_iter().flatten());
-        for descriptor in listeners.chain(heartbeats).chain(others) {
+            .chain(self.handover.into_iter().flatten())
+            .chain(self.counts)
+            .chain(status);
+        for descriptor in listeners.chain(workers).chain(others) {
             // It is open, and then this cannot fail.
             let _ = fcntl(descriptor, FcntlArg::F_SETFD(flags));
         }
@@ -287,9 +318,12 @@ impl InheritedWorker<BorrowedFd<'_>> {
     /// What `read` reads.
     fn text(&self) -> String {
         let state = if self.is_ending { "ending" } else { "serving" };
-        let file = self.heartbeat.map(|file| file.as_raw_fd().to_string());
-        let file = file.as_deref().unwrap_or("-");
-        format!("{}:{}:{state}:{file}", self.pid, self.age)
+        let number = |descriptor: Option<BorrowedFd<'_>>| {
+            descriptor.map_or("-".to_owned(), |it| it.as_raw_fd().to_string())
+        };
+        let (heartbeat, channel) = (number(self.heartbeat), number(self.channel));
+        let Self { pid, age, .. } = self;
+        format!("{pid}:{age}:{state}:{heartbeat}:{channel}")
     }
 }
 

@@ -12,6 +12,7 @@ mod inheritance;
 mod launch;
 mod metrics;
 mod notify;
+mod orders;
 mod pidfile;
 mod reexec;
 mod reload;
@@ -88,6 +89,7 @@ pub fn run(
         Halt::BROKEN
     });
     arbiter.stop(halt.graceful)?;
+    arbiter.status.close();
     arbiter.remove_pidfile();
     let level = match halt.code {
         0 => ::log::Level::Info,
@@ -109,12 +111,14 @@ impl Arbiter {
             self.watch_preload_check();
             self.adjust_workers();
             self.report_launch();
+            self.publish();
             let pause = self.pause();
             for signal in self.signals.wait(pause, &self.waker)? {
                 if let Some(halt) = self.handle_signal(signal) {
                     return Ok(halt);
                 }
             }
+            self.obey_orders();
             while let Some(exit) = self.reap() {
                 if let Some(halt) = self.handle_exit(exit) {
                     return Ok(halt);
@@ -147,7 +151,8 @@ impl Arbiter {
     /// handled on the way.
     fn reap(&mut self) -> Option<WorkerExit> {
         let mut others = Vec::new();
-        let exit = self.workers.reap(|pid, status| others.push((pid, status)));
+        let other = |pid, status| others.push((pid, status));
+        let exit = self.workers.reap(&self.status, other);
         for (pid, status) in others {
             if self.upgrade == Some(pid) {
                 ::log::warn!("The new master (pid:{pid}) has ended; this one goes on");

@@ -58,7 +58,10 @@ impl Arbiter {
         let output = memfd_create("preload check", MFdFlags::MFD_CLOEXEC)
             .ok()
             .map(File::from);
-        match python::fork() {
+        let held = self.status.hold();
+        let forked = python::fork();
+        drop(held);
+        match forked {
             Ok(ForkResult::Parent { child: pid }) => {
                 let started = Instant::now();
                 self.preload_check = Some(PreloadCheck {
@@ -124,7 +127,10 @@ impl Arbiter {
     /// only an error.
     fn reexec(&self) -> std::io::Error {
         let mut program = self.program.clone();
+        let counts = self.status.counts();
         let legacy = Legacy {
+            status: self.status.listener(),
+            counts: counts.as_ref().map(AsFd::as_fd),
             parent: self.parent,
             child: self.upgrade,
             workers: self.workers.iter().map(Worker::left).collect(),

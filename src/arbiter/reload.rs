@@ -66,6 +66,7 @@ impl Arbiter {
                     &reload.sockets.listeners,
                     &self.sockets.descriptors().collect::<Vec<_>>(),
                     &self.waker,
+                    &self.status,
                 );
                 if let Err(error) = result {
                     self.fail_reload(&format!("a worker cannot be started: {error}"));
@@ -88,7 +89,11 @@ impl Arbiter {
             listener.turn_away();
             left = true;
         }
+        self.reloads += 1;
         self.service = reload.service;
+        if let Err(error) = self.status.configure(&self.service.settings, None) {
+            ::log::error!("The status stays where it was: {error:#}");
+        }
         self.sockets = reload.sockets;
         self.generation = reload.generation;
         self.workers.target = reload.target;
@@ -145,6 +150,7 @@ impl Arbiter {
     }
 
     pub fn report_failed_reload(&mut self, reason: &str) {
+        self.failed_reloads += 1;
         ::log::error!("Reload failed, the old workers go on serving: {reason}");
         self.notify.ready("Reload failed, serving as before");
         if let Err(error) = self.service.enter() {

@@ -42,6 +42,7 @@ impl Arbiter {
                 &self.sockets.listeners,
                 &others,
                 &self.waker,
+                &self.status,
             );
             if let Err(error) = started {
                 ::log::error!("A worker cannot be started: {error}.");

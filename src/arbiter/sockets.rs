@@ -156,16 +156,22 @@ impl Sockets {
     pub fn unlink(&self) {
         self.listeners.iter().for_each(Listener::unlink);
     }
+
+    /// The URLs of the sockets, and their descriptors.
+    pub fn urls(&self) -> Vec<(String, RawFd)> {
+        let url = |listener: &Listener| match listener.inet() {
+            Some(address) if self.secure => format!("https://{address}"),
+            _ => listener.to_string(),
+        };
+        let all = self.listeners.iter();
+        all.map(|it| (url(it), it.as_fd().as_raw_fd())).collect()
+    }
 }
 
 impl fmt::Display for Sockets {
     /// As in the log's line: URLs with commas between.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = |listener: &Listener| match listener.inet() {
-            Some(address) if self.secure => format!("https://{address}"),
-            _ => listener.to_string(),
-        };
-        let urls: Vec<_> = self.listeners.iter().map(url).collect();
+        let urls: Vec<_> = self.urls().into_iter().map(|(url, _)| url).collect();
         f.write_str(&urls.join(","))
     }
 }

@@ -13,8 +13,10 @@ use super::signals::Signals;
 use super::sockets::Sockets;
 use super::state::{Arbiter, pidfile_path, show_title};
 use super::workers::Workers;
+use crate::log;
 use crate::process::Program;
 use crate::service::Service;
+use crate::status::Status;
 use crate::worker::{Handover, MasterWaker};
 
 impl Arbiter {
@@ -38,12 +40,18 @@ impl Arbiter {
             Some(waker) => MasterWaker::adopt(waker),
             None => MasterWaker::new()?,
         };
+        let mut status = Status::new(&waker)?;
+        if let Some(counts) = inheritance.counts.take() {
+            status.go_on_from(counts);
+        }
+        log::keep_recent();
         let handover = inheritance.handover.take().map(Handover::adopt);
         let mut workers = Workers::new(service.settings.workers.workers as usize, handover);
         if !is_reexec && !call_on_starting(&service, &mut workers) {
             return Ok(None);
         }
-        workers.adopt(std::mem::take(&mut inheritance.workers), &waker)?;
+        let inherited = std::mem::take(&mut inheritance.workers);
+        workers.adopt(inherited, &waker, &status)?;
         let is_second = inheritance.parent.is_some();
         show_title(&service.name, is_second);
         let path = pidfile_path(&service, is_second);
@@ -71,6 +79,14 @@ impl Arbiter {
             });
             pidfile = Some(created?);
         }
+        if let Err(error) = status.configure(&service.settings, inheritance.status) {
+            ::log::error!("{error:#}");
+            pidfile.into_iter().for_each(Pidfile::remove);
+            if inheritance.sockets.is_empty() && !is_reexec {
+                sockets.unlink();
+            }
+            return Ok(None);
+        }
         let mut arbiter = Self {
             service,
             program,
@@ -91,6 +107,10 @@ impl Arbiter {
             not_before: Instant::now(),
             backoff: Backoff::default(),
             metrics: Metrics::default(),
+            status,
+            stopping: false,
+            reloads: u64::from(is_reexec),
+            failed_reloads: 0,
         };
         arbiter.announce();
         if !arbiter.call_first_hooks(is_reexec) {

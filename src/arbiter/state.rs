@@ -16,6 +16,7 @@ use super::workers::Workers;
 use crate::process::{Program, title};
 use crate::python::hooks;
 use crate::service::Service;
+use crate::status::Status;
 use crate::worker::MasterWaker;
 
 /// The time between turning new clients away and telling the workers to end:
@@ -55,6 +56,14 @@ pub struct Arbiter {
     pub not_before: Instant,
     pub backoff: Backoff,
     pub metrics: Metrics,
+    /// What the server says of itself.
+    pub status: Status,
+    /// Requests that have begun are finished, and then the master ends.
+    pub stopping: bool,
+    /// How many times other settings came into force.
+    pub reloads: u64,
+    /// How many times they did not.
+    pub failed_reloads: u64,
 }
 
 /// A generation of workers that is being tried (HUP).

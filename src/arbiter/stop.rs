@@ -25,6 +25,8 @@ impl Arbiter {
         self.drop_preload_check();
         self.reload = None;
         self.notify.stopping();
+        self.stopping = true;
+        self.publish();
         if let Some(child) = self.upgrade {
             self.notify.main_process(child);
         }
@@ -88,6 +90,7 @@ impl Arbiter {
     fn wait_for_workers(&mut self, end: Instant, ports: &mut Sockets) -> io::Result<bool> {
         loop {
             while self.reap().is_some() {}
+            self.publish();
             ports.close_empty();
             let left = end.saturating_duration_since(Instant::now());
             if self.workers.is_empty() || left.is_zero() {

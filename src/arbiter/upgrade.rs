@@ -19,12 +19,16 @@ impl Arbiter {
             ::log::warn!("USR2 signal ignored. Parent exists.");
             return;
         }
-        match python::fork() {
+        let held = self.status.hold();
+        let forked = python::fork();
+        drop(held);
+        match forked {
             Ok(ForkResult::Parent { child }) => self.upgrade = Some(child),
             Ok(ForkResult::Child) => {
                 let mut program = self.program.clone();
                 let legacy = Legacy {
                     parent: Some(getppid()),
+                    status: self.status.listener(),
                     ..Legacy::of(&self.sockets.listeners, self.sockets.managed)
                 };
                 legacy.give_to(&mut program);

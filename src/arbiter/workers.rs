@@ -11,13 +11,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, close};
 
-use super::exit_report::{self, OomKills};
+use super::exit_report::{self, End, OomKills};
 use super::inheritance::InheritedWorker;
 use crate::net::Listener;
 use crate::process::child;
 use crate::process::exit_code::FAILED;
 use crate::python::{self, hooks};
 use crate::service::{Service, WorkerContext};
+use crate::status::{Phase, Status};
 use crate::worker::{Handover, Heartbeat, MasterWaker, WorkerTable};
 
 /// The time in which an aborted worker can log what it was doing.
@@ -90,13 +91,20 @@ impl Workers {
 
     /// Adds workers that this process has started before it executed itself again;
     /// they are of generation 0.
-    pub fn adopt(&mut self, workers: Vec<InheritedWorker>, waker: &MasterWaker) -> io::Result<()> {
+    pub fn adopt(
+        &mut self,
+        workers: Vec<InheritedWorker>,
+        waker: &MasterWaker,
+        status: &Status,
+    ) -> io::Result<()> {
         for worker in workers {
             self.started = self.started.max(worker.age);
             let heartbeat = Heartbeat::adopt(worker.heartbeat, waker)?;
             let mut adopted = Worker::new(worker.pid, worker.age, 0, heartbeat);
             adopted.ending = worker.is_ending.then(Instant::now);
             adopted.sent = worker.is_ending.then_some(Signal::SIGTERM);
+            adopted.channel = worker.channel.map(UnixStream::from);
+            adopted.show(status);
             self.workers.push(adopted);
         }
         Ok(())
@@ -135,6 +143,7 @@ impl Workers {
         listeners: &[Listener],
         others: &[RawFd],
         waker: &MasterWaker,
+        status: &Status,
     ) -> io::Result<()> {
         let mut heartbeat = Heartbeat::new(waker)?;
         if let Some(table) = &self.table {
@@ -154,14 +163,18 @@ impl Workers {
             .unzip();
         let hooks = &service.hooks;
         hooks.pre_fork(&facts, age).map_err(io::Error::other)?;
+        let held = status.hold();
         if let ForkResult::Parent { child } = python::fork()? {
+            drop(held);
             self.started = age;
             hooks.forked(child.as_raw());
             let mut worker = Worker::new(child, age, generation, heartbeat);
             worker.channel = ours;
+            worker.show(status);
             self.workers.push(worker);
             return Ok(());
         }
+        held.close_in_child();
         // Held here, they would stay open after the master has closed them.
         drop(ours);
         for worker in &mut self.workers {
@@ -249,7 +262,11 @@ impl Workers {
     /// Takes the next worker that has ended, and logs how. For other children that
     /// have ended, `other` is called: the master has some, and as process 1 it
     /// inherits those of others.
-    pub fn reap(&mut self, mut other: impl FnMut(Pid, WaitStatus)) -> Option<WorkerExit> {
+    pub fn reap(
+        &mut self,
+        shown: &Status,
+        mut other: impl FnMut(Pid, WaitStatus),
+    ) -> Option<WorkerExit> {
         loop {
             let (pid, status) = child::reap()?;
             let Some(place) = self.workers.iter().position(|worker| worker.pid == pid) else {
@@ -260,13 +277,14 @@ impl Workers {
             if let Some(slot) = &worker.heartbeat.slot {
                 slot.set_connections(None);
             }
-            exit_report::log_exit(
-                pid,
+            let end = End {
                 status,
-                worker.sent,
-                &worker.heartbeat,
-                &mut self.memory,
-            );
+                expected: worker.sent,
+                heartbeat: &worker.heartbeat,
+                memory: shown.memory_of(worker.age),
+            };
+            let reason = exit_report::log_exit(pid, &end, &mut self.memory);
+            shown.ended(pid.as_raw(), worker.age, reason);
             return Some(worker.death(status));
         }
     }
@@ -304,6 +322,22 @@ impl Worker {
         self.serving.is_some() || self.heartbeat.is_ready()
     }
 
+    /// Tells the status of it.
+    fn show(&self, status: &Status) {
+        let channel = self.channel.as_ref().and_then(|it| it.try_clone().ok());
+        let pid = self.pid.as_raw();
+        status.started(pid, self.age, self.generation, &self.heartbeat, channel);
+    }
+
+    /// What it was told to do, as the status shows it.
+    pub fn phase(&self) -> Phase {
+        match (self.is_ending(), self.is_serving()) {
+            (true, _) => Phase::Ending,
+            (false, true) => Phase::Serving,
+            (false, false) => Phase::Booting,
+        }
+    }
+
     pub fn is_ending(&self) -> bool {
         self.ending.is_some() || self.aborted.is_some()
     }
@@ -315,6 +349,7 @@ impl Worker {
             age: self.age,
             is_ending: self.is_ending(),
             heartbeat: self.heartbeat.file(),
+            channel: self.channel.as_ref().map(AsFd::as_fd),
         }
     }
 

@@ -12,3 +12,8 @@ mod message;
 
 pub use frame::{FrameError, Frames, frame, read, write};
 pub use message::{Reply, Request};
+
+/// How the names of the abstract sockets begin at which servers listen for
+/// commands. The master's process id follows, a slash, and the number of its
+/// process namespace.
+pub const SOCKET_PREFIX: &str = "rgunicorn/";

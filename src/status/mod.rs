@@ -20,15 +20,17 @@ pub use order::Order;
 pub use view::{Facts, MemoryUse, Phase};
 
 use std::collections::VecDeque;
-use std::io;
-use std::os::fd::RawFd;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
 use crate::config::Settings;
-use crate::net::BindError;
 use crate::system::lock;
 use crate::worker::{Heartbeat, MasterWaker};
 use server::{Poller, Server};
@@ -117,6 +119,23 @@ impl Status {
     /// Holds the thread, so that this process can be forked.
     pub fn hold(&self) -> Held<'_> {
         Held(lock(&self.shared.state))
+    }
+
+    /// A file with what was counted so far, for the program that this process
+    /// executes next; nothing where the system allows no such file.
+    pub fn counts(&self) -> Option<OwnedFd> {
+        let counts = lock(&self.shared.state).view.counts();
+        let mut file = File::from(memfd_create("counts", MFdFlags::MFD_CLOEXEC).ok()?);
+        serde_json::to_writer(&mut file, &counts).ok()?;
+        file.rewind().ok()?;
+        Some(file.into())
+    }
+
+    /// Goes on from such a file.
+    pub fn go_on_from(&self, counts: OwnedFd) {
+        if let Ok(counts) = serde_json::from_reader(File::from(counts)) {
+            lock(&self.shared.state).view.go_on_from(counts);
+        }
     }
 
     /// The descriptor of the socket that listens at `status_bind`, for the

@@ -20,7 +20,11 @@ pub struct Recently {
 impl Recently {
     /// Keeps a copy of the counters, if it is time.
     pub fn look(&mut self, now: Instant, counters: impl FnOnce() -> Counters) {
-        if self.newer.as_ref().is_none_or(|(time, _)| now - *time >= PAUSE) {
+        if self
+            .newer
+            .as_ref()
+            .is_none_or(|(time, _)| now - *time >= PAUSE)
+        {
             self.older = self.newer.take();
             self.newer = Some((now, counters()));
         }

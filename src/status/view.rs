@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use super::process::{is_stopped, memory, process};
 use super::recently::Recently;
 use super::report::{Report, RequestReport, ServerState, WorkerReport, WorkerState};
@@ -26,13 +28,22 @@ pub struct View {
     pub settings: BTreeMap<String, String>,
     pub allows_control: bool,
     workers: Vec<Worker>,
-    /// The counters of the workers that have ended.
-    ended: Counters,
-    reasons: BTreeMap<String, u64>,
-    workers_started: u64,
+    counts: Counts,
     started: Instant,
     recently: Recently,
     memory_seen: Option<Instant>,
+}
+
+/// What was counted, apart from the workers that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// The counters of the workers that have ended.
+    ended: Counters,
+    /// How many have ended, by the reason.
+    reasons: BTreeMap<String, u64>,
+    workers_started: u64,
+    /// How long the server had run when it was executed again.
+    uptime: Duration,
 }
 
 /// The server as a whole.
@@ -89,9 +100,7 @@ impl Default for View {
             settings: BTreeMap::new(),
             allows_control: false,
             workers: Vec::new(),
-            ended: Counters::default(),
-            reasons: BTreeMap::new(),
-            workers_started: 0,
+            counts: Counts::default(),
             started: Instant::now(),
             recently: Recently::default(),
             memory_seen: None,
@@ -102,7 +111,8 @@ impl Default for View {
 impl View {
     /// Adds a worker that was started.
     pub fn add(&mut self, pid: i32, age: u64, generation: u64, heartbeat: &Heartbeat) {
-        self.workers_started = self.workers_started.max(age);
+        let counts = &mut self.counts;
+        counts.workers_started = counts.workers_started.max(age);
         self.workers.push(Worker {
             pid,
             age,
@@ -123,8 +133,26 @@ impl View {
         let worker = self.workers.remove(place);
         let mut counters = worker.heartbeat.board().counters();
         counters.upgrades_ended = counters.upgrades;
-        self.ended.add(&counters);
-        *self.reasons.entry(reason.to_owned()).or_default() += 1;
+        let counts = &mut self.counts;
+        counts.ended.add(&counters);
+        *counts.reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// What was counted, apart from the workers that are there.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            uptime: self.uptime(),
+            ..self.counts.clone()
+        }
+    }
+
+    /// Goes on from what was counted before.
+    pub fn go_on_from(&mut self, counts: Counts) {
+        self.counts = counts;
+    }
+
+    fn uptime(&self) -> Duration {
+        self.counts.uptime + self.started.elapsed()
     }
 
     pub fn workers(&self) -> &[Worker] {
@@ -185,7 +213,7 @@ impl View {
 
     /// The counters of all workers that ever were.
     pub fn totals(&self) -> Counters {
-        let mut totals = self.ended.clone();
+        let mut totals = self.counts.ended.clone();
         for worker in &self.workers {
             totals.add(&worker.heartbeat.board().counters());
         }
@@ -196,7 +224,7 @@ impl View {
     pub fn report(&self) -> Report {
         let facts = &self.facts;
         let totals = self.totals();
-        let uptime = self.started.elapsed();
+        let uptime = self.uptime();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -210,8 +238,8 @@ impl View {
             master: process(std::process::id().cast_signed()),
             target: facts.target,
             workers: self.workers.iter().map(Worker::report).collect(),
-            workers_started: self.workers_started,
-            workers_ended: self.reasons.clone(),
+            workers_started: self.counts.workers_started,
+            workers_ended: self.counts.reasons.clone(),
             reloads: facts.reloads,
             failed_reloads: facts.failed_reloads,
             backlog: facts.backlog,

@@ -43,7 +43,8 @@ impl LineRing {
         let is_free = version.is_multiple_of(2);
         let exchange = |new| {
             let order = (Ordering::Acquire, Ordering::Relaxed);
-            line.version.compare_exchange(version, new, order.0, order.1)
+            line.version
+                .compare_exchange(version, new, order.0, order.1)
         };
         if !is_free || exchange(version.wrapping_add(1)).is_err() {
             return;
@@ -57,7 +58,8 @@ impl LineRing {
         }
         line.length.store(bytes.len() as u32, Ordering::Relaxed);
         line.number.store(number + 1, Ordering::Relaxed);
-        line.version.store(version.wrapping_add(2), Ordering::Release);
+        line.version
+            .store(version.wrapping_add(2), Ordering::Release);
     }
 
     /// The lines that are kept, the oldest first.
@@ -79,8 +81,7 @@ impl Line {
         let mut bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
         bytes.truncate(length);
         fence(Ordering::Acquire);
-        let is_whole =
-            version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version;
+        let is_whole = version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         (is_whole && number > 0).then_some((number, text))
     }

@@ -227,6 +227,11 @@ impl HttpClient {
         self.deadline = deadline + SEND_TIME;
     }
 
+    /// Closes the connection after the answer to this request.
+    pub fn close_after_this(&mut self) {
+        self.rules.keep_alive = false;
+    }
+
     /// Answers the request. To be advanced after that.
     pub fn answer(&mut self, answer: &Answer) {
         let mut head = self.head(answer);
@@ -235,7 +240,11 @@ impl HttpClient {
         let length = body.frame(answer.body.len()).length;
         self.output.extend_from_slice(&answer.body[..length]);
         let stays_open = self.rules.keep_alive;
-        self.phase = if stays_open { Phase::Sending } else { Phase::Closing };
+        self.phase = if stays_open {
+            Phase::Sending
+        } else {
+            Phase::Closing
+        };
         self.deadline = Instant::now() + SEND_TIME;
     }
 

@@ -52,7 +52,9 @@ impl Poller {
     }
 
     pub fn add(&self, socket: &impl AsFd, key: u64) -> io::Result<()> {
-        Ok(self.0.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, key))?)
+        Ok(self
+            .0
+            .add(socket, EpollEvent::new(EpollFlags::EPOLLIN, key))?)
     }
 
     /// Also reports when the socket is writable, or only when it is readable.

@@ -1,0 +1,61 @@
+//! What the master tells its status, and what it is asked to do through it.
+
+use super::sockets::Sockets;
+use super::state::Arbiter;
+use crate::net::Listener;
+use crate::status::{Facts, Order};
+
+impl Arbiter {
+    /// Tells the status how the server is.
+    pub fn publish(&self) {
+        let class = &self.service.settings.workers.worker_class;
+        let facts = Facts {
+            name: self.service.name.clone(),
+            worker_class: match self.service.hooks.own_class() {
+                Some(class) => class.to_owned(),
+                None => class.to_string(),
+            },
+            listeners: self.sockets.urls(),
+            target: self.workers.target,
+            is_draining: false,
+            is_stopping: self.stopping,
+            is_upgrading: self.upgrade.is_some(),
+            reloads: self.reloads,
+            failed_reloads: self.failed_reloads,
+            backlog: backlog(&self.sockets),
+        };
+        self.status.look(facts, |age| {
+            let mut workers = self.workers.iter();
+            workers
+                .find(|worker| worker.age == age)
+                .map(|worker| worker.phase())
+        });
+    }
+
+    /// Does what the master was asked to do.
+    pub fn obey_orders(&mut self) {
+        for order in self.status.take_orders() {
+            match order {
+                Order::SetWorkers(count) => self.set_target(count),
+                Order::EndWorker(pid) => {
+                    let mut workers = self.workers.iter_mut();
+                    if let Some(worker) = workers.find(|it| it.pid.as_raw() == pid) {
+                        worker.end(false, true);
+                    }
+                }
+                Order::Drain(_) | Order::SetLogLevel(_) => {}
+            }
+        }
+    }
+}
+
+/// How many connections wait to be accepted, where that can be known.
+fn backlog(sockets: &Sockets) -> Option<u64> {
+    let waiting: Vec<u64> = sockets
+        .listeners
+        .iter()
+        .filter_map(Listener::waiting)
+        .map(u64::from)
+        .collect();
+    (!waiting.is_empty()).then(|| waiting.iter().sum())
+}

@@ -1,0 +1,281 @@
+//! The sockets that listen: for HTTP at `status_bind`, and for commands.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::stat::Mode;
+use socket2::Socket;
+
+use super::keys::Key;
+use super::poller::Poller;
+use super::routes::Token;
+use crate::config::Settings;
+use crate::net::{
+    Address, ClientCertificates, Listener, ListenerOptions, Tls, TlsOptions, bind_with_retries,
+};
+
+/// How many times an address is tried that is in use.
+const TRIES: u32 = 2;
+
+/// The sockets that listen.
+#[derive(Debug)]
+pub struct Listeners {
+    poller: Poller,
+    status: Option<Listener>,
+    tls: Option<Arc<Tls>>,
+    token: Option<Token>,
+    control: Vec<Listener>,
+}
+
+impl Listeners {
+    pub fn new(poller: &Poller) -> Self {
+        Self {
+            poller: poller.clone(),
+            status: None,
+            tls: None,
+            token: None,
+            control: Vec::new(),
+        }
+    }
+
+    /// Listens where the settings say. `inherited` is a socket that listens at
+    /// `status_bind` already.
+    ///
+    /// # Errors
+    /// An address cannot be had, or a file is wrong. The old settings stay.
+    pub fn configure(&mut self, settings: &Settings, inherited: Option<RawFd>) -> Result<()> {
+        let tls = tls(settings)?;
+        let token = token(settings)?;
+        let status = self.status_for(settings, inherited, token.is_some())?;
+        let control = self.control_for(settings)?;
+        (self.tls, self.token) = (tls, token);
+        if let Changed::To(status) = status {
+            if let Some(old) = self.status.take() {
+                self.poller.remove(&old);
+                old.unlink();
+            }
+            self.status = status;
+            if let Some(status) = &self.status {
+                self.poller.add(status, Key::StatusListener.number())?;
+                ::log::info!("Status at: {}", self.url(status));
+            }
+        }
+        if let Changed::To(control) = control {
+            for old in self.control.drain(..) {
+                self.poller.remove(&old);
+                old.unlink();
+            }
+            self.control = control;
+            for (number, listener) in self.control.iter().enumerate() {
+                let key = Key::ControlListener(number as u32);
+                self.poller.add(listener, key.number())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn url(&self, status: &Listener) -> String {
+        match status.inet() {
+            Some(address) if self.tls.is_some() => format!("https://{address}"),
+            _ => status.to_string(),
+        }
+    }
+
+    fn status_for(
+        &self,
+        settings: &Settings,
+        inherited: Option<RawFd>,
+        has_token: bool,
+    ) -> Result<Changed<Option<Listener>>> {
+        let Some(text) = &settings.status.status_bind else {
+            return Ok(match self.status {
+                Some(_) => Changed::To(None),
+                None => Changed::No,
+            });
+        };
+        let address = Address::parse(text)?;
+        if self
+            .status
+            .as_ref()
+            .is_some_and(|it| *it.asked() == address)
+        {
+            return Ok(Changed::No);
+        }
+        if let Some(number) = inherited
+            && let Ok(listener) = Listener::inherit(number, None)
+            && listener.is_at(&address)
+        {
+            return Ok(Changed::To(Some(listener.known_as(address))));
+        }
+        let listener = bind(&address, &options(settings, 0o022), "status_bind")?;
+        let is_open = listener.inet().is_some_and(|it| !it.ip().is_loopback());
+        if is_open && !has_token {
+            ::log::warn!(
+                "Anyone who reaches {listener} sees what this server does; set status_token_file, \
+                 or bind it to 127.0.0.1"
+            );
+        }
+        Ok(Changed::To(Some(listener)))
+    }
+
+    fn control_for(&self, settings: &Settings) -> Result<Changed<Vec<Listener>>> {
+        let mut wanted = Vec::new();
+        if !settings.control.control_socket_disable {
+            wanted.push(Address::Abstract(control_name()));
+            if let Some(path) = &settings.control.control_socket {
+                wanted.push(Address::Unix(PathBuf::from(path)));
+            }
+        }
+        let mut known = self.control.iter().map(Listener::asked);
+        if known.by_ref().eq(&wanted) {
+            return Ok(Changed::No);
+        }
+        let mut listeners = Vec::new();
+        for address in wanted {
+            if let Some(open) = self.control.iter().find(|it| *it.asked() == address) {
+                listeners.push(open.try_clone()?);
+                continue;
+            }
+            let mode = settings.control.control_socket_mode;
+            match bind(
+                &address,
+                &options(settings, !mode & 0o777),
+                "control_socket",
+            ) {
+                Ok(listener) => listeners.push(listener),
+                // Without it the server serves nevertheless.
+                Err(error) if matches!(address, Address::Abstract(_)) => {
+                    ::log::warn!("There is no control socket: {error:#}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Changed::To(listeners))
+    }
+
+    /// True if there are any.
+    pub fn any(&self) -> bool {
+        self.status.is_some() || !self.control.is_empty()
+    }
+
+    pub fn status(&self) -> Option<&Listener> {
+        self.status.as_ref()
+    }
+
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Takes no more clients at `status_bind`, or takes them again.
+    pub fn pause(&self, is_wanted: bool) {
+        if let Some(status) = &self.status {
+            match is_wanted {
+                true => self.poller.remove(status),
+                // If it fails, other masters with this socket go on answering.
+                false => drop(self.poller.add(status, Key::StatusListener.number())),
+            }
+        }
+    }
+
+    /// The next client that waits at `status_bind`.
+    pub fn accept_http(&self) -> Option<Socket> {
+        let (socket, _) = self.status.as_ref()?.accept().ok()?;
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.refresh()
+        {
+            ::log::error!("{error}; the old certificates stay in use");
+        }
+        Some(socket)
+    }
+
+    /// The next client that waits at a control socket.
+    pub fn accept_control(&self, number: u32) -> Option<Socket> {
+        let (socket, _) = self.control.get(number as usize)?.accept().ok()?;
+        Some(socket)
+    }
+
+    /// Closes them, and removes their files.
+    pub fn close(&mut self) {
+        for listener in self.status.take().into_iter().chain(self.control.drain(..)) {
+            self.poller.remove(&listener);
+            listener.unlink();
+        }
+    }
+
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let all = self.status.iter().chain(&self.control);
+        all.map(|listener| listener.as_fd().as_raw_fd())
+    }
+}
+
+/// What new settings change.
+enum Changed<T> {
+    No,
+    To(T),
+}
+
+/// The name of the control socket without a file: the command `ctl` finds it by
+/// its start. Where processes of several containers share the network, the
+/// number of their process namespace tells equal process ids apart.
+pub fn control_name() -> OsString {
+    let pid = std::process::id();
+    let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino());
+    format!("{}{pid}/{namespace}", crate::control::SOCKET_PREFIX).into()
+}
+
+fn bind(address: &Address, options: &ListenerOptions, setting: &str) -> Result<Listener> {
+    bind_with_retries(address, options, TRIES).with_context(|| setting.to_owned())
+}
+
+fn options(settings: &Settings, umask: u32) -> ListenerOptions {
+    ListenerOptions {
+        backlog: settings.socket.backlog.min(128),
+        umask: Mode::from_bits_truncate(umask),
+        owner: None,
+        reuse_port: false,
+    }
+}
+
+fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
+    let status = &settings.status;
+    let Some(certfile) = status.status_certfile.clone() else {
+        ensure!(
+            status.status_keyfile.is_none(),
+            "status_keyfile is set and status_certfile is not; name the certificate's file"
+        );
+        return Ok(None);
+    };
+    let tls = Tls::load(TlsOptions {
+        certfile,
+        keyfile: status.status_keyfile.clone(),
+        key_password_file: None,
+        ca_certs: None,
+        cert_reqs: ClientCertificates::None,
+        ciphers: None,
+    })?;
+    Ok(Some(Arc::new(tls)))
+}
+
+fn token(settings: &Settings) -> Result<Option<Token>> {
+    let Some(path) = &settings.status.status_token_file else {
+        return Ok(None);
+    };
+    let name = || format!("status_token_file '{}' cannot be read", path.display());
+    let text = fs::read(path).with_context(name)?;
+    match text.trim_ascii() {
+        b"" => bail!(
+            "status_token_file '{}' is empty; write a token into it",
+            path.display()
+        ),
+        token => Ok(Some(Token::new(token))),
+    }
+}

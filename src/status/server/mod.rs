@@ -1,0 +1,423 @@
+//! The server of the status listener and of the control sockets.
+
+mod channels;
+mod commands;
+mod control;
+mod http;
+mod keys;
+mod listeners;
+mod poller;
+mod routes;
+
+pub use poller::Poller;
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::unistd::close;
+use serde_json::{Value, json};
+
+use super::Orders;
+use super::view::View;
+use crate::config::Settings;
+use crate::control::Reply;
+use channels::{Asker, Channels, Gathered};
+use commands::{Outcome, Question};
+use control::ControlClient;
+use http::{Answer, HttpClient};
+use keys::Key;
+use listeners::Listeners;
+use routes::Route;
+
+/// The most clients of the HTTP listener at a time. One more takes the place of
+/// the one that has asked for nothing for the longest time.
+const MOST_HTTP: usize = 64;
+
+/// The most clients of the control sockets.
+const MOST_CONTROL: usize = 16;
+
+/// How many connections are accepted at once.
+const ACCEPTS: usize = 16;
+
+/// The time between two events.
+const EVENT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The listeners and their clients.
+#[derive(Debug)]
+pub struct Server {
+    poller: Poller,
+    listeners: Listeners,
+    clients: HashMap<Key, Client>,
+    channels: Channels,
+    /// All settings, for `show config`.
+    config: Value,
+    /// The number of the next client.
+    next: u32,
+    /// When events are sent next.
+    next_event: Option<Instant>,
+    /// Another master answers in place of this one.
+    is_paused: bool,
+}
+
+#[derive(Debug)]
+enum Client {
+    Http(HttpClient),
+    Control(ControlClient),
+}
+
+impl Server {
+    pub fn new(poller: &Poller) -> Self {
+        Self {
+            poller: poller.clone(),
+            listeners: Listeners::new(poller),
+            clients: HashMap::new(),
+            channels: Channels::new(poller),
+            config: Value::Null,
+            next: 0,
+            next_event: None,
+            is_paused: false,
+        }
+    }
+
+    /// Takes new settings, and listens where they say.
+    ///
+    /// # Errors
+    /// An address cannot be had, or a file is wrong. The old settings stay.
+    pub fn configure(
+        &mut self,
+        settings: &Settings,
+        inherited: Option<RawFd>,
+    ) -> anyhow::Result<()> {
+        self.listeners.configure(settings, inherited)?;
+        self.config = super::settings::all(settings);
+        Ok(())
+    }
+
+    /// True if it listens anywhere.
+    pub fn listens(&self) -> bool {
+        self.listeners.any()
+    }
+
+    /// The descriptor of the socket that listens at `status_bind`.
+    pub fn listener(&self) -> Option<RawFd> {
+        self.listeners.status().map(|it| it.as_fd().as_raw_fd())
+    }
+
+    /// Accepts no more clients at `status_bind`, or accepts them again.
+    pub fn pause(&mut self, is_wanted: bool) {
+        if self.is_paused != is_wanted {
+            self.is_paused = is_wanted;
+            self.listeners.pause(is_wanted);
+        }
+    }
+
+    pub fn add_worker(&mut self, pid: i32, channel: UnixStream) {
+        self.channels.add(pid, channel);
+    }
+
+    pub fn remove_worker(&mut self, pid: i32) {
+        self.channels.remove(pid);
+    }
+
+    /// Closes the listeners, and removes their files.
+    pub fn close(&mut self) {
+        self.listeners.close();
+    }
+
+    pub fn drop_clients(&mut self) {
+        self.clients.clear();
+    }
+
+    /// Closes all descriptors in a child process, where nothing else uses them.
+    pub fn close_in_child(&self) {
+        let clients = self.clients.values().map(Client::descriptor);
+        let all = clients
+            .chain(self.listeners.descriptors())
+            .chain(self.channels.descriptors())
+            .chain([self.poller.descriptor()]);
+        for descriptor in all {
+            // It is open: the master has it.
+            let _ = close(descriptor);
+        }
+    }
+
+    /// Handles the sockets that are ready, and what is due. Gives when the next
+    /// thing is due.
+    pub fn turn(
+        &mut self,
+        ready: impl Iterator<Item = u64>,
+        view: &View,
+        orders: &mut Orders,
+    ) -> Option<Instant> {
+        for number in ready {
+            match Key::from_number(number) {
+                Key::StatusListener => self.accept_http(view, orders),
+                Key::ControlListener(number) => self.accept_control(number, view, orders),
+                Key::Worker(pid) => self.channels.read(pid),
+                key @ Key::Client(_) => self.advance(key, view, orders),
+            }
+        }
+        let now = Instant::now();
+        for gathered in self.channels.take_gathered(now) {
+            self.answer_gathered(gathered, view, orders);
+        }
+        self.send_events(now, view);
+        self.clients.retain(|_, client| client.deadline() > now);
+        let deadlines = self.clients.values().map(Client::deadline);
+        let others = self.channels.deadline().into_iter().chain(self.next_event);
+        deadlines.chain(others).min()
+    }
+
+    fn accept_http(&mut self, view: &View, orders: &mut Orders) {
+        for _ in 0..ACCEPTS {
+            let Some(socket) = self.listeners.accept_http() else {
+                return;
+            };
+            self.make_room();
+            match HttpClient::new(socket, self.listeners.tls()) {
+                Ok(client) => self.add(Client::Http(client), view, orders),
+                Err(error) => ::log::debug!("A status client cannot be served: {error}"),
+            }
+        }
+    }
+
+    fn accept_control(&mut self, number: u32, view: &View, orders: &mut Orders) {
+        for _ in 0..ACCEPTS {
+            let Some(socket) = self.listeners.accept_control(number) else {
+                return;
+            };
+            let is_control = |client: &&Client| matches!(client, Client::Control(_));
+            if self.clients.values().filter(is_control).count() >= MOST_CONTROL {
+                continue;
+            }
+            match ControlClient::new(socket) {
+                Ok(client) => self.add(Client::Control(client), view, orders),
+                Err(error) => ::log::warn!("A control client is turned away: {error}"),
+            }
+        }
+    }
+
+    fn add(&mut self, client: Client, view: &View, orders: &mut Orders) {
+        let key = Key::Client(self.next);
+        self.next = self.next.wrapping_add(1);
+        let added = match &client {
+            Client::Http(http) => self.poller.add(http.socket(), key.number()),
+            Client::Control(control) => self.poller.add(control, key.number()),
+        };
+        if added.is_ok() {
+            self.clients.insert(key, client);
+            // It may have sent its request already.
+            self.advance(key, view, orders);
+        }
+    }
+
+    /// Closes the HTTP client that has asked for nothing for the longest time,
+    /// if there are too many; if all have asked for something, the oldest.
+    fn make_room(&mut self) {
+        let http = self
+            .clients
+            .iter()
+            .filter_map(|(key, client)| match client {
+                Client::Http(http) => Some((*key, http)),
+                Client::Control(_) => None,
+            });
+        let all: Vec<_> = http.collect();
+        if all.len() >= MOST_HTTP {
+            let first = all
+                .iter()
+                .min_by_key(|(_, http)| (!http.is_idle(), http.deadline()));
+            if let Some((key, _)) = first {
+                let key = *key;
+                self.clients.remove(&key);
+            }
+        }
+    }
+
+    fn advance(&mut self, key: Key, view: &View, orders: &mut Orders) {
+        match self.clients.get_mut(&key) {
+            Some(Client::Http(_)) => self.advance_http(key, view, orders),
+            Some(Client::Control(_)) => self.advance_control(key, view, orders),
+            None => {}
+        }
+        self.watch(key);
+    }
+
+    fn advance_http(&mut self, key: Key, view: &View, orders: &mut Orders) {
+        while let Some(Client::Http(client)) = self.clients.get_mut(&key) {
+            let head = match client.advance() {
+                http::Progress::Waiting => return,
+                http::Progress::Request(head) => head,
+                http::Progress::Closed => {
+                    self.clients.remove(&key);
+                    return;
+                }
+            };
+            if self.is_paused {
+                client.close_after_this();
+            }
+            match routes::route(&head, view, self.listeners.token(), orders) {
+                Route::Answer(answer) => client.answer(&answer),
+                Route::Events => {
+                    client.answer_with_events();
+                    client.send_event(&event(view));
+                    self.next_event.get_or_insert(Instant::now() + EVENT_PAUSE);
+                }
+                Route::Stacks(pid) => {
+                    let asker = Asker {
+                        client: key,
+                        id: json!(pid),
+                    };
+                    self.ask(asker, commands::stacks(vec![pid]));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn advance_control(&mut self, key: Key, view: &View, orders: &mut Orders) {
+        let Some(Client::Control(client)) = self.clients.get_mut(&key) else {
+            return;
+        };
+        let requests = match client.advance() {
+            control::Progress::Requests(requests) => requests,
+            control::Progress::Closed => {
+                self.clients.remove(&key);
+                return;
+            }
+        };
+        for request in requests {
+            match commands::run(&request, view, &self.config, orders) {
+                Outcome::Now(result) => {
+                    let id = request.id;
+                    if let Some(Client::Control(client)) = self.clients.get_mut(&key) {
+                        client.reply(&Reply { id, result });
+                    }
+                }
+                Outcome::Ask(question) => {
+                    let asker = Asker {
+                        client: key,
+                        id: request.id,
+                    };
+                    self.ask(asker, question);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, asker: Asker, question: Question) {
+        let deadline = Instant::now() + question.limit;
+        match self.clients.get_mut(&asker.client) {
+            Some(Client::Http(client)) => client.wait_until(deadline),
+            Some(Client::Control(client)) => client.wait_until(deadline),
+            None => return,
+        }
+        let Question {
+            pids,
+            command,
+            args,
+            limit,
+        } = question;
+        self.channels.ask(&pids, asker, command, &args, limit);
+    }
+
+    fn answer_gathered(&mut self, gathered: Gathered, view: &View, orders: &mut Orders) {
+        let Gathered { asker, workers } = gathered;
+        match self.clients.get_mut(&asker.client) {
+            Some(Client::Http(client)) => {
+                let answer = workers.get(&asker.id.to_string());
+                client.answer(&routes::json(&answer));
+            }
+            Some(Client::Control(client)) => client.reply(&Reply {
+                id: asker.id,
+                result: Ok(json!({ "workers": workers })),
+            }),
+            // It has gone.
+            None => return,
+        }
+        self.advance(asker.client, view, orders);
+    }
+
+    /// Sends the present state to those that asked for events.
+    fn send_events(&mut self, now: Instant, view: &View) {
+        if self.next_event.is_none_or(|next| next > now) {
+            return;
+        }
+        let mut event_text = None;
+        let mut keys = Vec::new();
+        for (key, client) in &mut self.clients {
+            if let Client::Http(client) = client
+                && client.gets_events()
+            {
+                client.send_event(event_text.get_or_insert_with(|| event(view)));
+                keys.push(*key);
+            }
+        }
+        self.next_event = (!keys.is_empty()).then(|| now + EVENT_PAUSE);
+        for key in keys {
+            if let Some(Client::Http(client)) = self.clients.get_mut(&key)
+                && matches!(client.advance(), http::Progress::Closed)
+            {
+                self.clients.remove(&key);
+            }
+            self.watch(key);
+        }
+    }
+
+    /// Lets the poller also report when a client can be written to, while there
+    /// is something to send.
+    fn watch(&mut self, key: Key) {
+        let (poller, number) = (&self.poller, key.number());
+        let watched = match self.clients.get_mut(&key) {
+            Some(Client::Http(client)) => {
+                let is_wanted = client.has_unsent();
+                if client.watches_writable == is_wanted {
+                    return;
+                }
+                client.watches_writable = is_wanted;
+                poller.watch_writable(client.socket(), number, is_wanted)
+            }
+            Some(Client::Control(client)) => {
+                let is_wanted = client.has_unsent();
+                if client.watches_writable == is_wanted {
+                    return;
+                }
+                client.watches_writable = is_wanted;
+                poller.watch_writable(client, number, is_wanted)
+            }
+            None => return,
+        };
+        if watched.is_err() {
+            self.clients.remove(&key);
+        }
+    }
+}
+
+impl Client {
+    fn deadline(&self) -> Instant {
+        match self {
+            Self::Http(client) => client.deadline(),
+            Self::Control(client) => client.deadline(),
+        }
+    }
+
+    fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Http(client) => client.socket().as_raw_fd(),
+            Self::Control(client) => client.as_fd().as_raw_fd(),
+        }
+    }
+}
+
+/// The present state as a server-sent event.
+fn event(view: &View) -> Vec<u8> {
+    let mut event = b"event: report\ndata: ".to_vec();
+    // The report has no line ends: they are escaped in JSON.
+    let written = serde_json::to_writer(&mut event, &view.report());
+    if let Err(error) = written {
+        ::log::error!("The status cannot be written: {error}");
+    }
+    event.extend_from_slice(b"\n\n");
+    event
+}
