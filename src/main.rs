@@ -8,6 +8,7 @@ mod carried;
 mod cli;
 mod config;
 mod control;
+mod ctl;
 mod exchange;
 mod http;
 mod init;
@@ -86,6 +87,7 @@ fn run(line: Vec<OsString>) -> Result<ExitCode> {
         Command::Unpack { file, folder } => done(pack::unpack_to_folder(&file, &folder)),
         Command::Inspect(options) => done(pack::inspect::inspect(&options)),
         Command::Init(options) => done(init::init(&options)),
+        Command::Ctl(options) => ctl::run(&options),
     }
 }
 

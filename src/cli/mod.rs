@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::config::{Draft, Kind, Layer, Setting, TABLE, Value};
+use crate::ctl;
 use crate::init;
 use crate::pack::{self, Label, inspect, make};
 
@@ -42,6 +43,8 @@ pub enum Command {
     Inspect(inspect::Options),
     /// Make a small project.
     Init(init::Options),
+    /// Look into a running server, or steer it.
+    Ctl(ctl::Options),
 }
 
 /// Reads the command line (without the program's name) and the options in
@@ -118,6 +121,7 @@ fn own_command(matches: &ArgMatches) -> Result<Option<Command>, Error> {
         },
         Some((parser::INSPECT, own)) => Command::Inspect(inspect::Options::from_arg_matches(own)?),
         Some((parser::INIT, own)) => Command::Init(init::Options::from_arg_matches(own)?),
+        Some((parser::CTL, own)) => Command::Ctl(ctl::Options::from_arg_matches(own)?),
         _ => return Ok(None),
     }))
 }

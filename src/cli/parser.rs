@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 
 use crate::config::{Kind, Setting, TABLE};
+use crate::ctl;
 use crate::init;
 use crate::pack::{Label, inspect, make};
 
@@ -22,6 +23,7 @@ pub const PACK: &str = "pack";
 pub const UNPACK: &str = "unpack";
 pub const INSPECT: &str = "inspect";
 pub const INIT: &str = "init";
+pub const CTL: &str = "ctl";
 
 /// What follows the word `python`.
 const PYTHON_ARGS: &str = "args";
@@ -48,7 +50,7 @@ fn named(name: &str, about: &str) -> Command {
         .about(about.to_owned())
         .override_usage(format!(
             "{name} [OPTIONS] [APP_MODULE]\n       {name} [OPTIONS] python [ARGS]...\n       \
-             {name} pack|unpack|inspect|init [OPTIONS] ...",
+             {name} pack|unpack|inspect|init|ctl [OPTIONS] ...",
         ))
         .version(version())
         .no_binary_name(true)
@@ -106,6 +108,11 @@ fn named(name: &str, about: &str) -> Command {
             init::Options::augment_args(Command::new(INIT)),
             "[KIND] [DIR]",
             "Make a small project to begin with",
+        ))
+        .subcommand(command(
+            ctl::Options::augment_args(Command::new(CTL)),
+            "[OPTIONS] [COMMAND]",
+            "Look into a running server, or steer it",
         ))
 }
 

@@ -10,7 +10,7 @@
 mod frame;
 mod message;
 
-pub use frame::{FrameError, Frames, frame, read, write};
+pub use frame::{Frames, frame, read, write};
 pub use message::{Reply, Request};
 
 /// How the names of the abstract sockets begin at which servers listen for

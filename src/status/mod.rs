@@ -33,6 +33,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use crate::config::Settings;
 use crate::system::lock;
 use crate::worker::{Heartbeat, MasterWaker};
+use order::Orders;
 use server::{Poller, Server};
 use view::View;
 
@@ -58,13 +59,6 @@ struct State {
     orders: Orders,
 }
 
-/// What the master is asked to do.
-#[derive(Debug)]
-struct Orders {
-    waiting: VecDeque<Order>,
-    waker: MasterWaker,
-}
-
 /// Keeps the thread from doing anything but wait.
 pub struct Held<'a>(MutexGuard<'a, State>);
 
@@ -76,10 +70,7 @@ impl Status {
         let state = State {
             view: View::default(),
             server: Server::new(&poller),
-            orders: Orders {
-                waiting: VecDeque::new(),
-                waker: waker.clone(),
-            },
+            orders: Orders::new(waker),
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -184,7 +175,7 @@ impl Status {
 
     /// Takes what the master was asked to do.
     pub fn take_orders(&self) -> VecDeque<Order> {
-        std::mem::take(&mut lock(&self.shared.state).orders.waiting)
+        lock(&self.shared.state).orders.take()
     }
 
     /// Closes the sockets, and removes their files.
@@ -199,13 +190,6 @@ impl Held<'_> {
     pub fn close_in_child(self) {
         self.0.server.close_in_child();
         std::mem::forget(self);
-    }
-}
-
-impl Orders {
-    fn give(&mut self, order: Order) {
-        self.waiting.push_back(order);
-        self.waker.wake();
     }
 }
 

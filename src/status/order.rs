@@ -1,5 +1,9 @@
 //! What the master is asked to do, through the page or the control socket.
 
+use std::collections::VecDeque;
+
+use crate::worker::MasterWaker;
+
 /// Something that only the master's own thread can do. Other commands are
 /// signals that the process sends to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,4 +16,32 @@ pub enum Order {
     Drain(bool),
     /// Log at this level from now on.
     SetLogLevel(String),
+}
+
+/// The orders that wait for the master.
+#[derive(Debug)]
+pub struct Orders {
+    waiting: VecDeque<Order>,
+    waker: MasterWaker,
+}
+
+impl Orders {
+    /// None yet. The master is woken by this `waker`.
+    pub fn new(waker: &MasterWaker) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            waker: waker.clone(),
+        }
+    }
+
+    /// Gives the master an order.
+    pub fn give(&mut self, order: Order) {
+        self.waiting.push_back(order);
+        self.waker.wake();
+    }
+
+    /// Takes all of them.
+    pub fn take(&mut self) -> VecDeque<Order> {
+        std::mem::take(&mut self.waiting)
+    }
 }

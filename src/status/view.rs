@@ -30,6 +30,8 @@ pub struct View {
     workers: Vec<Worker>,
     counts: Counts,
     started: Instant,
+    /// The same in seconds since 1970.
+    started_at: f64,
     recently: Recently,
     memory_seen: Option<Instant>,
 }
@@ -102,6 +104,9 @@ impl Default for View {
             workers: Vec::new(),
             counts: Counts::default(),
             started: Instant::now(),
+            started_at: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0.0, |since| since.as_secs_f64()),
             recently: Recently::default(),
             memory_seen: None,
         }
@@ -225,7 +230,6 @@ impl View {
         let facts = &self.facts;
         let totals = self.totals();
         let uptime = self.uptime();
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             python: env!("RGUNICORN_PYTHON_VERSION").to_owned(),
@@ -233,7 +237,7 @@ impl View {
             worker_class: facts.worker_class.clone(),
             listeners: facts.listeners.iter().map(|(url, _)| url.clone()).collect(),
             state: self.state(),
-            started: since_1970.unwrap_or_default().as_secs_f64() - uptime.as_secs_f64(),
+            started: self.started_at - self.counts.uptime.as_secs_f64(),
             uptime: uptime.as_secs_f64(),
             master: process(std::process::id().cast_signed()),
             target: facts.target,

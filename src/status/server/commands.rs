@@ -1,5 +1,6 @@
 //! The commands of the control socket: Gunicorn's, and our own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -7,8 +8,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::control::Request;
-use crate::status::Orders;
-use crate::status::order::Order;
+use crate::status::order::{Order, Orders};
+use crate::status::report::WorkerState;
 use crate::status::view::View;
 
 /// How long workers may take for an answer that is at hand.
@@ -113,7 +114,7 @@ pub fn run(request: &Request, view: &View, config: &Value, orders: &mut Orders) 
         ["drain"] | ["drain", "on"] => Ok(drain(orders, true)),
         ["drain", "off"] => Ok(drain(orders, false)),
         ["help"] => Ok(json!({
-            "commands": HELP.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "commands": HELP.into_iter().collect::<BTreeMap<_, _>>(),
         })),
         ["stacks", ref rest @ ..] => return ask_stacks(view, rest),
         ["profile", ref rest @ ..] => return ask_profile(view, rest),
@@ -183,7 +184,7 @@ fn workers(view: &View) -> Vec<Value> {
         json!({
             "pid": worker.process.pid,
             "age": worker.age,
-            "booted": worker.state != crate::status::report::WorkerState::Booting,
+            "booted": worker.state != WorkerState::Booting,
             "aborted": false,
             "last_heartbeat": worker.silent.map(rounded),
             "state": worker.state,

@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 use nix::unistd::close;
 use serde_json::{Value, json};
 
-use super::Orders;
+use super::order::Orders;
 use super::view::View;
 use crate::config::Settings;
 use crate::control::Reply;
 use channels::{Asker, Channels, Gathered};
 use commands::{Outcome, Question};
 use control::ControlClient;
-use http::{Answer, HttpClient};
+use http::HttpClient;
 use keys::Key;
 use listeners::Listeners;
 use routes::Route;

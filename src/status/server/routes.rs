@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 use super::commands;
 use super::http::Answer;
 use crate::http::Head;
-use crate::status::Orders;
+use crate::status::order::Orders;
 use crate::status::view::View;
 
 /// What a request asks for.
