@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::control::{self, Reply, Request};
 
+/// How long the server may take for what it has at hand.
+pub const SOON: Duration = Duration::from_secs(10);
+
 /// A connection.
 #[derive(Debug)]
 pub struct Client {

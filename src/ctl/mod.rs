@@ -14,11 +14,12 @@ mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
+
+use client::SOON;
 
 /// The options of `ctl`.
 #[derive(Args, Debug, PartialEq)]
@@ -92,9 +93,6 @@ enum Command {
         what: String,
     },
 }
-
-/// How long the server may take for what it has at hand.
-const SOON: Duration = Duration::from_secs(10);
 
 /// Does what the options ask for.
 ///

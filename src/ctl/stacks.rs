@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::SOON;
-use super::client::Client;
+use super::client::{Client, SOON};
 use super::output::{self, line};
 
 /// Prints the stacks of one worker, or of all.

@@ -12,8 +12,7 @@ use ratatui::style::{Style, Stylize};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Paragraph, Row, Table};
 
-use super::SOON;
-use super::client::Client;
+use super::client::{Client, SOON};
 use super::status;
 use crate::status::report::{Report, ServerState};
 

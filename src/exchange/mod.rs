@@ -145,6 +145,7 @@ impl Exchange {
     /// Sends an error page. Nothing of another response may have been sent.
     pub fn send_error_page(&self, status: Status, message: &str) -> Finished<'static> {
         let page = self.error_page(status, message);
+        self.stream().count_response(status.code);
         let sent = self.stream().write(&mut [IoSlice::new(&page.bytes)]);
         let body_bytes = sent.map_or(0, |_| page.body_length as u64);
         Finished::own(status.code, body_bytes)
@@ -153,7 +154,8 @@ impl Exchange {
     /// Answers with an error page in place of the app, unless a part of the
     /// app's response was sent. The app can write no more.
     pub fn refuse(&self, status: Status) -> bool {
-        self.stream().refuse(&self.error_page(status, "").bytes)
+        let page = self.error_page(status, "");
+        self.stream().refuse(status.code, &page.bytes)
     }
 
     fn error_page(&self, status: Status, message: &str) -> ErrorResponse {

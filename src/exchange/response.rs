@@ -182,6 +182,7 @@ impl Response {
             // The worker may have changed its mind since the request began.
             self.rules.keep_alive &= stream.may_stay();
             let head = head.as_mut().expect("the caller has set it");
+            stream.count_response(head.code());
             let server = &stream.rules().server;
             head.begin(self.rules, server, self.date.as_str(), out)
         })

@@ -50,6 +50,9 @@ pub trait Stream: Send + Sync {
     /// the client's time for the body begins.
     fn expect_body(&self);
 
+    /// Counts the final response, whose head is about to be written.
+    fn count_response(&self, status: u16);
+
     /// Writes all of the parts. True if the app should wait before it writes
     /// more.
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool>;
@@ -105,10 +108,10 @@ pub trait Stream: Send + Sync {
     /// app may still write.
     fn end_for_app(&self);
 
-    /// Sends this response in place of the app's, unless a part of the app's
-    /// response was sent. In both cases nothing more can be written. Any thread
+    /// Sends this response, and counts it, in place of the app's, unless a part of
+    /// the app's response was sent. In both cases nothing more can be written. Any thread
     /// may call it. True if the response was sent.
-    fn refuse(&self, response: &[u8]) -> bool;
+    fn refuse(&self, status: u16, response: &[u8]) -> bool;
 
     /// Ends the request. The connection waits for the next request, or is
     /// closed after everything was sent.

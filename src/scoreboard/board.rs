@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::counters::{AtomicCounters, Counter, Counters};
+use super::counters::{AtomicCounters, Counter, Counters, Method};
 use super::slots::{RequestText, RunningRequest, Slots};
 use crate::system::Shareable;
 
@@ -53,13 +53,16 @@ impl Board {
         self.counters.count(counter, more);
     }
 
-    /// Counts an answered request. `took` is its whole time, and the part of it
-    /// that it has waited for the app; nothing if the app was not called.
-    pub fn answered(&self, method: &[u8], status: u16, took: Option<(Duration, Duration)>) {
+    /// Counts an answered request. This is done before the answer is sent: when
+    /// the worker is killed, no request is missing whose client has an answer.
+    pub fn answered(&self, method: Method, status: u16) {
         self.counters.answered(method, status);
-        if let Some((duration, queue)) = took {
-            self.counters.took(duration, queue);
-        }
+    }
+
+    /// Keeps how long a request took, and how much of it it has waited for the
+    /// app.
+    pub fn took(&self, duration: Duration, queue: Duration) {
+        self.counters.took(duration, queue);
     }
 
     pub fn set(&self, gauge: Gauge, value: u64) {

@@ -89,12 +89,12 @@ impl AtomicCounters {
     }
 
     /// Counts an answered request.
-    pub fn answered(&self, method: &[u8], status: u16) {
+    pub fn answered(&self, method: Method, status: u16) {
         let class = match status / 100 {
             class @ 1..=5 => class as usize - 1,
             _ => STATUS_CLASSES.len() - 1,
         };
-        self.requests[place(method)][class].fetch_add(1, Ordering::Relaxed);
+        self.requests[method.place()][class].fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn took(&self, duration: Duration, queue: Duration) {
@@ -144,11 +144,21 @@ impl Counters {
     }
 }
 
-/// A method's place in the table.
-fn place(method: &[u8]) -> usize {
-    let known = &METHODS[..METHODS.len() - 1];
-    let place = known.iter().position(|name| name.as_bytes() == method);
-    place.unwrap_or(METHODS.len() - 1)
+/// One of [`METHODS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Method(u8);
+
+impl Method {
+    pub fn of(method: &[u8]) -> Self {
+        let other = METHODS.len() - 1;
+        let mut known = METHODS[..other].iter();
+        let place = known.position(|name| name.as_bytes() == method);
+        Self(place.unwrap_or(other) as u8)
+    }
+
+    fn place(self) -> usize {
+        usize::from(self.0)
+    }
 }
 
 #[cfg(test)]
@@ -160,14 +170,11 @@ mod tests {
     #[test]
     fn requests_are_counted_by_method_and_status() {
         let board = Shared::<Board>::new().unwrap();
-        board.answered(b"GET", 200, None);
-        board.answered(
-            b"GET",
-            204,
-            Some((Duration::from_millis(3), Duration::from_millis(1))),
-        );
-        board.answered(b"BREW", 418, None);
-        board.answered(b"", 999, None);
+        board.answered(Method::of(b"GET"), 200);
+        board.answered(Method::of(b"GET"), 204);
+        board.took(Duration::from_millis(3), Duration::from_millis(1));
+        board.answered(Method::of(b"BREW"), 418);
+        board.answered(Method::of(b""), 999);
         board.count(Counter::BytesSent, 7);
         let mut counters = board.counters();
         assert_eq!(counters.requests[0], [0, 2, 0, 0, 0, 0]);

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(changed(&settings).len(), 0);
         settings.workers.workers = 3;
         settings.mechanics.raw_env = vec!["PASSWORD=hunter2".into()];
-        settings.application.wsgi_app = Some("site:make('hunter2')".into());
+        settings.sources.wsgi_app = Some("site:make('hunter2')".into());
         let shown = changed(&settings);
         assert_eq!(shown["workers"], "3");
         assert_eq!(shown["raw_env"], HIDDEN);

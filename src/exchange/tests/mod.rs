@@ -223,7 +223,9 @@ impl Stream for TestStream {
 
     fn end_for_app(&self) {}
 
-    fn refuse(&self, page: &[u8]) -> bool {
+    fn count_response(&self, _status: u16) {}
+
+    fn refuse(&self, _status: u16, page: &[u8]) -> bool {
         self.write(&mut [IoSlice::new(page)]).is_ok()
     }
 

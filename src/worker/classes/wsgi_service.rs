@@ -45,7 +45,6 @@ impl WsgiService {
         let called = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
         let keep_alive = called.unwrap_or_else(|panic| {
             ::log::error!("Error handling request: {}", panic_text(&*panic));
-            tracked.answered(&exchange, &Finished::own(Status::SERVER_ERROR.code, 0));
             exchange.refuse(Status::SERVER_ERROR);
             false
         });

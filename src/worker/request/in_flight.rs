@@ -15,8 +15,7 @@ use crate::worker::shared::Heartbeat;
 /// All requests in flight of a worker. To begin or end one takes a lock that is
 /// never held for long, and allocates no memory once there are enough slots.
 ///
-/// The master sees them, too: each slot has its copy on the scoreboard. Each
-/// request is counted there once, when it is answered.
+/// The master sees them, too: each slot has its copy on the scoreboard.
 pub struct InFlight {
     slots: Mutex<Slots>,
     heartbeat: Heartbeat,
@@ -48,7 +47,7 @@ struct TrackedRequest {
     is_head: bool,
     /// The app's response is ignored from now on.
     given_up: bool,
-    /// The request was counted, and its line written to the access log.
+    /// The app has answered it, and its line was written to the access log.
     answered: bool,
 }
 
@@ -119,13 +118,6 @@ impl InFlight {
             index,
             queue: called.saturating_duration_since(exchange.started),
         }
-    }
-
-    /// Counts an answered request that is not tracked any more: its connection
-    /// has carried another protocol.
-    pub fn count_upgraded(&self, exchange: &Exchange, finished: &Finished<'_>) {
-        let board = self.heartbeat.board();
-        board.answered(exchange.head.method(), finished.status, None);
     }
 
     /// When the oldest request began that counts: upgraded connections and
@@ -206,25 +198,25 @@ impl Slot {
             GiveUpReason::TooLong | GiveUpReason::Aborted => (Status::GATEWAY_TIMEOUT, ""),
         };
         let page = error_page(rules, status, message, request.is_head, id, &[]);
-        let answered = request.stream.refuse(&page.bytes);
+        let answered = request.stream.refuse(page.status.code, &page.bytes);
         // The app of an aborted worker must not go on to another request.
         if !matches!(reason, GiveUpReason::Aborted) {
             request.stream.end_for_app();
         }
         let board = heartbeat.board();
         board.count(Counter::GivenUp, 1);
-        let status = match upgraded {
-            true => Status::SWITCHING_PROTOCOLS.code,
-            false => page.status.code,
-        };
         // Otherwise the app has answered it, but has not returned.
         let is_first = !request.answered;
-        if is_first {
+        if is_first && !upgraded {
             let queue = request.called.saturating_duration_since(request.started);
-            board.answered(&self.method, status, (!upgraded).then_some((age, queue)));
+            board.took(age, queue);
         }
         if let Some(log) = log::access().filter(|_| is_first) {
             let mut parts = self.target.splitn(2, |byte| *byte == b'?');
+            let status = match upgraded {
+                true => Status::SWITCHING_PROTOCOLS.code,
+                false => page.status.code,
+            };
             let body_bytes = if answered { page.body_length as u64 } else { 0 };
             let entry = AccessEntry {
                 remote_addr: &self.address,
@@ -258,26 +250,24 @@ impl Slot {
 }
 
 impl Tracked {
-    /// Counts the app's response, unless an error page was sent and counted in
-    /// its place. True if it was counted, so that it must be logged, too. After
-    /// that no error page is counted or logged for the request.
+    /// Keeps how long the request took. True if the app's response must be
+    /// logged, and not an error page that was sent instead. After that no error
+    /// page is logged for the request.
     pub fn answered(&self, exchange: &Exchange, finished: &Finished<'_>) -> bool {
         let mut all = self.all.lock();
         let request = all.slots[self.index].request.as_mut();
-        let counts = request.is_some_and(|request| {
+        let is_apps = request.is_some_and(|request| {
             request.answered = true;
             !request.given_up
         });
         drop(all);
-        if counts {
-            // The time of a connection that has carried another protocol is not
-            // that of a request.
-            let is_upgraded = finished.status == Status::SWITCHING_PROTOCOLS.code;
-            let took = (!is_upgraded).then(|| (exchange.started.elapsed(), self.queue));
+        // The time of a connection that has carried another protocol is not
+        // that of a request.
+        if is_apps && finished.status != Status::SWITCHING_PROTOCOLS.code {
             let board = self.all.heartbeat.board();
-            board.answered(exchange.head.method(), finished.status, took);
+            board.took(exchange.started.elapsed(), self.queue);
         }
-        counts
+        is_apps
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::exchange::{AccessEntry, Exchange, ExchangeRules, Finished, RequestLine, error_page};
 use crate::http::{ErrorResponse, Head, Status};
 use crate::log::{self, AccessLog, id_note};
-use crate::scoreboard::Board;
+use crate::scoreboard::{Board, Method};
 
 /// The data of such a request and its response for the logs.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl Refusal {
         let is_head = head.is_some_and(|head| head.method() == b"HEAD");
         let id = self.id.as_deref();
         let page = error_page(rules, status, message, is_head, id, fields);
-        board.answered(head.map_or(b"", Head::method), status.code, None);
+        board.answered(Method::of(head.map_or(b"", Head::method)), status.code);
         self.status = status.code;
         self.body_bytes = page.body_length as u64;
         page

@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod process;
 pub mod root;
 pub mod site;
+pub mod status;
 
 pub use http::{Client, Response, Sleepers, Target};
 pub use process::{Finished, Process, Start, own_memory};

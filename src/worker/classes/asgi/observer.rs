@@ -45,14 +45,10 @@ impl asgi::Observer for Observer {
                 keep_alive: finished.keep_alive,
             });
         }
-        let counts = match &self.tracked {
-            Some(tracked) => tracked.answered(exchange, finished),
-            None => {
-                self.shared.in_flight.count_upgraded(exchange, finished);
-                true
-            }
-        };
-        if counts && let Some(log) = self.shared.access_log {
+        let is_apps = |tracked: &Tracked| tracked.answered(exchange, finished);
+        if self.tracked.as_ref().is_none_or(is_apps)
+            && let Some(log) = self.shared.access_log
+        {
             exchange.access_entry(finished).write(log);
             self.shared.flush_unless_busy(log);
         }

@@ -68,6 +68,11 @@ impl Stream for Connection {
         }
     }
 
+    fn count_response(&self, status: u16) {
+        let method = self.lock().request.method;
+        self.rules().board().answered(method, status);
+    }
+
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
         self.write_with(|state| {
             state.request.answered = true;
@@ -148,8 +153,8 @@ impl Stream for Connection {
         Connection::end_for_app(self);
     }
 
-    fn refuse(&self, response: &[u8]) -> bool {
-        Connection::refuse(self, response)
+    fn refuse(&self, status: u16, response: &[u8]) -> bool {
+        Connection::refuse(self, status, response)
     }
 
     fn finish(&self, keep_alive: bool) {

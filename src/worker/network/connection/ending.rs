@@ -60,11 +60,12 @@ impl Connection {
     }
 
     /// See [`Stream::refuse`](crate::exchange::Stream::refuse).
-    pub fn refuse(&self, response: &[u8]) -> bool {
+    pub fn refuse(&self, status: u16, response: &[u8]) -> bool {
         let mut state = self.lock();
         let can_answer = state.phase == Phase::App && !state.request.answered && !state.io.broken;
         if can_answer {
             state.request.answered = true;
+            self.rules().board().answered(state.request.method, status);
             let _ = self.send(&mut state, &mut [IoSlice::new(response)]);
         }
         state.io.broken = true;

@@ -195,7 +195,7 @@ impl Connection {
         let rules = self.rules();
         state.head_begun = false;
         state.requests = state.requests.saturating_add(1);
-        state.request = CurrentRequest::new(rules.body_timeout);
+        state.request = CurrentRequest::new(&head, rules.body_timeout);
         if state.requests == 1 && state.io.transport.handshake().is_some() {
             rules.board().count(Counter::TlsHandshakes, 1);
             if let Some(certificate) = state.io.transport.client_certificate() {

@@ -1,12 +1,15 @@
 //! The request that a connection receives or answers at present.
 
 use crate::http::{BodyError, Head};
+use crate::scoreboard::Method;
 use crate::worker::request::body::Body;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub struct CurrentRequest {
+    /// For counting the request.
+    pub method: Method,
     /// The id of the request that the app has, if requests have ids.
     pub id: Option<Arc<str>>,
     /// The head while the body is received; after that the app has it.
@@ -29,8 +32,9 @@ pub struct CurrentRequest {
 
 impl CurrentRequest {
     /// A new request, whose body may take this long.
-    pub fn new(body_timeout: Option<Duration>) -> CurrentRequest {
+    pub fn new(head: &Head, body_timeout: Option<Duration>) -> CurrentRequest {
         CurrentRequest {
+            method: Method::of(head.method()),
             time_left: body_timeout.unwrap_or(Duration::MAX),
             ..CurrentRequest::default()
         }

@@ -1,0 +1,255 @@
+//! The control socket: `rgunicorn ctl`, Gunicorn's own client, and who may use it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::support::status::{ctl, ctl_json};
+use crate::support::{Process, Start, folder, site, wait_until};
+
+const APP: &str = "
+def app(environ, start_response):
+    start_response('200 OK', [])
+    return [b'hello']
+";
+
+fn serve(args: &[&str]) -> (TempDir, Process) {
+    let dir = folder();
+    fs::write(dir.path().join("app.py"), APP).unwrap();
+    let server = Start::server(args)
+        .args(["app:app"])
+        .cwd(dir.path())
+        .spawn();
+    server.target();
+    (dir, server)
+}
+
+/// The names of the control sockets of this process.
+fn names(server: &Process) -> Vec<String> {
+    let prefix = format!("@rgunicorn/{}/", server.pid());
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let names = sockets.lines().filter_map(|line| line.rsplit(' ').next());
+    let names = names.filter(|name| name.starts_with(&prefix));
+    names.map(|name| name[1..].to_owned()).collect()
+}
+
+#[test]
+fn it_needs_no_file_and_no_setting() {
+    let (dir, server) = serve(&[]);
+    server.workers(1);
+    let files: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "app.py" && name != "__pycache__")
+        .collect();
+    assert!(files.is_empty(), "{files:?}");
+    let shown = ctl(&server, &[]).expect_success().stdout;
+    assert!(shown.contains("app:app is serving"), "{shown}");
+    assert!(shown.contains(&server.workers(1)[0].to_string()), "{shown}");
+    let status = ctl_json(&server, &["status"]);
+    assert_eq!(status["master"]["pid"], server.pid().as_raw());
+}
+
+#[test]
+fn commands_do_what_they_say() {
+    let (_dir, mut server) = serve(&[]);
+    server.workers(1);
+    let said = |args: &[&str]| ctl(&server, args).expect_success().stdout;
+    assert_eq!(said(&["worker", "add", "2"]), "There are to be 3 workers.");
+    server.workers(3);
+    assert_eq!(
+        said(&["worker", "remove", "9"]),
+        "There are to be 1 workers."
+    );
+    wait_until("one is left", || {
+        ctl_json(&server, &["show", "workers"])["count"] == 1
+    });
+    let pid = ctl_json(&server, &["show", "workers"])["workers"][0]["pid"].to_string();
+    assert!(said(&["worker", "kill", &pid]).contains(&pid));
+    let pids = server.workers(4);
+    wait_until("another serves", || {
+        let workers = ctl_json(&server, &["show", "workers"]);
+        workers["count"] == 1 && workers["workers"][0]["pid"] == pids[3].as_raw()
+    });
+    said(&["reload"]);
+    server.stderr.wait_for("Handling signal: hup");
+    said(&["reopen"]);
+    server.stderr.wait_for("Handling signal: usr1");
+    let config = ctl_json(&server, &["show", "config"]);
+    assert_eq!(
+        (&config["workers"], &config["preload_app"]),
+        (&1.into(), &false.into())
+    );
+    let listeners = ctl_json(&server, &["show", "listeners"]);
+    assert_eq!(listeners["listeners"][0]["type"], "tcp");
+    said(&["shutdown"]);
+    assert_eq!(server.exit_code(), 0);
+}
+
+#[test]
+fn wrong_commands_are_answered_with_a_sentence() {
+    let (_dir, server) = serve(&[]);
+    for (args, sentence) in [
+        (
+            &["worker", "kill", "1"][..],
+            "there is no worker with the process id 1",
+        ),
+        (
+            &["worker", "add", "0"],
+            "0 workers are not between 1 and 1024",
+        ),
+        (&["log-level", "loud"], "there is no log level 'loud'"),
+        (&["stacks", "1"], "there is no worker with the process id 1"),
+        (&["profile", "--output", "flames"], "let its name end in"),
+        (&["top"], "needs a terminal"),
+    ] {
+        let ended = ctl(&server, args);
+        assert_eq!(ended.code, 1, "{args:?}");
+        assert!(
+            ended.stderr.contains(sentence),
+            "{args:?}: {}",
+            ended.stderr
+        );
+    }
+    assert_eq!(ctl(&server, &["fly"]).code, 2);
+    let none = Start::new(["ctl", "--pid", "1"]).run();
+    assert_eq!(none.code, 1);
+    assert!(
+        none.stderr.contains("There is no server"),
+        "{}",
+        none.stderr
+    );
+}
+
+#[test]
+fn it_can_be_turned_off() {
+    let (_dir, server) = serve(&["--no-control-socket"]);
+    assert_eq!(names(&server), Vec::<String>::new());
+    let ended = ctl(&server, &[]);
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("There is no server"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn another_user_is_refused() {
+    let (_dir, server) = serve(&[]);
+    wait_until("the socket is there", || names(&server).len() == 1);
+    // In a folder that the other user can enter.
+    let dir = folder();
+    let copy = dir.path().join("rgunicorn");
+    crate::support::copy_program(&copy);
+    let pid = server.pid().to_string();
+    let ended = Start::program(&copy, ["ctl", "--pid", &pid, "status"])
+        .env("HOME", "/nonexistent")
+        .user(65534)
+        .run();
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    // Nor if it does not ask the program: the server closes the connection.
+    let script = "
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect('\\0' + sys.argv[1])
+body = b'{\"id\": 1, \"command\": \"shutdown\"}'
+try:
+    s.sendall(len(body).to_bytes(4, 'big') + body)
+    print('got', s.recv(100))
+except OSError as error:
+    print('got', b'')
+";
+    let ended = Start::program(&copy, ["python", "-c", script, &names(&server)[0]])
+        .env("HOME", "/nonexistent")
+        .user(65534)
+        .run();
+    assert_eq!(ended.stdout, "got b''", "{}", ended.stderr);
+    server
+        .stderr
+        .wait_for("A control client is turned away: user 65534");
+    ctl(&server, &["status"]).expect_success();
+}
+
+#[test]
+fn garbage_does_not_end_it() {
+    let (_dir, server) = serve(&[]);
+    wait_until("the socket is there", || names(&server).len() == 1);
+    let address = SocketAddr::from_abstract_name(&names(&server)[0]).unwrap();
+    for garbage in [
+        &b"\xff\xff\xff\xff"[..],
+        b"\0\0\0\x02{x",
+        b"\0\0\0\x02[]",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ] {
+        let mut stream = UnixStream::connect_addr(&address).unwrap();
+        stream.write_all(garbage).unwrap();
+        let mut answer = Vec::new();
+        // It is closed, perhaps with an error before that.
+        let _ = stream.read_to_end(&mut answer);
+    }
+    let held: Vec<_> = (0..40)
+        .map(|_| UnixStream::connect_addr(&address))
+        .collect();
+    drop(held);
+    ctl(&server, &["status"]).expect_success();
+}
+
+#[test]
+fn gunicorns_own_client_steers_it() {
+    let (dir, mut server) = serve(&["--control-socket", "g.ctl"]);
+    let socket = dir.path().join("g.ctl");
+    assert_eq!(
+        fs::metadata(&socket).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let venv = site::venv("gunicornc");
+    let client = |command: &str| {
+        let path = venv.join("bin/gunicornc");
+        let socket = socket.to_str().unwrap();
+        let ran = Start::program(&path, ["-s", socket, "-c", command]).run();
+        ran.expect_success().stdout
+    };
+    server.workers(1);
+    let pid = server.workers(1)[0].to_string();
+    for command in ["show workers", "show all"] {
+        let shown = client(command);
+        assert!(
+            shown.contains(&pid) && shown.contains("yes"),
+            "{command}: {shown}"
+        );
+    }
+    assert!(client("show stats").contains("Workers target:   1"));
+    assert!(client("show listeners").contains("127.0.0.1"));
+    assert!(client("show config").contains("worker_class: sync"));
+    assert!(client("show dirty").contains("not running"));
+    assert!(client("help").contains("worker add"));
+    assert!(client("worker add 1").contains("\"total\": 2"));
+    server.workers(2);
+    assert!(client("worker kill 1").contains("there is no worker"));
+    assert!(client("reload").contains("reloading"));
+    server.stderr.wait_for("Handling signal: hup");
+    assert!(client("shutdown").contains("graceful"));
+    assert_eq!(server.exit_code(), 0);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_that_another_server_has_is_not_taken() {
+    let (dir, first) = serve(&["--control-socket", "g.ctl"]);
+    let mut second = Start::server(["--control-socket", "g.ctl", "app:app"])
+        .cwd(dir.path())
+        .spawn();
+    assert_eq!(second.exit_code(), 1);
+    assert!(second.stderr.whole().contains("control_socket"));
+    let socket = dir.path().join("g.ctl");
+    let shown = Start::new(["ctl", "--socket", socket.to_str().unwrap(), "--json"]).run();
+    let status: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(status["master"]["pid"], first.pid().as_raw());
+    first.signal(Signal::SIGTERM);
+}
