@@ -48,6 +48,9 @@ fn it_needs_no_file_and_no_setting() {
         .filter(|name| name != "app.py" && name != "__pycache__")
         .collect();
     assert!(files.is_empty(), "{files:?}");
+    wait_until("it serves", || {
+        ctl_json(&server, &["status"])["state"] == "serving"
+    });
     let shown = ctl(&server, &[]).expect_success().stdout;
     assert!(shown.contains("app:app is serving"), "{shown}");
     assert!(shown.contains(&server.workers(1)[0].to_string()), "{shown}");

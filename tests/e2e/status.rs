@@ -218,6 +218,7 @@ fn nothing_is_lost_or_counted_twice_when_workers_change() {
     ask(150);
     server.signal(Signal::SIGHUP);
     ask(50);
+    wait_until("the reload is counted", || report(&status)["reloads"] == 1);
     let pid = target.get("/").ok().parse().unwrap();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     server.stderr.wait_for("was sent SIGKILL!");
@@ -236,7 +237,6 @@ fn nothing_is_lost_or_counted_twice_when_workers_change() {
     wait_until("the next one is counted", || {
         requests(&report(&status)) == 202
     });
-    wait_until("the reload is counted", || report(&status)["reloads"] == 1);
 }
 
 #[test]
