@@ -8,7 +8,7 @@ use super::scope::ScopeMaker;
 use super::websocket::{WebSocket, WebSocketCallables};
 use crate::exchange::Exchange;
 use crate::log::id_note;
-use crate::python;
+use crate::python::{self, ServedRequest};
 use crate::system::lock;
 use crate::websocket::{CloseCode, Handshake};
 use pyo3::exceptions::PyOSError;
@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What is the same for every request of a worker.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Application {
     callable: Py<PyAny>,
     event_loop: Arc<EventLoop>,
     task: Py<PyAny>,
+    /// Sets the mark by which a task's request is found (`_rgunicorn.served`).
+    set_mark: Py<PyAny>,
     scopes: ScopeMaker,
     options: AppOptions,
     running: Arc<AtomicUsize>,
@@ -50,6 +53,11 @@ impl Application {
             callable: callable.unbind(),
             event_loop: Arc::new(EventLoop::new(event_loop)?),
             task: py.import("asyncio")?.getattr("Task")?.unbind(),
+            set_mark: py
+                .import("_rgunicorn.served")?
+                .getattr("CURRENT")?
+                .getattr("set")?
+                .unbind(),
             scopes: ScopeMaker::new(py, &options.root_path, state)?,
             options,
             running: Arc::default(),
@@ -126,14 +134,15 @@ impl Application {
         let py = scope.py();
         let receive = callables.getattr(intern!(py, "receive"))?;
         let send = callables.getattr(intern!(py, "send"))?;
+        let mark = Bound::new(py, Mark(call.clone()))?;
+        self.set_mark.bind(py).call1((&mark,))?;
         let coroutine = self.callable.bind(py).call1((scope, receive, send))?;
         let task = self.task(py, coroutine, &call.name.request)?;
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {
             call.returned(py, outcome(&task));
             return Ok(());
         }
-        let done = Bound::new(py, Done(call.clone()))?;
-        task.call_method1(intern!(py, "add_done_callback"), (done,))?;
+        task.call_method1(intern!(py, "add_done_callback"), (mark,))?;
         *lock(&call.task) = Some(task.unbind());
         call.running.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -249,6 +258,21 @@ impl Call {
         }
     }
 
+    /// The request that the app serves, if it still does.
+    fn request(&self) -> Option<ServedRequest> {
+        let is_running = lock(&self.task).is_some();
+        if !is_running && self.is_finished() {
+            return None;
+        }
+        let (method, target) = self.name.request.split_once(' ')?;
+        Some(ServedRequest {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            id: self.name.id.as_deref().map(str::to_owned),
+            age: self.name.started.elapsed().as_secs_f64(),
+        })
+    }
+
     fn returned(&self, py: Python<'_>, error: Option<PyErr>) {
         if lock(&self.task).take().is_some() {
             self.running.fetch_sub(1, Ordering::Relaxed);
@@ -282,6 +306,7 @@ struct Name {
     /// `METHOD target`, also the name of its task.
     request: String,
     id: Option<Arc<str>>,
+    started: Instant,
 }
 
 impl Name {
@@ -292,6 +317,7 @@ impl Name {
         Name {
             request: words.join(" "),
             id: exchange.id.clone(),
+            started: exchange.started,
         }
     }
 }
@@ -314,12 +340,18 @@ fn is_caused_by_disconnect(py: Python<'_>, error: &PyErr) -> bool {
     false
 }
 
-/// The callback at the end of a task.
+/// The mark of a call in the context of its tasks, and the callback at the end of
+/// its own task.
 #[pyclass(frozen, module = "rgunicorn")]
-struct Done(Arc<Call>);
+struct Mark(Arc<Call>);
 
 #[pymethods]
-impl Done {
+impl Mark {
+    /// The request, until the app has returned and the response is complete.
+    fn request(&self) -> Option<ServedRequest> {
+        self.0.request()
+    }
+
     fn __call__(&self, task: &Bound<'_, PyAny>) {
         self.0.returned(task.py(), outcome(task));
     }

@@ -186,6 +186,15 @@ impl Awaitable {
 
 #[pymethods]
 impl Awaitable {
+    /// What is awaited, for the stacks of tasks.
+    fn __repr__(&self) -> &'static str {
+        match self.kind {
+            Kind::Nothing => "nothing",
+            Kind::Receive(_) => "a message of the client",
+            Kind::MaySend(_) => "room to send to the client",
+        }
+    }
+
     fn __await__(this: Py<Self>) -> Py<Self> {
         this
     }

@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::io;
 use std::process;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ::log::{Level, LevelFilter, Metadata, Record};
 
@@ -22,8 +23,8 @@ const CRITICAL: &str = "critical";
 #[derive(Debug)]
 pub struct ErrorLog {
     output: Destination,
-    threshold: LevelFilter,
-    critical_only: bool,
+    level: RwLock<String>,
+    critical_only: AtomicBool,
     json: bool,
     syslog: Option<Syslog>,
     statsd: Option<Arc<Statsd>>,
@@ -44,8 +45,8 @@ impl ErrorLog {
         };
         Ok(Self {
             output,
-            threshold: threshold(level).unwrap_or(LevelFilter::Info),
-            critical_only: level.eq_ignore_ascii_case(CRITICAL),
+            level: RwLock::new(level.to_owned()),
+            critical_only: AtomicBool::new(level.eq_ignore_ascii_case(CRITICAL)),
             json,
             syslog: None,
             statsd: None,
@@ -62,14 +63,23 @@ impl ErrorLog {
         Self { statsd, ..self }
     }
 
-    /// The lowest level that is logged.
-    pub fn threshold(&self) -> LevelFilter {
-        self.threshold
+    /// Gunicorn's `loglevel`: the lowest level that is logged.
+    pub fn level(&self) -> String {
+        let level = self.level.read();
+        level.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs from now on what this `loglevel` lets through.
+    pub fn set_level(&self, level: &str) {
+        let is_critical = level.eq_ignore_ascii_case(CRITICAL);
+        self.critical_only.store(is_critical, Ordering::Relaxed);
+        level.clone_into(&mut self.level.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// True if records of this kind are logged. Records of libraries are not.
     pub fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == CRITICAL || (is_ours(metadata) && !self.critical_only)
+        metadata.target() == CRITICAL
+            || (is_ours(metadata) && !self.critical_only.load(Ordering::Relaxed))
     }
 
     /// Writes the record's line at once.

@@ -31,6 +31,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
 
+use ::log::LevelFilter;
+
 pub use access::{AccessForm, AccessLog};
 pub use dropped_body::dropped_body;
 pub use format::AccessFormat;
@@ -149,7 +151,7 @@ pub fn install(options: &LogOptions<'_>) -> io::Result<()> {
         Err(error) => (None, Some(error)),
     };
     let logs = Logs::open(options, statsd)?;
-    ::log::set_max_level(logs.error.threshold());
+    ::log::set_max_level(threshold_or_info(options.level));
     *LOGS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(logs));
     MACROS.call_once(|| {
         // Unit tests may have set a logger of their own before.
@@ -232,7 +234,36 @@ pub fn access() -> Option<Arc<AccessLog>> {
 
 /// The settings of the logs; nothing before they are open.
 pub fn outline() -> Option<Outline> {
-    Some(current()?.outline.clone())
+    let logs = current()?;
+    Some(Outline {
+        level: logs.error.level(),
+        ..logs.outline.clone()
+    })
+}
+
+/// Logs from now on what this `loglevel` lets through, until the logs are
+/// [installed](install) again. Loggers in Python are not changed.
+///
+/// # Errors
+/// There is no such level.
+pub fn set_level(level: &str) -> Result<(), UnknownLevel> {
+    let Some(threshold) = error::threshold(level) else {
+        return Err(UnknownLevel(level.to_owned()));
+    };
+    if let Some(logs) = current() {
+        logs.error.set_level(level);
+    }
+    ::log::set_max_level(threshold);
+    Ok(())
+}
+
+/// A `loglevel` that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no log level '{0}'; the levels are debug, info, warning, error and critical")]
+pub struct UnknownLevel(String);
+
+fn threshold_or_info(level: &str) -> LevelFilter {
+    error::threshold(level).unwrap_or(LevelFilter::Info)
 }
 
 /// Writes text to the error log unchanged, whatever its level is. If the lines

@@ -44,6 +44,20 @@ pub fn settle(cfg: Option<&Py<PyAny>>) -> Result<(), String> {
     })
 }
 
+/// Applies the level that the error log has now to the loggers in Python, if
+/// there are any.
+pub fn follow_level() {
+    Python::try_attach(|py| {
+        let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
+        let module = modules.and_then(|modules| modules.get_item("_rgunicorn.logger"));
+        if let Ok(module) = module
+            && let Err(error) = module.call_method0("level_changed")
+        {
+            error.print(py);
+        }
+    });
+}
+
 /// True after [`install`], also in forked processes.
 pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed)

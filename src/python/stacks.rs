@@ -1,102 +1,355 @@
-//! The Python stacks of all threads, for a process whose threads hang.
+//! What all threads, asyncio tasks and greenlets of this process are doing, and
+//! which requests they serve. The Python half is `_rgunicorn.stacks`.
 
-use std::ffi::{CStr, c_char, c_int};
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::fd::AsRawFd;
-use std::ptr;
+use std::fmt::{self, Display};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde::Serialize;
 
-use super::thread;
+use super::{config, dump, thread};
 
 /// How long to wait for the GIL. A thread that runs Python code releases it
 /// every 5 ms (`sys.getswitchinterval`).
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The stack of every thread, asyncio task and greenlet; nothing if the
-/// interpreter does not run.
+/// The pause between two looks whether another question has its answer.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A request that is being served.
+#[derive(Clone, Debug, PartialEq, Serialize, FromPyObject, IntoPyObject)]
+#[pyo3(from_item_all)]
+pub struct ServedRequest {
+    pub method: String,
+    /// The path and the query.
+    pub target: String,
+    /// What the request is called in the logs.
+    pub id: Option<String>,
+    /// Seconds since it was received.
+    pub age: f64,
+}
+
+/// A request that one thread serves from its begin to its end.
+#[derive(Clone, Debug)]
+pub struct RequestOfThread {
+    /// As `threading.get_ident()` gives it.
+    pub thread: u64,
+    pub request: ServedRequest,
+}
+
+/// The stacks of this process at one moment.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Stacks {
+    /// False if they were read without the GIL: then only threads are known.
+    pub complete: bool,
+    pub threads: Vec<ThreadStack>,
+    /// The asyncio tasks that have not ended.
+    pub tasks: Vec<WaitingStack>,
+    /// The greenlets that wait.
+    pub greenlets: Vec<WaitingStack>,
+}
+
+/// The stack of a thread.
+#[derive(Clone, Debug, Serialize, FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct ThreadStack {
+    /// As `threading.get_ident()` gives it.
+    pub id: u64,
+    pub name: String,
+    pub request: Option<ServedRequest>,
+    /// The outermost first.
+    pub frames: Vec<Frame>,
+}
+
+/// The stack of a task or a greenlet.
+#[derive(Clone, Debug, Serialize, FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct WaitingStack {
+    pub name: String,
+    pub request: Option<ServedRequest>,
+    /// The innermost function, and what it waits for.
+    pub awaiting: String,
+    /// The outermost first.
+    pub frames: Vec<Frame>,
+}
+
+/// A place in Python code.
+#[derive(Clone, Debug, Serialize, FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Frame {
+    pub file: String,
+    pub line: u32,
+    pub function: String,
+    /// The text of the line, if its file can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// The stacks of this moment; nothing if no interpreter runs. `requests` are
+/// named at their threads; those of tasks and greenlets are found.
 ///
-/// If C code does not release the GIL, the stacks are read without it. Then
-/// they have no source lines, and only threads are shown.
-pub fn stacks() -> Option<String> {
-    // SAFETY: it only reads a flag.
-    if unsafe { ffi::Py_IsInitialized() } == 0 {
+/// If C code does not release the GIL for half a second, the stacks are read
+/// without it.
+pub fn stacks(requests: Vec<RequestOfThread>) -> Option<Stacks> {
+    if !config::is_started() {
         return None;
+    }
+    with_interpreter(requests.clone()).or_else(|| without_interpreter(&requests))
+}
+
+fn with_interpreter(requests: Vec<RequestOfThread>) -> Option<Stacks> {
+    /// True while a thread waits for the GIL: there is one at a time, so that
+    /// many questions do not make many threads.
+    static ASKING: AtomicBool = AtomicBool::new(false);
+
+    let deadline = Instant::now() + TIMEOUT;
+    while ASKING.swap(true, Ordering::Acquire) {
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
     }
     let (sender, receiver) = mpsc::channel();
     let asked = thread("stacks").spawn(move || {
-        let _ = sender.send(with_interpreter());
+        let stacks = Python::try_attach(|py| collect(py, requests));
+        ASKING.store(false, Ordering::Release);
+        let _ = sender.send(stacks);
     });
-    let answer = asked.ok().and_then(|_| receiver.recv_timeout(TIMEOUT).ok());
-    answer.flatten().or_else(without_interpreter)
-}
-
-fn with_interpreter() -> Option<String> {
-    let text = |py: Python<'_>| -> PyResult<String> {
-        py.import("_rgunicorn.stacks")?
-            .call_method0("text")?
-            .extract()
-    };
-    Python::try_attach(|py| text(py).ok()).flatten()
-}
-
-unsafe extern "C" {
-    /// The function that `faulthandler` calls in its watchdog thread (CPython's
-    /// `Include/internal/pycore_traceback.h`).
-    fn _Py_DumpTracebackThreads(
-        fd: c_int,
-        interpreter: *mut ffi::PyInterpreterState,
-        current: *mut ffi::PyThreadState,
-    ) -> *const c_char;
-}
-
-fn without_interpreter() -> Option<String> {
-    let file = memfd_create("stacks", MFdFlags::MFD_CLOEXEC).ok()?;
-    let mut file = File::from(file);
-    // SAFETY: the function is made to read the threads without the GIL. The
-    // thread with the GIL has kept it for a second, in C code, so the Python
-    // frames do not change.
-    let error = unsafe {
-        let main = ffi::PyInterpreterState_Main();
-        _Py_DumpTracebackThreads(file.as_raw_fd(), main, ptr::null_mut())
-    };
-    if !error.is_null() {
-        // SAFETY: it is a static C string.
-        return Some(
-            unsafe { CStr::from_ptr(error) }
-                .to_string_lossy()
-                .into_owned(),
-        );
+    if asked.is_err() {
+        ASKING.store(false, Ordering::Release);
+        return None;
     }
-    let mut text = Vec::new();
-    file.rewind()
-        .and_then(|()| file.read_to_end(&mut text))
-        .ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+    let left = deadline.saturating_duration_since(Instant::now());
+    match receiver.recv_timeout(left).ok()?? {
+        Ok(stacks) => Some(stacks),
+        Err(error) => {
+            ::log::debug!("The stacks cannot be read with the interpreter: {error}");
+            None
+        }
+    }
+}
+
+fn collect(py: Python<'_>, requests: Vec<RequestOfThread>) -> PyResult<Stacks> {
+    #[derive(FromPyObject)]
+    #[pyo3(from_item_all)]
+    struct Collected {
+        threads: Vec<ThreadStack>,
+        tasks: Vec<WaitingStack>,
+        greenlets: Vec<WaitingStack>,
+    }
+
+    let by_thread = PyDict::new(py);
+    for RequestOfThread { thread, request } in requests {
+        by_thread.set_item(thread, request)?;
+    }
+    let module = py.import("_rgunicorn.stacks")?;
+    let collected: Collected = module.call_method1("collect", (by_thread,))?.extract()?;
+    Ok(Stacks {
+        complete: true,
+        threads: collected.threads,
+        tasks: collected.tasks,
+        greenlets: collected.greenlets,
+    })
+}
+
+fn without_interpreter(requests: &[RequestOfThread]) -> Option<Stacks> {
+    let mut threads = dump::threads(&dump::text()?);
+    for thread in &mut threads {
+        let of_thread = |it: &&RequestOfThread| it.thread == thread.id;
+        thread.request = requests.iter().find(of_thread).map(|it| it.request.clone());
+    }
+    Some(Stacks {
+        complete: false,
+        threads,
+        ..Stacks::default()
+    })
+}
+
+/// The stacks as text for people.
+impl Display for Stacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.complete {
+            writeln!(
+                f,
+                "C code does not release the GIL: there are only threads, and no source lines."
+            )?;
+        }
+        for ThreadStack {
+            id,
+            name,
+            request,
+            frames,
+        } in &self.threads
+        {
+            let name = match &**name {
+                "" => String::new(),
+                name => format!(" ({name})"),
+            };
+            writeln!(
+                f,
+                "Thread 0x{id:x}{name}{}, most recent call last:",
+                Serves(request)
+            )?;
+            write_frames(f, frames)?;
+        }
+        for (kind, stacks) in [("Task", &self.tasks), ("Greenlet", &self.greenlets)] {
+            for stack in stacks {
+                let (name, awaiting) = (&stack.name, &stack.awaiting);
+                writeln!(
+                    f,
+                    "{kind} {name}{}, waits in {awaiting}, most recent call last:",
+                    Serves(&stack.request)
+                )?;
+                write_frames(f, &stack.frames)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Serves<'a>(&'a Option<ServedRequest>);
+
+impl Display for Serves<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(request) = self.0 else { return Ok(()) };
+        let ServedRequest {
+            method,
+            target,
+            id,
+            age,
+        } = request;
+        write!(f, ", serves {method} {target}")?;
+        if let Some(id) = id {
+            write!(f, " (id {id})")?;
+        }
+        write!(f, " for {age:.1} s")
+    }
+}
+
+fn write_frames(f: &mut fmt::Formatter<'_>, frames: &[Frame]) -> fmt::Result {
+    for Frame {
+        file,
+        line,
+        function,
+        source,
+    } in frames
+    {
+        match &**file {
+            "" => writeln!(f, "  {function}")?,
+            file => writeln!(f, "  File \"{file}\", line {line}, in {function}")?,
+        }
+        if let Some(source) = source {
+            writeln!(f, "    {source}")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The ident of this thread.
+    fn ident(py: Python<'_>) -> u64 {
+        let threading = py.import("threading").unwrap();
+        threading
+            .call_method0("get_ident")
+            .unwrap()
+            .extract()
+            .unwrap()
+    }
+
     #[test]
-    fn stacks_are_told_with_the_interpreter_and_without() {
+    fn a_thread_that_holds_the_gil_is_seen_and_named() {
+        crate::python::start_once();
+        let stacks = Python::attach(|py| {
+            let code = c"
+def outer(look): return inner(look)
+def inner(look): return look()
+";
+            let names = PyDict::new(py);
+            py.run(code, Some(&names), None).unwrap();
+            let outer = names.get_item("outer").unwrap().unwrap();
+            let request = ServedRequest {
+                method: "GET".to_owned(),
+                target: "/slow".to_owned(),
+                id: None,
+                age: 1.0,
+            };
+            let thread = ident(py);
+            let (sender, receiver) = mpsc::channel();
+            // It does not release the GIL.
+            let look = pyo3::types::PyCFunction::new_closure(py, None, None, move |_, _| {
+                let request = request.clone();
+                let stacks = stacks(vec![RequestOfThread { thread, request }]);
+                sender.send(stacks).unwrap();
+            });
+            outer.call1((look.unwrap(),)).unwrap();
+            let stacks = receiver.recv().unwrap().unwrap();
+            let ours = stacks.threads.iter().find(|it| it.id == thread).cloned();
+            (stacks.complete, ours.unwrap(), stacks.to_string())
+        });
+        let (complete, ours, text) = stacks;
+        assert!(!complete);
+        let functions: Vec<_> = ours.frames.iter().map(|it| &*it.function).collect();
+        assert_eq!(functions, ["outer", "inner"], "{text}");
+        assert_eq!(ours.request.unwrap().target, "/slow");
+        assert!(text.contains("serves GET /slow for 1.0 s"), "{text}");
+        let whole = super::stacks(Vec::new()).unwrap();
+        assert!(whole.complete);
+    }
+
+    #[test]
+    fn a_task_names_the_await_at_which_it_stands() {
         crate::python::start_once();
         Python::attach(|py| {
-            let code = c"import _rgunicorn.stacks\ndef somewhere(): return _rgunicorn.stacks.text()\nsaid = somewhere()";
-            let names = pyo3::types::PyDict::new(py);
-            py.run(code, Some(&names), None).unwrap();
-            let said: String = names.get_item("said").unwrap().unwrap().extract().unwrap();
-            assert!(said.contains("in somewhere"), "{said}");
-            // This thread has the GIL and does not release it.
-            let dumped = stacks().unwrap();
-            assert!(dumped.contains("hread 0x"), "{dumped}");
+            let code = c"
+import asyncio, _rgunicorn.stacks
+
+async def view():
+    async for item in items():
+        await helper(item)
+
+async def items():
+    await asyncio.sleep(0)
+    yield 1
+    await asyncio.Event().wait()
+
+async def helper(item):
+    await asyncio.sleep(0)
+
+async def main():
+    task = asyncio.create_task(view(), name='the view')
+    both = asyncio.create_task(gathering(task), name='gathering')
+    for _ in range(9):
+        await asyncio.sleep(0)
+    said = _rgunicorn.stacks.collect({})
+    task.cancel()
+    return said
+
+async def gathering(task):
+    await asyncio.gather(task)
+
+said = asyncio.run(main())
+";
+            let names = PyDict::new(py);
+            py.run(code, Some(&names), Some(&names)).unwrap();
+            let said = names.get_item("said").unwrap().unwrap();
+            let tasks: Vec<WaitingStack> = said.get_item("tasks").unwrap().extract().unwrap();
+            let named = |name: &str| tasks.iter().find(|it| it.name == name).unwrap();
+            let view = named("the view");
+            let functions: Vec<_> = view.frames.iter().map(|it| &*it.function).collect();
+            assert_eq!(functions, ["view", "items", "Event.wait"]);
+            assert_eq!(view.awaiting, "Event.wait: a Future");
+            assert_eq!(
+                named("gathering").awaiting,
+                "gathering: the task 'the view'"
+            );
+            let main = tasks.iter().find(|it| it.awaiting == "nothing: it runs");
+            assert_eq!(main.unwrap().frames[0].function, "main");
         });
-        assert!(stacks().is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod classes;
+mod inspect;
 mod lifecycle;
 mod network;
 mod python_steps;
@@ -19,10 +20,12 @@ use crate::process::exit_code::{APP_LOAD_ERROR, FAILED, WORKER_BOOT_ERROR};
 use crate::python;
 use crate::python::app::LoadError;
 use boot::Failure;
+use inspect::{Inspector, Subject};
 use lifecycle::Lifecycle;
 use pyo3::prelude::*;
 use signals::{Signals, app};
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The worker ended as it was asked to.
@@ -42,6 +45,7 @@ pub fn run(boot: Boot) -> i32 {
             return WORKER_BOOT_ERROR;
         }
     };
+    let inspector = start_inspector(boot, signals);
     let pid = process::id();
     ::log::info!("Booting worker with pid: {pid}");
     let code = match take_steps(boot, signals) {
@@ -70,11 +74,27 @@ pub fn run(boot: Boot) -> i32 {
         // It fails only if the app has changed the module.
         let _ = Python::attach(app::hide);
     }
+    drop(inspector);
     // The interpreter must not end while a thread logs through Python.
     crate::log::undivert_in(Duration::from_secs(1));
     python::finish();
     boot.flush_access_log();
     code
+}
+
+/// Lets the master look into this worker from now on, while the app is loaded,
+/// too.
+fn start_inspector(boot: &Boot, signals: &Signals) -> Option<Inspector> {
+    let sampling = Duration::from_secs(boot.settings.status.stack_sampling.into());
+    let subject = Subject {
+        in_flight: Arc::clone(signals.in_flight()),
+        heartbeat: boot.heartbeat.clone(),
+        sampling: (!sampling.is_zero()).then_some(sampling),
+    };
+    let started = Inspector::start(boot.channel.as_ref()?, subject);
+    started
+        .inspect_err(|error| ::log::warn!("This worker cannot be looked into: {error}"))
+        .ok()
 }
 
 /// Takes the steps of the worker, or lets Python take those that follow the

@@ -314,6 +314,15 @@ def changed():
     )
 
 
+def level_changed():
+    """Applies the level that the server's error log has now."""
+    level = level_of(_rgunicorn_log.settings()["loglevel"])
+    logging.getLogger("gunicorn.error").setLevel(level)
+    if logger is not None:
+        logger.loglevel = level
+    changed()
+
+
 def is_plain(log, level, count):
     """Whether nobody has changed a logger: it has `count` handlers of ours and nothing
     else."""

@@ -4,9 +4,11 @@
 use super::life_signs::{network, pulse, rules};
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
+use crate::python::ServedRequest;
 use crate::system::lock;
 use crate::worker::boot::{Boot, Failure, log_for_python};
 use crate::worker::network::{Event, Reactor, Waiter};
+use crate::worker::request::in_flight::ServedBy;
 use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
@@ -55,7 +57,12 @@ pub fn serve(
         boot,
         signals,
         reactor,
-        service: Arc::new(WsgiService::new(boot, application, signals)),
+        service: Arc::new(WsgiService::new(
+            boot,
+            application,
+            signals,
+            ServedBy::Other,
+        )),
         events: Vec::new(),
     };
     Python::attach(|py| {
@@ -123,6 +130,7 @@ impl GeventNetwork {
         for event in self.events.drain(..) {
             match event {
                 Event::Request(exchange) => jobs.push(Job {
+                    key: exchange.stream().key(),
                     exchange: Mutex::new(Some(exchange)),
                     service: self.service.clone(),
                 }),
@@ -138,6 +146,8 @@ impl GeventNetwork {
 /// A request, for a greenlet to answer.
 #[pyclass(frozen, module = "rgunicorn")]
 struct Job {
+    /// That of its stream.
+    key: u64,
     exchange: Mutex<Option<Exchange>>,
     service: Arc<WsgiService>,
 }
@@ -149,6 +159,11 @@ impl Job {
         if let Some(exchange) = exchange {
             self.service.respond(exchange);
         }
+    }
+
+    /// The request, while the app has it: see `_rgunicorn.served`.
+    fn request(&self) -> Option<ServedRequest> {
+        self.service.of_stream(self.key)
     }
 }
 

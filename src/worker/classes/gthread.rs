@@ -15,6 +15,7 @@ use crate::scoreboard::Gauge;
 use crate::system::lock;
 use crate::worker::boot::Boot;
 use crate::worker::network::{Context, Event, Reactor, SocketWaiter, Waiter};
+use crate::worker::request::in_flight::ServedBy;
 use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
@@ -51,7 +52,7 @@ pub fn serve(
     let pool = Pool {
         boot,
         signals,
-        service: WsgiService::new(boot, application, signals),
+        service: WsgiService::new(boot, application, signals, ServedBy::Thread),
         context: Arc::clone(reactor.context()),
         network: Mutex::new(GthreadNetwork {
             reactor,

@@ -7,6 +7,7 @@ use crate::exchange::Exchange;
 use crate::scoreboard::Gauge;
 use crate::worker::boot::Boot;
 use crate::worker::network::{Event, Reactor, Rules, SocketWaiter, Waiter, poll_for};
+use crate::worker::request::in_flight::ServedBy;
 use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::Heartbeat;
 use crate::worker::signals::Signals;
@@ -32,7 +33,7 @@ pub fn serve(
     application: Arc<Application>,
     signals: &'static Signals,
 ) -> io::Result<()> {
-    let service = WsgiService::new(boot, application, signals);
+    let service = WsgiService::new(boot, application, signals, ServedBy::Thread);
     let rules = Rules {
         one_at_a_time: true,
         ..rules(boot)

@@ -4,8 +4,9 @@
 use super::quota::Quota;
 use crate::exchange::{Exchange, Finished};
 use crate::http::Status;
+use crate::python::ServedRequest;
 use crate::worker::boot::Boot;
-use crate::worker::request::in_flight::Tracked;
+use crate::worker::request::in_flight::{ServedBy, Tracked};
 use crate::worker::request::refusal::Refusal;
 use crate::worker::signals::Signals;
 use crate::wsgi::Application;
@@ -18,6 +19,7 @@ pub struct WsgiService {
     boot: &'static Boot,
     application: Arc<Application>,
     signals: &'static Signals,
+    served_by: ServedBy,
     quota: Quota,
 }
 
@@ -26,11 +28,13 @@ impl WsgiService {
         boot: &'static Boot,
         application: Arc<Application>,
         signals: &'static Signals,
+        served_by: ServedBy,
     ) -> WsgiService {
         WsgiService {
             boot,
             application,
             signals,
+            served_by,
             quota: Quota::of(boot),
         }
     }
@@ -41,7 +45,7 @@ impl WsgiService {
         let line = [head.method(), b" ", head.target()];
         self.boot.heartbeat.begin_request(&line);
         let in_flight = self.signals.in_flight();
-        let tracked = in_flight.begin(&exchange);
+        let tracked = in_flight.begin(&exchange, self.served_by);
         let called = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
         let keep_alive = called.unwrap_or_else(|panic| {
             ::log::error!("Error handling request: {}", panic_text(&*panic));
@@ -52,6 +56,11 @@ impl WsgiService {
         self.boot.heartbeat.end_request();
         self.quota.count(&self.boot.heartbeat);
         exchange.finish(keep_alive);
+    }
+
+    /// The request of the stream with this key, while the app has it.
+    pub fn of_stream(&self, key: u64) -> Option<ServedRequest> {
+        self.signals.in_flight().of_stream(key)
     }
 
     /// Logs a request that the server has answered itself.

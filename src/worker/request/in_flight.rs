@@ -5,9 +5,12 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use nix::sys::pthread::pthread_self;
+
 use crate::exchange::{AccessEntry, Exchange, Finished, RequestLine, Stream, error_page};
 use crate::http::Status;
 use crate::log;
+use crate::python::{self, RequestOfThread, ServedRequest};
 use crate::scoreboard::{Counter, RequestText};
 use crate::system::lock;
 use crate::worker::shared::Heartbeat;
@@ -43,12 +46,23 @@ struct TrackedRequest {
     started: Instant,
     /// When the app was called.
     called: Instant,
+    /// The thread that serves it from its begin to its end.
+    thread: Option<u64>,
     protocol: &'static str,
     is_head: bool,
     /// The app's response is ignored from now on.
     given_up: bool,
     /// The app has answered it, and its line was written to the access log.
     answered: bool,
+}
+
+/// Who serves a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedBy {
+    /// The thread that begins it, until its end, and nothing else meanwhile.
+    Thread,
+    /// A task or a greenlet, which has a mark of the request.
+    Other,
 }
 
 /// Why requests are given up, and with which status.
@@ -80,7 +94,7 @@ impl InFlight {
     }
 
     /// Adds a request that the app is about to handle.
-    pub fn begin(self: &Arc<Self>, exchange: &Exchange) -> Tracked {
+    pub fn begin(self: &Arc<Self>, exchange: &Exchange, by: ServedBy) -> Tracked {
         let (head, stream) = (&exchange.head, exchange.stream());
         let called = Instant::now();
         let mut all = self.lock();
@@ -97,6 +111,7 @@ impl InFlight {
             id: exchange.id.clone(),
             started: exchange.started,
             called,
+            thread: (by == ServedBy::Thread).then(pthread_self),
             protocol: head.version().as_str(),
             is_head: head.method() == b"HEAD",
             given_up: false,
@@ -147,6 +162,58 @@ impl InFlight {
         given_up.collect()
     }
 
+    /// The requests that have a thread for themselves.
+    pub fn of_threads(&self) -> Vec<RequestOfThread> {
+        let all = self.lock();
+        let of_thread = |slot: &Slot| {
+            let thread = slot.request.as_ref()?.thread?;
+            let request = slot.served()?;
+            Some(RequestOfThread { thread, request })
+        };
+        all.slots.iter().filter_map(of_thread).collect()
+    }
+
+    /// The threads that have a request for themselves, with its target.
+    pub fn targets_of_threads(&self) -> Vec<(u64, String)> {
+        let all = self.lock();
+        let of_thread = |slot: &Slot| {
+            let thread = slot.request.as_ref()?.thread?;
+            Some((thread, slot.target.escape_ascii().to_string()))
+        };
+        all.slots.iter().filter_map(of_thread).collect()
+    }
+
+    /// All requests, the oldest first.
+    pub fn served(&self) -> Vec<ServedRequest> {
+        let all = self.lock();
+        let mut served: Vec<_> = all.slots.iter().filter_map(Slot::served).collect();
+        drop(all);
+        served.sort_by(|one, other| other.age.total_cmp(&one.age));
+        served
+    }
+
+    /// The request of the stream with this key, if the app has it.
+    pub fn of_stream(&self, key: u64) -> Option<ServedRequest> {
+        let all = self.lock();
+        let is_it = |request: &TrackedRequest| request.stream.key() == key;
+        let found = |slot: &&Slot| slot.request.as_ref().is_some_and(is_it);
+        all.slots.iter().find(found)?.served()
+    }
+
+    /// Writes the requests that were given up to the error log, with the stacks
+    /// of all threads, tasks and greenlets.
+    pub fn log_given_up(&self, what: &str, requests: &[String]) {
+        let pid = process::id();
+        let requests = match requests {
+            [] => "no request".to_owned(),
+            some => some.join("; "),
+        };
+        let stacks = python::stacks(self.of_threads());
+        let stacks = stacks.map_or_else(String::new, |stacks| stacks.to_string());
+        let text = format!("Worker (pid: {pid}) {what} {requests}\n{stacks}");
+        ::log::error!("{}", text.trim_end());
+    }
+
     /// Ends the clients' input for apps that have taken their connections for
     /// another protocol.
     pub fn end_upgraded(&self) {
@@ -169,6 +236,16 @@ impl Slots {
 }
 
 impl Slot {
+    fn served(&self) -> Option<ServedRequest> {
+        let request = self.request.as_ref()?;
+        Some(ServedRequest {
+            method: self.method.escape_ascii().to_string(),
+            target: self.target.escape_ascii().to_string(),
+            id: request.id.as_deref().map(str::to_owned),
+            age: request.started.elapsed().as_secs_f64(),
+        })
+    }
+
     fn give_up(
         &mut self,
         min_age: Duration,
@@ -286,17 +363,4 @@ impl Drop for Tracked {
         drop(all);
         drop(ended);
     }
-}
-
-/// Writes the requests that were given up to the error log, with the stack of
-/// every thread.
-pub fn log_given_up(what: &str, requests: &[String]) {
-    let pid = process::id();
-    let requests = match requests {
-        [] => "no request".to_owned(),
-        some => some.join("; "),
-    };
-    let stacks = crate::python::stacks().unwrap_or_default();
-    let text = format!("Worker (pid: {pid}) {what} {requests}\n{stacks}");
-    ::log::error!("{}", text.trim_end());
 }

@@ -12,7 +12,7 @@ mod handler;
 
 use crate::log;
 use crate::python::{self, Hooks, traceback};
-use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
+use crate::worker::request::in_flight::{GiveUpReason, InFlight};
 use crate::worker::shared::Heartbeat;
 use handler::{handle_as_worker, has_no_other_handler};
 use nix::libc;
@@ -208,7 +208,7 @@ fn run(mut signals: PipeReader, stopper: PipeWriter, state: &Arc<SignalState>) {
                 let requests = state
                     .in_flight
                     .give_up(Duration::ZERO, GiveUpReason::Aborted);
-                log_given_up("was aborted in", &requests);
+                state.in_flight.log_given_up("was aborted in", &requests);
                 state.hooks.worker_abort();
                 state.hooks.worker_exit();
                 exit(ABORTED);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::log;
 use crate::python;
-use crate::worker::request::in_flight::{GiveUpReason, InFlight, log_given_up};
+use crate::worker::request::in_flight::{GiveUpReason, InFlight};
 use crate::worker::shared::Heartbeat;
 use crate::worker::signals::StopHandle;
 
@@ -41,7 +41,7 @@ pub fn watch(limit: Duration, in_flight: Arc<InFlight>, heartbeat: Heartbeat, st
             if !overdue.is_empty() {
                 let seconds = limit.as_secs();
                 let what = format!("is replaced: request_timeout ({seconds} s) is over for");
-                log_given_up(&what, &overdue);
+                in_flight.log_given_up(&what, &overdue);
                 retiring = true;
                 heartbeat.retire();
             }

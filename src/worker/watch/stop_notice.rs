@@ -9,7 +9,7 @@
 
 use crate::log;
 use crate::worker::network::Registry;
-use crate::worker::request::in_flight::{GiveUpReason, log_given_up};
+use crate::worker::request::in_flight::GiveUpReason;
 use crate::worker::signals::Signals;
 use std::process;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub fn prepare(registry: &Arc<Registry>, signals: &Signals, graceful: Duration) 
             // delays the end of its process. In all other cases the worker ends
             // by itself if the app allows it.
             if !requests.is_empty() || registry.is_none() {
-                log_given_up(
+                in_flight.log_given_up(
                     "has not ended, and graceful_timeout is over; it has",
                     &requests,
                 );

@@ -3,7 +3,7 @@
 use super::shared::{HookCall, Shared};
 use crate::asgi;
 use crate::exchange::{Exchange, Finished, WatchedRequest};
-use crate::worker::request::in_flight::Tracked;
+use crate::worker::request::in_flight::{ServedBy, Tracked};
 use std::sync::Arc;
 
 pub struct Observer {
@@ -20,7 +20,7 @@ impl Observer {
         shared: Arc<Shared>,
         watched: Option<WatchedRequest<'static>>,
     ) -> Box<Observer> {
-        let tracked = Some(shared.in_flight.begin(exchange));
+        let tracked = Some(shared.in_flight.begin(exchange, ServedBy::Other));
         Box::new(Observer {
             shared,
             tracked,

@@ -1,0 +1,200 @@
+//! Looking into a worker: a thread answers the master's questions.
+//!
+//! The thread never waits for the GIL or for the app, so a worker that hangs
+//! answers, too. What needs the GIL, or takes long, is done by further threads.
+//! It also keeps samples of the stacks on the scoreboard, for the time after the
+//! worker's death (`stack_sampling`).
+
+mod log_level;
+mod memory;
+mod profile;
+mod replies;
+mod stacks;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::control::{self, Request};
+use crate::worker::request::in_flight::InFlight;
+use crate::worker::shared::Heartbeat;
+use replies::Replies;
+
+/// The thread's stack in bytes. It runs no Python code.
+const STACK: usize = 256 << 10;
+
+/// What is looked into.
+#[derive(Clone)]
+pub struct Subject {
+    pub in_flight: Arc<InFlight>,
+    pub heartbeat: Heartbeat,
+    /// The time between two samples of the stacks; nothing for no samples.
+    pub sampling: Option<Duration>,
+}
+
+/// The answers to the master, until this value is dropped: after that, the
+/// interpreter is not entered any more.
+pub struct Inspector(Arc<AtomicBool>);
+
+impl Inspector {
+    /// Answers what the master asks through this channel.
+    ///
+    /// # Errors
+    /// The process has no threads or descriptors left.
+    pub fn start(channel: &UnixStream, subject: Subject) -> io::Result<Inspector> {
+        let worker = Worker {
+            subject,
+            replies: Replies::new(channel.try_clone()?)?,
+            ended: Arc::default(),
+            profiling: Arc::default(),
+            tracing: Arc::default(),
+        };
+        let inspector = Inspector(Arc::clone(&worker.ended));
+        let channel = channel.try_clone()?;
+        thread::Builder::new()
+            .name("inspect".to_owned())
+            .stack_size(STACK)
+            .spawn(move || worker.answer(channel))?;
+        Ok(inspector)
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The worker, as its commands see it.
+#[derive(Clone)]
+struct Worker {
+    subject: Subject,
+    replies: Replies,
+    /// True once the worker ends, or the master is gone.
+    ended: Arc<AtomicBool>,
+    /// True while a profile is taken.
+    profiling: Arc<AtomicBool>,
+    /// True while the growth of the memory is measured.
+    tracing: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Answers until the master closes its end.
+    fn answer(self, mut channel: UnixStream) {
+        crate::log::go_straight();
+        let mut next_sample = self.subject.sampling.map(|pause| Instant::now() + pause);
+        loop {
+            if !wait(&channel, next_sample) {
+                self.keep_sample();
+                next_sample = self.subject.sampling.map(|pause| Instant::now() + pause);
+                continue;
+            }
+            match control::read::<Request>(&mut channel) {
+                Ok(Some(request)) => self.obey(&request),
+                Ok(None) => break,
+                Err(error) if is_of_json(&error) => {
+                    self.replies.error(&().into(), &error.to_string());
+                }
+                Err(error) => {
+                    ::log::debug!("The master cannot ask this worker any more: {error}");
+                    break;
+                }
+            }
+        }
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    fn obey(&self, request: &Request) {
+        if self.ended.load(Ordering::Relaxed) {
+            return self.replies.error(&request.id, "The worker ends");
+        }
+        match &*request.command {
+            "stacks" => stacks::answer(self, request),
+            "profile" => profile::answer(self, request),
+            "memory" => memory::answer(self, request),
+            "log-level" => log_level::answer(self, request),
+            other => {
+                let error = format!("A worker has no command '{other}'");
+                self.replies.error(&request.id, &error);
+            }
+        }
+    }
+
+    fn keep_sample(&self) {
+        if !self.ended.load(Ordering::Relaxed)
+            && let Some(stacks) = crate::python::stacks(self.subject.in_flight.of_threads())
+        {
+            let board = self.subject.heartbeat.board();
+            board.keep_sample(&stacks.to_string());
+        }
+    }
+}
+
+/// Waits until the master has asked something, or is gone. False if it is time
+/// for a sample before.
+fn wait(channel: &UnixStream, deadline: Option<Instant>) -> bool {
+    let mut ready = [PollFd::new(channel.as_fd(), PollFlags::POLLIN)];
+    let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+    let timeout = match left {
+        // The longest of poll: three weeks.
+        Some(left) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        None => PollTimeout::NONE,
+    };
+    match poll(&mut ready, timeout) {
+        // A signal: not before its time.
+        Err(_) => deadline.is_none_or(|it| it > Instant::now()),
+        Ok(0) => false,
+        Ok(_) => true,
+    }
+}
+
+/// True if a whole frame was read, whose text is not a request.
+fn is_of_json(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(|inner| inner.is::<serde_json::Error>())
+}
+
+/// The argument at this place as a number in these bounds.
+///
+/// # Errors
+/// A sentence that says what is expected.
+fn number(
+    request: &Request,
+    place: usize,
+    name: &str,
+    default: Option<f64>,
+    most: f64,
+) -> Result<f64, String> {
+    let given = match request.arg(place) {
+        Some(text) => text.parse().ok(),
+        None => default,
+    };
+    given
+        .filter(|number: &f64| *number > 0.0 && *number <= most)
+        .ok_or_else(|| {
+            let command = &request.command;
+            format!("'{command}' needs a number of {name} above 0, at most {most}")
+        })
+}
+
+/// Sets a flag, for as long as the result lives; nothing if it is set already.
+fn claim(flag: &Arc<AtomicBool>) -> Option<Claim> {
+    (!flag.swap(true, Ordering::Acquire)).then(|| Claim(Arc::clone(flag)))
+}
+
+struct Claim(Arc<AtomicBool>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests;

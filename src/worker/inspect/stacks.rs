@@ -1,0 +1,33 @@
+//! The command `stacks`: what all threads, tasks and greenlets are doing.
+
+use std::process;
+
+use serde::Serialize;
+
+use super::Worker;
+use crate::control::Request;
+use crate::python::{self, ServedRequest, Stacks};
+
+#[derive(Serialize)]
+struct Told {
+    pid: u32,
+    #[serde(flatten)]
+    stacks: Stacks,
+    /// All requests that the app has, the oldest first.
+    requests: Vec<ServedRequest>,
+    /// The same for people.
+    text: String,
+}
+
+pub fn answer(worker: &Worker, request: &Request) {
+    let in_flight = &worker.subject.in_flight;
+    let stacks = python::stacks(in_flight.of_threads());
+    let told = stacks.map(|stacks| Told {
+        pid: process::id(),
+        requests: in_flight.served(),
+        text: stacks.to_string(),
+        stacks,
+    });
+    let none = || "The worker's interpreter does not run yet, or has ended".to_owned();
+    worker.replies.send(&request.id, told.ok_or_else(none));
+}

@@ -1,0 +1,1 @@
+//! The commands, over a pair of sockets.
