@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Worker;
+use super::worker::Worker;
 use crate::control::Request;
 use crate::log;
 use crate::python::{self, logger};

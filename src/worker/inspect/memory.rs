@@ -11,7 +11,7 @@ use nix::unistd::{SysconfVar, sysconf};
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use super::{Worker, claim, number};
+use super::worker::{Worker, claim, number};
 use crate::control::Request;
 use crate::python;
 

@@ -10,6 +10,9 @@ mod memory;
 mod profile;
 mod replies;
 mod stacks;
+mod worker;
+
+pub use worker::Subject;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -17,26 +20,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::control::{self, Request};
-use crate::worker::request::in_flight::InFlight;
-use crate::worker::shared::Heartbeat;
 use replies::Replies;
+use worker::Worker;
 
 /// The thread's stack in bytes. It runs no Python code.
 const STACK: usize = 256 << 10;
-
-/// What is looked into.
-#[derive(Clone)]
-pub struct Subject {
-    pub in_flight: Arc<InFlight>,
-    pub heartbeat: Heartbeat,
-    /// The time between two samples of the stacks; nothing for no samples.
-    pub sampling: Option<Duration>,
-}
 
 /// The answers to the master, until this value is dropped: after that, the
 /// interpreter is not entered any more.
@@ -69,19 +62,6 @@ impl Drop for Inspector {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// The worker, as its commands see it.
-#[derive(Clone)]
-struct Worker {
-    subject: Subject,
-    replies: Replies,
-    /// True once the worker ends, or the master is gone.
-    ended: Arc<AtomicBool>,
-    /// True while a profile is taken.
-    profiling: Arc<AtomicBool>,
-    /// True while the growth of the memory is measured.
-    tracing: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -158,42 +138,6 @@ fn wait(channel: &UnixStream, deadline: Option<Instant>) -> bool {
 fn is_of_json(error: &io::Error) -> bool {
     let inner = error.get_ref();
     inner.is_some_and(|inner| inner.is::<serde_json::Error>())
-}
-
-/// The argument at this place as a number in these bounds.
-///
-/// # Errors
-/// A sentence that says what is expected.
-fn number(
-    request: &Request,
-    place: usize,
-    name: &str,
-    default: Option<f64>,
-    most: f64,
-) -> Result<f64, String> {
-    let given = match request.arg(place) {
-        Some(text) => text.parse().ok(),
-        None => default,
-    };
-    given
-        .filter(|number: &f64| *number > 0.0 && *number <= most)
-        .ok_or_else(|| {
-            let command = &request.command;
-            format!("'{command}' needs a number of {name} above 0, at most {most}")
-        })
-}
-
-/// Sets a flag, for as long as the result lives; nothing if it is set already.
-fn claim(flag: &Arc<AtomicBool>) -> Option<Claim> {
-    (!flag.swap(true, Ordering::Acquire)).then(|| Claim(Arc::clone(flag)))
-}
-
-struct Claim(Arc<AtomicBool>);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Worker, claim, number};
+use super::worker::{Worker, claim, number};
 use crate::control::Request;
 use crate::python::{self, Profile, ProfileOptions};
 

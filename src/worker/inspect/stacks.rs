@@ -4,7 +4,7 @@ use std::process;
 
 use serde::Serialize;
 
-use super::Worker;
+use super::worker::Worker;
 use crate::control::Request;
 use crate::python::{self, ServedRequest, Stacks};
 

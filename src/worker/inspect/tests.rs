@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,8 +13,8 @@ use super::*;
 use crate::control::Reply;
 use crate::exchange::tests::{TestStream, Wire, parse};
 use crate::python;
-use crate::worker::request::in_flight::ServedBy;
-use crate::worker::shared::MasterWaker;
+use crate::worker::request::in_flight::{InFlight, ServedBy};
+use crate::worker::shared::{Heartbeat, MasterWaker};
 
 /// The master of this process, as a worker.
 struct Master {
