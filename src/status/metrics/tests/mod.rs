@@ -168,3 +168,48 @@ fn a_successor_has_the_label_of_the_worker_before_it() {
     let text = metrics.text(&report, Format::Prometheus);
     has(&text, &[r#"rgunicorn_worker_connections{worker="1"} 77"#]);
 }
+
+/// Each metric is explained in the guide.
+#[test]
+fn the_guide_names_every_metric() {
+    let guide = include_str!("../../../../docs/guide/observability.md");
+    let report = Report {
+        backlog: Some(0),
+        ..report()
+    };
+    let text = prometheus(&report);
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    for name in names.filter_map(|line| line.split(' ').next()) {
+        let quoted = format!("`{name}`");
+        assert!(guide.contains(&quoted), "{name}");
+    }
+}
+
+/// The dashboard and the alert rules use no metric that does not exist.
+#[test]
+fn dashboard_and_alerts_only_use_metrics_that_exist() {
+    let texts = [
+        include_str!("../../../../docs/guide/observability/dashboard.json"),
+        include_str!("../../../../docs/guide/observability/alerts.yml"),
+        include_str!("../../../../docs/guide/observability.md"),
+    ];
+    let report = Report {
+        backlog: Some(0),
+        ..report()
+    };
+    let text = prometheus(&report);
+    let samples: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let mut used = 0;
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    for name in texts.iter().flat_map(|text| text.split(|it| !is_name(it))) {
+        let is_metric = name.starts_with("rgunicorn_") && name != "rgunicorn_";
+        if is_metric && !text.contains(&format!("# TYPE {name} ")) {
+            assert!(samples.contains(&name), "{name}");
+        }
+        used += usize::from(is_metric);
+    }
+    assert!(used > 100, "{used}");
+}
