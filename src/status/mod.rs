@@ -8,7 +8,6 @@
 //! The thread holds a lock except while it waits. The master holds it to fork
 //! ([`Status::hold`]): no child is made while the thread has any other lock.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the server of it follows"))]
 mod metrics;
 mod order;
 mod process;

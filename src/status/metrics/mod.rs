@@ -14,9 +14,8 @@ mod tests;
 mod text;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
-pub use app::{folder, mark_dead};
 pub use format::Format;
 
 use crate::status::report::Report;
@@ -31,11 +30,23 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// `folder` is that of the app's own metrics, see [`folder`](fn@folder).
-    pub fn new(folder: Option<PathBuf>) -> Self {
-        Self {
-            places: Places::default(),
-            app: folder.map(AppMetrics::new),
+    /// Finds the folder of the app's own metrics. `variable` looks up a variable in
+    /// the app's environment.
+    pub fn configure(&mut self, variable: impl Fn(&str) -> Option<OsString>) {
+        let folder = app::folder(variable);
+        if folder.as_deref() != self.app.as_ref().map(AppMetrics::folder) {
+            self.app = folder.map(AppMetrics::new);
+        }
+    }
+
+    /// A worker has ended: those of the app's metrics that only count living
+    /// processes forget it.
+    pub fn worker_ended(&self, pid: i32) {
+        if let Some(app) = &self.app
+            && let Err(error) = app.forget(pid)
+        {
+            let folder = app.folder().display();
+            ::log::warn!("Metrics of worker (pid: {pid}) cannot be removed from {folder}: {error}");
         }
     }
 

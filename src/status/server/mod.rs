@@ -12,6 +12,8 @@ mod routes;
 pub use poller::Poller;
 
 use std::collections::HashMap;
+use std::env;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::close;
 use serde_json::{Value, json};
 
+use super::metrics::Metrics;
 use super::order::Orders;
 use super::view::View;
 use crate::config::Settings;
@@ -51,6 +54,7 @@ pub struct Server {
     listeners: Listeners,
     clients: HashMap<Key, Client>,
     channels: Channels,
+    metrics: Metrics,
     /// All settings, for `show config`.
     config: Value,
     /// The number of the next client.
@@ -74,6 +78,7 @@ impl Server {
             listeners: Listeners::new(poller),
             clients: HashMap::new(),
             channels: Channels::new(poller),
+            metrics: Metrics::default(),
             config: Value::Null,
             next: 0,
             next_event: None,
@@ -92,6 +97,7 @@ impl Server {
     ) -> anyhow::Result<()> {
         self.listeners.configure(settings, inherited)?;
         self.config = super::settings::all(settings);
+        self.metrics.configure(|name| variable(settings, name));
         Ok(())
     }
 
@@ -119,6 +125,9 @@ impl Server {
 
     pub fn remove_worker(&mut self, pid: i32) {
         self.channels.remove(pid);
+        if self.listeners.status().is_some() {
+            self.metrics.worker_ended(pid);
+        }
     }
 
     /// Closes the listeners, and removes their files.
@@ -259,6 +268,11 @@ impl Server {
             }
             match routes::route(&head, view, self.listeners.token(), orders) {
                 Route::Answer(answer) => client.answer(&answer),
+                Route::Metrics(format) => {
+                    let text = self.metrics.text(&view.report(), format);
+                    let answer = Answer::new(200, format.content_type(), text.into_bytes());
+                    client.answer(&answer.with("Cache-Control", "no-store"));
+                }
                 Route::Events => {
                     client.answer_with_events();
                     client.send_event(&event(view));
@@ -408,6 +422,13 @@ impl Client {
             Self::Control(client) => client.as_fd().as_raw_fd(),
         }
     }
+}
+
+/// A variable in the environment of the app.
+fn variable(settings: &Settings, name: &str) -> Option<OsString> {
+    let own = settings.variables().filter(|(other, _)| *other == name);
+    let own = own.last().map(|(_, value)| value.to_owned());
+    own.or_else(|| env::var_os(name))
 }
 
 /// The present state as a server-sent event.

@@ -8,6 +8,7 @@ use ring::digest::{SHA256, digest};
 use super::commands;
 use super::http::Answer;
 use crate::http::Head;
+use crate::status::metrics::Format;
 use crate::status::order::Orders;
 use crate::status::view::View;
 
@@ -15,6 +16,8 @@ use crate::status::view::View;
 #[derive(Debug)]
 pub enum Route {
     Answer(Answer),
+    /// The metrics.
+    Metrics(Format),
     /// Events until the client goes.
     Events,
     /// The stacks of the worker with this process id.
@@ -80,6 +83,7 @@ pub fn route(head: &Head, view: &View, token: Option<&Token>, orders: &mut Order
     }
     let answer = match path {
         "/events" => return Route::Events,
+        "/metrics" => return Route::Metrics(Format::accepted(accept(head).as_deref())),
         "/status.json" => json(&view.report()),
         _ => match path.strip_prefix("/stacks/").map(str::parse) {
             Some(Ok(pid)) if view.worker(pid).is_some() => return Route::Stacks(pid),
@@ -91,6 +95,16 @@ pub fn route(head: &Head, view: &View, token: Option<&Token>, orders: &mut Order
         },
     };
     Route::Answer(answer.with("Cache-Control", "no-store"))
+}
+
+/// What the client accepts. A list may be in several fields (RFC 9110 section 5.3).
+fn accept(head: &Head) -> Option<String> {
+    let fields = head.fields();
+    let accepted = fields.filter(|(name, _)| name.eq_ignore_ascii_case(b"accept"));
+    let texts: Vec<_> = accepted
+        .filter_map(|(_, value)| str::from_utf8(value).ok())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join(","))
 }
 
 /// Data as JSON.

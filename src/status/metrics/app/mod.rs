@@ -33,29 +33,34 @@ pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     (!value.is_empty()).then(|| value.into())
 }
 
-/// Removes what does not count any more after a worker has ended: its gauges of the
-/// modes that begin with `live`. It is what `mark_process_dead` of `prometheus_client`
-/// does, and may be called as well.
-///
-/// # Errors
-/// A file is there and cannot be removed. The others are removed nevertheless.
-pub fn mark_dead(folder: &Path, pid: i32) -> io::Result<()> {
-    let mut done = Ok(());
-    for mode in LIVE_MODES {
-        match fs::remove_file(folder.join(format!("gauge_{mode}_{pid}.db"))) {
-            Err(error) if error.kind() != ErrorKind::NotFound => done = Err(error),
-            _ => {}
-        }
-    }
-    done
-}
-
 impl AppMetrics {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
             told: BTreeSet::new(),
         }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Removes what does not count any more after a process has ended: its gauges of
+    /// the modes that begin with `live`. It is what `mark_process_dead` of
+    /// `prometheus_client` does, and the app may call that as well.
+    ///
+    /// # Errors
+    /// A file is there and cannot be removed. The others are removed nevertheless.
+    pub fn forget(&self, pid: i32) -> io::Result<()> {
+        let mut done = Ok(());
+        for mode in LIVE_MODES {
+            let name = format!("gauge_{mode}_{pid}.db");
+            match fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => done = Err(error),
+                _ => {}
+            }
+        }
+        done
     }
 
     /// What all files say together. Files that are damaged, or that are being made, are

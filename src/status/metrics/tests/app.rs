@@ -8,8 +8,7 @@ use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 use super::{Format, Metrics, has, report};
-use crate::status::metrics::{folder, mark_dead};
-use crate::status::report::Report;
+use crate::status::metrics::app::{AppMetrics, folder};
 
 /// A metric, a sample, labels as JSON, a value and a time stamp.
 type Entry<'a> = (&'a str, &'a str, &'a str, f64, f64);
@@ -46,7 +45,9 @@ fn text(files: &[(&str, &[Entry<'_>])]) -> String {
 }
 
 fn read(folder: &Path) -> String {
-    Metrics::new(Some(folder.into())).text(&report(), Format::Prometheus)
+    let mut metrics = Metrics::default();
+    metrics.configure(|_| Some(folder.into()));
+    metrics.text(&report(), Format::Prometheus)
 }
 
 #[test]
@@ -188,8 +189,9 @@ fn gauges_of_dead_workers_do_not_live_on() {
     }
     make("liveall", 123);
     fs::write(folder.path().join("counter_12.db"), bytes(&[])).unwrap();
-    mark_dead(folder.path(), 12).unwrap();
-    mark_dead(folder.path(), 12).unwrap();
+    let app = AppMetrics::new(folder.path().into());
+    app.forget(12).unwrap();
+    app.forget(12).unwrap();
     let mut left: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -328,10 +330,5 @@ fn the_folder_comes_from_the_environment() {
         ("PROMETHEUS_MULTIPROC_DIR", "/b"),
     ];
     assert_eq!(look(both), Some("/b".into()));
-    let mut metrics = Metrics::new(Some("/nowhere/at/all".into()));
-    assert!(
-        !metrics
-            .text(&Report::default(), Format::Prometheus)
-            .is_empty()
-    );
+    assert!(read("/nowhere/at/all".as_ref()).contains("rgunicorn_ready"));
 }
