@@ -59,6 +59,7 @@ mod postgres;
 mod preload;
 mod processes;
 mod programmatic;
+mod prometheus;
 mod proxies;
 mod recursion;
 mod reload;

@@ -7,6 +7,7 @@ pub mod nginx;
 pub mod packages;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod root;
 pub mod site;
 pub mod status;
