@@ -266,12 +266,15 @@ fn no_count_is_lost_or_doubled(class: &[&str]) {
     for counter in [
         "rgunicorn_requests_total",
         "rgunicorn_sent_bytes_total",
+        "rgunicorn_reloads_total",
+        "rgunicorn_workers_started_total",
         "rgunicorn_request_duration_seconds_bucket",
     ] {
         let resets = prometheus.value(&format!("sum(resets({counter}[1h]))"));
         assert_eq!(resets, Some(0.0), "{counter} has become smaller");
     }
     assert_eq!(prometheus.value("min_over_time(up[1h])"), Some(1.0));
+    assert!(value("rgunicorn_reloads_total") > 0);
     // The places of workers are few, however many have come and gone.
     let places =
         prometheus.value("count(count by (worker) (last_over_time(rgunicorn_worker_info[1h])))");
@@ -281,6 +284,12 @@ fn no_count_is_lost_or_doubled(class: &[&str]) {
         !log.contains("level=warn") && !log.contains("level=error"),
         "{log}"
     );
+}
+
+/// HUP lets the master execute itself again then.
+#[test]
+fn no_count_is_lost_or_doubled_with_a_preloaded_app() {
+    no_count_is_lost_or_doubled(&["--preload", "app:wsgi"]);
 }
 
 #[test]
