@@ -75,7 +75,11 @@ pub fn log_exit(pid: Pid, end: &End<'_>, kills: &mut OomKills) -> &'static str {
         WaitStatus::Exited(_, code) => {
             let last = black_box(end);
             ::log::error!("Worker (pid:{pid}) exited with code {code}.{last}");
-            "error"
+            // A worker that is aborted for its silence ends by itself, if it can.
+            match end.expected {
+                Some(Signal::SIGABRT) => "timeout",
+                _ => "error",
+            }
         }
         WaitStatus::Signaled(_, signal, _) if end.expected == Some(signal) => {
             ::log::info!("Worker (pid:{pid}) was sent {signal}!");
