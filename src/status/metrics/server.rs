@@ -1,5 +1,7 @@
 //! The server's own metrics.
 
+use std::collections::BTreeMap;
+
 use super::family::{Family, Kind, Sample};
 use super::places::Places;
 use super::text::number;
@@ -244,6 +246,18 @@ const OF_WORKER: &[Row<WorkerReport>] = &[
     ),
 ];
 
+/// Why workers end, as `exit_report` of the arbiter says it.
+const REASONS: [&str; 8] = [
+    "done",
+    "error",
+    "killed",
+    "memory",
+    "out_of_memory",
+    "signal",
+    "timeout",
+    "unknown",
+];
+
 /// The states of a worker, as they are called in a label.
 const STATES: [(WorkerState, &str); 6] = [
     (WorkerState::Booting, "booting"),
@@ -351,8 +365,16 @@ fn workers(report: &Report) -> Family {
 fn ended(report: &Report) -> Family {
     let help = "Workers that have ended, by the reason.";
     let mut family = Family::new(Kind::Counter, "rgunicorn_workers_ended", help);
-    for (reason, count) in &report.workers_ended {
-        family.add(&[("reason", reason)], *count as f64);
+    // All are there from the start, as those of the requests.
+    let mut counts: BTreeMap<_, _> = REASONS.map(|reason| (reason, 0)).into();
+    counts.extend(
+        report
+            .workers_ended
+            .iter()
+            .map(|(it, count)| (&**it, *count)),
+    );
+    for (reason, count) in counts {
+        family.add(&[("reason", reason)], count as f64);
     }
     family
 }

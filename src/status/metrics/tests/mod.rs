@@ -66,7 +66,7 @@ pub fn report() -> Report {
         target: 2,
         workers: vec![busy, worker(9, WorkerState::Booting)],
         workers_started: 9,
-        workers_ended: [("exit".to_owned(), 5), ("killed".to_owned(), 2)].into(),
+        workers_ended: [("done".to_owned(), 5), ("killed".to_owned(), 2)].into(),
         reloads: 1,
         totals: board.counters(),
         ..Report::default()
@@ -111,6 +111,7 @@ fn the_text_says_what_the_report_says() {
             r#"rgunicorn_workers{state="serving"} 1"#,
             r#"rgunicorn_workers{state="hanging"} 0"#,
             r#"rgunicorn_workers_ended_total{reason="killed"} 2"#,
+            r#"rgunicorn_workers_ended_total{reason="error"} 0"#,
             r#"rgunicorn_worker_info{worker="1",pid="107",age="7",generation="1"} 1"#,
             r#"rgunicorn_worker_info{worker="2",pid="109",age="9",generation="1"} 1"#,
             r#"rgunicorn_worker_oldest_request_seconds{worker="1"} 9"#,
