@@ -11,6 +11,6 @@ mod histogram;
 mod slots;
 
 pub use board::{Board, Gauge, now};
-pub use counters::{Counter, Counters, Method, STATUS_CLASSES};
+pub use counters::{Counter, Counters, METHODS, Method, STATUS_CLASSES};
 pub use histogram::Histogram;
 pub use slots::{RequestText, RunningRequest};

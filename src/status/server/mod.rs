@@ -29,7 +29,7 @@ use crate::control::Reply;
 use channels::{Asker, Channels, Gathered};
 use commands::{Outcome, Question};
 use control::ControlClient;
-use http::HttpClient;
+use http::{Answer, HttpClient};
 use keys::Key;
 use listeners::Listeners;
 use routes::Route;

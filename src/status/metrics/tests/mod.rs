@@ -3,30 +3,24 @@
 mod app;
 mod promtool;
 
-use std::time::Duration;
-
 use super::{Format, Metrics};
-use crate::scoreboard::{Board, Counter};
+use crate::scoreboard::{Counters, Histogram, METHODS};
 use crate::status::report::{
     ProcessReport, Report, RequestReport, ServerState, WorkerReport, WorkerState,
 };
-use crate::system::Shared;
 
 /// A server with two workers that has answered three requests.
 pub fn report() -> Report {
-    let board = Shared::<Board>::new().unwrap();
-    board.answered(
-        b"GET",
-        200,
-        Some((Duration::from_micros(255), Duration::ZERO)),
-    );
-    board.answered(
-        b"GET",
-        500,
-        Some((Duration::from_micros(256), Duration::from_micros(56))),
-    );
-    board.answered(b"BREW", 418, None);
-    board.count(Counter::BytesSent, 1500);
+    let mut totals = Counters {
+        bytes_sent: 1500,
+        app_micros: 455,
+        ..Counters::default()
+    };
+    let row = |method| METHODS.iter().position(|it| *it == method).unwrap();
+    totals.requests[row("GET")] = [0, 1, 0, 0, 1, 0];
+    totals.requests[row("other")] = [0, 0, 0, 1, 0, 0];
+    totals.duration = times(&[255, 256]);
+    totals.queue = times(&[0, 56]);
     let worker = |age: u64, state| WorkerReport {
         process: ProcessReport {
             pid: 100 + age as i32,
@@ -68,9 +62,31 @@ pub fn report() -> Report {
         workers_started: 9,
         workers_ended: [("done".to_owned(), 5), ("killed".to_owned(), 2)].into(),
         reloads: 1,
-        totals: board.counters(),
+        totals,
         ..Report::default()
     }
+}
+
+/// The same with everything that may be unknown.
+pub fn full() -> Report {
+    let mut full = report();
+    full.backlog = Some(3);
+    full.master.descriptors = Some(20);
+    full.master.max_descriptors = Some(1024);
+    full.workers[0].memory_at_start = 1;
+    full
+}
+
+/// A histogram of these times in microseconds.
+fn times(micros: &[u64]) -> Histogram {
+    let mut times = Histogram::default();
+    for time in micros {
+        let ends = |bucket| Histogram::end_of(bucket).is_some_and(|end| end > *time);
+        let bucket = (0..).find(|bucket| ends(*bucket)).unwrap();
+        times.buckets[bucket] += 1;
+        times.sum += time;
+    }
+    times
 }
 
 fn prometheus(report: &Report) -> String {
@@ -131,11 +147,7 @@ fn what_is_not_known_is_left_out() {
     assert!(!text.contains("process_open_fds"), "{text}");
     let silences = text.matches("rgunicorn_worker_silence_seconds{").count();
     assert_eq!(silences, 1, "{text}");
-    let known = Report {
-        backlog: Some(3),
-        ..report()
-    };
-    has(&prometheus(&known), &["rgunicorn_backlog_connections 3"]);
+    has(&prometheus(&full()), &["rgunicorn_backlog_connections 3"]);
 }
 
 #[test]
@@ -174,11 +186,7 @@ fn a_successor_has_the_label_of_the_worker_before_it() {
 #[test]
 fn the_guide_names_every_metric() {
     let guide = include_str!("../../../../docs/guide/observability.md");
-    let report = Report {
-        backlog: Some(0),
-        ..report()
-    };
-    let text = prometheus(&report);
+    let text = prometheus(&full());
     let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     for name in names.filter_map(|line| line.split(' ').next()) {
         let quoted = format!("`{name}`");
@@ -194,11 +202,7 @@ fn dashboard_and_alerts_only_use_metrics_that_exist() {
         include_str!("../../../../docs/guide/observability/alerts.yml"),
         include_str!("../../../../docs/guide/observability.md"),
     ];
-    let report = Report {
-        backlog: Some(0),
-        ..report()
-    };
-    let text = prometheus(&report);
+    let text = prometheus(&full());
     let samples: Vec<_> = text
         .lines()
         .filter_map(|line| line.split(['{', ' ']).next())

@@ -3,17 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::{prometheus, report};
+use super::{full, prometheus};
 use crate::status::report::Report;
 
 #[test]
 fn promtool_has_nothing_to_say() {
-    let mut full = report();
-    full.backlog = Some(1);
-    full.master.descriptors = Some(20);
-    full.master.max_descriptors = Some(1024);
-    full.workers[0].memory_at_start = 1;
-    for report in [full, Report::default()] {
+    for report in [full(), Report::default()] {
         let started = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
