@@ -31,6 +31,7 @@ mod gthread;
 mod gunicorn_package;
 mod gunicorns_own;
 mod habits;
+mod health;
 mod hooks;
 mod init;
 mod inspect;

@@ -64,6 +64,8 @@ pub struct Rules {
     pub max_connections: usize,
     /// Requests at a time; 0 for no limit (`limit_concurrency`).
     pub max_requests: usize,
+    /// The path of probes, which are answered without the app (`health_path`).
+    pub health_path: Option<String>,
     /// True if the app handles one request at a time, and other requests wait.
     pub one_at_a_time: bool,
     /// How many connections are accepted from one listener at a time.
@@ -130,6 +132,7 @@ impl Rules {
             },
             max_connections: workers.worker_connections.max(1) as usize,
             max_requests: workers.limit_concurrency as usize,
+            health_path: settings.status.health_path.clone(),
             one_at_a_time: false,
             accepts_at_once: if workers.workers > 1 { 1 } else { 64 },
         }

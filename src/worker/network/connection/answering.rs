@@ -4,7 +4,8 @@
 use super::phase::{Phase, PhaseEvent};
 use super::receiving::Step;
 use super::{Connection, ConnectionState, note_sent};
-use crate::http::{self, Head, Status, field_so_far};
+use crate::exchange::Stream;
+use crate::http::{self, Framing, Head, ResponseRules, Status, field_so_far};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
@@ -99,6 +100,42 @@ impl Connection {
         let why = format!("The request's {problem}");
         let _ = self.refuse_request(state, Status::REQUEST_TIMEOUT, &why);
         Expiry::Ended
+    }
+
+    /// Answers a probe (`health_path`) without the app. A body that comes with it
+    /// is not read, so the connection then ends.
+    pub fn answer_probe(&self, state: &mut ConnectionState, head: &Head) -> Step {
+        let has_body = head.framing() != Framing::Length(0);
+        let rules = ResponseRules {
+            keep_alive: head.keep_alive() && self.may_stay() && !has_body,
+            ..ResponseRules::of(head)
+        };
+        let is_draining = self.rules().heartbeat.is_draining();
+        let mut answer = Vec::new();
+        let server = &self.rules().exchange.server;
+        http::answer_probe(
+            rules,
+            is_draining,
+            server,
+            self.date().as_str(),
+            &mut answer,
+        );
+        state.stays_open = rules.keep_alive;
+        if self.send(state, &mut [IoSlice::new(&answer)]).is_err() {
+            return Step::Close;
+        }
+        state.io.readable |= has_body;
+        if state.io.output.is_empty() && state.stays_open && !self.context.is_stopping() {
+            self.expect_request(state, PhaseEvent::AnswerProbe);
+            if state.io.readable || state.unparsed {
+                // Other connections have their turn before the next request.
+                self.context.request_check(self.id);
+            }
+            return Step::Wait;
+        }
+        state.phase.enter(PhaseEvent::AnswerProbe, Phase::Flush);
+        state.io.deadline = deadline_after(self.rules().send_timeout);
+        Step::Again
     }
 
     /// Refuses a request that cannot be given to the app.

@@ -36,7 +36,9 @@ pub enum PhaseEvent {
     HeadRead,
     /// The request is given to the app.
     CallApp,
-    /// The server answers the request itself.
+    /// The server answers a probe itself, and the connection may go on.
+    AnswerProbe,
+    /// The server answers the request itself, and the connection ends.
     Refuse,
     /// The app and the client have agreed on another protocol.
     Upgrade,
@@ -55,12 +57,12 @@ pub enum PhaseEvent {
 
 use Phase::{App, Body, Closed, Detached, Flush, Head, Linger, Proxy, Upgraded};
 use PhaseEvent::{
-    CallApp, Detach, End, Finish, HeadRead, ProxyHeaderRead, Reattach, Refuse, Sent, TakenOver,
-    Upgrade,
+    AnswerProbe, CallApp, Detach, End, Finish, HeadRead, ProxyHeaderRead, Reattach, Refuse, Sent,
+    TakenOver, Upgrade,
 };
 
 /// All legal transitions. All others are errors in this program.
-pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 27] = [
+pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 29] = [
     (Proxy, ProxyHeaderRead, Head),
     (Proxy, TakenOver, Head),
     (Proxy, Refuse, Flush),
@@ -68,6 +70,8 @@ pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 27] = [
     (Head, TakenOver, Head),
     (Head, HeadRead, Body),
     (Head, CallApp, App),
+    (Head, AnswerProbe, Head),
+    (Head, AnswerProbe, Flush),
     (Head, Refuse, Flush),
     (Head, End, Closed),
     (Body, CallApp, App),

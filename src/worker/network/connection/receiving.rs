@@ -202,6 +202,11 @@ impl Connection {
                 let _ = self.certificate.set(certificate);
             }
         }
+        if let Some(path) = &rules.health_path
+            && http::is_probe(&head, path)
+        {
+            return self.answer_probe(state, &head);
+        }
         if head.framing() == Framing::Length(0) {
             return self.give_to_app(state, head);
         }

@@ -24,6 +24,7 @@ struct Pair {
 fn pair(proxy_protocol: ProxyMode) -> Pair {
     let mut settings = Settings::default();
     settings.mechanics.proxy_protocol = proxy_protocol;
+    settings.status.health_path = Some("/up".to_owned());
     let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
     let context = Context::new(
         Rules::new(&settings, &heartbeat, None),
@@ -143,6 +144,18 @@ fn an_invalid_head_is_refused() {
     assert_eq!(text, b"HTTP/1.1 400");
 }
 
+fn a_probe_is_answered_and_the_connection_goes_on() {
+    let mut pair = plain();
+    let probe = "GET /up HTTP/1.1\r\nHost: a\r\n";
+    assert!(pair.send(format!("{probe}\r\n").as_bytes()).is_none());
+    assert_eq!(pair.phase(), Phase::Head);
+    drop(pair.request(GET));
+    let mut pair = plain();
+    let last = format!("{probe}Content-Length: 3\r\n\r\nabc");
+    assert!(pair.send(last.as_bytes()).is_none());
+    assert_eq!(pair.phase(), Phase::Linger);
+}
+
 fn a_body_is_received_before_the_app_is_called() {
     let mut pair = plain();
     assert!(pair.send(POST).is_none());
@@ -256,6 +269,7 @@ fn every_transition_of_the_table_is_made_and_no_other() {
     a_used_connection_is_taken_over();
     a_connection_may_end_before_its_request();
     an_invalid_head_is_refused();
+    a_probe_is_answered_and_the_connection_goes_on();
     a_body_is_received_before_the_app_is_called();
     an_invalid_body_is_refused();
     a_client_resets_the_connection_while_it_sends_its_body();
