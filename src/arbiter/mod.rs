@@ -7,6 +7,7 @@
 //! (`scaling.rs`).
 
 mod backoff;
+mod drain;
 mod exit_report;
 mod inheritance;
 mod launch;
@@ -110,6 +111,7 @@ impl Arbiter {
             self.check_promotion();
             self.watch_preload_check();
             self.adjust_workers();
+            self.tell_draining();
             self.report_launch();
             self.publish();
             let pause = self.pause();
@@ -119,6 +121,9 @@ impl Arbiter {
                 }
             }
             self.obey_orders();
+            if self.has_drained() {
+                return Ok(Halt::TERM);
+            }
             while let Some(exit) = self.reap() {
                 if let Some(halt) = self.handle_exit(exit) {
                     return Ok(halt);
@@ -141,7 +146,8 @@ impl Arbiter {
     fn pause(&mut self) -> Duration {
         let now = Instant::now();
         let next = [self.backoff.until(), self.not_before];
-        let ahead = next.into_iter().filter(|it| *it > now).map(|it| it - now);
+        let next = next.into_iter().chain(self.drain.ends);
+        let ahead = next.filter(|it| *it > now).map(|it| it - now);
         ahead
             .chain(self.notify.beat())
             .fold(LONGEST_PAUSE, Duration::min)
@@ -202,8 +208,11 @@ impl Arbiter {
         let name = signal.as_str().trim_start_matches("SIG");
         ::log::info!("Handling signal: {}", name.to_ascii_lowercase());
         match signal {
-            Signal::SIGTERM => return Some(Halt::TERM),
+            Signal::SIGTERM => return self.ends_now().then_some(Halt::TERM),
             Signal::SIGINT | Signal::SIGQUIT => return Some(Halt::QUICK),
+            Signal::SIGHUP | Signal::SIGUSR2 if self.drain.ends.is_some() => {
+                ::log::warn!("{name} signal ignored. The server is about to stop.");
+            }
             Signal::SIGHUP => self.begin_reload(),
             Signal::SIGTTIN => self.set_target(self.workers.target + 1),
             Signal::SIGTTOU if self.workers.target > 1 => self.set_target(self.workers.target - 1),

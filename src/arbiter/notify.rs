@@ -52,8 +52,8 @@ impl Notify {
     }
 
     /// It ends.
-    pub fn stopping(&self) {
-        self.send("STOPPING=1\nSTATUS=Stopping");
+    pub fn stopping(&self, status: &str) {
+        self.send(&format!("STOPPING=1\nSTATUS={status}"));
     }
 
     /// Another process has become the service's main one.

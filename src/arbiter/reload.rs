@@ -136,7 +136,7 @@ impl Arbiter {
     }
 
     /// Ends the workers of the generation that is being tried.
-    fn drop_reload(&mut self) {
+    pub fn drop_reload(&mut self) {
         let Some(reload) = self.reload.take() else {
             return;
         };

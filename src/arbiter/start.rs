@@ -11,7 +11,7 @@ use super::notify::Notify;
 use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::sockets::Sockets;
-use super::state::{Arbiter, pidfile_path, show_title};
+use super::state::{Arbiter, Drain, pidfile_path, show_title};
 use super::workers::Workers;
 use crate::log;
 use crate::process::Program;
@@ -106,6 +106,7 @@ impl Arbiter {
             opened: Instant::now(),
             not_before: Instant::now(),
             backoff: Backoff::default(),
+            drain: Drain::default(),
             metrics: Metrics::default(),
             status,
             stopping: false,

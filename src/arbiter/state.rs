@@ -55,6 +55,8 @@ pub struct Arbiter {
     /// No worker of an older generation is ended before this moment.
     pub not_before: Instant,
     pub backoff: Backoff,
+    /// Whether balancers are asked to send no more clients.
+    pub drain: Drain,
     pub metrics: Metrics,
     /// What the server says of itself.
     pub status: Status,
@@ -64,6 +66,22 @@ pub struct Arbiter {
     pub reloads: u64,
     /// How many times they did not.
     pub failed_reloads: u64,
+}
+
+/// Whether the server drains, and until when.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drain {
+    /// A person asked for it, without a stop.
+    pub asked: bool,
+    /// When the master stops, after it was told to end.
+    pub ends: Option<Instant>,
+}
+
+impl Drain {
+    /// True while balancers are asked to send no more clients.
+    pub fn is_on(self) -> bool {
+        self.asked || self.ends.is_some()
+    }
 }
 
 /// A generation of workers that is being tried (HUP).

@@ -24,7 +24,7 @@ impl Arbiter {
     pub fn stop(&mut self, mut graceful: bool) -> io::Result<()> {
         self.drop_preload_check();
         self.reload = None;
-        self.notify.stopping();
+        self.notify.stopping("Stopping");
         self.stopping = true;
         self.publish();
         if let Some(child) = self.upgrade {
