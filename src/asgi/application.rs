@@ -6,8 +6,7 @@ use super::http::{Http, HttpCallables};
 use super::link::Link;
 use super::scope::ScopeMaker;
 use super::websocket::{WebSocket, WebSocketCallables};
-use crate::exchange::Exchange;
-use crate::log::id_note;
+use crate::exchange::{Exchange, Names};
 use crate::python::{self, ServedRequest};
 use crate::system::lock;
 use crate::websocket::{CloseCode, Handshake};
@@ -268,7 +267,7 @@ impl Call {
         Some(ServedRequest {
             method: method.to_owned(),
             target: target.to_owned(),
-            id: self.name.id.as_deref().map(str::to_owned),
+            id: self.name.names.id().map(str::to_owned),
             age: self.name.started.elapsed().as_secs_f64(),
         })
     }
@@ -286,7 +285,7 @@ impl Call {
             }
             !expected
         });
-        let note = id_note(self.name.id.as_deref());
+        let note = self.name.names.note();
         let log = |what: &str, error: Option<PyErr>| match error {
             Some(error) => {
                 let traceback = python::traceback::format(py, &error);
@@ -305,7 +304,7 @@ impl Call {
 struct Name {
     /// `METHOD target`, also the name of its task.
     request: String,
-    id: Option<Arc<str>>,
+    names: Names,
     started: Instant,
 }
 
@@ -316,7 +315,7 @@ impl Name {
         let words = words.map(|word| String::from_utf8_lossy(word));
         Name {
             request: words.join(" "),
-            id: exchange.id.clone(),
+            names: exchange.names.clone(),
             started: exchange.started,
         }
     }

@@ -138,7 +138,7 @@ impl ScopeMaker {
         scope.set_item(intern!(py, "headers"), self.fields.list(py, head.fields())?)?;
         scope.set_item(intern!(py, "server"), exchange.server())?;
         scope.set_item(intern!(py, "client"), client)?;
-        if let Some(id) = exchange.id.as_deref() {
+        if let Some(id) = exchange.names.id() {
             scope.set_item(intern!(py, "rgunicorn.request_id"), id)?;
         }
         if let Some(state) = &self.state {

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::value::{FromValue, ToValue, Value};
-use crate::http::{AddressField, ProxyMode, Underscores};
+use crate::http::{AddressField, ProxyMode, TraceMode, Underscores};
 use crate::net::ClientCertificates;
 
 /// What one of a few words stands for.
@@ -113,6 +113,11 @@ choices! {
         "auto" => Self::Auto,
         "poll" => Self::Poll,
         "inotify" => Self::Inotify,
+    }
+    TraceMode {
+        "off" => Self::Off,
+        "accept" => Self::Accept,
+        "make" => Self::Make,
     }
     ProxyMode {
         "off" => Self::Off,

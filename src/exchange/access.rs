@@ -1,7 +1,7 @@
 //! The line of a request in the access log, made in one place for all
 //! responses.
 
-use super::Finished;
+use super::{Finished, Names};
 use crate::http::{Head, ResponseHead};
 use crate::log::{AccessDetails, AccessLog, AccessRecord};
 use pyo3::prelude::*;
@@ -15,7 +15,7 @@ pub struct AccessEntry<'a> {
     /// The client's address, empty over a unix socket.
     pub remote_addr: &'a str,
     /// What the logs call the request.
-    pub id: Option<&'a str>,
+    pub names: &'a Names,
     pub line: RequestLine<'a>,
     /// The request's head, if it is complete and at hand.
     pub head: Option<&'a Head>,
@@ -64,7 +64,8 @@ impl AccessEntry<'_> {
             status: finished.status,
             body_bytes: finished.body_bytes,
             elapsed: self.elapsed,
-            request_id: self.id.unwrap_or_default().as_bytes(),
+            request_id: self.names.id().unwrap_or_default().as_bytes(),
+            trace: self.names.trace_ids(),
             request_field: &|name| head?.field(name).map(Into::into),
             response_field: &|name| finished.head?.field(name),
             environ: &|name| environ_text(finished.environ?, name),

@@ -1,10 +1,11 @@
 //! The server's own error responses.
 
 use super::date::today;
+use super::names::Names;
 use super::rules::ExchangeRules;
 use crate::http::{ErrorPage, ErrorResponse, Status};
 
-/// An error page with this `message` and the request's id. A 503 also has a
+/// An error page with this `message` and the request's names. A 503 also has a
 /// `Retry-After` field (`retry_after`). `fields` are further fields of the
 /// response.
 pub fn error_page(
@@ -12,13 +13,13 @@ pub fn error_page(
     status: Status,
     message: &str,
     is_head: bool,
-    id: Option<&str>,
+    names: &Names,
     fields: &[(&str, &str)],
 ) -> ErrorResponse {
     let seconds = rules.retry_after.to_string();
     let is_retried = status == Status::SERVICE_UNAVAILABLE && rules.retry_after > 0;
     let retry_after = is_retried.then_some(("Retry-After", &*seconds));
-    let standard = retry_after.into_iter().chain(rules.id_field(id));
+    let standard = retry_after.into_iter().chain(rules.fields_of(names));
     let fields: Vec<_> = standard.chain(fields.iter().copied()).collect();
     ErrorPage {
         status,

@@ -15,6 +15,7 @@ mod error_page;
 mod file;
 mod finished;
 mod hooks;
+mod names;
 mod response;
 mod rules;
 mod stream;
@@ -26,12 +27,12 @@ pub use error_page::error_page;
 pub use file::{Rest, rest_of};
 pub use finished::Finished;
 pub use hooks::WatchedRequest;
+pub use names::Names;
 pub use response::Response;
 pub use rules::ExchangeRules;
 pub use stream::{Detached, Stream};
 
 use crate::http::{ErrorResponse, Head, ProxyHeader, ResponseRules, Scheme, Status};
-use crate::log::id_note;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -48,8 +49,8 @@ pub struct Exchange {
     pub head: Head,
     /// When the request was given to the app.
     pub started: Instant,
-    /// What the request is called in the logs.
-    pub id: Option<Arc<str>>,
+    /// What the request is called.
+    pub names: Names,
     /// The client's address and port, if a trusted proxy has stated them.
     forwarded: Option<(String, Option<u16>)>,
     stream: Option<Arc<dyn Stream>>,
@@ -60,12 +61,12 @@ impl Exchange {
     pub fn new(
         stream: Arc<dyn Stream>,
         head: Head,
-        id: Option<Arc<str>>,
+        names: Names,
         forwarded: Option<(String, Option<u16>)>,
         admission: Admission,
     ) -> Exchange {
         Exchange {
-            id,
+            names,
             forwarded,
             head,
             started: Instant::now(),
@@ -111,8 +112,8 @@ impl Exchange {
         } else if stream.rules().asks_for_certificates {
             extra.push(("SSL_CLIENT_VERIFY", "NONE".into()));
         }
-        if let Some(id) = &self.id {
-            extra.push(("REQUEST_ID", (&**id).into()));
+        if let Some(id) = self.names.id() {
+            extra.push(("REQUEST_ID", id.into()));
         }
         extra
     }
@@ -161,20 +162,19 @@ impl Exchange {
     fn error_page(&self, status: Status, message: &str) -> ErrorResponse {
         let rules = self.stream().rules();
         let is_head = self.head.method() == b"HEAD";
-        error_page(rules, status, message, is_head, self.id.as_deref(), &[])
+        error_page(rules, status, message, is_head, &self.names, &[])
     }
 
-    /// The request's id as a line of the error log has it, after the request's
-    /// target.
+    /// The request's names as a line of the error log has them, after its target.
     pub fn note(&self) -> impl Display {
-        id_note(self.id.as_deref())
+        self.names.note()
     }
 
     /// The request and its response, for the access log.
     pub fn access_entry<'a>(&'a self, finished: &'a Finished<'a>) -> AccessEntry<'a> {
         AccessEntry {
             remote_addr: self.remote().0,
-            id: self.id.as_deref(),
+            names: &self.names,
             line: RequestLine::of(&self.head),
             head: Some(&self.head),
             elapsed: self.started.elapsed(),

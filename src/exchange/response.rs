@@ -20,8 +20,8 @@ thread_local! {
 pub struct Response {
     rules: ResponseRules,
     date: HttpDate,
-    /// The field with the request's id, unless the app sets it itself.
-    id_field: Option<(String, String)>,
+    /// The fields with the request's names, unless the app sets them itself.
+    names: Vec<(String, String)>,
     head: Option<ResponseHead>,
     /// Set when the head is sent.
     body: Option<ResponseBody>,
@@ -29,11 +29,13 @@ pub struct Response {
 
 impl Response {
     pub fn new(exchange: &Exchange) -> Response {
-        let id_field = exchange.stream().rules().id_field(exchange.id.as_deref());
+        let names = exchange.stream().rules().fields_of(&exchange.names);
         Response {
             rules: exchange.response_rules(),
             date: exchange.stream().date(),
-            id_field: id_field.map(|(name, id)| (name.to_owned(), id.to_owned())),
+            names: names
+                .map(|(field, name)| (field.to_owned(), name.to_owned()))
+                .collect(),
             head: None,
             body: None,
         }
@@ -41,8 +43,8 @@ impl Response {
 
     /// Sets the head. It may be replaced until it is sent.
     pub fn set_head(&mut self, mut head: ResponseHead) {
-        if let Some((name, id)) = &self.id_field {
-            head.add_unless_given(name, id);
+        for (field, name) in &self.names {
+            head.add_unless_given(field, name);
         }
         self.head = Some(head);
     }

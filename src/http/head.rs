@@ -95,6 +95,31 @@ impl Head {
             .map(|(_, value)| value)
     }
 
+    /// Takes out all fields of this name, in any case, and with underscores for
+    /// hyphens: CGI does not tell them apart.
+    pub(super) fn remove(&mut self, name: &str) {
+        let raw = &self.raw;
+        let same = |(a, b): (&u8, u8)| match a {
+            b'_' => b == b'-',
+            a => a.eq_ignore_ascii_case(&b),
+        };
+        self.fields.retain(|(field, _)| {
+            let field = field.of(raw);
+            field.len() != name.len() || !field.iter().zip(name.bytes()).all(same)
+        });
+    }
+
+    /// Adds a field after the others. Both must be valid.
+    pub(super) fn append(&mut self, name: &str, value: &str) {
+        let mut push = |text: &str| {
+            let start = self.raw.len();
+            self.raw.extend_from_slice(text.as_bytes());
+            Span::new(start, self.raw.len())
+        };
+        let field = (push(name), push(value));
+        self.fields.push(field);
+    }
+
     pub fn framing(&self) -> Framing {
         self.framing
     }

@@ -25,8 +25,13 @@ impl RequestIds {
 
     /// 32 hexadecimal digits.
     pub fn next_id(&mut self) -> String {
+        format!("{:032x}", self.next_number())
+    }
+
+    /// The next id as a number.
+    pub fn next_number(&mut self) -> u128 {
         self.count += 1;
-        format!("{:032x}", self.seed ^ u128::from(scatter(self.count)))
+        self.seed ^ u128::from(scatter(self.count))
     }
 }
 

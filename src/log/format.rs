@@ -37,6 +37,10 @@ pub(super) enum Atom {
     Process,
     /// `%(request_id)s`
     RequestId,
+    /// `%(trace_id)s`
+    TraceId,
+    /// `%(span_id)s`
+    SpanId,
     /// `%({name}i)s`, `%(f)s` and `%(a)s`
     RequestField(String),
     /// `%({name}o)s`
@@ -138,6 +142,8 @@ pub(super) fn atom(name: &str) -> Option<Atom> {
         "L" => Atom::DecimalSeconds,
         "p" => Atom::Process,
         "request_id" => Atom::RequestId,
+        "trace_id" => Atom::TraceId,
+        "span_id" => Atom::SpanId,
         // `l`, the remote name, is never known.
         _ => return None,
     })

@@ -29,6 +29,8 @@ enum JsonField {
     Milliseconds,
     Microseconds,
     RequestId,
+    TraceId,
+    SpanId,
     RequestHeader(String),
     ResponseHeader(String),
     Environ(String),
@@ -39,8 +41,8 @@ enum JsonField {
 #[error(
     "the access log has no field '{0}'; there are time, pid, remote_addr, user, method, target, \
      path, query, protocol, status, bytes, duration_s, duration_ms, duration_us, user_agent, \
-     referer, request_id, and {{name}}i, {{name}}o or {{name}}e for a field of the request, of the \
-     response or of the environ"
+     referer, request_id, trace_id, span_id, and {{name}}i, {{name}}o or {{name}}e for a field of \
+     the request, of the response or of the environ"
 )]
 pub struct UnknownField(String);
 
@@ -99,6 +101,8 @@ fn field(name: &str) -> Option<JsonField> {
         "user_agent" => JsonField::RequestHeader("user-agent".to_owned()),
         "referer" => JsonField::RequestHeader("referer".to_owned()),
         "request_id" => JsonField::RequestId,
+        "trace_id" => JsonField::TraceId,
+        "span_id" => JsonField::SpanId,
         _ => return None,
     })
 }
@@ -164,6 +168,8 @@ impl<'a> Object<'a> {
             JsonField::Milliseconds => self.decimal(record.elapsed, 1_000),
             JsonField::Microseconds => self.integer(record.elapsed.as_micros() as u64),
             JsonField::RequestId => self.known(&record.id()),
+            JsonField::TraceId => self.known(record.trace.unwrap_or_default().0.as_bytes()),
+            JsonField::SpanId => self.known(record.trace.unwrap_or_default().1.as_bytes()),
             JsonField::RequestHeader(name) => self.found((record.request_field)(name)),
             JsonField::ResponseHeader(name) => self.found((record.response_field)(name)),
             JsonField::Environ(name) => self.found((record.environ)(name)),

@@ -63,6 +63,8 @@ pub struct AccessRecord<'a> {
     /// The server's id of the request. If it is empty, the field `X-Request-Id`
     /// counts.
     pub request_id: &'a [u8],
+    /// The ids of the request's trace and of the span that it comes from.
+    pub trace: Option<(&'a str, &'a str)>,
     /// The request's header fields.
     pub request_field: Lookup<'a>,
     /// The answer's header fields.
@@ -88,6 +90,7 @@ impl<'a> AccessRecord<'a> {
             body_bytes: 0,
             elapsed: Duration::ZERO,
             request_id: b"",
+            trace: None,
             request_field: &nothing,
             response_field: &nothing,
             environ: &nothing,

@@ -57,6 +57,8 @@ pub fn render_atom(line: &mut Vec<u8>, atom: &Atom, record: &AccessRecord<'_>, t
             line.push(b'>');
         }
         Atom::RequestId => known(line, &record.id()),
+        Atom::TraceId => known(line, record.trace.unwrap_or_default().0.as_bytes()),
+        Atom::SpanId => known(line, record.trace.unwrap_or_default().1.as_bytes()),
         Atom::RequestField(name) => found(line, (record.request_field)(name)),
         Atom::ResponseField(name) => found(line, (record.response_field)(name)),
         Atom::Environ(name) => found(line, (record.environ)(name)),
@@ -151,6 +153,12 @@ mod tests {
             "7 7 7 -"
         );
         assert_eq!(with_fields("%(U)s %(request_id)s", &fields), "/a b r1");
+        let traced = AccessRecord {
+            trace: Some(("aa", "bb")),
+            ..AccessRecord::unknown()
+        };
+        assert_eq!(line("%(trace_id)s %(span_id)s", &traced), "aa bb");
+        assert_eq!(with_fields("%(trace_id)s %(span_id)s", &fields), "- -");
         assert_eq!(with_fields("%(p)s", &[]), format!("<{}>", process::id()));
     }
 

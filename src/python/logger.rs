@@ -132,6 +132,7 @@ fn facts<'py>(py: Python<'py>, record: &AccessRecord<'_>) -> PyResult<Bound<'py,
     facts.set_item("protocol", record.protocol)?;
     facts.set_item("address", record.remote_addr)?;
     facts.set_item("id", latin_1(record.request_id))?;
+    facts.set_item("trace", record.trace)?;
     let upper = |name: String| name.to_ascii_uppercase();
     facts.set_item("headers", texts(&details.request_fields, upper))?;
     Ok(facts)

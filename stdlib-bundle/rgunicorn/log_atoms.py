@@ -39,6 +39,8 @@ class Atoms(dict):
             L=f"{seconds}.{request_time.microseconds:06}",
             p=f"<{os.getpid()}>",
             request_id=environ.get("REQUEST_ID") or environ.get("HTTP_X_REQUEST_ID") or "-",
+            trace_id=environ.get("rgunicorn.trace_id", "-"),
+            span_id=environ.get("rgunicorn.span_id", "-"),
         )
 
     def __missing__(self, key):

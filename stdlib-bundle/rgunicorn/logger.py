@@ -369,7 +369,9 @@ class PythonLogs:
         else:
             getattr(logger, logging.getLevelName(level).lower())(message)
 
-    def access(self, microseconds, status, fields, sent, environ, protocol, address, id, **request):
+    def access(
+        self, microseconds, status, fields, sent, environ, protocol, address, id, trace, **request
+    ):
         from _rgunicorn.hooks import Request, Response
 
         peer = (address, 0) if address else ""
@@ -382,6 +384,8 @@ class PythonLogs:
             environ["SERVER_PROTOCOL"] = protocol
             if id:
                 environ["REQUEST_ID"] = id
+        if trace:
+            environ["rgunicorn.trace_id"], environ["rgunicorn.span_id"] = trace
         taken = datetime.timedelta(microseconds=microseconds)
         log.access(resp, req, environ, taken)
 

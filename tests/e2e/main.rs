@@ -88,6 +88,7 @@ mod titles;
 mod tls;
 mod tools;
 mod tornado;
+mod tracing;
 mod under_load;
 mod upgrade;
 mod users;

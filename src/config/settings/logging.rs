@@ -51,6 +51,7 @@ section!(
         /// | `%(L)s` | the same in seconds with six decimals |
         /// | `%(p)s` | the worker's process id, `<123>` |
         /// | `%(request_id)s` | the request's id, else its `X-Request-Id` field |
+        /// | `%(trace_id)s`, `%(span_id)s` | the ids of its trace (`trace_context`) |
         /// | `%({name}i)s` | a field of the request |
         /// | `%({name}o)s` | a field of the response |
         /// | `%({name}e)s` | an entry of the WSGI environ |
@@ -76,9 +77,9 @@ section!(
         ///
         /// `time` (RFC 3339), `pid`, `remote_addr`, `user`, `method`, `target`, `path`,
         /// `query`, `protocol`, `status`, `bytes`, `duration_s`, `duration_ms`,
-        /// `duration_us`, `user_agent`, `referer`, `request_id`; `{name}i`, `{name}o` and
-        /// `{name}e` as in `access_log_format`. `trace={x-trace-id}i` calls the field
-        /// `trace`. What is not known is `null`.
+        /// `duration_us`, `user_agent`, `referer`, `request_id`, `trace_id`, `span_id`;
+        /// `{name}i`, `{name}o` and `{name}e` as in `access_log_format`.
+        /// `trace={x-trace-id}i` calls the field `trace`. What is not known is `null`.
         #[flags("--access-log-fields")]
         #[kind(Text("FIELDS"))]
         #[default("time,pid,remote_addr,method,path,query,protocol,status,bytes,duration_ms,\

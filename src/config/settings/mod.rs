@@ -15,6 +15,7 @@ mod security;
 mod sources;
 mod status;
 mod tls;
+mod tracing;
 mod workers;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ use security::Security;
 use sources::{Socket, Sources};
 use status::{Control, Status};
 use tls::{Http2, Ssl};
+use tracing::Tracing;
 use workers::{Limits, Workers};
 
 /// Makes the struct of all sections, and what goes through them in this order.
@@ -79,6 +81,7 @@ sections!(
         pub security: Security,
         pub debugging: Debugging,
         pub mechanics: Mechanics,
+        pub tracing: Tracing,
         pub logging: Logging,
         pub naming: Naming,
         pub hooks: ServerHooks,

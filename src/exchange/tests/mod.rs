@@ -1,6 +1,6 @@
 //! A client in memory, for the tests of WSGI and ASGI apps.
 
-use super::{Admissions, Client, Detached, Exchange, ExchangeRules, Server, Stream};
+use super::{Admissions, Client, Detached, Exchange, ExchangeRules, Names, Server, Stream};
 use crate::http::{
     BodyDecoder, BodyError, BodyPiece, Head, HeadParser, HttpDate, Policy, ProxyHeader,
 };
@@ -72,7 +72,11 @@ impl TestStream {
     pub fn exchange(wire: &Arc<Mutex<Wire>>, head: Head, id: Option<&str>) -> Exchange {
         let stream = Arc::new(TestStream::new(Arc::clone(wire)));
         let admission = Admissions::new(0).admit().expect("there is no limit");
-        Exchange::new(stream, head, id.map(Arc::from), None, admission)
+        let names = Names {
+            id: id.map(Arc::from),
+            trace: None,
+        };
+        Exchange::new(stream, head, names, None, admission)
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {

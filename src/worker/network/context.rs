@@ -4,8 +4,8 @@ use super::id::ConnectionId;
 use super::relay::Relay;
 use super::rules::Rules;
 use super::waiter::Waiter;
-use crate::exchange::{Admissions, Client};
-use crate::http::{RequestIds, is_request_id};
+use crate::exchange::Admissions;
+use crate::http::RequestIds;
 use crate::system::lock;
 use crate::worker::shared::Handover;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -14,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use socket2::Socket;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The events that epoll reports for every connection.
@@ -57,26 +57,9 @@ impl Context {
         }
     }
 
-    /// The id of a request, if requests have ids: the value of the `field` with
-    /// this name if a trusted client sent a valid one, else a new id.
-    pub fn request_id<'a>(
-        &self,
-        client: &Client,
-        field: impl FnOnce(&str) -> Option<&'a [u8]>,
-    ) -> Option<Arc<str>> {
-        let name = self.rules.exchange.request_id.as_ref()?;
-        let sent = match client.trusted {
-            true => field(name).filter(|id| is_request_id(id)),
-            false => None,
-        };
-        let sent = sent.and_then(|id| str::from_utf8(id).ok());
-        Some(sent.map_or_else(|| self.next_id().into(), Arc::from))
-    }
-
-    /// A new request id.
-    pub fn next_id(&self) -> String {
-        let mut ids = lock(&self.ids);
-        ids.next_id()
+    /// What makes ids.
+    pub fn ids(&self) -> MutexGuard<'_, RequestIds> {
+        lock(&self.ids)
     }
 
     /// Lets the reactor check a connection again.

@@ -4,6 +4,7 @@
 mod connection;
 mod context;
 mod id;
+mod naming;
 mod output;
 mod reactor;
 mod registry;

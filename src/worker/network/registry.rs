@@ -6,7 +6,6 @@ use super::context::Context;
 use super::id::ConnectionId;
 use crate::exchange::{Server, error_page};
 use crate::http::Status;
-use crate::log::id_note;
 use crate::net::Listener;
 use crate::scoreboard::Counter;
 use crate::system::lock;
@@ -95,13 +94,11 @@ impl Registry {
         let rules = &self.context.rules;
         rules.board().count(Counter::ConnectionsRefused, 1);
         if rules.tls.is_none() && socket.set_nonblocking(true).is_ok() {
-            let has_ids = rules.exchange.request_id.is_some();
-            let id = has_ids.then(|| self.context.next_id());
-            let id = id.as_deref();
-            let note = id_note(id);
+            let names = self.context.name_unread();
+            let note = names.note();
             ::log::debug!("A client that has just come is turned away{note}: {reason}");
             let status = Status::SERVICE_UNAVAILABLE;
-            let page = error_page(&rules.exchange, status, reason, false, id, &[]);
+            let page = error_page(&rules.exchange, status, reason, false, &names, &[]);
             // The socket's buffer is empty, so the page fits. If sending fails,
             // the client gets no page.
             let _ = socket.send_with_flags(&page.bytes, libc::MSG_NOSIGNAL);

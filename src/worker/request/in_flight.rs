@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::pthread::pthread_self;
 
-use crate::exchange::{AccessEntry, Exchange, Finished, RequestLine, Stream, error_page};
+use crate::exchange::{AccessEntry, Exchange, Finished, Names, RequestLine, Stream, error_page};
 use crate::http::Status;
 use crate::log;
 use crate::python::{self, RequestOfThread, ServedRequest};
@@ -42,7 +42,7 @@ struct Slot {
 
 struct TrackedRequest {
     stream: Arc<dyn Stream>,
-    id: Option<Arc<str>>,
+    names: Names,
     started: Instant,
     /// When the app was called.
     called: Instant,
@@ -108,7 +108,7 @@ impl InFlight {
         slot.address.push_str(&stream.client().address);
         slot.request = Some(TrackedRequest {
             stream: Arc::clone(stream),
-            id: exchange.id.clone(),
+            names: exchange.names.clone(),
             started: exchange.started,
             called,
             thread: (by == ServedBy::Thread).then(pthread_self),
@@ -124,7 +124,7 @@ impl InFlight {
                 method: head.method(),
                 target: head.target(),
                 client: exchange.remote().0.as_bytes(),
-                id: exchange.id.as_deref().unwrap_or_default().as_bytes(),
+                id: exchange.names.id().unwrap_or_default().as_bytes(),
             },
         );
         drop(all);
@@ -241,7 +241,7 @@ impl Slot {
         Some(ServedRequest {
             method: self.method.escape_ascii().to_string(),
             target: self.target.escape_ascii().to_string(),
-            id: request.id.as_deref().map(str::to_owned),
+            id: request.names.id().map(str::to_owned),
             age: request.started.elapsed().as_secs_f64(),
         })
     }
@@ -268,13 +268,13 @@ impl Slot {
             _ => {}
         }
         request.given_up = true;
-        let id = request.id.as_deref();
+        let names = &request.names;
         let rules = request.stream.rules();
         let (status, message) = match reason {
             GiveUpReason::Stopping => (Status::SERVICE_UNAVAILABLE, "The server stops"),
             GiveUpReason::TooLong | GiveUpReason::Aborted => (Status::GATEWAY_TIMEOUT, ""),
         };
-        let page = error_page(rules, status, message, request.is_head, id, &[]);
+        let page = error_page(rules, status, message, request.is_head, names, &[]);
         let answered = request.stream.refuse(page.status.code, &page.bytes);
         // The app of an aborted worker must not go on to another request.
         if !matches!(reason, GiveUpReason::Aborted) {
@@ -297,7 +297,7 @@ impl Slot {
             let body_bytes = if answered { page.body_length as u64 } else { 0 };
             let entry = AccessEntry {
                 remote_addr: &self.address,
-                id,
+                names,
                 line: RequestLine {
                     method: &self.method,
                     target: &self.target,
@@ -320,7 +320,7 @@ impl Slot {
             "{} {}{} from {from}, {:.1} s old",
             self.method.escape_ascii(),
             self.target.escape_ascii(),
-            log::id_note(id),
+            names.note(),
             age.as_secs_f64()
         ))
     }

@@ -1,12 +1,13 @@
 //! A request that the server answers itself, without the app.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::exchange::{AccessEntry, Exchange, ExchangeRules, Finished, RequestLine, error_page};
+use crate::exchange::{
+    AccessEntry, Exchange, ExchangeRules, Finished, Names, RequestLine, error_page,
+};
 use crate::http::{ErrorResponse, Head, Status};
-use crate::log::{self, AccessLog, id_note};
+use crate::log::{self, AccessLog};
 use crate::scoreboard::{Board, Method};
 
 /// The data of such a request and its response for the logs.
@@ -18,8 +19,8 @@ pub struct Refusal {
     line: Vec<u8>,
     /// The head, if it is complete.
     head: Option<Box<Head>>,
-    /// The request's id, if requests have ids.
-    id: Option<Arc<str>>,
+    /// What the request is called.
+    names: Names,
     status: u16,
     /// Bytes of the response's body.
     body_bytes: u64,
@@ -27,10 +28,10 @@ pub struct Refusal {
 
 impl Refusal {
     /// For a request with a complete head.
-    pub fn of_head(address: String, id: Option<Arc<str>>, head: Box<Head>) -> Refusal {
+    pub fn of_head(address: String, names: Names, head: Box<Head>) -> Refusal {
         Refusal {
             address,
-            id,
+            names,
             head: Some(head),
             ..Refusal::default()
         }
@@ -38,21 +39,21 @@ impl Refusal {
 
     /// For a request whose head is incomplete or invalid. `received` are its
     /// bytes so far.
-    pub fn of_part(address: String, id: Option<Arc<str>>, received: &[u8]) -> Refusal {
+    pub fn of_part(address: String, names: Names, received: &[u8]) -> Refusal {
         let mut lines = received.split(|byte| b"\r\n".contains(byte));
         Refusal {
             address,
-            id,
+            names,
             line: lines.find(|line| !line.is_empty()).unwrap_or(b"").to_vec(),
             ..Refusal::default()
         }
     }
 
-    /// For a request that the app has; only its id is known here.
-    pub fn of_queued(address: String, id: Option<Arc<str>>) -> Refusal {
+    /// For a request that the app has; only its names are known here.
+    pub fn of_queued(address: String, names: Names) -> Refusal {
         Refusal {
             address,
-            id,
+            names,
             ..Refusal::default()
         }
     }
@@ -61,18 +62,18 @@ impl Refusal {
     pub fn of_exchange(exchange: &mut Exchange) -> Refusal {
         Refusal {
             address: exchange.remote().0.to_owned(),
-            id: exchange.id.clone(),
+            names: exchange.names.clone(),
             head: Some(Box::new(std::mem::take(&mut exchange.head))),
             ..Refusal::default()
         }
     }
 
-    /// The request's id as a part of a line of the error log.
+    /// The request's names as a part of a line of the error log.
     pub fn note(&self) -> impl Display {
-        id_note(self.id.as_deref())
+        self.names.note()
     }
 
-    /// The response: an error page with this `message`, the request's id, and
+    /// The response: an error page with this `message`, the request's names, and
     /// further `fields`. The request is counted on the worker's `board`.
     pub fn answer(
         &mut self,
@@ -84,8 +85,7 @@ impl Refusal {
     ) -> ErrorResponse {
         let head = self.head.as_deref();
         let is_head = head.is_some_and(|head| head.method() == b"HEAD");
-        let id = self.id.as_deref();
-        let page = error_page(rules, status, message, is_head, id, fields);
+        let page = error_page(rules, status, message, is_head, &self.names, fields);
         board.answered(Method::of(head.map_or(b"", Head::method)), status.code);
         self.status = status.code;
         self.body_bytes = page.body_length as u64;
@@ -101,7 +101,7 @@ impl Refusal {
         };
         let entry = AccessEntry {
             remote_addr: &self.address,
-            id: self.id.as_deref(),
+            names: &self.names,
             line: head.map_or(unparsed, RequestLine::of),
             head,
             elapsed: Duration::ZERO,

@@ -5,7 +5,7 @@ use super::phase::{Phase, PhaseEvent};
 use super::receiving::Step;
 use super::{Connection, ConnectionState, note_sent};
 use crate::exchange::Stream;
-use crate::http::{self, Framing, Head, ResponseRules, Status, field_so_far};
+use crate::http::{self, Framing, Head, ResponseRules, Status};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
@@ -146,7 +146,7 @@ impl Connection {
         error: &dyn Display,
     ) -> Step {
         let refusal = match state.request.head.take() {
-            Some(head) => self.refusal_for(*head),
+            Some(head) => self.refusal_for(state, *head),
             None => self.refusal_for_part(&state.io.received),
         };
         ::log::warn!(
@@ -180,20 +180,19 @@ impl Connection {
     }
 
     /// The refusal of a request with this head.
-    pub fn refusal_for(&self, head: Head) -> Refusal {
+    pub fn refusal_for(&self, state: &ConnectionState, head: Head) -> Refusal {
         let address = match self.forwarded_address(&head) {
             Some((address, _)) => address,
             None => self.client.address.clone(),
         };
-        Refusal::of_head(address, self.request_id(&head), Box::new(head))
+        Refusal::of_head(address, state.request.names.clone(), Box::new(head))
     }
 
     /// The refusal of a request whose head is incomplete or invalid. `received`
     /// are its bytes so far.
     pub fn refusal_for_part(&self, received: &[u8]) -> Refusal {
-        let field = |name: &str| field_so_far(received, name);
-        let id = self.context.request_id(&self.client, field);
-        Refusal::of_part(self.client.address.clone(), id, received)
+        let names = self.context.name_part(&self.client, received);
+        Refusal::of_part(self.client.address.clone(), names, received)
     }
 
     /// Sends a 100 response, if the client waits for it and has not sent any of

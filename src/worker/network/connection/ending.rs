@@ -91,9 +91,9 @@ impl Connection {
         let is_with_app = state.phase == Phase::App;
         let mut refusal = match state.request.head.take() {
             _ if is_with_app => {
-                Refusal::of_queued(self.client.address.clone(), state.request.id.clone())
+                Refusal::of_queued(self.client.address.clone(), state.request.names.clone())
             }
-            Some(head) => self.refusal_for(*head),
+            Some(head) => self.refusal_for(state, *head),
             None => self.refusal_for_part(&state.io.received),
         };
         let status = Status::SERVICE_UNAVAILABLE;

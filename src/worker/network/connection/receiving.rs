@@ -191,7 +191,7 @@ impl Connection {
     }
 
     /// Begins the request with this head.
-    fn begin_request(self: &Arc<Self>, state: &mut ConnectionState, head: Head) -> Step {
+    fn begin_request(self: &Arc<Self>, state: &mut ConnectionState, mut head: Head) -> Step {
         let rules = self.rules();
         state.head_begun = false;
         state.requests = state.requests.saturating_add(1);
@@ -207,6 +207,7 @@ impl Connection {
         {
             return self.answer_probe(state, &head);
         }
+        state.request.names = self.context.name(&self.client, &mut head);
         if head.framing() == Framing::Length(0) {
             return self.give_to_app(state, head);
         }
@@ -263,7 +264,7 @@ impl Connection {
 
     fn give_to_app(self: &Arc<Self>, state: &mut ConnectionState, head: Head) -> Step {
         let Some(admission) = self.context.admissions.admit() else {
-            let refusal = self.refusal_for(head);
+            let refusal = self.refusal_for(state, head);
             let why = "There are too many requests";
             ::log::debug!(
                 "{why} for one from ip={}{}",
@@ -274,17 +275,10 @@ impl Connection {
         };
         state.phase.enter(PhaseEvent::CallApp, Phase::App);
         state.io.deadline = None;
-        let id = self.request_id(&head);
+        let names = state.request.names.clone();
         let address = self.forwarded_address(&head);
-        state.request.id.clone_from(&id);
         let stream: Arc<dyn Stream> = self.clone();
-        Step::Request(Exchange::new(stream, head, id, address, admission))
-    }
-
-    /// The id of the request with this head, if requests have ids.
-    pub fn request_id(&self, head: &Head) -> Option<Arc<str>> {
-        let client = &self.client;
-        self.context.request_id(client, |name| head.field(name))
+        Step::Request(Exchange::new(stream, head, names, address, admission))
     }
 
     /// The client's address and port from a trusted field, else from the PROXY

@@ -1,17 +1,17 @@
 //! The request that a connection receives or answers at present.
 
+use crate::exchange::Names;
 use crate::http::{BodyError, Head};
 use crate::scoreboard::Method;
 use crate::worker::request::body::Body;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub struct CurrentRequest {
     /// For counting the request.
     pub method: Method,
-    /// The id of the request that the app has, if requests have ids.
-    pub id: Option<Arc<str>>,
+    /// What the request is called, once its head is complete.
+    pub names: Names,
     /// The head while the body is received; after that the app has it.
     pub head: Option<Box<Head>>,
     /// The body, if there is one.
