@@ -8,7 +8,6 @@ use super::state::{Arbiter, seconds};
 impl Arbiter {
     /// Drains without a stop, or ends that. It does not shorten or lengthen the
     /// time before a stop that was begun.
-    #[expect(dead_code, reason = "the control command `drain` follows")]
     pub fn set_draining(&mut self, asked: bool) {
         if self.drain.asked != asked {
             let what = if asked { "begins" } else { "ends" };

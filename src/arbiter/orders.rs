@@ -17,7 +17,7 @@ impl Arbiter {
             },
             listeners: self.sockets.urls(),
             target: self.workers.target,
-            is_draining: false,
+            is_draining: self.drain.is_on(),
             is_stopping: self.stopping,
             is_upgrading: self.upgrade.is_some(),
             reloads: self.reloads,
@@ -43,7 +43,8 @@ impl Arbiter {
                         worker.end(false, true);
                     }
                 }
-                Order::Drain(_) | Order::SetLogLevel(_) => {}
+                Order::Drain(asked) => self.set_draining(asked),
+                Order::SetLogLevel(_) => {}
             }
         }
     }
