@@ -10,6 +10,7 @@
 
 mod metrics;
 mod order;
+mod page;
 mod process;
 mod recently;
 pub mod report;

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::metrics::Metrics;
 use super::order::Orders;
+use super::page;
 use super::view::View;
 use crate::config::Settings;
 use crate::control::Reply;
@@ -340,8 +341,11 @@ impl Server {
         let Gathered { asker, workers } = gathered;
         match self.clients.get_mut(&asker.client) {
             Some(Client::Http(client)) => {
-                let answer = workers.get(&asker.id.to_string());
-                client.answer(&routes::json(&answer));
+                // Only the page of one worker's stacks asks so.
+                let pid = asker.id.as_i64().unwrap_or_default() as i32;
+                let answer = workers.get(&pid.to_string()).unwrap_or(&Value::Null);
+                let page = routes::html(page::stacks(pid, answer));
+                client.answer(&page.with("Cache-Control", "no-store"));
             }
             Some(Client::Control(client)) => client.reply(&Reply {
                 id: asker.id,

@@ -10,6 +10,7 @@ use super::http::Answer;
 use crate::http::Head;
 use crate::status::metrics::Format;
 use crate::status::order::Orders;
+use crate::status::page;
 use crate::status::view::View;
 
 /// What a request asks for.
@@ -84,14 +85,20 @@ pub fn route(head: &Head, view: &View, token: Option<&Token>, orders: &mut Order
     let answer = match path {
         "/events" => return Route::Events,
         "/metrics" => return Route::Metrics(Format::accepted(accept(head).as_deref())),
+        "/" => html(page::index(&view.report())),
         "/status.json" => json(&view.report()),
         _ => match path.strip_prefix("/stacks/").map(str::parse) {
             Some(Ok(pid)) if view.worker(pid).is_some() => return Route::Stacks(pid),
             Some(_) => Answer::text(404, "There is no worker with this process id."),
-            None => Answer::text(
-                404,
-                "There is no such page. There are /, /metrics, /status.json, /live and /ready.",
-            ),
+            None => match page::file(path) {
+                Some((content_type, bytes)) => {
+                    Answer::new(200, content_type, bytes).with("X-Content-Type-Options", "nosniff")
+                }
+                None => Answer::text(
+                    404,
+                    "There is no such page. There are /, /metrics, /status.json, /live and /ready.",
+                ),
+            },
         },
     };
     Route::Answer(answer.with("Cache-Control", "no-store"))
@@ -105,6 +112,14 @@ fn accept(head: &Head) -> Option<String> {
         .filter_map(|(_, value)| str::from_utf8(value).ok())
         .collect();
     (!texts.is_empty()).then(|| texts.join(","))
+}
+
+/// A page for people.
+pub fn html(page: String) -> Answer {
+    Answer::new(200, "text/html; charset=utf-8", page)
+        .with("Content-Security-Policy", page::POLICY)
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "no-referrer")
 }
 
 /// Data as JSON.
