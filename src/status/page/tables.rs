@@ -63,7 +63,7 @@ pub fn requests(workers: &[WorkerReport]) -> String {
              <td class=\"n{slow}\">{}</td><td>{}</td><td class=\"mono\">{}</td><td>{}</td></tr>\n",
             escaped(&request.method),
             escaped(&request.target),
-            duration(request.age),
+            age(request.age),
             text(&request.client, "unix socket"),
             text(&request.id, "–"),
             stacks_link(request.worker)
@@ -203,6 +203,14 @@ fn connections(worker: &WorkerReport) -> String {
         text += &format!(" ({} WebSockets)", number(worker.websockets));
     }
     text
+}
+
+/// The age of a request in seconds. The clock has steps of a few milliseconds.
+fn age(seconds: f64) -> String {
+    match seconds < 0.01 {
+        true => "&lt; 10 ms".to_owned(),
+        false => duration(seconds),
+    }
 }
 
 fn growth(start: u64, now: u64) -> String {

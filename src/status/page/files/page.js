@@ -3,7 +3,9 @@
 // scroll positions stay. Without this script the page shows one moment.
 "use strict";
 
-const MOST_POINTS = 120;
+// How many seconds the lines show, and how many at least have room in them.
+const MOST_POINTS = 180;
+const LEAST_POINTS = 30;
 const series = new Map();
 let source = null;
 let fetching = false;
@@ -156,16 +158,20 @@ function draw(report) {
     }
     series.set(name, values);
     const svg = document.querySelector(`svg[data-series="${name}"]`);
-    const top = Math.max(...values) || 1;
+    const width = Math.max(values.length, LEAST_POINTS) - 1;
+    const top = 1.1 * Math.max(...values) || 1;
     // The newest point is at the right edge.
-    const first = MOST_POINTS - values.length;
-    const line = values.map((it, place) => `${first + place},${(24 - (it / top) * 22).toFixed(2)}`);
+    const first = width + 1 - values.length;
+    const line = values.map((it, place) => `${first + place},${(24 - (it / top) * 23).toFixed(2)}`);
     if (!svg.firstChild) {
-      svg.setAttribute("viewBox", `0 0 ${MOST_POINTS - 1} 25`);
       svg.setAttribute("preserveAspectRatio", "none");
-      svg.append(document.createElementNS(svg.namespaceURI, "polyline"));
+      for (const shape of ["polygon", "polyline"]) {
+        svg.append(document.createElementNS(svg.namespaceURI, shape));
+      }
     }
-    svg.firstChild.setAttribute("points", line.join(" "));
+    svg.setAttribute("viewBox", `0 0 ${width} 25`);
+    svg.firstChild.setAttribute("points", [`${first},25`, ...line, `${width},25`].join(" "));
+    svg.lastChild.setAttribute("points", line.join(" "));
   }
 }
 
