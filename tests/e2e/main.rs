@@ -81,6 +81,7 @@ mod sockets;
 mod source_packages;
 mod sqlite;
 mod status;
+mod status_page;
 mod support;
 mod systemd;
 mod time_zones;

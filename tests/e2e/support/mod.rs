@@ -1,5 +1,6 @@
 //! Shared code of the end-to-end tests: processes, sockets, and real sites.
 
+pub mod browser;
 pub mod certificates;
 pub mod docker;
 pub mod http;

@@ -109,10 +109,16 @@ async function refresh() {
   }
   fetching = true;
   try {
-    renewPage(await load("./"));
-    say("");
+    const page = await load("./");
+    // It may have been paused meanwhile.
+    if (source !== null) {
+      renewPage(page);
+      say("");
+    }
   } catch {
-    lost();
+    if (source !== null) {
+      lost();
+    }
   } finally {
     fetching = false;
   }
