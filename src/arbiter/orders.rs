@@ -2,6 +2,7 @@
 
 use super::sockets::Sockets;
 use super::state::Arbiter;
+use crate::log;
 use crate::net::Listener;
 use crate::status::{Facts, Order};
 
@@ -44,7 +45,10 @@ impl Arbiter {
                     }
                 }
                 Order::Drain(asked) => self.set_draining(asked),
-                Order::SetLogLevel(_) => {}
+                Order::SetLogLevel(level) => match log::set_level(&level) {
+                    Ok(()) => ::log::info!("The log level is '{level}' from now on"),
+                    Err(error) => ::log::error!("{error}"),
+                },
             }
         }
     }

@@ -79,6 +79,13 @@ fn commands_do_what_they_say() {
         let workers = ctl_json(&server, &["show", "workers"]);
         workers["count"] == 1 && workers["workers"][0]["pid"] == pids[3].as_raw()
     });
+    said(&["log-level", "debug"]);
+    server
+        .stderr
+        .wait_for("The log level is 'debug' from now on");
+    server.target().get("/").ok();
+    // At this level the worker logs each request.
+    server.stderr.wait_for("[DEBUG] GET /");
     said(&["reload"]);
     server.stderr.wait_for("Handling signal: hup");
     said(&["reopen"]);

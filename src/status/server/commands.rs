@@ -109,13 +109,13 @@ pub fn run(request: &Request, view: &View, config: &Value, orders: &mut Orders) 
         ["shutdown", "quick"] => shut_down(Signal::SIGINT, "quick"),
         ["shutdown", ..] => Err("'shutdown' may be 'graceful' or 'quick'".to_owned()),
         ["status"] => serde_json::to_value(view.report()).map_err(|error| error.to_string()),
-        ["log-level", level] => set_log_level(view, orders, level),
         ["log-level"] => Err("'log-level' needs a level, such as debug or info".to_owned()),
         ["drain"] | ["drain", "on"] => Ok(drain(orders, true)),
         ["drain", "off"] => Ok(drain(orders, false)),
         ["help"] => Ok(json!({
             "commands": HELP.into_iter().collect::<BTreeMap<_, _>>(),
         })),
+        ["log-level", level] => return set_log_level(view, orders, level),
         ["stacks", ref rest @ ..] => return ask_stacks(view, rest),
         ["profile", ref rest @ ..] => return ask_profile(view, rest),
         ["memory", ref rest @ ..] => return ask_memory(view, rest),
@@ -159,18 +159,23 @@ fn drain(orders: &mut Orders, is_wanted: bool) -> Value {
     json!({ "draining": is_wanted })
 }
 
-fn set_log_level(view: &View, orders: &mut Orders, level: &str) -> Result<Value, String> {
+fn set_log_level(view: &View, orders: &mut Orders, level: &str) -> Outcome {
     let known = ["debug", "info", "warning", "error", "critical"];
     let level = level.to_ascii_lowercase();
     if !known.contains(&&*level) {
-        return Err(format!(
+        return Outcome::Now(Err(format!(
             "there is no log level '{level}'; the levels are {}",
             known.join(", ")
-        ));
+        )));
     }
-    let workers = view.workers().len();
+    // Workers that are started later have the master's level.
     orders.give(Order::SetLogLevel(level.clone()));
-    Ok(json!({"log_level": level, "workers": workers}))
+    Outcome::Ask(Question {
+        pids: all(view),
+        command: "log-level",
+        args: vec![level],
+        limit: ANSWER_TIME,
+    })
 }
 
 fn show_workers(view: &View) -> Value {
@@ -318,15 +323,18 @@ fn time<'a>(
 
 /// The process ids of one worker, or of all.
 fn pids(view: &View, who: &str) -> Result<Vec<i32>, String> {
-    let all = view.workers().iter().map(|worker| worker.pid);
     if who == "all" {
-        return Ok(all.collect());
+        return Ok(all(view));
     }
     let pid = number(who)?;
     match view.worker(pid) {
         Some(_) => Ok(vec![pid]),
         None => Err(no_worker(pid)),
     }
+}
+
+fn all(view: &View) -> Vec<i32> {
+    view.workers().iter().map(|worker| worker.pid).collect()
 }
 
 fn no_worker(pid: i32) -> String {
