@@ -58,7 +58,7 @@ pub use renew::rename;
 pub use sampler::{Profile, ProfileOptions, profile};
 pub use stack_report::{RequestOfThread, ServedRequest, Stacks};
 pub use stacks::stacks;
-pub use thread::{thread, without_gil};
+pub use thread::{ident, main_ident, mark_main, thread, without_gil};
 pub use type_name::type_name;
 pub use venv::{VenvError, venv_site_packages};
 

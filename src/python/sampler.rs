@@ -19,7 +19,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::config;
+use super::{config, ident, main_ident};
 use crate::system::lock;
 
 /// A sample may take one part in so many of the time between two.
@@ -220,7 +220,10 @@ impl Ticket {
         let weight = (late.round() as u64).max(1);
         let counts = self.sampler.counts.bind(py);
         counts
-            .call_method1(pyo3::intern!(py, "take"), (serving, weight))
+            .call_method1(
+                pyo3::intern!(py, "take"),
+                (serving, weight, ident(), main_ident()),
+            )
             .map(drop)
     }
 }

@@ -56,8 +56,8 @@ pub struct ThreadStack {
 pub struct WaitingStack {
     pub name: String,
     pub request: Option<ServedRequest>,
-    /// The innermost function, and what it waits for.
-    pub awaiting: String,
+    /// The innermost function, and what it waits for; nothing if it runs.
+    pub awaiting: Option<String>,
     /// The outermost first.
     pub frames: Vec<Frame>,
 }
@@ -103,12 +103,13 @@ impl Display for Stacks {
         }
         for (kind, stacks) in [("Task", &self.tasks), ("Greenlet", &self.greenlets)] {
             for stack in stacks {
-                let (name, awaiting) = (&stack.name, &stack.awaiting);
-                writeln!(
-                    f,
-                    "{kind} {name}{}, waits in {awaiting}, most recent call last:",
-                    Serves(&stack.request)
-                )?;
+                let name = &stack.name;
+                write!(f, "{kind} {name}{}, ", Serves(&stack.request))?;
+                match &stack.awaiting {
+                    Some(awaiting) => write!(f, "waits in {awaiting}")?,
+                    None => write!(f, "runs")?,
+                }
+                writeln!(f, ", most recent call last:")?;
                 write_frames(f, &stack.frames)?;
             }
         }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::stack_report::{RequestOfThread, Stacks, ThreadStack, WaitingStack};
-use super::{config, dump, thread};
+use super::{config, dump, main_ident, thread};
 
 /// How long to wait for the GIL. A thread that runs Python code releases it
 /// every 5 ms (`sys.getswitchinterval`).
@@ -56,7 +56,7 @@ fn with_interpreter(requests: Vec<RequestOfThread>) -> Option<Stacks> {
     match receiver.recv_timeout(left).ok()?? {
         Ok(stacks) => Some(stacks),
         Err(error) => {
-            ::log::debug!("The stacks cannot be read with the interpreter: {error}");
+            ::log::warn!("The stacks cannot be read with the interpreter: {error}");
             None
         }
     }
@@ -76,7 +76,9 @@ fn collect(py: Python<'_>, requests: Vec<RequestOfThread>) -> PyResult<Stacks> {
         by_thread.set_item(thread, request)?;
     }
     let module = py.import("_rgunicorn.stacks")?;
-    let collected: Collected = module.call_method1("collect", (by_thread,))?.extract()?;
+    let collected: Collected = module
+        .call_method1("collect", (by_thread, main_ident()))?
+        .extract()?;
     Ok(Stacks {
         complete: true,
         threads: collected.threads,
@@ -158,7 +160,7 @@ def inner(look): return look()
         crate::python::start_once();
         Python::attach(|py| {
             let code = c"
-import asyncio, _rgunicorn.stacks
+import asyncio, threading, _rgunicorn.stacks
 
 async def view():
     async for item in items():
@@ -177,7 +179,7 @@ async def main():
     both = asyncio.create_task(gathering(task), name='gathering')
     for _ in range(9):
         await asyncio.sleep(0)
-    said = _rgunicorn.stacks.collect({})
+    said = _rgunicorn.stacks.collect({}, threading.main_thread().ident)
     task.cancel()
     return said
 
@@ -194,12 +196,12 @@ said = asyncio.run(main())
             let view = named("the view");
             let functions: Vec<_> = view.frames.iter().map(|it| &*it.function).collect();
             assert_eq!(functions, ["view", "items", "Event.wait"]);
-            assert_eq!(view.awaiting, "Event.wait: a Future");
+            assert_eq!(view.awaiting.as_deref(), Some("Event.wait: a Future"));
             assert_eq!(
-                named("gathering").awaiting,
-                "gathering: the task 'the view'"
+                named("gathering").awaiting.as_deref(),
+                Some("gathering: the task 'the view'")
             );
-            let main = tasks.iter().find(|it| it.awaiting == "nothing: it runs");
+            let main = tasks.iter().find(|it| it.awaiting.is_none());
             assert_eq!(main.unwrap().frames[0].function, "main");
         });
     }

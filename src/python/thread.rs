@@ -1,7 +1,9 @@
 //! Threads that run Python code.
 
+use nix::sys::pthread::pthread_self;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use pyo3::Python;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::Builder;
 
 /// The size of the stack in bytes if the system has no limit.
@@ -18,6 +20,25 @@ pub fn thread(name: &str) -> Builder {
     };
     let size = usize::try_from(size).unwrap_or(USUAL as usize);
     Builder::new().name(name.to_owned()).stack_size(size)
+}
+
+/// The main thread of a worker, as `threading.get_ident()` gives it.
+static MAIN: AtomicU64 = AtomicU64::new(0);
+
+/// Says that this is the main thread, for [`main_ident`].
+pub fn mark_main() {
+    MAIN.store(ident(), Ordering::Relaxed);
+}
+
+/// The number of the main thread; 0 before [`mark_main`].
+pub fn main_ident() -> u64 {
+    MAIN.load(Ordering::Relaxed)
+}
+
+/// The number of this thread, as `threading.get_ident()` gives it unless gevent has
+/// replaced that.
+pub fn ident() -> u64 {
+    pthread_self()
 }
 
 /// Runs `act` in this thread with the GIL released.

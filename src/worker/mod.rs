@@ -45,6 +45,7 @@ pub fn run(boot: Boot) -> i32 {
             return WORKER_BOOT_ERROR;
         }
     };
+    python::mark_main();
     let inspector = start_inspector(boot, signals);
     let pid = process::id();
     ::log::info!("Booting worker with pid: {pid}");

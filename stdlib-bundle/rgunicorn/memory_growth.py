@@ -1,30 +1,37 @@
 """Which memory grows between two moments."""
 
 import collections
+import fnmatch
 import gc
 import tracemalloc
 
 # How many places and types are told.
 MOST = 25
 
+# Files whose allocations are those of the measurement.
+OURS = [tracemalloc.__file__, __file__]
+
 
 class Growth:
     """The memory from now on. `tracemalloc` is started if it does not run."""
 
     def __init__(self):
+        # What it keeps of patterns is not to be growth.
+        for name in OURS:
+            fnmatch.fnmatch("", name)
         self._started = not tracemalloc.is_tracing()
         if self._started:
             tracemalloc.start()
-        self._types = _types()
         self._before = _snapshot()
+        self._types = _types()
 
     def tell(self):
         """What has grown, as dicts."""
+        types = _types()
         try:
             after = _snapshot()
         finally:
             self.stop()
-        types = _types()
         return {
             "allocations": [
                 {
@@ -52,8 +59,8 @@ class Growth:
 
 def _snapshot():
     gc.collect()
-    ours = [tracemalloc.Filter(False, name) for name in (tracemalloc.__file__, __file__)]
-    return tracemalloc.take_snapshot().filter_traces(ours)
+    without = [tracemalloc.Filter(False, name) for name in OURS]
+    return tracemalloc.take_snapshot().filter_traces(without)
 
 
 def _types():

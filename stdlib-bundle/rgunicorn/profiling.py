@@ -1,7 +1,6 @@
 """Samples of the stacks of all threads, for a profile."""
 
 import sys
-import threading
 
 from _rgunicorn import served
 
@@ -19,6 +18,11 @@ WAITING = {
 }
 
 
+# The folder of this program's own files, and those that look into a worker.
+_OWN = served.of_mark.__code__.co_filename.rpartition("/")[0] + "/"
+LOOKING = {f"{_OWN}{name}.py" for name in ("memory_growth", "served", "stacks")}
+
+
 class Profile:
     """With a path, only what serves requests whose path begins with it counts."""
 
@@ -32,13 +36,14 @@ class Profile:
         self._codes = {}
         self._waits = {}
 
-    def take(self, serving, weight):
+    def take(self, serving, weight, this, main):
         """Counts the stacks of this moment `weight` times. `serving` has the targets of
-        the requests, by the idents of threads that serve one each. Whichever thread
+        the requests, by the idents of threads that serve one each; `this` is the ident
+        of this thread, `main` that of the main thread. Whichever thread
         runs Python code calls it, in the middle of that, so it raises nothing but what
         signal handlers raise meanwhile."""
         try:
-            self._take(serving, weight)
+            self._take(serving, weight, this, main)
         except Exception as error:
             at = error.__traceback__
             while at.tb_next is not None:
@@ -46,8 +51,7 @@ class Profile:
             if not any(at.tb_frame.f_globals is ours for ours in (globals(), vars(served))):
                 raise
 
-    def _take(self, serving, weight):
-        this = threading.get_ident()
+    def _take(self, serving, weight, this, main):
         for ident, frame in sys._current_frames().items():
             if ident == this:
                 # Down to the code that was interrupted.
@@ -57,7 +61,7 @@ class Profile:
                 continue
             target = serving.get(ident)
             if target is None and self.path is not None:
-                target = self._target(ident, frame, ident == this)
+                target = _target(ident, frame, ident == this, main)
             if self.path is not None:
                 if target is None or not target.startswith(self.path):
                     continue
@@ -70,8 +74,12 @@ class Profile:
             key = tuple(map(id, codes))
             if key not in self._counts:
                 self._codes.update(zip(key, codes))
-            self._counts[key] = self._counts.get(key, 0) + weight
-            self.samples += weight
+                # Threads that look into the worker do not count.
+                looks = any(code.co_filename in LOOKING for code in codes)
+                self._counts[key] = None if looks else 0
+            if self._counts[key] is not None:
+                self._counts[key] += weight
+                self.samples += weight
 
     def stacks(self):
         """How often each stack was seen: frames with semicolons between them, the
@@ -80,49 +88,41 @@ class Profile:
         names = {id_: _name(code) for id_, code in self._codes.items()}
         told = {}
         for key, count in list(self._counts.items()):
+            if count is None:
+                continue
             stack = ";".join(names[id_] for id_ in reversed(key))
             told[stack] = told.get(stack, 0) + count
         return told
-
-    def _target(self, ident, frame, is_this):
-        if is_this:
-            request = served.of_mark(served.CURRENT.get())
-            if request is None and (greenlet := sys.modules.get("greenlet")) is not None:
-                request = served.of_greenlet(greenlet.getcurrent())
-        else:
-            request = _of_other(ident)
-        request = request or served.of_frames(frame)
-        return request and request["target"]
 
     def _is_waiting(self, code):
         waits = self._waits.get(id(code))
         if waits is None:
             file = code.co_filename.rpartition("/")
-            waits = (file[2], code.co_name) in WAITING or _is_ours(code)
+            waits = (file[2], code.co_name) in WAITING or code.co_filename.startswith(_OWN)
             self._waits[id(code)] = waits
             self._codes[id(code)] = code
         return waits
 
 
-def _is_ours(code):
-    return code.co_filename.startswith(_OWN)
+def _target(ident, frame, is_this, main):
+    if is_this:
+        request = served.of_mark(served.CURRENT.get())
+        if request is None and (greenlet := sys.modules.get("greenlet")) is not None:
+            request = served.of_greenlet(greenlet.getcurrent())
+    else:
+        request = _of_other(ident, main)
+    request = request or served.of_frames(frame)
+    return request and request["target"]
 
 
-_OWN = Profile.take.__code__.co_filename.rpartition("/")[0] + "/"
-
-
-def _of_other(ident):
+def _of_other(ident, main):
     """The request of a thread that waits outside of Python, if it runs a loop."""
     loops = {id(loop): loop for task in served.tasks() if (loop := task.get_loop())}
     for loop in loops.values():
-        if served.thread_of(loop) == ident:
+        if served.thread_of(loop, main) == ident:
             task = served.running_task(loop)
             return task and served.of_task(task)
-    if ident == threading.main_thread().ident:
-        for it in served.greenlets():
-            if it.gr_frame is None and (request := served.of_greenlet(it)) is not None:
-                return request
-    return None
+    return served.of_running_greenlet() if ident == main else None
 
 
 def _name(code):

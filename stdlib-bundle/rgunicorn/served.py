@@ -60,6 +60,8 @@ def of_frames(frame):
 
 
 def _of_value(value):
+    if type(value).__name__ == "_WorkItem":  # of concurrent.futures
+        value = getattr(value, "fn", None) or getattr(value, "task", (None,))[0]
     if type(value) is functools.partial:
         value = value.func
     if type(value) is not contextvars.Context:
@@ -93,12 +95,10 @@ def running_task(loop):
     return sys.modules["asyncio.tasks"].current_task(loop)
 
 
-def thread_of(loop):
+def thread_of(loop, main):
     """The ident of the thread that runs a loop. Other loops than asyncio's own do not
     tell it: then it is the main thread, which runs the worker's loop."""
-    import threading
-
-    return getattr(loop, "_thread_id", None) or threading.main_thread().ident
+    return getattr(loop, "_thread_id", None) or main
 
 
 def greenlets():
@@ -108,6 +108,14 @@ def greenlets():
     if module is None:
         return []
     return [it for it in gc.get_objects() if isinstance(it, module.greenlet) and it]
+
+
+def of_running_greenlet():
+    """The request of the greenlet that runs now."""
+    for it in greenlets():
+        if it.gr_frame is None and (request := of_greenlet(it)) is not None:
+            return request
+    return None
 
 
 def is_hub(greenlet):

@@ -25,16 +25,18 @@ BETWEEN = {
 STEPS = [("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await")]
 
 
-def collect(requests):
-    """The stacks as dicts and lists. `requests` are the threads that serve requests, by
-    their idents."""
+def collect(requests, main):
+    """The stacks as dicts and lists, those that serve the oldest requests first.
+    `requests` are those of threads that serve one each, by the threads' idents, and
+    `main` is the ident of the main thread. `threading` does not know these idents if
+    gevent has patched it."""
     tasks = served.tasks()
     loops = {id(loop): loop for task in tasks if (loop := _loop(task)) is not None}
     running = {}
     for loop in loops.values():
         task = served.running_task(loop)
         if task is not None:
-            running[served.thread_of(loop)] = task
+            running[served.thread_of(loop, main)] = task
     greenlets = served.greenlets()
     names = {ident: thread.name for ident, thread in _threads().items()}
     threads, chains = [], {}
@@ -46,17 +48,25 @@ def collect(requests):
         request = requests.get(ident)
         if request is None and ident in running:
             request = served.of_task(running[ident])
-        if request is None and greenlets and ident == threading.main_thread().ident:
-            request = _of_running_greenlet(greenlets)
+        if request is None and greenlets and ident == main:
+            request = served.of_running_greenlet()
         if request is None:
             request = served.of_frames(frame)
-        name = names.get(ident, "not of threading")
-        threads.append({"id": ident, "name": _text(name), "request": request, "frames": _told(chain)})
+        name = names.get(ident, "MainThread" if ident == main else "not of threading")
+        thread = {"id": ident, "name": _text(name), "request": request, "frames": _told(chain)}
+        threads.append(thread)
     return {
-        "threads": threads,
-        "tasks": [_task(task, running, chains) for task in tasks],
-        "greenlets": [_greenlet(it) for it in greenlets if it.gr_frame is not None],
+        "threads": sorted(threads, key=_order),
+        "tasks": sorted((_task(it, running, chains) for it in tasks), key=_order),
+        "greenlets": sorted(
+            (_greenlet(it) for it in greenlets if it.gr_frame is not None), key=_order
+        ),
     }
+
+
+def _order(stack):
+    request = stack["request"]
+    return (0, -request["age"]) if request else (1, stack["name"])
 
 
 def _threads():
@@ -120,7 +130,7 @@ def _task(task, running, chains):
         first = chain[0][0] if chain else None
         begin = next((place for place, (frame, _) in enumerate(whole) if frame is first), None)
         frames = _told(whole if begin is None else whole[: begin + 1])
-        awaiting = "nothing: it runs"
+        awaiting = None
     else:
         frames = _told(chain[::-1])
         awaiting = _awaiting(chain, end)
@@ -193,18 +203,11 @@ def _greenlet(it):
         awaiting = frame.f_code.co_qualname
     name = getattr(it, "name", None)  # gevent's
     return {
-        "name": _text(name if isinstance(name, str) else type(it).__name__),
+        "name": _text(name if isinstance(name, str) and name else type(it).__name__),
         "request": served.of_greenlet(it),
         "awaiting": _text(awaiting),
         "frames": _told(chain),
     }
-
-
-def _of_running_greenlet(greenlets):
-    for it in greenlets:
-        if it.gr_frame is None and (request := served.of_greenlet(it)) is not None:
-            return request
-    return None
 
 
 def _text(text):

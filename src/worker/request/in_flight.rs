@@ -5,8 +5,6 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use nix::sys::pthread::pthread_self;
-
 use crate::exchange::{AccessEntry, Exchange, Finished, Names, RequestLine, Stream, error_page};
 use crate::http::Status;
 use crate::log;
@@ -111,7 +109,7 @@ impl InFlight {
             names: exchange.names.clone(),
             started: exchange.started,
             called,
-            thread: (by == ServedBy::Thread).then(pthread_self),
+            thread: (by == ServedBy::Thread).then(python::ident),
             protocol: head.version().as_str(),
             is_head: head.method() == b"HEAD",
             given_up: false,
