@@ -80,6 +80,7 @@ mod smuggling;
 mod sockets;
 mod source_packages;
 mod sqlite;
+mod stacks;
 mod status;
 mod status_page;
 mod support;

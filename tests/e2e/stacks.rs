@@ -5,9 +5,12 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
-use crate::support::{Process, Start, app, control, folder, site, wait_until};
+use crate::support::http::Stream;
+use crate::support::status::{ctl, ctl_json};
+use crate::support::{Process, Start, app, folder, site, wait_until};
 
 /// A server whose requests wait until it is dropped.
 struct Server {
@@ -38,7 +41,7 @@ impl Server {
     }
 
     /// Asks for a path, and does not wait for the answer.
-    fn ask(&self, path: &str) -> Box<dyn crate::support::Stream> {
+    fn ask(&self, path: &str) -> Box<dyn Stream> {
         let mut stream = self.process.target().connect().unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -47,14 +50,7 @@ impl Server {
 
     /// The stacks of the only worker, once they are as expected.
     fn stacks(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let mut found = Value::Null;
-        wait_until(what, || {
-            let told = control::ask(&self.process, &["stacks"]);
-            let workers = told["workers"].as_object().unwrap();
-            found = workers.values().next().unwrap().clone();
-            is_so(&found)
-        });
-        found
+        stacks_of(&self.process, what, is_so)
     }
 }
 
@@ -148,12 +144,7 @@ fn asgi() {
 fn a_thread_pool_of_starlette_on_uvloop() {
     let args = ["-k", "asgi", "--asgi-loop", "uvloop"];
     let server = Server::with_packages("app:starlette()", &args);
-    a_task_awaits(
-        &server,
-        "/wait",
-        "adeeper: the task",
-        &["aview", "adeeper"],
-    );
+    a_task_awaits(&server, "/wait", "adeeper: the task", &["aview", "adeeper"]);
     a_thread_serves(&server, "/thread");
 }
 
@@ -187,66 +178,134 @@ fn gevent() {
     }
 }
 
-/// An app that keeps the GIL, or hangs while it is imported.
+/// An app that keeps the GIL, or hangs in other ways.
 const HANGING: &str = "
-import ctypes, os, re, time
+import ctypes, os, re, sys
 def keep(): ctypes.PyDLL(None).sleep(60)
 def match(): re.match('(a+)+$', 'a' * 40 + 'b')
+def loop():
+    while True: pass
 def app(environ, start_response):
-    path = environ['PATH_INFO']
-    if path == '/keep': keep()
-    if path == '/match': match()
-    if path == '/loop':
-        while True: pass
+    path = environ['PATH_INFO'][1:]
+    if path:
+        globals()[path]()
     start_response('200 OK', [])
     return [b'done']
+if 'HANG' in os.environ: loop()
 ";
 
-fn hanging(dir: &Path, code: &str, args: &[&str]) -> Process {
-    fs::write(dir.join("app.py"), code).unwrap();
-    Start::server(["app:app"]).args(args).cwd(dir).spawn()
+fn serve(dir: &Path, args: &[&str]) -> Start {
+    fs::write(dir.join("app.py"), HANGING).unwrap();
+    Start::server(["app:app", "--timeout", "0", "--graceful-timeout", "1"])
+        .args(args)
+        .cwd(dir)
 }
 
-fn stacks_of(server: &Process, pid: &str) -> Value {
-    let told = control::ask(server, &["stacks", pid]);
-    told["workers"][pid].clone()
+/// The answer of the only worker, once it is as expected.
+fn stacks_of(server: &Process, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let pid = server.workers(1)[0].to_string();
+    let mut found = Value::Null;
+    wait_until(what, || {
+        let told = ctl_json(server, &["stacks"]);
+        found = told["workers"][&pid].clone();
+        found["threads"].is_array() && is_so(&found)
+    });
+    found
+}
+
+/// A request hangs in this function.
+fn hangs_in(path: &str, complete: bool) {
+    let dir = folder();
+    let server = serve(dir.path(), &[]).spawn();
+    let mut stream = server.target().connect().unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let target = format!("/{path}");
+    let told = stacks_of(&server, "the hanging request is named", |told| {
+        let threads = serving(told, "threads", &target);
+        threads.iter().any(|it| functions(it).contains(&path))
+    });
+    assert_eq!(told["complete"], complete, "{told:#}");
+    assert_eq!(told["requests"][0]["target"], *target);
+    assert!(
+        told["text"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("serves GET {target} for")),
+        "{told:#}"
+    );
 }
 
 #[test]
-fn a_worker_that_hangs_is_named_with_its_request() {
-    let dir = folder();
-    let server = hanging(dir.path(), HANGING, &["--timeout", "0"]);
-    let pid = server.workers(1)[0].to_string();
-    assert_eq!(server.target().get("/").ok(), "done");
-    for (path, function, complete) in [
-        ("/keep", "keep", false),
-        ("/match", "match", false),
-        ("/loop", "app", true),
-    ] {
-        let mut stream = server.target().connect().unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        // The worker answers in the order of the requests, so it hangs in the first.
-        let _ = (&pid, function, complete);
-        let mut told = Value::Null;
-        let hangs = server.workers(1);
-        let pid = hangs.last().unwrap().to_string();
-        wait_until("the hanging request is named", || {
-            told = stacks_of(&server, &pid);
-            !serving_threads(&told, path).is_empty()
-        });
-        let threads = serving_threads(&told, path);
-        assert!(functions(threads[0]).contains(&function), "{told:#}");
-        assert_eq!(told["complete"], complete, "{told:#}");
-        nix::sys::signal::kill(hangs[hangs.len() - 1], nix::sys::signal::Signal::SIGKILL).unwrap();
-        let count = hangs.len() + 1;
-        server.workers(count);
-    }
+fn a_library_that_keeps_the_gil_is_named() {
+    hangs_in("keep", false);
 }
 
-fn serving_threads<'a>(told: &'a Value, target: &str) -> Vec<&'a Value> {
-    match told["threads"].is_array() {
-        true => serving(told, "threads", target),
-        false => Vec::new(),
-    }
+#[test]
+fn a_regular_expression_without_end_is_named() {
+    hangs_in("match", false);
+}
+
+#[test]
+fn a_loop_without_end_is_named() {
+    hangs_in("loop", true);
+}
+
+#[test]
+fn an_app_that_hangs_while_it_is_imported_is_looked_into() {
+    let dir = folder();
+    let server = serve(dir.path(), &[]).env("HANG", "1").spawn();
+    let told = stacks_of(&server, "the import is seen", |told| {
+        let threads = told["threads"].as_array().unwrap();
+        threads.iter().any(|it| has(it, &["<module>", "loop"]))
+    });
+    assert_eq!(told["complete"], true);
+}
+
+#[test]
+fn a_dead_workers_last_stacks_are_logged() {
+    let dir = folder();
+    let server = serve(dir.path(), &["--stack-sampling", "1"]).spawn();
+    let mut stream = server.target().connect().unwrap();
+    let request = "GET /loop HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let pid = server.workers(1)[0];
+    stacks_of(&server, "the request hangs", |told| {
+        serving(told, "threads", "/loop").len() == 1
+    });
+    // The next sample is taken in a second.
+    let age = |told: &Value| told["requests"][0]["age"].as_f64().unwrap_or_default();
+    stacks_of(&server, "a sample was taken since", |told| age(told) > 2.5);
+    kill(pid, Signal::SIGKILL).unwrap();
+    server.stderr.wait_for("serves GET /loop for");
+    server.stderr.wait_for("in loop");
+}
+
+#[test]
+fn the_log_of_a_timeout_names_the_request_of_each_thread() {
+    let dir = folder();
+    let server = serve(dir.path(), &["--timeout", "1", "--threads", "3"]).spawn();
+    let mut stream = server.target().connect().unwrap();
+    let request = "GET /keep HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    server.stderr.wait_for("was aborted in");
+    server.stderr.wait_for("serves GET /keep for");
+    server.stderr.wait_for("in keep");
+}
+
+#[test]
+fn the_log_level_changes_in_master_and_workers() {
+    let dir = folder();
+    let server = serve(dir.path(), &[]).spawn();
+    server.target();
+    let said = ctl(&server, &["log-level", "debug"]).expect_success();
+    assert!(said.stdout.contains("logs at 'debug'"), "{}", said.stdout);
+    // This line of a worker is one of debug.
+    wait_until("the worker has the level, too", || {
+        kill(server.workers(1)[0], Signal::SIGUSR2).unwrap();
+        server
+            .stderr
+            .so_far()
+            .contains("SIGUSR2 ignored. It is for the master")
+    });
 }
