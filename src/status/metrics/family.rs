@@ -11,7 +11,7 @@ pub struct Family {
 }
 
 /// The types of Prometheus and OpenMetrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Counter,
     Gauge,

@@ -22,10 +22,10 @@ const LARGEST: u64 = 64 << 20;
 const START: usize = 8;
 
 /// One entry of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry<'a> {
     /// JSON: the metric's name, the sample's name, the labels, the help.
-    pub key: Vec<u8>,
+    pub key: &'a [u8],
     pub value: f64,
     /// When the value was set, in seconds since 1970; 0 if the metric does not say so.
     pub timestamp: f64,
@@ -44,11 +44,11 @@ pub enum Fault {
     Damaged(usize),
 }
 
-/// Reads all entries.
+/// Reads the bytes in use.
 ///
 /// # Errors
 /// See [`Fault`].
-pub fn read(path: &Path) -> Result<Vec<Entry>, Fault> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     // A worker could have put a pipe there, which must not be waited for, or a link.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let file = OpenOptions::new()
@@ -73,18 +73,14 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, Fault> {
     // Entries that come meanwhile are beyond these bytes.
     let mut bytes = vec![0; used];
     file.read_exact_at(&mut bytes, 0)?;
-    entries(&bytes)
+    Ok(bytes)
 }
 
-/// The number of bytes in use. It is 0 in a file that has just been made.
-fn used(file: &File) -> Result<usize, Fault> {
-    let mut bytes = [0; 4];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(|_| Fault::Damaged(0))?;
-    usize::try_from(i32::from_ne_bytes(bytes)).map_err(|_| Fault::Damaged(0))
-}
-
-fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Fault> {
+/// The entries in the bytes of a file.
+///
+/// # Errors
+/// The bytes are damaged.
+pub fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, Fault> {
     let mut entries = Vec::new();
     let mut at = START;
     while at < bytes.len() {
@@ -95,12 +91,20 @@ fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Fault> {
     Ok(entries)
 }
 
+/// The number of bytes in use. It is 0 in a file that has just been made.
+fn used(file: &File) -> Result<usize, Fault> {
+    let mut bytes = [0; 4];
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(|_| Fault::Damaged(0))?;
+    usize::try_from(i32::from_ne_bytes(bytes)).map_err(|_| Fault::Damaged(0))
+}
+
 /// The entry at this byte, and where the next one begins.
-fn entry(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
+fn entry(bytes: &[u8], at: usize) -> Option<(Entry<'_>, usize)> {
     let length = i32::from_ne_bytes(take(bytes, at)?);
     let start = at + 4;
     let end = start.checked_add(usize::try_from(length).ok()?)?;
-    let key = bytes.get(start..end)?.to_vec();
+    let key = bytes.get(start..end)?;
     // The key has at least one space after it.
     let values = end + 8 - end % 8;
     let entry = Entry {

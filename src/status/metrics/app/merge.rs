@@ -1,23 +1,29 @@
 //! Merges what several processes have counted, by the rules of `prometheus_client`.
+//!
+//! A server that has run for days has the files of hundreds of processes, with the same
+//! keys. So the values are merged by the bytes of their keys first, and each key is only
+//! parsed once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::file::Entry;
 use crate::status::metrics::family::{Family, Kind, Labels, Sample};
 use crate::status::metrics::text::number;
 
-/// What the name of a file says of its entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the name of a file says of its entries, as far as it matters: files with the
+/// same source are merged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     kind: Kind,
     /// Only gauges have one.
     mode: Option<Mode>,
-    pid: String,
+    /// Only gauges of the mode [`Mode::All`] have one.
+    pid: Option<String>,
 }
 
 /// What the values of a gauge in several processes are together. Modes that begin with
 /// `live` follow the same rules: the files of processes that have ended are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     /// Each process's value, with its pid as a label.
     All,
@@ -28,10 +34,11 @@ enum Mode {
     MostRecent,
 }
 
-/// The sums so far.
+/// The values so far, by the bytes of their keys.
 #[derive(Debug, Default)]
-pub struct Merge(BTreeMap<String, Merged>);
+pub struct Merge(BTreeMap<Source, HashMap<Vec<u8>, Value>>);
 
+/// One metric.
 #[derive(Debug)]
 struct Merged {
     kind: Kind,
@@ -72,7 +79,7 @@ impl Source {
         } else {
             (None, rest)
         };
-        let pid = pid.to_owned();
+        let pid = (mode == Some(Mode::All)).then(|| pid.to_owned());
         Some(Self { kind, mode, pid })
     }
 }
@@ -91,37 +98,49 @@ impl Mode {
 }
 
 impl Merge {
-    /// Adds the entries of one file. Entries that no such file can have are left out,
-    /// and so are those of a metric that another file has as another kind.
-    pub fn add(&mut self, source: &Source, entries: Vec<Entry>) {
+    /// Adds the entries of one file.
+    pub fn add(&mut self, source: Source, entries: &[Entry<'_>]) {
+        let mode = source.mode;
+        let values = self.0.entry(source).or_default();
         for entry in entries {
-            let Some(key) = Key::parse(&entry.key, source.kind) else {
-                continue;
+            let new = Value {
+                value: entry.value,
+                timestamp: entry.timestamp,
             };
-            let merged = self.0.entry(key.metric).or_insert_with(|| Merged {
-                kind: source.kind,
-                help: key.help,
-                values: BTreeMap::new(),
-                buckets: BTreeMap::new(),
-            });
-            if merged.kind == source.kind {
-                merged.add(source, key.labels, key.suffix, &entry);
+            match values.get_mut(entry.key) {
+                Some(value) => value.merge(mode, new),
+                None => drop(values.insert(entry.key.to_vec(), new)),
             }
         }
     }
 
-    /// All metrics, sorted by their names.
+    /// All metrics, sorted by their names. Entries that no such file can have are left
+    /// out, and so are those of a metric that there is as another kind.
     pub fn finish(self) -> Vec<Family> {
-        let metrics = self.0.into_iter();
+        let mut metrics = BTreeMap::new();
+        for (source, values) in self.0 {
+            for (key, value) in values {
+                let Some(key) = Key::parse(&key, source.kind) else {
+                    continue;
+                };
+                let merged = metrics.entry(key.metric).or_insert_with(|| Merged {
+                    kind: source.kind,
+                    help: key.help,
+                    values: BTreeMap::new(),
+                    buckets: BTreeMap::new(),
+                });
+                if merged.kind == source.kind {
+                    merged.add(&source, key.labels, key.suffix, value);
+                }
+            }
+        }
+        let metrics = metrics.into_iter();
         metrics.map(|(name, merged)| merged.finish(name)).collect()
     }
 }
 
 impl Merged {
-    fn add(&mut self, source: &Source, mut labels: Labels, suffix: &'static str, entry: &Entry) {
-        let Entry {
-            value, timestamp, ..
-        } = *entry;
+    fn add(&mut self, source: &Source, mut labels: Labels, suffix: &'static str, new: Value) {
         if self.kind == Kind::Histogram
             && let Some(place) = labels.iter().position(|(name, _)| name == "le")
         {
@@ -131,20 +150,19 @@ impl Merged {
             };
             let buckets = self.buckets.entry(labels).or_default();
             match buckets.iter_mut().find(|(other, _)| *other == bound) {
-                Some((_, count)) => *count += value,
-                None => buckets.push((bound, value)),
+                Some((_, count)) => *count += new.value,
+                None => buckets.push((bound, new.value)),
             }
             return;
         }
-        if source.mode == Some(Mode::All) {
+        if let Some(pid) = &source.pid {
             labels.retain(|(name, _)| name != "pid");
-            labels.push(("pid".to_owned(), source.pid.clone()));
+            labels.push(("pid".to_owned(), pid.clone()));
         }
         // A gauge of this mode that was never set has no time stamp.
-        if source.mode == Some(Mode::MostRecent) && timestamp <= 0.0 {
+        if source.mode == Some(Mode::MostRecent) && new.timestamp <= 0.0 {
             return;
         }
-        let new = Value { value, timestamp };
         self.values
             .entry((labels, suffix))
             .and_modify(|sum| sum.merge(source.mode, new))

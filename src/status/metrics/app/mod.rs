@@ -71,8 +71,13 @@ impl AppMetrics {
             let Some(source) = name.to_str().and_then(Source::of_file) else {
                 continue;
             };
-            match file::read(&self.folder.join(&name)) {
-                Ok(entries) => merge.add(&source, entries),
+            let read = file::read(&self.folder.join(&name));
+            let added = read.and_then(|bytes| {
+                merge.add(source, &file::entries(&bytes)?);
+                Ok(())
+            });
+            match added {
+                Ok(()) => {}
                 // The file of a worker that has just ended.
                 Err(file::Fault::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {}
                 Err(fault) => {
