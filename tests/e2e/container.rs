@@ -46,6 +46,37 @@ fn sites_are_served_in_an_image_from_scratch() {
     use_django(django.server.target());
 }
 
+#[test]
+fn a_server_in_an_empty_container_can_be_looked_into() {
+    let Some(image) = image() else { return };
+    let args = ["--bind", "127.0.0.1:0", "--chdir", "/hello", "app"];
+    let hello = image.start(&[], &args);
+    hello.server.target().get("/").ok();
+    let ctl = |args: &[&str]| {
+        let args = [&["exec", &hello.name, "/rgunicorn", "ctl"], args].concat();
+        Start::program("docker", args).run().expect_success().stdout
+    };
+    let status: serde_json::Value = serde_json::from_str(&ctl(&["status", "--json"])).unwrap();
+    assert_eq!(status["master"]["pid"], 1);
+    assert_eq!(status["totals"]["requests"][0][1], 1);
+    let stacks = ctl(&["stacks"]);
+    assert!(stacks.contains("it waits for requests"), "{stacks}");
+    let added = ctl(&["worker", "add"]);
+    assert!(added.contains("2 workers"), "{added}");
+    hello.server.workers(2);
+    // A user inside who is not the server's.
+    let args = [
+        "exec",
+        "--user",
+        "4242:4242",
+        &hello.name,
+        "/rgunicorn",
+        "ctl",
+    ];
+    let stranger = Start::program("docker", args).run();
+    assert_eq!(stranger.code, 1, "{}", stranger.stdout);
+}
+
 /// `None` if no engine runs; the test must return then.
 fn image() -> Option<Image> {
     if !docker::is_there() {

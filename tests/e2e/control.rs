@@ -265,3 +265,46 @@ fn a_socket_that_another_server_has_is_not_taken() {
     assert_eq!(status["master"]["pid"], first.pid().as_raw());
     first.signal(Signal::SIGTERM);
 }
+
+#[test]
+fn the_live_screen_shows_the_workers_and_obeys_keys() {
+    let (_dir, server) = serve(&[]);
+    server.workers(1);
+    let script = r"
+import os, pty, select, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.environ['TERM'] = 'xterm'
+    os.execv(sys.argv[1], sys.argv[1:])
+import fcntl, struct, termios
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+seen = ''
+def wait(text):
+    global seen
+    end = time.monotonic() + 50
+    while text not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 65536).decode(errors='replace')
+wait('serving')
+wait('slowest')
+os.write(terminal, b'+')
+wait('There')
+os.write(terminal, b'q')
+print('code', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+    let program = crate::support::program();
+    let pid = server.pid().to_string();
+    let ran = site::python([
+        "-c",
+        script,
+        program.to_str().unwrap(),
+        "ctl",
+        "--pid",
+        &pid,
+        "top",
+    ])
+    .run();
+    assert_eq!(ran.stdout, "code 0", "{}", ran.stderr);
+    server.workers(2);
+}

@@ -14,7 +14,10 @@ use tempfile::TempDir;
 
 use crate::support::certificates::Authority;
 use crate::support::status::{ask, ctl, report, requests, status_target};
-use crate::support::{Process, Sleepers, Start, Target, folder, in_all_classes, wait_until};
+use crate::support::{
+    Process, Response, Sleepers, Start, Target, app, folder, in_all_classes, site, wait_until,
+};
+use crate::websocket::WebSocket;
 
 const APP: &str = "
 import os, time, asyncio
@@ -404,7 +407,7 @@ fn the_page_steers_only_where_it_may() {
     stream
         .write_all(b"POST /control/reload HTTP/1.1\r\nHost: evil.test\r\n\r\n")
         .unwrap();
-    let answer = crate::support::Response::read(&mut stream, false).unwrap();
+    let answer = Response::read(&mut stream, false).unwrap();
     assert_eq!(answer.status, 403);
     assert_eq!(ask(&status, "GET /control/reload", &[]).status, 405);
     let own = &["Sec-Fetch-Site: same-origin"];
@@ -582,4 +585,63 @@ fn the_black_box_names_what_a_dead_worker_was_doing() {
         }
         drop(streams);
     }
+}
+
+#[test]
+fn further_worker_classes_count_as_well() {
+    for (site, class) in [
+        ("gevent_site", "gevent"),
+        ("tornado_site", "tornado"),
+        ("aiohttp_site", "aiohttp.GunicornWebWorker"),
+    ] {
+        let args = ["--status-bind", "127.0.0.1:0"];
+        let server = site::serve_zip(site, class, "app:app", &args);
+        let (target, status) = (server.target(), status_target(&server));
+        for _ in 0..3 {
+            target.get("/").ok();
+        }
+        assert_eq!(requests(&report(&status)), 3, "{class}");
+        assert_eq!(target.exchange("BAD\r\n\r\n").status, 400);
+        assert_eq!(requests(&report(&status)), 4, "{class}");
+    }
+}
+
+#[test]
+fn websockets_and_handshakes_are_counted() {
+    let dir = folder();
+    let authority = Authority::new(dir.path());
+    let pair = authority.issue("status", &["one.test"]);
+    let server = Start::server(["--status-bind", "127.0.0.1:0", "app:app"])
+        .cwd(app("asgi"))
+        .spawn();
+    let (target, status) = (server.target(), status_target(&server));
+    let total = |status: &Target, name: &str| report(status)["totals"][name].clone();
+    let socket = WebSocket::open(&target, "/echo");
+    assert_eq!(total(&status, "upgrades"), 1);
+    assert_eq!(report(&status)["workers"][0]["websockets"], 1);
+    drop(socket);
+    wait_until("it has ended", || {
+        report(&status)["workers"][0]["websockets"] == 0
+    });
+    drop(server);
+
+    let server = Start::server(["--status-bind", "127.0.0.1:0", "app"])
+        .args(["--certfile", &pair.certificate, "--keyfile", &pair.key])
+        .cwd(app("hello"))
+        .spawn();
+    let (target, status) = (server.target(), status_target(&server));
+    let mut stream = authority.connect(&target, "one.test");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: one.test\r\n\r\n")
+        .unwrap();
+    Response::read(&mut stream, false).unwrap().ok();
+    assert_eq!(total(&status, "tls_handshakes"), 1);
+    let mut plain = target.connect().unwrap();
+    plain.write_all(b"\x16\x03\x01\x00\x05hello").unwrap();
+    let mut rest = Vec::new();
+    let _ = plain.read_to_end(&mut rest);
+    wait_until("the failure is counted", || {
+        total(&status, "tls_failures") == 1
+    });
+    assert_eq!(total(&status, "tls_handshakes"), 1);
 }

@@ -8,6 +8,9 @@ use super::worker::Worker;
 use crate::control::Request;
 use crate::python::{self, ServedRequest, Stacks};
 
+/// The text of a worker whose threads run no Python.
+const IDLE: &str = "No thread runs Python code: it waits for requests.\n";
+
 #[derive(Serialize)]
 struct Told {
     pid: u32,
@@ -25,7 +28,10 @@ pub fn answer(worker: &Worker, request: &Request) {
     let told = stacks.map(|stacks| Told {
         pid: process::id(),
         requests: in_flight.served(),
-        text: stacks.to_string(),
+        text: match stacks.to_string() {
+            text if text.is_empty() => IDLE.to_owned(),
+            text => text,
+        },
         stacks,
     });
     let none = || "The worker's interpreter does not run yet, or has ended".to_owned();
