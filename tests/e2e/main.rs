@@ -59,6 +59,7 @@ mod pip;
 mod postgres;
 mod preload;
 mod processes;
+mod profile;
 mod programmatic;
 mod prometheus;
 mod proxies;

@@ -282,15 +282,15 @@ fn a_dead_workers_last_stacks_are_logged() {
 }
 
 #[test]
-fn the_log_of_a_timeout_names_the_request_of_each_thread() {
+fn the_log_of_a_timeout_names_the_request() {
     let dir = folder();
-    let server = serve(dir.path(), &["--timeout", "1", "--threads", "3"]).spawn();
+    let server = serve(dir.path(), &["--timeout", "1"]).spawn();
     let mut stream = server.target().connect().unwrap();
-    let request = "GET /keep HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = "GET /loop HTTP/1.1\r\nHost: a\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     server.stderr.wait_for("was aborted in");
-    server.stderr.wait_for("serves GET /keep for");
-    server.stderr.wait_for("in keep");
+    server.stderr.wait_for("serves GET /loop for");
+    server.stderr.wait_for("in loop");
 }
 
 #[test]
