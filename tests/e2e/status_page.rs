@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::browser::Browser;
-use crate::support::{Process, Start, Target, folder};
+use crate::support::status::status_target;
+use crate::support::{Process, Start, folder};
 
 /// `/wait` waits for `/go`.
 const APP: &str = "
@@ -47,7 +48,7 @@ fn it_says_all_without_a_script() {
     let (_dir, server) = serve(&[]);
     let worker = server.workers(1)[0];
     server.target().get("/page").ok();
-    let answer = Target::parse(&page_of(&server)).get("/");
+    let answer = status_target(&server).get("/");
     let policy = answer.header("Content-Security-Policy").unwrap();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
@@ -61,7 +62,7 @@ fn it_says_all_without_a_script() {
     }
     assert!(!page.contains("<form method=\"post\""), "it may not steer");
     for name in ["page.css", "page.js", "icon.svg"] {
-        let file = Target::parse(&page_of(&server)).get(&format!("/{name}"));
+        let file = status_target(&server).get(&format!("/{name}"));
         assert_eq!(file.header("X-Content-Type-Options"), Some("nosniff"));
         assert!(!file.ok().is_empty(), "{name}");
     }
