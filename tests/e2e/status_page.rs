@@ -88,6 +88,16 @@ fn it_follows_the_load_and_keeps_the_focus() {
     browser.wait_for(shows);
     browser.wait_for("about.textContent !== old");
     assert_eq!(browser.value("document.activeElement === first"), true);
+    // Its stack, in a dialog: the first is that of the request.
+    browser.value("document.querySelector('#requests a').click()");
+    browser.wait_for("stacks.open");
+    let stack = browser.value("document.querySelector('#stacks section').textContent");
+    let stack = stack.as_str().unwrap();
+    assert!(stack.contains("GET /wait?<script>"), "{stack}");
+    assert!(stack.contains("go.wait()"), "{stack}");
+    browser.press("Escape", 27);
+    browser.wait_for("!stacks.open");
+    browser.value("first.focus()");
     server.target().get("/go").ok();
     browser.wait_for(&format!("!{shows}"));
     assert_eq!(browser.value("document.activeElement === first"), true);

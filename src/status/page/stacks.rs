@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::html::{escaped, filled};
 use super::template;
+use super::units::duration;
 
 /// The page of the worker with this process id. `answer` is what the worker has
 /// said: `threads`, `tasks` and `greenlets`, each with a `name`, the `request` that it
-/// serves and its `frames`, or `text`; or an `error`.
+/// serves and its `frames`; or an `error`.
 pub fn stacks(pid: i32, answer: &Value) -> String {
     let values = [("pid", pid.to_string()), ("stacks", content(answer))];
     filled(template("stacks.html"), &values)
@@ -17,31 +18,55 @@ fn content(answer: &Value) -> String {
     if let Some(error) = answer["error"].as_str() {
         return paragraph(error);
     }
-    let groups = [
-        ("Thread", &answer["threads"]),
-        ("Task", &answer["tasks"]),
-        ("Greenlet", &answer["greenlets"]),
-    ];
+    let groups = ["threads", "tasks", "greenlets"].map(|group| answer[group].as_array());
+    let kinds = ["Thread", "Task", "Greenlet"];
+    let stacks = kinds.into_iter().zip(groups);
+    let mut stacks: Vec<_> = stacks
+        .flat_map(|(kind, group)| group.into_iter().flatten().map(move |it| (kind, it)))
+        .collect();
+    if stacks.is_empty() {
+        return match answer["text"].as_str() {
+            Some(text) => format!("<pre tabindex=\"0\">{}</pre>\n", escaped(text)),
+            None => paragraph("The worker has not answered."),
+        };
+    }
+    // Those that serve a request first, the slowest before the others.
+    stacks.sort_by(|(_, one), (_, other)| age(other).total_cmp(&age(one)));
     let mut content = String::new();
-    for (kind, group) in groups {
-        for stack in group.as_array().into_iter().flatten() {
-            content += &one(kind, stack);
-        }
+    if answer["complete"] == false {
+        content += &paragraph(
+            "C code does not release the GIL: there are only threads, and no source lines.",
+        );
     }
-    if !content.is_empty() {
-        return content;
-    }
-    match answer["text"].as_str() {
-        Some(text) => format!("<pre tabindex=\"0\">{}</pre>\n", escaped(text)),
-        None => paragraph("The worker has not answered."),
-    }
+    content.extend(stacks.into_iter().map(|(kind, stack)| one(kind, stack)));
+    content
+}
+
+/// The age of the request that a stack serves; below zero for none.
+fn age(stack: &Value) -> f64 {
+    stack["request"]["age"].as_f64().unwrap_or(-1.0)
 }
 
 fn one(kind: &str, stack: &Value) -> String {
-    let name = text(&stack["name"]);
-    let request = match text(&stack["request"]) {
-        request if request.is_empty() => String::new(),
-        request => format!("<p class=\"mono\"><bdi>{}</bdi></p>", escaped(&request)),
+    let request = match &stack["request"] {
+        Value::Null => String::new(),
+        request => {
+            let line = format!("{} {}", text(&request["method"]), text(&request["target"]));
+            let id = match text(&request["id"]) {
+                id if id.is_empty() => id,
+                id => format!(" [{id}]"),
+            };
+            let age = duration(request["age"].as_f64().unwrap_or_default());
+            format!(
+                "<p><span class=\"mono\"><bdi>{}{}</bdi></span> for {age}</p>",
+                escaped(&line),
+                escaped(&id)
+            )
+        }
+    };
+    let awaiting = match text(&stack["awaiting"]) {
+        awaiting if awaiting.is_empty() => String::new(),
+        awaiting => format!("<p>Waits in <bdi>{}</bdi></p>", escaped(&awaiting)),
     };
     let frames = stack["frames"].as_array().into_iter().flatten();
     let frames: String = frames.map(frame).collect();
@@ -50,14 +75,19 @@ fn one(kind: &str, stack: &Value) -> String {
         false => format!("<ol class=\"frames\">{frames}</ol>"),
     };
     format!(
-        "<section class=\"stack\"><h2>{kind} <bdi>{}</bdi></h2>{request}{frames}</section>\n",
-        escaped(&name)
+        "<section class=\"stack\"><h2>{kind} <bdi>{}</bdi></h2>{request}{awaiting}{frames}\
+         </section>\n",
+        escaped(&text(&stack["name"]))
     )
 }
 
 fn frame(frame: &Value) -> String {
+    let source = match text(&frame["source"]) {
+        source if source.is_empty() => source,
+        source => format!("<br><code><bdi>{}</bdi></code>", escaped(source.trim())),
+    };
     format!(
-        "<li><bdi>{}</bdi> <span class=\"quiet\"><bdi>{}</bdi>:{}</span></li>",
+        "<li><bdi>{}</bdi> <span class=\"quiet\"><bdi>{}</bdi>:{}</span>{source}</li>",
         escaped(&text(&frame["function"])),
         escaped(&text(&frame["file"])),
         escaped(&text(&frame["line"]))

@@ -155,17 +155,30 @@ fn no_text_becomes_markup() {
 
 #[test]
 fn stacks_are_shown_and_cannot_become_markup() {
-    let frame = json!({"file": HOSTILE, "line": 7, "function": HOSTILE});
-    let stack = json!({"name": HOSTILE, "request": HOSTILE, "frames": [frame]});
+    let frame = json!({"file": HOSTILE, "line": 7, "function": HOSTILE, "source": HOSTILE});
+    let request = json!({"method": HOSTILE, "target": HOSTILE, "id": HOSTILE, "age": 1.5});
+    let stack = json!({
+        "name": HOSTILE, "request": request, "awaiting": HOSTILE, "frames": [frame]
+    });
+    let idle = json!({"name": "idle", "request": null, "frames": []});
     let page = stacks(
         11,
-        &json!({"threads": [stack], "tasks": [stack, {"name": "idle"}], "greenlets": []}),
+        &json!({"threads": [idle], "tasks": [stack], "greenlets": [stack], "complete": true}),
     );
     assert!(page.contains("<h1>Stacks of process 11</h1>"));
     assert!(!page.contains("<script"), "{page}");
-    assert_eq!(page.matches(HARMLESS).count(), 8, "{page}");
+    assert_eq!(page.matches(HARMLESS).count(), 16, "{page}");
+    assert!(page.contains("</bdi></span> for 1.5 s</p>"), "{page}");
     assert!(page.contains("</bdi>:7</span>"), "{page}");
-    assert!(page.contains("<h2>Task <bdi>idle</bdi></h2><p class=\"quiet\">It runs no Python."));
+    let idle = "<h2>Thread <bdi>idle</bdi></h2><p class=\"quiet\">It runs no Python.";
+    let served = page.find("<h2>Task").unwrap();
+    assert!(
+        served < page.find(idle).unwrap(),
+        "those that serve come first"
+    );
+    assert!(!page.contains("release the GIL"), "{page}");
+    let partly = json!({"threads": [{"name": ""}], "complete": false});
+    assert!(stacks(1, &partly).contains("release the GIL"));
     let text = stacks(1, &json!({"threads": [], "text": "File <b>"}));
     assert!(text.contains("File &lt;b&gt;</pre>"), "{text}");
     assert!(stacks(1, &json!({"error": "<b>"})).contains("<p>&lt;b&gt;</p>"));
