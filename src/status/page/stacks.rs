@@ -48,6 +48,7 @@ fn age(stack: &Value) -> f64 {
 }
 
 fn one(kind: &str, stack: &Value) -> String {
+    let name = text(&stack["name"]);
     let request = match &stack["request"] {
         Value::Null => String::new(),
         request => {
@@ -57,9 +58,11 @@ fn one(kind: &str, stack: &Value) -> String {
                 id => format!(" [{id}]"),
             };
             let age = duration(request["age"].as_f64().unwrap_or_default());
+            // A task of ASGI has its name from the request.
+            let line = if line == name { "Serving" } else { &line };
             format!(
-                "<p><span class=\"mono\"><bdi>{}{}</bdi></span> for {age}</p>",
-                escaped(&line),
+                "<p><bdi class=\"mono\">{}{}</bdi> for {age}</p>",
+                escaped(line),
                 escaped(&id)
             )
         }
@@ -77,7 +80,7 @@ fn one(kind: &str, stack: &Value) -> String {
     format!(
         "<section class=\"stack\"><h2>{kind} <bdi>{}</bdi></h2>{request}{awaiting}{frames}\
          </section>\n",
-        escaped(&text(&stack["name"]))
+        escaped(&name)
     )
 }
 

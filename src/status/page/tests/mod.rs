@@ -168,7 +168,7 @@ fn stacks_are_shown_and_cannot_become_markup() {
     assert!(page.contains("<h1>Stacks of process 11</h1>"));
     assert!(!page.contains("<script"), "{page}");
     assert_eq!(page.matches(HARMLESS).count(), 16, "{page}");
-    assert!(page.contains("</bdi></span> for 1.5 s</p>"), "{page}");
+    assert!(page.contains("</bdi> for 1.5 s</p>"), "{page}");
     assert!(page.contains("</bdi>:7</span>"), "{page}");
     let idle = "<h2>Thread <bdi>idle</bdi></h2><p class=\"quiet\">It runs no Python.";
     let served = page.find("<h2>Task").unwrap();
