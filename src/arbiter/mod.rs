@@ -1,7 +1,7 @@
 //! The master: binds the sockets, keeps the workers alive, handles the signals.
 //!
-//! It has one thread, and runs no Python unless the settings ask for it. Its
-//! life is [`run`]: start, then the loop until something ends it, then stop.
+//! It has one thread, besides that of its status (`src/status`), and runs no
+//! Python unless the settings ask for it. Its life is [`run`]: start, then the loop until something ends it, then stop.
 //! Each turn of the loop handles the signals that came and the workers that
 //! ended, and then starts and ends workers until there are as many as wanted
 //! (`scaling.rs`).
@@ -90,7 +90,8 @@ pub fn run(
         Halt::BROKEN
     });
     arbiter.stop(halt.graceful)?;
-    arbiter.status.close();
+    let is_shared = arbiter.upgrade.is_some() || arbiter.parent.is_some();
+    arbiter.status.close(is_shared);
     arbiter.remove_pidfile();
     let level = match halt.code {
         0 => ::log::Level::Info,

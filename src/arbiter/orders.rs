@@ -33,6 +33,15 @@ impl Arbiter {
         });
     }
 
+    /// Tells the status of other settings.
+    pub fn configure_status(&mut self) {
+        let is_second = self.parent.is_some();
+        let settings = &self.service.settings;
+        if let Err(error) = self.status.configure(settings, None, is_second) {
+            ::log::error!("The status stays where it was: {error:#}");
+        }
+    }
+
     /// Does what the master was asked to do.
     pub fn obey_orders(&mut self) {
         for order in self.status.take_orders() {

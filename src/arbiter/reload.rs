@@ -91,9 +91,7 @@ impl Arbiter {
         }
         self.reloads += 1;
         self.service = reload.service;
-        if let Err(error) = self.status.configure(&self.service.settings, None) {
-            ::log::error!("The status stays where it was: {error:#}");
-        }
+        self.configure_status();
         self.sockets = reload.sockets;
         self.generation = reload.generation;
         self.workers.target = reload.target;

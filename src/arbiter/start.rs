@@ -79,7 +79,7 @@ impl Arbiter {
             });
             pidfile = Some(created?);
         }
-        if let Err(error) = status.configure(&service.settings, inheritance.status) {
+        if let Err(error) = status.configure(&service.settings, inheritance.status, is_second) {
             ::log::error!("{error:#}");
             pidfile.into_iter().for_each(Pidfile::remove);
             if inheritance.sockets.is_empty() && !is_reexec {

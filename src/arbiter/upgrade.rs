@@ -50,6 +50,8 @@ impl Arbiter {
         ::log::info!("Master has been promoted.");
         self.parent = None;
         self.show_title();
+        // The other master's control socket is free now.
+        self.configure_status();
         if let (Some(file), Some(path)) =
             (&mut self.pidfile, &self.service.settings.mechanics.pidfile)
         {

@@ -13,15 +13,17 @@ use super::immortal::immortalise;
 /// thread and its own random seed.
 ///
 /// The thread that has started the interpreter must call it, without the GIL,
-/// which is free afterwards. Other threads, which only the app or a config file
-/// can have started, do not exist in the child.
+/// which is free afterwards. Other threads do not exist in the child: the
+/// master's status thread, which the caller holds meanwhile, and those that the
+/// app or a config file has started.
 ///
 /// # Errors
 /// The system cannot make another process.
 pub fn fork() -> io::Result<ForkResult> {
     // SAFETY: it has no precondition.
     if unsafe { ffi::Py_IsInitialized() } == 0 {
-        // SAFETY: this process has one thread, so no lock is held in the child.
+        // SAFETY: other threads of this process only wait meanwhile (see
+        // above), so no lock is held in the child.
         return Ok(unsafe { system_fork()? });
     }
     // SAFETY: the interpreter runs. The calls come in the order of CPython's

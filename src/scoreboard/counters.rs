@@ -34,6 +34,7 @@ macro_rules! counters {
             /// Answered requests, also those that the server has answered
             /// itself: by method, in the order of [`METHODS`], and by status,
             /// in the order of [`STATUS_CLASSES`].
+            #[serde(with = "super::request_table")]
             pub requests: [[u64; STATUS_CLASSES.len()]; METHODS.len()],
             /// From the moment when the request could be given to the app, to
             /// the end of the response.

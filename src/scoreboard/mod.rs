@@ -8,6 +8,7 @@
 mod board;
 mod counters;
 mod histogram;
+mod request_table;
 mod slots;
 
 pub use board::{Board, Gauge, now};

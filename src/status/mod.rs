@@ -84,7 +84,9 @@ impl Status {
     }
 
     /// Takes new settings, and listens where they say; `inherited` is a socket
-    /// that listens for it already. What is open and stays is not touched.
+    /// that listens for it already. What is open and stays is not touched. A
+    /// master that `is_second`, beside the one that it replaces, leaves the file
+    /// of the control socket to that one.
     ///
     /// # Errors
     /// An address cannot be had, or a file is wrong. The old settings stay.
@@ -92,10 +94,11 @@ impl Status {
         &mut self,
         settings: &Settings,
         inherited: Option<RawFd>,
+        is_second: bool,
     ) -> anyhow::Result<()> {
         let mut state = lock(&self.shared.state);
         let State { view, server, .. } = &mut *state;
-        server.configure(settings, inherited)?;
+        server.configure(settings, inherited, is_second)?;
         view.settings = settings::changed(settings);
         view.allows_control = settings.status.status_allow_control;
         let listens = server.listens();
@@ -180,9 +183,10 @@ impl Status {
         lock(&self.shared.state).orders.take()
     }
 
-    /// Closes the sockets, and removes their files.
-    pub fn close(&self) {
-        lock(&self.shared.state).server.close();
+    /// Closes the sockets, and removes their files; but not that of
+    /// `status_bind` if another master has the socket, too.
+    pub fn close(&self, is_shared: bool) {
+        lock(&self.shared.state).server.close(is_shared);
     }
 }
 

@@ -18,16 +18,16 @@ pub struct Recently {
 }
 
 impl Recently {
-    /// Keeps a copy of the counters, if it is time.
-    pub fn look(&mut self, now: Instant, counters: impl FnOnce() -> Counters) {
-        if self
-            .newer
-            .as_ref()
-            .is_none_or(|(time, _)| now - *time >= PAUSE)
-        {
-            self.older = self.newer.take();
-            self.newer = Some((now, counters()));
-        }
+    /// True if it is time to keep another copy of the counters.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let newer = self.newer.as_ref();
+        newer.is_none_or(|(time, _)| now.duration_since(*time) >= PAUSE)
+    }
+
+    /// Keeps a copy of the counters.
+    pub fn keep(&mut self, now: Instant, counters: Counters) {
+        self.older = self.newer.take();
+        self.newer = Some((now, counters));
     }
 
     /// What was done between the older copy and now.

@@ -178,8 +178,10 @@ impl View {
     /// this age was told.
     pub fn look(&mut self, phase: impl Fn(u64) -> Option<Phase>) {
         let now = Instant::now();
-        let totals = self.totals();
-        self.recently.look(now, || totals);
+        if self.recently.is_due(now) {
+            let totals = self.totals();
+            self.recently.keep(now, totals);
+        }
         let looks_at_memory = self
             .memory_seen
             .is_none_or(|seen| now - seen >= MEMORY_PAUSE);
@@ -189,7 +191,9 @@ impl View {
         for worker in &mut self.workers {
             worker.phase = phase(worker.age).unwrap_or(worker.phase);
             let board = worker.heartbeat.board();
-            worker.recently.look(now, || board.counters());
+            if worker.recently.is_due(now) {
+                worker.recently.keep(now, board.counters());
+            }
             if worker.phase != Phase::Booting && (looks_at_memory || worker.memory.is_none()) {
                 let last = memory(worker.pid);
                 let at_start = worker.memory.map_or(last, |memory| memory.at_start);

@@ -308,3 +308,25 @@ print('code', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert_eq!(ran.stdout, "code 0", "{}", ran.stderr);
     server.workers(2);
 }
+
+#[test]
+fn a_new_master_gets_the_socket_after_the_old_one() {
+    let (dir, mut server) = serve(&["--control-socket", "g.ctl", "--pid", "pid"]);
+    let socket = dir.path().join("g.ctl");
+    let master = || {
+        let ran = Start::new(["ctl", "--socket", socket.to_str().unwrap(), "--json"]).run();
+        let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        status["master"]["pid"].as_i64().unwrap_or_default()
+    };
+    server.workers(1);
+    assert_eq!(master(), i64::from(server.pid().as_raw()));
+    server.signal(Signal::SIGUSR2);
+    let second = dir.path().join("pid.2");
+    wait_until("the new master is there", || second.exists());
+    let new: i32 = fs::read_to_string(second).unwrap().trim().parse().unwrap();
+    server.workers(2);
+    assert_eq!(master(), i64::from(server.pid().as_raw()));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.exit_code(), 0);
+    wait_until("the new one has it", || master() == i64::from(new));
+}

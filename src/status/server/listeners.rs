@@ -48,11 +48,16 @@ impl Listeners {
     ///
     /// # Errors
     /// An address cannot be had, or a file is wrong. The old settings stay.
-    pub fn configure(&mut self, settings: &Settings, inherited: Option<RawFd>) -> Result<()> {
+    pub fn configure(
+        &mut self,
+        settings: &Settings,
+        inherited: Option<RawFd>,
+        is_second: bool,
+    ) -> Result<()> {
         let tls = tls(settings)?;
         let token = token(settings)?;
         let status = self.status_for(settings, inherited, token.is_some())?;
-        let control = self.control_for(settings)?;
+        let control = self.control_for(settings, is_second)?;
         (self.tls, self.token) = (tls, token);
         if let Changed::To(status) = status {
             if let Some(old) = self.status.take() {
@@ -123,11 +128,13 @@ impl Listeners {
         Ok(Changed::To(Some(listener)))
     }
 
-    fn control_for(&self, settings: &Settings) -> Result<Changed<Vec<Listener>>> {
+    fn control_for(&self, settings: &Settings, is_second: bool) -> Result<Changed<Vec<Listener>>> {
         let mut wanted = Vec::new();
         if !settings.control.control_socket_disable {
             wanted.push(Address::Abstract(control_name()));
-            if let Some(path) = &settings.control.control_socket {
+            if let Some(path) = &settings.control.control_socket
+                && !is_second
+            {
                 wanted.push(Address::Unix(PathBuf::from(path)));
             }
         }
@@ -203,11 +210,18 @@ impl Listeners {
         Some(socket)
     }
 
-    /// Closes them, and removes their files.
-    pub fn close(&mut self) {
-        for listener in self.status.take().into_iter().chain(self.control.drain(..)) {
-            self.poller.remove(&listener);
-            listener.unlink();
+    /// Closes them, and removes their files; but not that of `status_bind` if
+    /// another master has the socket, too.
+    pub fn close(&mut self, is_shared: bool) {
+        if let Some(status) = self.status.take() {
+            self.poller.remove(&status);
+            if !is_shared {
+                status.unlink();
+            }
+        }
+        for control in self.control.drain(..) {
+            self.poller.remove(&control);
+            control.unlink();
         }
     }
 

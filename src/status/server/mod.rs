@@ -95,8 +95,9 @@ impl Server {
         &mut self,
         settings: &Settings,
         inherited: Option<RawFd>,
+        is_second: bool,
     ) -> anyhow::Result<()> {
-        self.listeners.configure(settings, inherited)?;
+        self.listeners.configure(settings, inherited, is_second)?;
         self.config = super::settings::all(settings);
         self.metrics.configure(|name| variable(settings, name));
         Ok(())
@@ -131,9 +132,10 @@ impl Server {
         }
     }
 
-    /// Closes the listeners, and removes their files.
-    pub fn close(&mut self) {
-        self.listeners.close();
+    /// Closes the listeners, and removes their files, as
+    /// [`Status::close`](crate::status::Status::close) says.
+    pub fn close(&mut self, is_shared: bool) {
+        self.listeners.close(is_shared);
     }
 
     pub fn drop_clients(&mut self) {

@@ -23,9 +23,11 @@ pub fn report(status: &Target) -> Value {
 
 /// All requests that a report has counted.
 pub fn requests(report: &Value) -> u64 {
-    let rows = report["totals"]["requests"].as_array().unwrap();
-    let counts = rows.iter().flat_map(|row| row.as_array().unwrap());
-    counts.map(|count| count.as_u64().unwrap()).sum()
+    let methods = report["totals"]["requests"].as_object().unwrap();
+    let classes = methods
+        .values()
+        .flat_map(|it| it.as_object().unwrap().values());
+    classes.map(|count| count.as_u64().unwrap()).sum()
 }
 
 /// Runs `rgunicorn ctl` for a server.
