@@ -59,7 +59,7 @@ def collect(requests, main):
         "threads": sorted(threads, key=_order),
         "tasks": sorted((_task(it, running, chains) for it in tasks), key=_order),
         "greenlets": sorted(
-            (_greenlet(it) for it in greenlets if it.gr_frame is not None), key=_order
+            (_greenlet(it, names) for it in greenlets if it.gr_frame is not None), key=_order
         ),
     }
 
@@ -193,7 +193,7 @@ def _described(end):
     return f"a {type(end).__name__}"
 
 
-def _greenlet(it):
+def _greenlet(it, names):
     frame = it.gr_frame
     chain = _outward(frame)
     awaiting = "hub" if served.is_hub(it) else chain[0][0].f_code.co_qualname
@@ -201,7 +201,8 @@ def _greenlet(it):
         if frame.f_globals.get("__name__", "").partition(".")[0] not in ("gevent", "greenlet"):
             break
         awaiting = frame.f_code.co_qualname
-    name = getattr(it, "name", None)  # gevent's
+    # That of a thread that gevent has made a greenlet, or of a greenlet of gevent's.
+    name = names.get(id(it)) or getattr(it, "name", None)
     return {
         "name": _text(name if isinstance(name, str) and name else type(it).__name__),
         "request": served.of_greenlet(it),

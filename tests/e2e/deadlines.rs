@@ -144,7 +144,7 @@ fn what_follows_an_answer_has_its_time_too_and_is_logged_once() {
     server
         .stderr
         .wait_for("request_timeout (1 s) is over for GET /close?60");
-    server.stderr.wait_for("in close");
+    server.stderr.wait_for("in Whole.close");
     wait_for_another(&target, &pid);
     wait_until("the old worker is gone", || {
         kill(Pid::from_raw(pid.parse().unwrap()), None).is_err()
