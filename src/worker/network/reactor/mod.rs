@@ -52,6 +52,10 @@ const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
 
 /// What has happened in the network.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would cost each request an allocation"
+)]
 pub enum Event {
     /// A request: the whole of it, or the part that is received before the app
     /// is called.
