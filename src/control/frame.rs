@@ -119,7 +119,11 @@ mod tests {
 
     #[test]
     fn replies_are_data_or_an_error() {
-        let reply = serde_json::to_value(Reply::ok(1, json!({"a": 1}))).unwrap();
+        let reply = serde_json::to_value(Reply {
+            id: 1.into(),
+            result: Ok(json!({"a": 1})),
+        })
+        .unwrap();
         assert_eq!(reply, json!({"id": 1, "status": "ok", "data": {"a": 1}}));
         let reply = serde_json::to_value(Reply::error(2, "no")).unwrap();
         assert_eq!(reply, json!({"id": 2, "status": "error", "error": "no"}));

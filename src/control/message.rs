@@ -56,13 +56,6 @@ impl Request {
 }
 
 impl Reply {
-    pub fn ok(id: impl Into<Value>, data: Value) -> Self {
-        Self {
-            id: id.into(),
-            result: Ok(data),
-        }
-    }
-
     pub fn error(id: impl Into<Value>, error: &str) -> Self {
         Self {
             id: id.into(),
