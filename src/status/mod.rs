@@ -33,6 +33,7 @@ use std::thread;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::config::Settings;
+use crate::log;
 use crate::system::lock;
 use crate::worker::{Heartbeat, MasterWaker};
 use order::Orders;
@@ -202,6 +203,8 @@ impl Held<'_> {
 impl Shared {
     /// The work of the thread.
     fn run(&self) {
+        // Lines that go to Python's `logging` would wait for the GIL.
+        log::go_straight();
         let mut events = Poller::events();
         let mut pause = None;
         loop {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::certificates::Authority;
+use crate::support::http::responses;
 use crate::support::status::{ask, ctl, report, requests, status_target};
 use crate::support::{
     Process, Response, Sleepers, Start, Target, app, folder, in_all_classes, site, wait_until,
@@ -659,4 +660,28 @@ fn websockets_and_handshakes_are_counted() {
         total(&status, "tls_failures") == 1
     });
     assert_eq!(total(&status, "tls_handshakes"), 1);
+}
+
+#[test]
+fn requests_may_come_before_the_responses() {
+    let (_dir, server) = serve(&["app:app"]);
+    let status = status_target(&server);
+    let pid = server.workers(1)[0];
+    let mut stream = status.connect().unwrap();
+    let paths = [
+        "/live".to_owned(),
+        format!("/stacks/{pid}"),
+        "/status.json".to_owned(),
+        "/nothing".to_owned(),
+        "/live".to_owned(),
+    ];
+    let requests = paths.map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let last = "GET /live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let requests = requests.concat() + last;
+    stream.write_all(requests.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let responses = responses(&bytes).unwrap();
+    let codes: Vec<_> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(codes, [200, 200, 200, 404, 200, 200]);
 }

@@ -25,6 +25,9 @@ const SEND_TIME: Duration = Duration::from_secs(10);
 /// all of it (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How many bytes of further requests are kept while one is answered.
+const MOST_RECEIVED: usize = 64 * 1024;
+
 /// A client that reads no events for so many bytes misses some.
 const MOST_UNSENT: usize = 1 << 20;
 
@@ -178,8 +181,14 @@ impl HttpClient {
                         progress => return progress,
                     }
                 }
-                // A request before the response to the last one is not read on;
-                // what comes after the last response is ignored.
+                // It has sent the next request before it has the response.
+                Ok(length) if matches!(self.phase, Phase::Waiting | Phase::Sending) => {
+                    self.received.extend_from_slice(&buffer[..length]);
+                    if self.received.len() > MOST_RECEIVED {
+                        return Progress::Closed;
+                    }
+                }
+                // What comes after the last response is ignored.
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Progress::Waiting;
