@@ -29,6 +29,7 @@ mod stacks;
 mod thread;
 mod type_name;
 mod venv;
+mod visitors;
 
 pub mod app;
 pub mod arguments;
@@ -61,6 +62,7 @@ pub use stacks::stacks;
 pub use thread::{ident, main_ident, mark_main, thread, without_gil};
 pub use type_name::type_name;
 pub use venv::{VenvError, venv_site_packages};
+pub use visitors::{Visitor, wait_for_visitors};
 
 /// The tag in the names of compiled modules (`sys.implementation.cache_tag`):
 /// `cpython-313`.

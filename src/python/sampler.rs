@@ -25,6 +25,9 @@ use crate::system::lock;
 /// A sample may take one part in so many of the time between two.
 const SHARE: u32 = 20;
 
+/// The longest pause between two looks whether the profile goes on.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a thread that runs Python code may need to take a sample. C code
 /// takes longer; then the own thread also asks for the GIL.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -90,7 +93,12 @@ pub fn profile(options: &Arc<ProfileOptions>) -> Result<Profile, String> {
         sampler.sample();
         let now = Instant::now();
         next = (next + lock(&sampler.pace).interval).max(now);
-        thread::sleep(next - now);
+        while let left = next.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+            && (options.goes_on)()
+        {
+            thread::sleep(left.min(PAUSE));
+        }
     }
     let elapsed = begin.elapsed();
     let told = Python::try_attach(|py| -> PyResult<_> {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::stack_report::{RequestOfThread, Stacks, ThreadStack, WaitingStack};
-use super::{config, dump, main_ident, thread};
+use super::{Visitor, config, dump, main_ident, thread};
 
 /// How long to wait for the GIL. A thread that runs Python code releases it
 /// every 5 ms (`sys.getswitchinterval`).
@@ -43,7 +43,9 @@ fn with_interpreter(requests: Vec<RequestOfThread>) -> Option<Stacks> {
         std::thread::sleep(PAUSE);
     }
     let (sender, receiver) = mpsc::channel();
+    let visitor = Visitor::new();
     let asked = thread("stacks").spawn(move || {
+        let _visitor = visitor;
         let stacks = Python::try_attach(|py| collect(py, requests));
         ASKING.store(false, Ordering::Release);
         let _ = sender.send(stacks);

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,9 +9,9 @@ use nix::unistd::{SysconfVar, sysconf};
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use super::worker::{Worker, claim, number};
+use super::worker::{End, Worker, claim, number};
 use crate::control::Request;
-use crate::python;
+use crate::python::{self, Visitor};
 
 const MOST_SECONDS: f64 = 3600.0;
 
@@ -72,11 +70,12 @@ fn begin(worker: &Worker, request: &Request) -> Result<(), String> {
     let claim = claim(&worker.tracing)
         .ok_or("The memory of this worker is being watched; try again when it is done")?;
     let (replies, id) = (worker.replies.clone(), request.id.clone());
-    let ended = worker.ended.clone();
+    let end = worker.end.clone();
+    let visitor = Visitor::new();
     let measure = move || {
         crate::log::go_straight();
-        let told = measure(Duration::from_secs_f64(seconds), &ended);
-        drop(claim);
+        let told = measure(Duration::from_secs_f64(seconds), &end);
+        drop((claim, visitor));
         replies.send(&id, told);
     };
     let started = python::thread("memory growth").spawn(measure);
@@ -85,17 +84,17 @@ fn begin(worker: &Worker, request: &Request) -> Result<(), String> {
         .map_err(|error| format!("The worker has no thread left for it: {error}"))
 }
 
-fn measure(duration: Duration, ended: &Arc<AtomicBool>) -> Result<Told, String> {
+fn measure(duration: Duration, end: &End) -> Result<Told, String> {
     let rss_before = resident();
     let before = attach(|py| {
         let module = py.import("_rgunicorn.memory_growth")?;
         Ok(module.call_method0("Growth")?.unbind())
     })?;
     let begin = Instant::now();
-    while begin.elapsed() < duration && !ended.load(Ordering::Relaxed) {
+    while begin.elapsed() < duration && !end.has_come() {
         thread::sleep(PAUSE.min(duration.saturating_sub(begin.elapsed())));
     }
-    if ended.load(Ordering::Relaxed) {
+    if end.has_come() {
         return Err("The worker ends".to_owned());
     }
     let seconds = begin.elapsed().as_secs_f64();

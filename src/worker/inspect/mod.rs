@@ -18,22 +18,25 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::control::{self, Request};
+use crate::python;
 use replies::Replies;
-use worker::Worker;
+use worker::{End, Worker};
 
 /// The thread's stack in bytes. It runs no Python code.
 const STACK: usize = 256 << 10;
 
+/// How long a thread may take to come out of the interpreter when the worker ends.
+const LONGEST_VISIT: Duration = Duration::from_secs(1);
+
 /// The answers to the master, until this value is dropped: after that, the
-/// interpreter is not entered any more.
-pub struct Inspector(Arc<AtomicBool>);
+/// interpreter is not entered any more, so that it can be ended.
+pub struct Inspector(End);
 
 impl Inspector {
     /// Answers what the master asks through this channel.
@@ -44,11 +47,11 @@ impl Inspector {
         let worker = Worker {
             subject,
             replies: Replies::new(channel.try_clone()?)?,
-            ended: Arc::default(),
+            end: End::default(),
             profiling: Arc::default(),
             tracing: Arc::default(),
         };
-        let inspector = Inspector(Arc::clone(&worker.ended));
+        let inspector = Inspector(worker.end.clone());
         let channel = channel.try_clone()?;
         thread::Builder::new()
             .name("inspect".to_owned())
@@ -59,8 +62,11 @@ impl Inspector {
 }
 
 impl Drop for Inspector {
+    /// Not to be called with the GIL: threads may need it to come out of the
+    /// interpreter.
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.come();
+        python::wait_for_visitors(LONGEST_VISIT);
     }
 }
 
@@ -71,12 +77,16 @@ impl Worker {
         let mut next_sample = self.subject.sampling.map(|pause| Instant::now() + pause);
         loop {
             if !wait(&channel, next_sample) {
-                self.keep_sample();
+                self.end.unless(|| self.keep_sample());
                 next_sample = self.subject.sampling.map(|pause| Instant::now() + pause);
                 continue;
             }
             match control::read::<Request>(&mut channel) {
-                Ok(Some(request)) => self.obey(&request),
+                Ok(Some(request)) => {
+                    if self.end.unless(|| self.obey(&request)).is_none() {
+                        self.replies.error(&request.id, "The worker ends");
+                    }
+                }
                 Ok(None) => break,
                 Err(error) if is_of_json(&error) => {
                     self.replies.error(&().into(), &error.to_string());
@@ -87,13 +97,10 @@ impl Worker {
                 }
             }
         }
-        self.ended.store(true, Ordering::Relaxed);
+        self.end.come();
     }
 
     fn obey(&self, request: &Request) {
-        if self.ended.load(Ordering::Relaxed) {
-            return self.replies.error(&request.id, "The worker ends");
-        }
         match &*request.command {
             "stacks" => stacks::answer(self, request),
             "profile" => profile::answer(self, request),
@@ -107,9 +114,7 @@ impl Worker {
     }
 
     fn keep_sample(&self) {
-        if !self.ended.load(Ordering::Relaxed)
-            && let Some(stacks) = crate::python::stacks(self.subject.in_flight.of_threads())
-        {
+        if let Some(stacks) = python::stacks(self.subject.in_flight.of_threads()) {
             let board = self.subject.heartbeat.board();
             board.keep_sample(&stacks.to_string());
         }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::worker::{Worker, claim, number};
 use crate::control::Request;
-use crate::python::{self, Profile, ProfileOptions};
+use crate::python::{self, Profile, ProfileOptions, Visitor};
 
 const MOST_SECONDS: f64 = 300.0;
 
@@ -39,26 +38,27 @@ pub fn answer(worker: &Worker, request: &Request) {
 
 fn begin(worker: &Worker, request: &Request) -> Result<(), String> {
     let seconds = number(request, 0, "seconds", None, MOST_SECONDS)?;
-    let hz = number(request, 1, "samples per second", Some(USUAL_HZ), MOST_HZ)?;
+    let hz = number(request, 1, "samples per second", Some(USUAL_HZ), MOST_HZ)?.max(1.0);
     let interval = Duration::from_secs_f64(1.0 / hz);
     if !python::is_started() {
         return Err("The worker's interpreter does not run yet, or has ended".to_owned());
     }
     let claim = claim(&worker.profiling)
         .ok_or("A profile of this worker is being taken; try again when it is done")?;
-    let (in_flight, ended) = (worker.subject.in_flight.clone(), worker.ended.clone());
+    let (in_flight, end) = (worker.subject.in_flight.clone(), worker.end.clone());
     let options = Arc::new(ProfileOptions {
         duration: Duration::from_secs_f64(seconds),
         interval,
         path: request.arg(2),
         serving: Box::new(move || in_flight.targets_of_threads()),
-        goes_on: Box::new(move || !ended.load(Ordering::Relaxed)),
+        goes_on: Box::new(move || !end.has_come()),
     });
     let (replies, id) = (worker.replies.clone(), request.id.clone());
+    let visitor = Visitor::new();
     let sample = move || {
         crate::log::go_straight();
         let profile = python::profile(&options);
-        drop(claim);
+        drop((claim, visitor));
         replies.send(&id, profile.map(|profile| told(profile, interval)));
     };
     let started = python::thread("profile").spawn(sample);

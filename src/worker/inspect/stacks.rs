@@ -34,6 +34,15 @@ pub fn answer(worker: &Worker, request: &Request) {
         },
         stacks,
     });
-    let none = || "The worker's interpreter does not run yet, or has ended".to_owned();
+    let none = || {
+        let why = match python::is_started() {
+            true => {
+                "C code keeps the GIL, and the stacks cannot be read without it: no copy of \
+                     the worker's process can be made"
+            }
+            false => "The worker's interpreter does not run yet, or has ended",
+        };
+        why.to_owned()
+    };
     worker.replies.send(&request.id, told.ok_or_else(none));
 }

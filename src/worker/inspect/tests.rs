@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::control::Reply;
 use crate::exchange::tests::{TestStream, Wire, parse};
@@ -286,9 +288,9 @@ fn samples_are_kept_on_the_scoreboard() {
 #[test]
 fn it_ends_with_the_masters_end() {
     let master = Master::new(None);
-    let ended = Arc::clone(&master.inspector.0);
+    let end = master.inspector.0.clone();
     drop(master.channel);
-    while !ended.load(Ordering::Relaxed) {
+    while !end.has_come() {
         std::thread::sleep(Duration::from_millis(1));
     }
 }

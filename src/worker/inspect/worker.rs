@@ -1,11 +1,12 @@
 //! What the commands get: the worker, and their arguments.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::replies::Replies;
 use crate::control::Request;
+use crate::system::lock;
 use crate::worker::request::in_flight::InFlight;
 use crate::worker::shared::Heartbeat;
 
@@ -18,13 +19,42 @@ pub struct Subject {
     pub sampling: Option<Duration>,
 }
 
+/// Whether the worker ends, or the master is gone.
+#[derive(Clone, Default)]
+pub struct End(Arc<EndState>);
+
+#[derive(Default)]
+struct EndState {
+    has_come: AtomicBool,
+    /// Locked while a command begins.
+    gate: Mutex<()>,
+}
+
+impl End {
+    /// Calls this function, unless the end has come. [`come`](End::come) waits
+    /// meanwhile.
+    pub fn unless<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let _gate = lock(&self.0.gate);
+        (!self.has_come()).then(act)
+    }
+
+    pub fn has_come(&self) -> bool {
+        self.0.has_come.load(Ordering::Relaxed)
+    }
+
+    /// When this returns, nothing begins any more.
+    pub fn come(&self) {
+        self.0.has_come.store(true, Ordering::Relaxed);
+        drop(lock(&self.0.gate));
+    }
+}
+
 /// The worker, as its commands see it.
 #[derive(Clone)]
 pub struct Worker {
     pub subject: Subject,
     pub replies: Replies,
-    /// True once the worker ends, or the master is gone.
-    pub ended: Arc<AtomicBool>,
+    pub end: End,
     /// True while a profile is taken.
     pub profiling: Arc<AtomicBool>,
     /// True while the growth of the memory is measured.
