@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::status::{ctl, ctl_json};
-use crate::support::{Process, Response, Start, Target, app, folder, in_each_class, site};
+use crate::support::{
+    Process, Response, Start, Target, app, folder, in_each_class, site, wait_until,
+};
 
 in_each_class! {
     a_slow_function_is_found_under_load,
@@ -166,4 +169,30 @@ fn what_grows_is_told_with_its_place_and_type() {
     drop(load);
     let shown = ctl(&server, &["memory", "--seconds", "1"]).expect_success();
     assert!(shown.stdout.contains("GREW BY"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_worker_ends_in_the_middle_of_a_profile() {
+    for class in [&["app:wsgi"][..], &["--threads", "2", "app:wsgi"]] {
+        let mut server = Start::server(class).cwd(app("slow")).spawn();
+        assert_eq!(server.target().get("/fast").ok(), "done");
+        let pid = server.pid().to_string();
+        let asked = ["ctl", "--pid", &pid, "profile", "--seconds", "60"];
+        let mut profile = Start::new(asked).args(["--rate", "1000"]).spawn();
+        let tasks = format!("/proc/{}/task", server.workers(1)[0]);
+        wait_until("the profile has begun", || {
+            let mut threads = fs::read_dir(&tasks).unwrap().flatten();
+            threads.any(|it| {
+                let name = fs::read_to_string(it.path().join("comm"));
+                name.is_ok_and(|name| name == "profile\n")
+            })
+        });
+        ctl(&server, &["stacks"]).expect_success();
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.exit_code(), 0);
+        let log = server.stderr.whole();
+        assert!(log.contains("Worker exiting"), "{log}");
+        assert!(!log.contains("SIG"), "{log}");
+        profile.exit_code();
+    }
 }
