@@ -28,9 +28,9 @@ impl Replies {
     /// Answers with data, or with the sentence that says why there are none.
     pub fn send<T: Serialize>(&self, id: &Value, result: Result<T, String>) {
         let data = result.and_then(|data| serde_json::to_value(data).map_err(|it| it.to_string()));
-        let reply = match data {
-            Ok(data) => Reply::ok(id.clone(), data),
-            Err(error) => Reply::error(id.clone(), &error),
+        let reply = Reply {
+            id: id.clone(),
+            result: data,
         };
         let mut channel = lock(&self.0);
         if let Err(error) = control::write(&mut *channel, &reply) {
