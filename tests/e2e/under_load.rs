@@ -166,7 +166,7 @@ fn exchange(
 }
 
 /// Whether no byte of an answer was received.
-fn is_clean_end(error: &io::Error) -> bool {
+pub fn is_clean_end(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => error.to_string().ends_with("cut off after \"\""),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => true,
