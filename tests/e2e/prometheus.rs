@@ -76,7 +76,7 @@ const REQUESTS: [(&str, &str, &str, &str); 6] = [
     ("POST", "/there", "POST", "2xx"),
     ("GET", "/missing", "GET", "4xx"),
     ("HEAD", "/there", "HEAD", "2xx"),
-    ("BREW", "/there", "other", "2xx"),
+    ("TRACE", "/there", "other", "2xx"),
     ("GET", "/broken", "GET", "5xx"),
 ];
 
