@@ -5,9 +5,10 @@ use super::awaitable::EventLoop;
 use super::http::{Http, HttpCallables};
 use super::link::Link;
 use super::scope::ScopeMaker;
+use super::serving::Serving;
 use super::websocket::{WebSocket, WebSocketCallables};
-use crate::exchange::{Exchange, Names};
-use crate::python::{self, ServedRequest};
+use crate::exchange::Exchange;
+use crate::python;
 use crate::system::lock;
 use crate::websocket::{CloseCode, Handshake};
 use pyo3::exceptions::PyOSError;
@@ -17,7 +18,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// What is the same for every request of a worker.
 #[derive(Clone, Debug, Default)]
@@ -71,12 +71,16 @@ impl Application {
         exchange: Exchange,
         observer: Box<dyn Observer>,
     ) -> Arc<Call> {
-        let name = Name::of(&exchange);
+        let serving = Arc::new(Serving::new(&exchange));
         let scope = self.scopes.http(py, &exchange);
         let link = Link::new(exchange, observer);
         let http = Arc::new(Http::new(link, self.event_loop.clone()));
-        let callables = Bound::new(py, HttpCallables(http.clone())).map(Bound::into_any);
-        self.call(py, name, Protocol::Http(http), scope, callables)
+        let callables = HttpCallables {
+            http: http.clone(),
+            serving: serving.clone(),
+        };
+        let callables = Bound::new(py, callables).map(Bound::into_any);
+        self.call(py, serving, Protocol::Http(http), scope, callables)
     }
 
     /// The same for a request that asks to become a WebSocket.
@@ -87,27 +91,37 @@ impl Application {
         handshake: Handshake,
         observer: Box<dyn Observer>,
     ) -> Arc<Call> {
-        let name = Name::of(&exchange);
+        let serving = Arc::new(Serving::new(&exchange));
         let subprotocols = &handshake.subprotocols;
         let scope = self.scopes.websocket(py, &exchange, subprotocols);
         let limit = self.options.websocket_max_message_size;
         let link = Link::new(exchange, observer);
         let websocket = WebSocket::new(link, handshake, limit, self.event_loop.clone());
         let websocket = Arc::new(websocket);
-        let callables = Bound::new(py, WebSocketCallables(websocket.clone())).map(Bound::into_any);
-        self.call(py, name, Protocol::WebSocket(websocket), scope, callables)
+        let callables = WebSocketCallables {
+            websocket: websocket.clone(),
+            serving: serving.clone(),
+        };
+        let callables = Bound::new(py, callables).map(Bound::into_any);
+        self.call(
+            py,
+            serving,
+            Protocol::WebSocket(websocket),
+            scope,
+            callables,
+        )
     }
 
     fn call<'py>(
         &self,
         py: Python<'py>,
-        name: Name,
+        serving: Arc<Serving>,
         protocol: Protocol,
         scope: PyResult<Bound<'py, PyDict>>,
         callables: PyResult<Bound<'py, PyAny>>,
     ) -> Arc<Call> {
         let call = Arc::new(Call {
-            name,
+            serving,
             protocol,
             running: self.running.clone(),
             task: Mutex::default(),
@@ -133,15 +147,15 @@ impl Application {
         let py = scope.py();
         let receive = callables.getattr(intern!(py, "receive"))?;
         let send = callables.getattr(intern!(py, "send"))?;
-        let mark = Bound::new(py, Mark(call.clone()))?;
-        self.set_mark.bind(py).call1((&mark,))?;
+        self.set_mark.bind(py).call1((callables,))?;
         let coroutine = self.callable.bind(py).call1((scope, receive, send))?;
-        let task = self.task(py, coroutine, &call.name.request)?;
+        let task = self.task(py, coroutine, &call.serving.request)?;
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {
             call.returned(py, outcome(&task));
             return Ok(());
         }
-        task.call_method1(intern!(py, "add_done_callback"), (mark,))?;
+        let done = Bound::new(py, Done(call.clone()))?;
+        task.call_method1(intern!(py, "add_done_callback"), (done,))?;
         *lock(&call.task) = Some(task.unbind());
         call.running.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -169,7 +183,7 @@ impl Application {
 
 /// One call of the app, from the request to its return.
 pub struct Call {
-    name: Name,
+    serving: Arc<Serving>,
     protocol: Protocol,
     running: Arc<AtomicUsize>,
     /// The task is kept here because the loop does not keep it alive.
@@ -257,22 +271,8 @@ impl Call {
         }
     }
 
-    /// The request that the app serves, if it still does.
-    fn request(&self) -> Option<ServedRequest> {
-        let is_running = lock(&self.task).is_some();
-        if !is_running && self.is_finished() {
-            return None;
-        }
-        let (method, target) = self.name.request.split_once(' ')?;
-        Some(ServedRequest {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            id: self.name.names.id().map(str::to_owned),
-            age: self.name.started.elapsed().as_secs_f64(),
-        })
-    }
-
     fn returned(&self, py: Python<'_>, error: Option<PyErr>) {
+        self.serving.end();
         if lock(&self.task).take().is_some() {
             self.running.fetch_sub(1, Ordering::Relaxed);
         }
@@ -285,38 +285,17 @@ impl Call {
             }
             !expected
         });
-        let note = self.name.names.note();
+        let note = self.serving.names.note();
         let log = |what: &str, error: Option<PyErr>| match error {
             Some(error) => {
                 let traceback = python::traceback::format(py, &error);
-                ::log::error!("{what} {}{note}\n{traceback}", self.name.request);
+                ::log::error!("{what} {}{note}\n{traceback}", self.serving.request);
             }
-            None => ::log::error!("{what} {}{note}", self.name.request),
+            None => ::log::error!("{what} {}{note}", self.serving.request),
         };
         match &self.protocol {
             Protocol::Http(http) => http.returned(py, error, log),
             Protocol::WebSocket(websocket) => websocket.returned(py, error, log),
-        }
-    }
-}
-
-/// The name of a request in the log.
-struct Name {
-    /// `METHOD target`, also the name of its task.
-    request: String,
-    names: Names,
-    started: Instant,
-}
-
-impl Name {
-    fn of(exchange: &Exchange) -> Name {
-        let head = &exchange.head;
-        let words = [head.method(), head.target()];
-        let words = words.map(|word| String::from_utf8_lossy(word));
-        Name {
-            request: words.join(" "),
-            names: exchange.names.clone(),
-            started: exchange.started,
         }
     }
 }
@@ -339,18 +318,12 @@ fn is_caused_by_disconnect(py: Python<'_>, error: &PyErr) -> bool {
     false
 }
 
-/// The mark of a call in the context of its tasks, and the callback at the end of
-/// its own task.
+/// The callback at the end of a task.
 #[pyclass(frozen, module = "rgunicorn")]
-struct Mark(Arc<Call>);
+struct Done(Arc<Call>);
 
 #[pymethods]
-impl Mark {
-    /// The request, until the app has returned and the response is complete.
-    fn request(&self) -> Option<ServedRequest> {
-        self.0.request()
-    }
-
+impl Done {
     fn __call__(&self, task: &Bound<'_, PyAny>) {
         self.0.returned(task.py(), outcome(task));
     }

@@ -4,8 +4,10 @@ use super::awaitable::{Awaitable, EventLoop, Source, Waiters};
 use super::link::{Link, ReadOutcome};
 use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
+use super::serving::Serving;
 use crate::exchange::{Rest, rest_of};
 use crate::http::{BodyError, Status, add_line};
+use crate::python::ServedRequest;
 use crate::system::lock;
 use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyTypeError};
 use pyo3::intern;
@@ -327,30 +329,39 @@ impl Source for Http {
     }
 }
 
-/// The app's `receive` and `send`.
+/// The app's `receive` and `send`, and the mark of its request in the context of
+/// its tasks (`_rgunicorn.served`).
 #[pyclass(frozen, module = "rgunicorn")]
-pub struct HttpCallables(pub(super) Arc<Http>);
+pub struct HttpCallables {
+    pub(super) http: Arc<Http>,
+    pub(super) serving: Arc<Serving>,
+}
 
 #[pymethods]
 impl HttpCallables {
+    /// The request, until the app has returned.
+    fn request(&self) -> Option<ServedRequest> {
+        self.serving.served()
+    }
+
     fn receive(&self) -> Awaitable {
-        Awaitable::receive(self.0.clone())
+        Awaitable::receive(self.http.clone())
     }
 
     #[pyo3(signature = (message, /))]
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<Awaitable>> {
         let message = Message::new(message)?;
         match message.kind()? {
-            "http.response.start" => self.0.start(&message, py)?,
+            "http.response.start" => self.http.start(&message, py)?,
             "http.response.body" => {
-                self.0.body(&message, py)?;
-                if !self.0.may_send()? {
-                    return Py::new(py, Awaitable::may_send(self.0.clone()));
+                self.http.body(&message, py)?;
+                if !self.http.may_send()? {
+                    return Py::new(py, Awaitable::may_send(self.http.clone()));
                 }
             }
-            "http.response.pathsend" => self.0.pathsend(&message, py)?,
-            "http.response.trailers" => self.0.trailers(&message, py)?,
-            "http.response.early_hint" => self.0.early_hint(&message, py)?,
+            "http.response.pathsend" => self.http.pathsend(&message, py)?,
+            "http.response.trailers" => self.http.trailers(&message, py)?,
+            "http.response.early_hint" => self.http.early_hint(&message, py)?,
             _ => return Err(unexpected(&message, "a message of an HTTP response")),
         }
         Awaitable::nothing(py)

@@ -16,6 +16,7 @@ mod message;
 mod observer;
 mod response;
 mod scope;
+mod serving;
 mod websocket;
 mod websocket_state;
 

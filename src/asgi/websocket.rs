@@ -4,8 +4,10 @@ use super::awaitable::{Awaitable, EventLoop, Source, Waiters};
 use super::link::Link;
 use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
+use super::serving::Serving;
 use super::websocket_state::{Phase, Queued, WebSocketState};
 use crate::http::{ResponseHead, Status};
+use crate::python::ServedRequest;
 use crate::system::lock;
 use crate::websocket::{self, CloseCode, Handshake, Payload, is_servers_field};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -374,14 +376,23 @@ impl CloseTimeout {
     }
 }
 
-/// The app's `receive` and `send`.
+/// The app's `receive` and `send`, and the mark of its request in the context of
+/// its tasks (`_rgunicorn.served`).
 #[pyclass(frozen, module = "rgunicorn")]
-pub struct WebSocketCallables(pub(super) Arc<WebSocket>);
+pub struct WebSocketCallables {
+    pub(super) websocket: Arc<WebSocket>,
+    pub(super) serving: Arc<Serving>,
+}
 
 #[pymethods]
 impl WebSocketCallables {
+    /// The request, until the app has returned.
+    fn request(&self) -> Option<ServedRequest> {
+        self.serving.served()
+    }
+
     fn receive(&self) -> Awaitable {
-        Awaitable::receive(self.0.clone())
+        Awaitable::receive(self.websocket.clone())
     }
 
     #[pyo3(signature = (message, /))]
@@ -389,15 +400,15 @@ impl WebSocketCallables {
         let message = Message::new(message)?;
         match message.kind()? {
             "websocket.send" => {
-                self.0.send_message(&message, py)?;
-                if !self.0.may_send()? {
-                    return Py::new(py, Awaitable::may_send(self.0.clone()));
+                self.websocket.send_message(&message, py)?;
+                if !self.websocket.may_send()? {
+                    return Py::new(py, Awaitable::may_send(self.websocket.clone()));
                 }
             }
-            "websocket.accept" => self.0.accept(&message, py)?,
-            "websocket.close" => self.0.app_closes(&message, py)?,
-            "websocket.http.response.start" => self.0.denial_start(&message)?,
-            "websocket.http.response.body" => self.0.denial_body(&message, py)?,
+            "websocket.accept" => self.websocket.accept(&message, py)?,
+            "websocket.close" => self.websocket.app_closes(&message, py)?,
+            "websocket.http.response.start" => self.websocket.denial_start(&message)?,
+            "websocket.http.response.body" => self.websocket.denial_body(&message, py)?,
             _ => return Err(unexpected(&message, "a message of a WebSocket")),
         }
         Awaitable::nothing(py)

@@ -39,8 +39,6 @@ pub enum Gauge {
     Connections,
     /// Requests that wait for the app to be called.
     Waiting,
-    /// Requests that the app has.
-    Busy,
     /// How many requests the app can have at a time; 0 for no limit.
     Capacity,
 }
@@ -60,7 +58,7 @@ impl Board {
     }
 
     /// Keeps how long a request took, and how much of it it has waited for the
-    /// app.
+    /// app. One thread at a time calls it.
     pub fn took(&self, duration: Duration, queue: Duration) {
         self.counters.took(duration, queue);
     }
@@ -73,13 +71,11 @@ impl Board {
     /// that no other thread writes to the slot at the same time.
     pub fn begin(&self, slot: usize, request: &RequestText<'_>) {
         self.slots.begin(slot, request, now());
-        self.gauges[Gauge::Busy as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// The request in this slot has ended.
     pub fn end(&self, slot: usize) {
         self.slots.end(slot);
-        self.gauges[Gauge::Busy as usize].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Keeps the first 8 KiB of the stacks of all threads. One thread at a time

@@ -65,7 +65,9 @@ impl Slots {
     /// this slot at the same time. Slots that do not exist are ignored.
     pub fn begin(&self, slot: usize, request: &RequestText<'_>, started: u64) {
         let Some(slot) = self.0.get(slot) else { return };
-        slot.version.fetch_add(1, Ordering::Relaxed);
+        let version = slot.version.load(Ordering::Relaxed);
+        slot.version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         let (mut used, mut lengths) = (0, 0_u32);
         let most = [16, 46, 64, TEXT];
@@ -82,7 +84,8 @@ impl Slots {
         }
         slot.lengths.store(lengths, Ordering::Relaxed);
         slot.started.store(started.max(1), Ordering::Relaxed);
-        slot.version.fetch_add(1, Ordering::Release);
+        slot.version
+            .store(version.wrapping_add(2), Ordering::Release);
     }
 
     /// Frees the slot of a request that has ended.

@@ -271,7 +271,8 @@ impl Worker {
             .collect();
         requests.sort_by(|one, other| other.age.total_cmp(&one.age));
         let (connections, waiting) = (board.get(Gauge::Connections), board.get(Gauge::Waiting));
-        let busy = board.get(Gauge::Busy);
+        let websockets = counters.upgrades.saturating_sub(counters.upgrades_ended);
+        let busy = self.heartbeat.in_flight().saturating_sub(websockets);
         WorkerReport {
             process: process(self.pid),
             age: self.age,
@@ -284,7 +285,7 @@ impl Worker {
             waiting,
             busy,
             capacity: board.get(Gauge::Capacity),
-            websockets: counters.upgrades.saturating_sub(counters.upgrades_ended),
+            websockets,
             memory_at_start: self.memory.map_or(0, |memory| memory.at_start),
             lately: self.recently.lately(&counters),
             counters,

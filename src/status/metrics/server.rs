@@ -21,7 +21,7 @@ const OF_SERVER: &[Row<Report>] = &[
         Kind::Counter,
         "rgunicorn_app_seconds",
         "Time that the app has worked on requests, in seconds.",
-        |it| Some(seconds(it.totals.app_micros)),
+        |it| Some(seconds(it.totals.app_micros())),
     ),
     (
         Kind::Counter,

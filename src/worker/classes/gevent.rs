@@ -157,7 +157,7 @@ impl Job {
     fn __call__(&self) {
         let exchange = lock(&self.exchange).take();
         if let Some(exchange) = exchange {
-            self.service.respond(exchange);
+            self.service.respond(exchange, Instant::now());
         }
     }
 

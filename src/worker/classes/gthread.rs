@@ -142,7 +142,7 @@ impl Pool {
             }
             while let Some(exchange) = self.next(py) {
                 let begin = Instant::now();
-                self.service.respond(exchange);
+                self.service.respond(exchange, begin);
                 self.record_time(begin.elapsed());
             }
         });

@@ -89,7 +89,7 @@ fn run(
             }
             if let Some(exchange) = with_network(|network| Ok(network.take_request()))? {
                 boot.heartbeat.beat();
-                service.respond(exchange);
+                service.respond(exchange, Instant::now());
             }
         }
     }

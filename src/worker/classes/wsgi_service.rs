@@ -13,6 +13,7 @@ use crate::wsgi::Application;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Answers requests with the app.
 pub struct WsgiService {
@@ -39,13 +40,13 @@ impl WsgiService {
         }
     }
 
-    /// Answers one request. A panic is answered with a 500.
-    pub fn respond(&self, exchange: Exchange) {
+    /// Answers one request; `called` is now. A panic is answered with a 500.
+    pub fn respond(&self, exchange: Exchange, called: Instant) {
         let head = &exchange.head;
         let line = [head.method(), b" ", head.target()];
         self.boot.heartbeat.begin_request(&line);
         let in_flight = self.signals.in_flight();
-        let tracked = in_flight.begin(&exchange, self.served_by);
+        let tracked = in_flight.begin(&exchange, self.served_by, called);
         let called = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
         let keep_alive = called.unwrap_or_else(|panic| {
             ::log::error!("Error handling request: {}", panic_text(&*panic));
@@ -72,8 +73,9 @@ impl WsgiService {
 
     fn call(&self, exchange: &Exchange, tracked: &Tracked) -> bool {
         let finished = |finished: &Finished<'_>| {
-            if tracked.answered(exchange, finished)
-                && let Some(log) = &self.boot.access_log
+            tracked.answered(exchange, finished);
+            if let Some(log) = &self.boot.access_log
+                && tracked.log_answer()
             {
                 exchange.access_entry(finished).write(log);
             }

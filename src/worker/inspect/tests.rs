@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -74,7 +74,7 @@ impl Master {
         let thread = python::thread("served").spawn(move || {
             let wire = Arc::new(Mutex::new(Wire::default()));
             let exchange = TestStream::exchange(&wire, parse(&head).0, Some("id-7"));
-            let _tracked = in_flight.begin(&exchange, ServedBy::Thread);
+            let _tracked = in_flight.begin(&exchange, ServedBy::Thread, Instant::now());
             Python::attach(|py| {
                 let names = PyDict::new(py);
                 let code = std::ffi::CString::new(code).unwrap();

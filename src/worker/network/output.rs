@@ -65,6 +65,11 @@ impl Output {
         self.in_memory
     }
 
+    /// How many bytes were sent since the last `take_sent`.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// How many bytes were sent since the last call.
     pub fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent)

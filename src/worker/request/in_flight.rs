@@ -1,6 +1,7 @@
 //! The requests that the app is handling. Other threads answer and log them
 //! when the app is too slow, and when the worker stops or is aborted.
 
+use std::cell::Cell;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -50,8 +51,8 @@ struct TrackedRequest {
     is_head: bool,
     /// The app's response is ignored from now on.
     given_up: bool,
-    /// The app has answered it, and its line was written to the access log.
-    answered: bool,
+    /// The request's line was written to the access log.
+    logged: bool,
 }
 
 /// Who serves a request.
@@ -80,6 +81,8 @@ pub struct Tracked {
     index: usize,
     /// How long the request has waited for the app to be called.
     queue: Duration,
+    /// How long it took, once the app has answered.
+    took: Cell<Option<Duration>>,
 }
 
 impl InFlight {
@@ -91,10 +94,9 @@ impl InFlight {
         }
     }
 
-    /// Adds a request that the app is about to handle.
-    pub fn begin(self: &Arc<Self>, exchange: &Exchange, by: ServedBy) -> Tracked {
+    /// Adds a request for which the app is called at this moment.
+    pub fn begin(self: &Arc<Self>, exchange: &Exchange, by: ServedBy, called: Instant) -> Tracked {
         let (head, stream) = (&exchange.head, exchange.stream());
-        let called = Instant::now();
         let mut all = self.lock();
         let index = all.free.pop().unwrap_or_else(|| {
             all.slots.push(Slot::default());
@@ -113,7 +115,7 @@ impl InFlight {
             protocol: head.version().as_str(),
             is_head: head.method() == b"HEAD",
             given_up: false,
-            answered: false,
+            logged: false,
         });
         // While the lock is held: no other thread writes to the slot.
         self.heartbeat.board().begin(
@@ -130,6 +132,7 @@ impl InFlight {
             all: Arc::clone(self),
             index,
             queue: called.saturating_duration_since(exchange.started),
+            took: Cell::new(None),
         }
     }
 
@@ -280,8 +283,9 @@ impl Slot {
         }
         let board = heartbeat.board();
         board.count(Counter::GivenUp, 1);
-        // Otherwise the app has answered it, but has not returned.
-        let is_first = !request.answered;
+        // If the request was logged, the app has answered it, but has not
+        // returned.
+        let is_first = !request.logged;
         if is_first && !upgraded {
             let queue = request.called.saturating_duration_since(request.started);
             board.took(age, queue);
@@ -325,24 +329,23 @@ impl Slot {
 }
 
 impl Tracked {
-    /// Keeps how long the request took. True if the app's response must be
-    /// logged, and not an error page that was sent instead. After that no error
-    /// page is logged for the request.
-    pub fn answered(&self, exchange: &Exchange, finished: &Finished<'_>) -> bool {
+    /// Keeps how long the request took. The time of a connection that has
+    /// carried another protocol is not that of a request.
+    pub fn answered(&self, exchange: &Exchange, finished: &Finished<'_>) {
+        if finished.status != Status::SWITCHING_PROTOCOLS.code {
+            self.took.set(Some(exchange.started.elapsed()));
+        }
+    }
+
+    /// True if the app's response must be logged, and not an error page that
+    /// was sent instead. After that no error page is logged for the request.
+    pub fn log_answer(&self) -> bool {
         let mut all = self.all.lock();
         let request = all.slots[self.index].request.as_mut();
-        let is_apps = request.is_some_and(|request| {
-            request.answered = true;
+        request.is_some_and(|request| {
+            request.logged = true;
             !request.given_up
-        });
-        drop(all);
-        // The time of a connection that has carried another protocol is not
-        // that of a request.
-        if is_apps && finished.status != Status::SWITCHING_PROTOCOLS.code {
-            let board = self.all.heartbeat.board();
-            board.took(exchange.started.elapsed(), self.queue);
-        }
-        is_apps
+        })
     }
 }
 
@@ -355,7 +358,13 @@ impl Drop for Tracked {
         slot.address.clear();
         let ended = slot.request.take();
         all.free.push(self.index);
-        self.all.heartbeat.board().end(self.index);
+        let board = self.all.heartbeat.board();
+        board.end(self.index);
+        // While the lock is held: one thread at a time does this.
+        let counts = ended.as_ref().is_some_and(|it| it.logged || !it.given_up);
+        if let Some(took) = self.took.get().filter(|_| counts) {
+            board.took(took, self.queue);
+        }
         // This may be the last reference to the connection, whose drop takes a
         // while.
         drop(all);

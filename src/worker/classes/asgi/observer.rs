@@ -5,6 +5,7 @@ use crate::asgi;
 use crate::exchange::{Exchange, Finished, WatchedRequest};
 use crate::worker::request::in_flight::{ServedBy, Tracked};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub struct Observer {
     shared: Arc<Shared>,
@@ -20,7 +21,11 @@ impl Observer {
         shared: Arc<Shared>,
         watched: Option<WatchedRequest<'static>>,
     ) -> Box<Observer> {
-        let tracked = Some(shared.in_flight.begin(exchange, ServedBy::Other));
+        let tracked = Some(
+            shared
+                .in_flight
+                .begin(exchange, ServedBy::Other, Instant::now()),
+        );
         Box::new(Observer {
             shared,
             tracked,
@@ -45,9 +50,11 @@ impl asgi::Observer for Observer {
                 keep_alive: finished.keep_alive,
             });
         }
-        let is_apps = |tracked: &Tracked| tracked.answered(exchange, finished);
-        if self.tracked.as_ref().is_none_or(is_apps)
-            && let Some(log) = self.shared.access_log
+        if let Some(tracked) = &self.tracked {
+            tracked.answered(exchange, finished);
+        }
+        if let Some(log) = self.shared.access_log
+            && self.tracked.as_ref().is_none_or(Tracked::log_answer)
         {
             exchange.access_entry(finished).write(log);
             self.shared.flush_unless_busy(log);

@@ -164,7 +164,7 @@ impl Stream for Connection {
             state.io.broken = true;
             state.detached = None;
         }
-        self.count_bytes(state);
+        self.count_many_bytes(state);
         let is_upgraded = state.phase == Phase::Upgraded || state.was_detached;
         let body = state.request.body.take();
         let unread = is_upgraded || body.is_some_and(|body| !body.has_ended());

@@ -94,6 +94,11 @@ impl Io {
         self.output.flush(&mut self.transport, socket)
     }
 
+    /// How many bytes were received and sent that are not counted yet.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted + self.output.sent()
+    }
+
     /// How many bytes were received since the last call.
     pub fn take_received(&mut self) -> u64 {
         std::mem::take(&mut self.uncounted)

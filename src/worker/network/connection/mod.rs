@@ -45,6 +45,11 @@ use std::time::{Duration, Instant};
 /// How many bytes are received at once.
 pub const BLOCK: usize = 64 * 1024;
 
+/// Bytes that a connection has received and sent are counted when it ends, each
+/// second that it is with the app, and at the end of a request if they are so
+/// many.
+const MANY_BYTES: u64 = 16 * 1024;
+
 /// A connection of a client.
 pub struct Connection {
     pub id: ConnectionId,
@@ -151,6 +156,13 @@ impl Connection {
         let board = self.rules().board();
         board.count(Counter::BytesReceived, state.io.take_received());
         board.count(Counter::BytesSent, state.io.output.take_sent());
+    }
+
+    /// The same, once they are many: to count costs more than to add them up.
+    fn count_many_bytes(&self, state: &mut ConnectionState) {
+        if state.io.uncounted() >= MANY_BYTES {
+            self.count_bytes(state);
+        }
     }
 
     /// Counts that the connection now carries another protocol.
