@@ -39,7 +39,7 @@ impl Master {
         Master {
             channel: ours,
             subject,
-            inspector: inspector,
+            inspector,
         }
     }
 
