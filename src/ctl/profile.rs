@@ -68,6 +68,9 @@ pub fn run(client: &mut Client, options: &Options, json: bool) -> Result<ExitCod
     for (pid, profile) in output::workers(&answer)? {
         let samples = &profile["samples"];
         eprintln!("Worker {pid}: {samples} samples");
+        if let Some(note) = profile["note"].as_str() {
+            eprintln!("Worker {pid}: {note}");
+        }
         for (stack, count) in profile["stacks"].as_object().into_iter().flatten() {
             *stacks.entry(stack.clone()).or_insert(0) += count.as_u64().unwrap_or_default();
         }
