@@ -127,6 +127,22 @@ fn it_follows_the_load_and_keeps_the_focus() {
 }
 
 #[test]
+fn it_keeps_up_to_date_with_a_password_in_its_url() {
+    let files = folder();
+    let token = files.path().join("token");
+    fs::write(&token, "sesame").unwrap();
+    let (_dir, server) = serve(&["--status-token-file", token.to_str().unwrap()]);
+    server.target().get("/page").ok();
+    let Some(mut browser) = Browser::start(files.path()) else {
+        return;
+    };
+    browser.open(&page_of(&server).replace("://", "://me:sesame@"));
+    browser.value("window.old = about.textContent");
+    browser.wait_for("about.textContent !== old");
+    assert_eq!(browser.problems(), [""; 0]);
+}
+
+#[test]
 fn its_buttons_steer_and_its_stacks_open_above_it() {
     let (_dir, server) = serve(&["--status-allow-control"]);
     let worker = server.workers(1)[0];

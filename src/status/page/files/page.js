@@ -14,9 +14,18 @@ function element(id) {
   return document.getElementById(id);
 }
 
+// The URL without a name and a password, which `fetch` does not take. The browser
+// remembers those that the page was opened with.
+function plain(url) {
+  const whole = new URL(url, document.baseURI);
+  whole.username = "";
+  whole.password = "";
+  return whole.href;
+}
+
 // Fetches a page of this server.
 async function load(url, options) {
-  const answer = await fetch(url, { cache: "no-store", credentials: "same-origin", ...options });
+  const answer = await fetch(plain(url), { cache: "no-store", credentials: "same-origin", ...options });
   const text = await answer.text();
   if (!answer.ok) {
     throw new Error(text || answer.statusText);
@@ -182,7 +191,7 @@ function draw(report) {
 }
 
 function listen() {
-  source = new EventSource("events");
+  source = new EventSource(plain("events"));
   source.addEventListener("report", (event) => {
     lastHeard = new Date();
     draw(JSON.parse(event.data));
