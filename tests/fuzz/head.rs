@@ -3,7 +3,7 @@
 
 use crate::http::{
     AddressField, Error, Framing, Head, HeadParser, Limits, Policy, SecureSchemeFields,
-    Underscores, client_address, percent_decode,
+    TRACEPARENT, TraceParent, Underscores, client_address, percent_decode, settle_trace,
 };
 use crate::pieces::Choices;
 use crate::websocket::{Handshake, is_upgrade};
@@ -24,6 +24,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     first.is_consistent();
+    settles_its_trace(bytes, &policy);
     let again = Policy {
         limits: Limits::new(0, 0, 1 << 20, 0),
         ..policy.clone()
@@ -43,6 +44,27 @@ pub fn check(input: &[u8]) {
         parse(&mut parser, &[rest], &policy),
         parse(&mut HeadParser::default(), &[rest], &policy)
     );
+}
+
+/// After that there is one valid trace or none, and to do it again changes nothing.
+fn settles_its_trace(bytes: &[u8], policy: &Policy) {
+    let mut head = Head::default();
+    let parsed = HeadParser::default().advance(bytes, policy, &mut head);
+    assert!(matches!(parsed, Ok(Some(_))));
+    let trace = settle_trace(&mut head, true, || None);
+    let fields = |head: &Head| {
+        let fields = head.fields();
+        let fields = fields.map(|(name, value)| (name.to_vec(), value.to_vec()));
+        fields.collect::<Vec<_>>()
+    };
+    let before = fields(&head);
+    let told = head.field(TRACEPARENT).and_then(TraceParent::parse);
+    assert_eq!(told, trace);
+    assert_eq!(settle_trace(&mut head, true, || None), trace);
+    assert_eq!(fields(&head), before);
+    let made = TraceParent::new(1, 2);
+    assert_eq!(settle_trace(&mut head, false, || Some(made)), Some(made));
+    assert_eq!(head.field(TRACEPARENT), Some(made.as_str().as_bytes()));
 }
 
 fn policy(choices: Choices) -> Policy {
