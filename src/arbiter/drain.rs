@@ -30,9 +30,9 @@ impl Arbiter {
         self.drop_preload_check();
         self.drop_reload();
         self.drain.ends = Some(Instant::now() + delay);
+        self.tell_draining();
         // The stop has begun: the service manager measures its time from here.
         self.notify.stopping("Draining");
-        self.tell_draining();
         false
     }
 
