@@ -140,14 +140,13 @@ fn client(number: usize, target: &Target, counts: &Mutex<Counts>) {
             received: 0,
             sent: 0,
         };
-        let mut of_this_connection = 0;
-        for _ in 0..1 + number % 2 * 4 {
+        for earlier in 0..1 + number % 2 * 4 {
             let (method, path, counted_as, class) = REQUESTS[done % REQUESTS.len()];
             let before = (stream.received, stream.sent);
             let answer = match exchange(&mut stream, method, path) {
                 Ok(answer) => answer,
                 // The server may close a kept connection between two requests.
-                Err(error) if of_this_connection > 0 && is_clean_end(&error) => break,
+                Err(error) if earlier > 0 && is_clean_end(&error) => break,
                 Err(error) => panic!("{method} {path}: {error}"),
             };
             assert_eq!(
@@ -160,7 +159,6 @@ fn client(number: usize, target: &Target, counts: &Mutex<Counts>) {
             counts.received += stream.received - before.0;
             counts.sent += stream.sent - before.1;
             done += 1;
-            of_this_connection += 1;
             let field = answer.header("Connection");
             if done == EXCHANGES || field.is_some_and(|it| it.eq_ignore_ascii_case("close")) {
                 break;
