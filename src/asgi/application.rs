@@ -8,7 +8,7 @@ use super::scope::ScopeMaker;
 use super::serving::Serving;
 use super::websocket::{WebSocket, WebSocketCallables};
 use crate::exchange::Exchange;
-use crate::python;
+use crate::python::{self, ContextVar};
 use crate::system::lock;
 use crate::websocket::{CloseCode, Handshake};
 use pyo3::exceptions::PyOSError;
@@ -32,8 +32,8 @@ pub struct Application {
     callable: Py<PyAny>,
     event_loop: Arc<EventLoop>,
     task: Py<PyAny>,
-    /// Sets the mark by which a task's request is found (`_rgunicorn.served`).
-    set_mark: Py<PyAny>,
+    /// Where a task's request is found (`_rgunicorn.served`).
+    mark: ContextVar,
     scopes: ScopeMaker,
     options: AppOptions,
     running: Arc<AtomicUsize>,
@@ -52,11 +52,7 @@ impl Application {
             callable: callable.unbind(),
             event_loop: Arc::new(EventLoop::new(event_loop)?),
             task: py.import("asyncio")?.getattr("Task")?.unbind(),
-            set_mark: py
-                .import("_rgunicorn.served")?
-                .getattr("CURRENT")?
-                .getattr("set")?
-                .unbind(),
+            mark: ContextVar::of(py, "_rgunicorn.served", "CURRENT")?,
             scopes: ScopeMaker::new(py, &options.root_path, state)?,
             options,
             running: Arc::default(),
@@ -147,7 +143,7 @@ impl Application {
         let py = scope.py();
         let receive = callables.getattr(intern!(py, "receive"))?;
         let send = callables.getattr(intern!(py, "send"))?;
-        self.set_mark.bind(py).call1((callables,))?;
+        self.mark.set(callables)?;
         let coroutine = self.callable.bind(py).call1((scope, receive, send))?;
         let task = self.task(py, coroutine, &call.serving.request)?;
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {

@@ -9,6 +9,7 @@ mod bundle_module;
 mod carried_pip;
 mod command;
 mod config;
+mod context_var;
 mod definition;
 mod dump;
 mod environment;
@@ -49,6 +50,7 @@ pub use command::run;
 #[cfg(test)]
 pub use config::start_once;
 pub use config::{is_started, start};
+pub use context_var::ContextVar;
 pub use environment::Environment;
 pub use executable::{absolute, path as executable};
 pub use finish::{finish, run_exit_functions};

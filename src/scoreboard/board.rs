@@ -124,7 +124,7 @@ impl Board {
         }
         fence(Ordering::Acquire);
         let unchanged = self.sample_version.load(Ordering::Relaxed) == version;
-        let is_whole = unchanged && version % 2 == 0 && !text.is_empty();
+        let is_whole = unchanged && version.is_multiple_of(2) && !text.is_empty();
         is_whole.then(|| String::from_utf8_lossy(&text).into_owned())
     }
 }

@@ -118,7 +118,7 @@ impl Slot {
                 from.copy_to_nonoverlapping(text.as_mut_ptr(), TEXT);
             }
             fence(Ordering::Acquire);
-            if version % 2 == 0 && self.version.load(Ordering::Relaxed) == version {
+            if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
                 let mut left = &text[..];
                 let mut next = |length: u8| {
                     let (part, rest) = left.split_at(usize::from(length).min(left.len()));
