@@ -48,7 +48,7 @@ pub use framing::Framing;
 pub use head::{Head, Version, field_so_far};
 pub use head_parser::HeadParser;
 pub use interim::{CONTINUE, early_hints};
-pub use page::{ErrorPage, ErrorResponse, NOT_TLS};
+pub use page::{ErrorPage, ErrorResponse, NOT_TLS, escape};
 pub use policy::{Limits, Policy, Underscores};
 pub use probe::{answer_probe, is_probe};
 pub use proxy::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};

@@ -71,7 +71,8 @@ impl ErrorPage<'_> {
     }
 }
 
-fn escape(text: &str) -> String {
+/// The text as the content of an element or a quoted attribute of HTML.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -30,6 +30,11 @@ def app(environ, start_response):
     if path == '/spin':
         while True:
             pass
+    if path == '/eat':
+        eaten = []
+        while True:
+            eaten.append(b'x' * 100_000)
+            time.sleep(0.0001)
     if path == '/fail':
         raise RuntimeError
     if path == '/missing':
@@ -171,11 +176,11 @@ in_all_classes!(
 #[test]
 fn workers_that_hang_do_not_matter_and_are_named() {
     for class in [&["app:app"][..], &["-k", "asgi", "app:aapp"]] {
-        let args = [&["--workers", "2", "--timeout", "0"], class].concat();
+        let args = [&["--workers", "3", "--timeout", "0"], class].concat();
         let (_dir, server) = serve(&args);
         let (target, status) = (server.target(), status_target(&server));
-        let pids = server.workers(2);
-        wait_until("both serve", || {
+        let pids = server.workers(3);
+        wait_until("all serve", || {
             pids.iter()
                 .all(|pid| worker(&status, *pid)["state"] == "serving")
         });
@@ -187,7 +192,9 @@ fn workers_that_hang_do_not_matter_and_are_named() {
         let is_busy = |pid: &Pid| worker(&status, *pid)["busy"] == 1;
         wait_until("one spins", || pids.iter().any(is_busy));
         let spins = *pids.iter().find(|pid| is_busy(pid)).unwrap();
-        let stopped = *pids.iter().find(|pid| **pid != spins).unwrap();
+        let mut others = pids.iter().filter(|pid| **pid != spins);
+        let stopped = *others.next().unwrap();
+        let well = *others.next().unwrap();
         kill(stopped, Signal::SIGSTOP).unwrap();
         wait_until("the stopped one is named", || {
             worker(&status, stopped)["state"] == "stopped"
@@ -196,17 +203,38 @@ fn workers_that_hang_do_not_matter_and_are_named() {
             worker(&status, spins)["state"] == "hanging"
         });
         assert_eq!(worker(&status, spins)["requests"][0]["target"], "/spin");
-        // Of many tries in a row, most are quick: the master waits for no worker.
-        for path in ["/ready", "/status.json", "/live"] {
+        // Of many tries in a row, most are quick: the master waits for no worker that
+        // it need not ask.
+        let stacks = format!("/stacks/{well}");
+        for path in ["/ready", "/status.json", "/live", "/metrics", "/", &stacks] {
             let quick = (0..40).filter(|_| {
                 let begin = std::time::Instant::now();
-                assert_eq!(status.get(path).status, 200);
+                assert_eq!(status.get(path).status, 200, "{path}");
                 begin.elapsed() < Duration::from_millis(50)
             });
             assert!(quick.count() >= 20, "{path}");
         }
+        let told = status.get(&format!("/stacks/{stopped}")).text();
+        assert!(told.contains("the process is stopped"), "{told}");
+        let told = status.get(&format!("/stacks/{spins}")).text();
+        assert!(told.contains("/spin"), "{told}");
         kill(stopped, Signal::SIGCONT).unwrap();
     }
+}
+
+#[test]
+fn a_worker_that_was_killed_for_its_memory_is_counted_so() {
+    let (_dir, server) = serve(&["--max-worker-memory-hard", "150", "app:app"]);
+    let (target, status) = (server.target(), status_target(&server));
+    let mut stream = target.connect().unwrap();
+    stream
+        .write_all(b"GET /eat HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    server.stderr.wait_for("It had more memory than");
+    server.stderr.wait_for(" s: GET /eat from 127.0.0.1");
+    wait_until("it is counted", || {
+        report(&status)["workers_ended"]["memory"] == 1
+    });
 }
 
 #[test]

@@ -2,31 +2,24 @@
 
 use std::fmt::Write as _;
 
+use crate::http::escape;
+
 /// The text as the content of an element or a quoted attribute. Characters that
 /// nobody sees, or that change the order of others, are written as their codes.
 pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#x27;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
+        let _ = match c {
+            '\n' | '\t' => write!(visible, "{c}"),
+            c if c.is_control() => write!(visible, "\\x{:02x}", u32::from(c)),
             '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
+            | '\u{feff}' => write!(visible, "\\u{{{:x}}}", u32::from(c)),
+            c => write!(visible, "{c}"),
+        };
     }
-    out
+    escape(&visible)
 }
 
 /// The template, with the values in place of the `{{names}}`. What stands in a value
