@@ -83,7 +83,10 @@ pub fn log_exit(pid: Pid, end: &End<'_>, kills: &mut OomKills) -> &'static str {
         }
         WaitStatus::Signaled(_, signal, _) if end.expected == Some(signal) => {
             ::log::info!("Worker (pid:{pid}) was sent {signal}!");
-            "timeout"
+            match signal {
+                Signal::SIGABRT | Signal::SIGKILL => "timeout",
+                _ => "done",
+            }
         }
         WaitStatus::Signaled(_, Signal::SIGKILL, _) => {
             let (reason, why) = if end.heartbeat.is_too_large() {

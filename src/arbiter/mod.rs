@@ -1,10 +1,10 @@
 //! The master: binds the sockets, keeps the workers alive, handles the signals.
 //!
 //! It has one thread, besides that of its status (`src/status`), and runs no
-//! Python unless the settings ask for it. Its life is [`run`]: start, then the loop until something ends it, then stop.
-//! Each turn of the loop handles the signals that came and the workers that
-//! ended, and then starts and ends workers until there are as many as wanted
-//! (`scaling.rs`).
+//! Python unless the settings ask for it. Its life is [`run`]: start, then the
+//! loop until something ends it, then stop. Each turn of the loop handles the
+//! signals that came and the workers that ended, and then starts and ends workers
+//! until there are as many as wanted (`scaling.rs`).
 
 mod backoff;
 mod drain;

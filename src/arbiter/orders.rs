@@ -11,7 +11,11 @@ impl Arbiter {
     pub fn publish(&self) {
         let class = &self.service.settings.workers.worker_class;
         let facts = Facts {
-            name: self.service.name.clone(),
+            // The arguments of a factory may be secrets.
+            name: match self.service.name.split_once('(') {
+                Some((name, _)) => format!("{name}(...)"),
+                None => self.service.name.clone(),
+            },
             worker_class: match self.service.hooks.own_class() {
                 Some(class) => class.to_owned(),
                 None => class.to_string(),
@@ -19,7 +23,9 @@ impl Arbiter {
             listeners: self.sockets.urls(),
             target: self.workers.target,
             is_draining: self.drain.is_on(),
+            drains_to_end: self.drain.ends.is_some(),
             is_stopping: self.stopping,
+            drain_delay: self.service.settings.status.drain_delay,
             is_upgrading: self.upgrade.is_some(),
             reloads: self.reloads,
             failed_reloads: self.failed_reloads,

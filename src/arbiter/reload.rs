@@ -7,8 +7,9 @@
 
 use std::time::Instant;
 
-use super::state::{Arbiter, DRAIN, Reload};
+use super::state::{Arbiter, Reload, TURN_AWAY};
 use super::workers::WorkerExit;
+use crate::status::Status;
 
 impl Arbiter {
     /// Handles HUP.
@@ -23,6 +24,9 @@ impl Arbiter {
             Ok(service) => service,
             Err(error) => return self.report_failed_reload(&format!("{error:#}")),
         };
+        if let Err(error) = Status::check(&service.settings) {
+            return self.report_failed_reload(&format!("{error:#}"));
+        }
         if service.settings.mechanics.preload_app {
             // Only a fresh process can load it for all.
             return self.check_preload();
@@ -100,7 +104,7 @@ impl Arbiter {
         self.show_title();
         self.notify.ready("Reloaded");
         if left {
-            self.not_before = Instant::now() + DRAIN;
+            self.not_before = Instant::now() + TURN_AWAY;
         } else {
             // All sockets stay, so the new workers accept the clients that wait there.
             let generation = self.generation;

@@ -41,9 +41,9 @@ impl Arbiter {
             None => MasterWaker::new()?,
         };
         let mut status = Status::new(&waker)?;
-        if let Some(counts) = inheritance.counts.take() {
-            status.go_on_from(counts);
-        }
+        let before = inheritance.counts.take();
+        let before = before.map(|counts| status.go_on_from(counts));
+        let before = before.unwrap_or_default();
         log::keep_recent();
         let handover = inheritance.handover.take().map(Handover::adopt);
         let mut workers = Workers::new(service.settings.workers.workers as usize, handover);
@@ -106,12 +106,15 @@ impl Arbiter {
             opened: Instant::now(),
             not_before: Instant::now(),
             backoff: Backoff::default(),
-            drain: Drain::default(),
+            drain: Drain {
+                asked: before.drains,
+                ends: None,
+            },
             metrics: Metrics::default(),
             status,
             stopping: false,
-            reloads: u64::from(is_reexec),
-            failed_reloads: 0,
+            reloads: before.reloads + u64::from(is_reexec),
+            failed_reloads: before.failed_reloads,
         };
         arbiter.announce();
         if !arbiter.call_first_hooks(is_reexec) {

@@ -22,7 +22,7 @@ use crate::worker::MasterWaker;
 /// The time between turning new clients away and telling the workers to end:
 /// handshakes that have begun are finished in it, so that workers find those
 /// clients in the queue.
-pub const DRAIN: Duration = Duration::from_millis(100);
+pub const TURN_AWAY: Duration = Duration::from_millis(100);
 
 /// The master.
 pub struct Arbiter {

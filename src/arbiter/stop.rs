@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::sockets::Sockets;
-use super::state::{Arbiter, DRAIN, seconds};
+use super::state::{Arbiter, TURN_AWAY, seconds};
 use super::workers::graceful_end;
 
 /// What workers get when a graceful stop has become a quick one.
@@ -34,7 +34,7 @@ impl Arbiter {
         let shared = self.sockets.managed || self.upgrade.is_some() || self.parent.is_some();
         if graceful && !shared {
             self.sockets.turn_away();
-            let end = Instant::now() + DRAIN;
+            let end = Instant::now() + TURN_AWAY;
             graceful = !self.is_interrupted(end, &mut Sockets::default())?;
         }
         if shared {

@@ -175,11 +175,10 @@ impl Workers {
             return Ok(());
         }
         held.close_in_child();
-        // Held here, they would stay open after the master has closed them.
+        // The channels would stay open here after the master has closed them, and
+        // the memory of the others is not this worker's.
         drop(ours);
-        for worker in &mut self.workers {
-            worker.channel = None;
-        }
+        self.workers.clear();
         for descriptor in others {
             // It is open: the master has it.
             let _ = close(*descriptor);

@@ -8,9 +8,15 @@ use serde::de::DeserializeOwned;
 /// The longest frame in bytes, as in Gunicorn.
 const LONGEST: usize = 16 << 20;
 
+/// The longest frame of a command in bytes. No command needs more.
+const LONGEST_COMMAND: usize = 64 << 10;
+
 /// Bytes that were received, which become frames.
-#[derive(Debug, Default)]
-pub struct Frames(Vec<u8>);
+#[derive(Debug)]
+pub struct Frames {
+    bytes: Vec<u8>,
+    longest: usize,
+}
 
 /// Why bytes are no frame. Nothing more can be read after that.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +28,25 @@ pub enum FrameError {
 }
 
 impl Frames {
+    /// For replies, which may be long.
+    pub fn of_replies() -> Self {
+        Self::up_to(LONGEST)
+    }
+
+    /// For commands, which anybody may have sent.
+    pub fn of_commands() -> Self {
+        Self::up_to(LONGEST_COMMAND)
+    }
+
+    fn up_to(longest: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            longest,
+        }
+    }
+
     pub fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Takes the next message, if all of it was received.
@@ -31,15 +54,15 @@ impl Frames {
     /// # Errors
     /// The frame is too long, or is not such a message.
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
-        let Some((length, rest)) = self.0.split_first_chunk() else {
+        let Some((length, rest)) = self.bytes.split_first_chunk() else {
             return Ok(None);
         };
-        let length = checked(*length)?;
+        let length = checked(*length, self.longest)?;
         let Some(text) = rest.get(..length) else {
             return Ok(None);
         };
         let message = serde_json::from_slice(text)?;
-        self.0.drain(..size_of::<u32>() + length);
+        self.bytes.drain(..size_of::<u32>() + length);
         Ok(Some(message))
     }
 }
@@ -72,7 +95,7 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> 
             _ => Err(error),
         };
     }
-    let mut text = vec![0; checked(length).map_err(io::Error::other)?];
+    let mut text = vec![0; checked(length, LONGEST).map_err(io::Error::other)?];
     from.read_exact(&mut text)?;
     Ok(Some(serde_json::from_slice(&text)?))
 }
@@ -85,11 +108,11 @@ pub fn write(into: &mut impl Write, message: &impl Serialize) -> io::Result<()> 
     into.write_all(&frame(message).map_err(io::Error::other)?)
 }
 
-fn checked(length: [u8; 4]) -> Result<usize, FrameError> {
+fn checked(length: [u8; 4], longest: usize) -> Result<usize, FrameError> {
     let length = u32::from_be_bytes(length) as usize;
-    match length {
-        0..=LONGEST => Ok(length),
-        _ => Err(FrameError::TooLong(length)),
+    match length <= longest {
+        true => Ok(length),
+        false => Err(FrameError::TooLong(length)),
     }
 }
 
@@ -104,7 +127,7 @@ mod tests {
         let request = Request::new(7, "show", ["workers"]);
         let bytes = frame(&request).unwrap();
         assert_eq!(bytes[..4], (bytes.len() as u32 - 4).to_be_bytes());
-        let mut frames = Frames::default();
+        let mut frames = Frames::of_commands();
         for byte in &bytes {
             assert_eq!(frames.next::<Request>().unwrap(), None);
             frames.push(&[*byte]);
@@ -133,10 +156,10 @@ mod tests {
 
     #[test]
     fn wrong_frames_are_refused() {
-        let mut frames = Frames::default();
+        let mut frames = Frames::of_commands();
         frames.push(&[0xff; 4]);
         assert!(frames.next::<Value>().is_err());
-        let mut frames = Frames::default();
+        let mut frames = Frames::of_commands();
         frames.push(b"\0\0\0\x02{x");
         assert!(frames.next::<Value>().is_err());
         assert!(read::<Value>(&mut &[0xff; 8][..]).is_err());

@@ -14,6 +14,5 @@ pub use frame::{Frames, frame, read, write};
 pub use message::{Reply, Request};
 
 /// How the names of the abstract sockets begin at which servers listen for
-/// commands. The master's process id follows, a slash, and the number of its
-/// process namespace.
+/// commands. The master's process id follows, a slash, and a random number.
 pub const SOCKET_PREFIX: &str = "rgunicorn/";

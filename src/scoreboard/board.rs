@@ -1,17 +1,16 @@
 //! The shared memory of one worker.
 
-use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
 use super::counters::{AtomicCounters, Counter, Counters, Method};
 use super::slots::{RequestText, RunningRequest, Slots};
-use crate::system::Shareable;
+use crate::system::{Shareable, SharedText};
 
-/// How many bytes of the last sampled stacks are kept.
-const SAMPLE: usize = 8 * 1024;
+/// How much of the last sampled stacks is kept, in words of eight bytes.
+const SAMPLE: usize = 1024;
 
 /// What a worker counts and measures. Any thread of it may call the methods, and
 /// none of them waits.
@@ -20,17 +19,11 @@ pub struct Board {
     counters: AtomicCounters,
     gauges: [AtomicU64; GAUGES],
     slots: Slots,
-    /// Odd while the sample is written.
-    sample_version: AtomicU32,
-    sample_length: AtomicU32,
-    sample: UnsafeCell<[u8; SAMPLE]>,
+    sample: SharedText<SAMPLE>,
 }
 
-// SAFETY: zero is a valid value of all fields, and all are atomics but the
-// sample, of which `keep_sample` says what guards it.
+// SAFETY: all fields are atomics, for which zero is a valid value.
 unsafe impl Shareable for Board {}
-// SAFETY: as above.
-unsafe impl Sync for Board {}
 
 /// What is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,20 +71,10 @@ impl Board {
         self.slots.end(slot);
     }
 
-    /// Keeps the first 8 KiB of the stacks of all threads. One thread at a time
-    /// calls it.
+    /// Keeps the first 8 KiB of the stacks of all threads.
     pub fn keep_sample(&self, stacks: &str) {
-        let length = stacks.floor_char_boundary(SAMPLE);
-        self.sample_version.fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::Release);
-        // SAFETY: the array has as many bytes. One thread writes; a reader
-        // drops what has changed meanwhile.
-        unsafe {
-            let into = self.sample.get().cast::<u8>();
-            into.copy_from_nonoverlapping(stacks.as_ptr(), length);
-        }
-        self.sample_length.store(length as u32, Ordering::Relaxed);
-        self.sample_version.fetch_add(1, Ordering::Release);
+        let length = stacks.floor_char_boundary(SAMPLE * 8);
+        self.sample.write(0, &stacks.as_bytes()[..length]);
     }
 }
 
@@ -113,27 +96,16 @@ impl Board {
     /// The stacks that were kept last; nothing before the first time, and if
     /// the worker was killed while it wrote them.
     pub fn sample(&self) -> Option<String> {
-        let version = self.sample_version.load(Ordering::Acquire);
-        let length = self.sample_length.load(Ordering::Relaxed) as usize;
-        let mut text = vec![0; length.min(SAMPLE)];
-        // SAFETY: the array has at least as many bytes, and any byte is a valid
-        // value. Bytes that change meanwhile are dropped below.
-        unsafe {
-            let from = self.sample.get().cast::<u8>();
-            from.copy_to_nonoverlapping(text.as_mut_ptr(), text.len());
-        }
-        fence(Ordering::Acquire);
-        let unchanged = self.sample_version.load(Ordering::Relaxed) == version;
-        let is_whole = unchanged && version.is_multiple_of(2) && !text.is_empty();
-        is_whole.then(|| String::from_utf8_lossy(&text).into_owned())
+        let (_, text) = self.sample.read()?;
+        (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
     }
 }
 
-/// Milliseconds of the monotonic clock, which all processes share. The coarse
+/// Milliseconds of the monotonic clock, which all processes share; never 0. The coarse
 /// clock is a few milliseconds behind, and is much cheaper to read.
 pub fn now() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("Linux has this clock");
-    Duration::from(now).as_millis() as u64
+    (Duration::from(now).as_millis() as u64).max(1)
 }
 
 #[cfg(test)]
@@ -151,8 +123,8 @@ mod tests {
         let board = Shared::<Board>::new().unwrap();
         assert_eq!(board.sample(), None);
         board.keep_sample("Thread 1");
-        board.keep_sample(&"é".repeat(SAMPLE));
-        assert_eq!(board.sample().unwrap().len(), SAMPLE);
+        board.keep_sample(&"é".repeat(8 * SAMPLE));
+        assert_eq!(board.sample().unwrap().len(), 8 * SAMPLE);
         board.keep_sample("Thread 2");
         assert_eq!(board.sample().unwrap(), "Thread 2");
     }

@@ -1,21 +1,15 @@
 //! The requests that the app has, so that they are known when the worker hangs
 //! or was killed.
-//!
-//! A slot is written by one thread at a time, and read by the master while it
-//! is written: its version is odd meanwhile, and the master reads again if the
-//! version has changed (a seqlock).
 
-use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::system::SharedText;
 
 /// How many requests of a worker are kept. More run unseen, but are counted.
 pub const MOST_RUNNING: usize = 64;
 
-/// How many bytes of a request's texts are kept.
-const TEXT: usize = 256;
-
-/// How many times a slot is read that changes meanwhile.
-const TRIES: u32 = 8;
+/// The size of a request's texts, in words of eight bytes.
+const WORDS: usize = 32;
 
 /// The slots of a worker.
 #[derive(Debug)]
@@ -45,47 +39,38 @@ pub struct RunningRequest {
     pub started: u64,
 }
 
+/// The texts one after the other, and their lengths in the bytes of its number:
+/// method, client, id, target.
 #[derive(Debug)]
 struct Slot {
-    /// Odd while the slot is written; 0 before that.
-    version: AtomicU32,
-    /// Each text's length in a byte of its own.
-    lengths: AtomicU32,
-    /// 0 while the slot is free.
+    text: SharedText<WORDS>,
+    /// When the app was called; 0 while the slot is free.
     started: AtomicU64,
-    text: UnsafeCell<[u8; TEXT]>,
 }
-
-// SAFETY: the text is copied through a pointer by all who use it. One thread
-// writes at a time (see `begin`), and a reader drops what has changed meanwhile.
-unsafe impl Sync for Slot {}
 
 impl Slots {
     /// Keeps a request. The caller sees to it that no other thread writes to
     /// this slot at the same time. Slots that do not exist are ignored.
     pub fn begin(&self, slot: usize, request: &RequestText<'_>, started: u64) {
         let Some(slot) = self.0.get(slot) else { return };
-        let version = slot.version.load(Ordering::Relaxed);
-        slot.version
-            .store(version.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        let (mut used, mut lengths) = (0, 0_u32);
-        let most = [16, 46, 64, TEXT];
-        let texts = [request.method, request.client, request.id, request.target];
-        for (text, most) in texts.into_iter().zip(most) {
-            let length = text.len().min(most).min(TEXT - used).min(255);
-            // SAFETY: `length` bytes fit after the bytes in use.
-            unsafe {
-                let start = slot.text.get().cast::<u8>().add(used);
-                start.copy_from_nonoverlapping(text.as_ptr(), length);
-            }
+        let mut texts = [0; WORDS * 8];
+        let (mut used, mut lengths) = (0, 0);
+        let parts = [
+            (request.method, 16),
+            (request.client, 46),
+            (request.id, 64),
+            (request.target, 255),
+        ];
+        for (part, most) in parts {
+            let length = part.len().min(most).min(texts.len() - used);
+            texts[used..used + length].copy_from_slice(&part[..length]);
             used += length;
-            lengths = lengths << 8 | length as u32;
+            lengths = lengths << 8 | length as u64;
         }
-        slot.lengths.store(lengths, Ordering::Relaxed);
-        slot.started.store(started.max(1), Ordering::Relaxed);
-        slot.version
-            .store(version.wrapping_add(2), Ordering::Release);
+        // A reader sees the slot as free while its text changes.
+        slot.started.store(0, Ordering::Relaxed);
+        slot.text.write(lengths, &texts[..used]);
+        slot.started.store(started.max(1), Ordering::Release);
     }
 
     /// Frees the slot of a request that has ended.
@@ -103,39 +88,30 @@ impl Slots {
 
 impl Slot {
     fn read(&self) -> Option<RunningRequest> {
-        for _ in 0..TRIES {
-            let version = self.version.load(Ordering::Acquire);
-            let started = self.started.load(Ordering::Relaxed);
-            if started == 0 {
-                return None;
-            }
-            let lengths = self.lengths.load(Ordering::Relaxed).to_be_bytes();
-            let mut text = [0_u8; TEXT];
-            // SAFETY: both arrays have this length, and any byte is a valid
-            // value. Bytes that change meanwhile are dropped below.
-            unsafe {
-                let from = self.text.get().cast::<u8>();
-                from.copy_to_nonoverlapping(text.as_mut_ptr(), TEXT);
-            }
-            fence(Ordering::Acquire);
-            if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
-                let mut left = &text[..];
-                let mut next = |length: u8| {
-                    let (part, rest) = left.split_at(usize::from(length).min(left.len()));
-                    left = rest;
-                    part.to_vec()
-                };
-                let [method, client, id, target] = lengths.map(&mut next);
-                return Some(RunningRequest {
-                    method,
-                    target,
-                    client,
-                    id,
-                    started,
-                });
-            }
+        let started = self.started.load(Ordering::Acquire);
+        if started == 0 {
+            return None;
         }
-        None
+        let (lengths, text) = self.text.read()?;
+        if self.started.load(Ordering::Acquire) != started {
+            // That is the text of another request.
+            return None;
+        }
+        let mut left = &text[..];
+        let mut next = |place: u32| {
+            let length = (lengths >> (8 * place)) as usize & 0xff;
+            let (part, rest) = left.split_at(length.min(left.len()));
+            left = rest;
+            part.to_vec()
+        };
+        let [method, client, id, target] = [3, 2, 1, 0].map(&mut next);
+        Some(RunningRequest {
+            method,
+            target,
+            client,
+            id,
+            started,
+        })
     }
 }
 
@@ -144,7 +120,6 @@ mod tests {
     use super::super::Board;
     use super::*;
     use crate::system::Shared;
-    use std::thread;
 
     fn text(target: &[u8]) -> RequestText<'_> {
         RequestText {
@@ -171,27 +146,6 @@ mod tests {
         assert_eq!(board.running(), []);
         board.begin(0, &text(&[b'x'; 5000]));
         let long = &board.running()[0].target;
-        assert_eq!(long.len(), TEXT - "GET127.0.0.1id-1".len());
-    }
-
-    #[test]
-    fn a_request_is_never_a_mixture_of_two() {
-        let board = Shared::<Board>::new().unwrap();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                for number in 0..200_000_u32 {
-                    let letter = b'a' + (number % 26) as u8;
-                    let target = [letter; 200];
-                    board.begin(0, &text(&target[..100 + number as usize % 100]));
-                }
-            });
-            for _ in 0..20_000 {
-                for request in board.running() {
-                    let first = request.target[0];
-                    assert!(request.target.iter().all(|byte| *byte == first));
-                    assert_eq!(request.method, b"GET");
-                }
-            }
-        });
+        assert_eq!(long.len(), WORDS * 8 - "GET127.0.0.1id-1".len());
     }
 }

@@ -19,7 +19,7 @@ mod settings;
 mod view;
 
 pub use order::Order;
-pub use view::{Facts, MemoryUse, Phase};
+pub use view::{Counts, Facts, MemoryUse, Phase};
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -27,9 +27,10 @@ use std::io::{self, Seek};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread;
 
+use nix::sys::epoll::EpollEvent;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::config::Settings;
@@ -39,6 +40,9 @@ use crate::worker::{Heartbeat, MasterWaker};
 use order::Orders;
 use server::{Poller, Server};
 use view::View;
+
+/// How many times an address is tried at the start that is in use.
+const FIRST_TRIES: u32 = 2;
 
 /// What a server says of itself.
 #[derive(Debug)]
@@ -90,27 +94,57 @@ impl Status {
     /// of the control socket to that one.
     ///
     /// # Errors
-    /// An address cannot be had, or a file is wrong. The old settings stay.
+    /// An address cannot be had, or a file is wrong. It listens where it did
+    /// before, with the old certificates and the old token.
     pub fn configure(
         &mut self,
         settings: &Settings,
         inherited: Option<RawFd>,
         is_second: bool,
     ) -> anyhow::Result<()> {
+        // The thread answers meanwhile: it must not wait for an address.
+        let tries = if self.has_thread { 1 } else { FIRST_TRIES };
         let mut state = lock(&self.shared.state);
         let State { view, server, .. } = &mut *state;
-        server.configure(settings, inherited, is_second)?;
         view.settings = settings::changed(settings);
         view.allows_control = settings.status.status_allow_control;
-        let listens = server.listens();
+        server.configure(settings, inherited, is_second, tries)?;
+        let (listens, is_wanted) = (server.listens(), server.listener().is_some());
         drop(state);
-        if listens && !self.has_thread {
-            let shared = Arc::clone(&self.shared);
-            let thread = thread::Builder::new().name("status".to_owned());
-            thread.spawn(move || shared.run())?;
-            self.has_thread = true;
+        if listens
+            && !self.has_thread
+            && let Err(error) = self.start_thread()
+        {
+            if is_wanted {
+                return Err(error.into());
+            }
+            ::log::warn!("`rgunicorn ctl` will not find this server: {error}");
         }
         Ok(())
+    }
+
+    /// Reads the files that other settings name, without a change.
+    ///
+    /// # Errors
+    /// A file is wrong.
+    pub fn check(settings: &Settings) -> anyhow::Result<()> {
+        Server::check(settings)
+    }
+
+    /// Starts the thread, and waits until it only waits: the caller may fork.
+    fn start_thread(&mut self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("status".to_owned());
+        thread.spawn(move || {
+            // Lines that go to Python's `logging` would wait for the GIL.
+            log::go_straight();
+            let events = Poller::events();
+            let _ = sender.send(());
+            shared.run(events);
+        })?;
+        self.has_thread = true;
+        receiver.recv().map_err(io::Error::other)
     }
 
     /// Holds the thread, so that this process can be forked.
@@ -128,11 +162,11 @@ impl Status {
         Some(file.into())
     }
 
-    /// Goes on from such a file.
-    pub fn go_on_from(&self, counts: OwnedFd) {
-        if let Ok(counts) = serde_json::from_reader(File::from(counts)) {
-            lock(&self.shared.state).view.go_on_from(counts);
-        }
+    /// Goes on from such a file, and gives what is in it.
+    pub fn go_on_from(&self, counts: OwnedFd) -> Counts {
+        let counts: Counts = serde_json::from_reader(File::from(counts)).unwrap_or_default();
+        lock(&self.shared.state).view.go_on_from(counts.clone());
+        counts
     }
 
     /// The descriptor of the socket that listens at `status_bind`, for the
@@ -168,8 +202,13 @@ impl Status {
     /// `phase` gives what the worker with this age was told.
     pub fn look(&self, facts: Facts, phase: impl Fn(u64) -> Option<Phase>) {
         let mut state = lock(&self.shared.state);
-        let State { view, server, .. } = &mut *state;
+        let State {
+            view,
+            server,
+            orders,
+        } = &mut *state;
         server.pause(facts.is_upgrading);
+        orders.obeyed();
         view.facts = facts;
         view.look(phase);
     }
@@ -193,24 +232,30 @@ impl Status {
 
 impl Held<'_> {
     /// Closes the descriptors in a process that was just forked, and has no
-    /// thread. The lock stays held there for ever.
-    pub fn close_in_child(self) {
+    /// thread, and takes the memory of other workers out of it. The lock stays
+    /// held there for ever.
+    pub fn close_in_child(mut self) {
         self.0.server.close_in_child();
+        self.0.view.forget_workers();
         std::mem::forget(self);
     }
 }
 
 impl Shared {
     /// The work of the thread.
-    fn run(&self) {
-        // Lines that go to Python's `logging` would wait for the GIL.
-        log::go_straight();
-        let mut events = Poller::events();
+    fn run(&self, mut events: Vec<EpollEvent>) {
         let mut pause = None;
         loop {
-            let ready = self.poller.wait(&mut events, pause);
+            let waited = self.poller.wait(&mut events, pause);
             let mut state = lock(&self.state);
             let state = &mut *state;
+            let ready = match waited {
+                Ok(count) => events[..count].iter().map(EpollEvent::data),
+                Err(error) => {
+                    ::log::error!("The status server cannot wait, and ends: {error}");
+                    return state.server.drop_clients();
+                }
+            };
             let turn = AssertUnwindSafe(|| {
                 let State {
                     view,

@@ -22,6 +22,8 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Orders {
     waiting: VecDeque<Order>,
+    /// How many workers there will be when all orders were obeyed.
+    target: Option<usize>,
     waker: MasterWaker,
 }
 
@@ -30,12 +32,30 @@ impl Orders {
     pub fn new(waker: &MasterWaker) -> Self {
         Self {
             waiting: VecDeque::new(),
+            target: None,
             waker: waker.clone(),
+        }
+    }
+
+    /// How many workers there will be: as many as `now`, unless orders that the
+    /// master has not obeyed yet change it.
+    pub fn target(&self, now: usize) -> usize {
+        self.target.unwrap_or(now)
+    }
+
+    /// The master has obeyed what it took, and has said how many workers there
+    /// are to be.
+    pub fn obeyed(&mut self) {
+        if self.waiting.is_empty() {
+            self.target = None;
         }
     }
 
     /// Gives the master an order.
     pub fn give(&mut self, order: Order) {
+        if let Order::SetWorkers(count) = order {
+            self.target = Some(count);
+        }
         self.waiting.push_back(order);
         self.waker.wake();
     }

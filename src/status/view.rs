@@ -36,9 +36,14 @@ pub struct View {
     memory_seen: Option<Instant>,
 }
 
-/// What was counted, apart from the workers that are there.
+/// What was counted, apart from the workers that are there, and what else the
+/// master goes on with when it executes itself again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
+    pub reloads: u64,
+    pub failed_reloads: u64,
+    /// A person has asked to drain.
+    pub drains: bool,
     /// The counters of the workers that have ended.
     ended: Counters,
     /// How many have ended, by the reason.
@@ -57,7 +62,11 @@ pub struct Facts {
     pub listeners: Vec<(String, i32)>,
     pub target: usize,
     pub is_draining: bool,
+    /// The master was told to end, and drains before that.
+    pub drains_to_end: bool,
     pub is_stopping: bool,
+    /// `drain_delay` in seconds.
+    pub drain_delay: u32,
     /// Another master is to replace this one, and answers in its place.
     pub is_upgrading: bool,
     pub reloads: u64,
@@ -93,6 +102,13 @@ pub enum Phase {
 pub struct MemoryUse {
     pub at_start: u64,
     pub last: u64,
+}
+
+impl Facts {
+    /// True once the master was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.drains_to_end || self.is_stopping
+    }
 }
 
 impl Default for View {
@@ -147,6 +163,9 @@ impl View {
     pub fn counts(&self) -> Counts {
         Counts {
             uptime: self.uptime(),
+            reloads: self.facts.reloads,
+            failed_reloads: self.facts.failed_reloads,
+            drains: self.facts.is_draining,
             ..self.counts.clone()
         }
     }
@@ -158,6 +177,11 @@ impl View {
 
     fn uptime(&self) -> Duration {
         self.counts.uptime + self.started.elapsed()
+    }
+
+    /// Forgets all workers, in a process that is not the master.
+    pub fn forget_workers(&mut self) {
+        self.workers.clear();
     }
 
     pub fn workers(&self) -> &[Worker] {
@@ -207,7 +231,7 @@ impl View {
         self.state() == ServerState::Serving
     }
 
-    fn state(&self) -> ServerState {
+    pub fn state(&self) -> ServerState {
         let mut serving = self.workers.iter().filter(|it| it.phase == Phase::Serving);
         if self.facts.is_stopping {
             ServerState::Stopping

@@ -1,14 +1,22 @@
 //! The last lines of text that several processes have written, in shared memory.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::shared_memory::Shareable;
+use super::shared_text::SharedText;
 
 /// How many lines are kept.
 const LINES: usize = 128;
 
-/// How many words of eight bytes are kept of each line.
-const WORDS: usize = 62;
+/// A line of about a kilobyte.
+type Line = SharedText<125>;
+
+/// How many bytes of a line's start are kept if it is too long. The rest is its
+/// end, where a traceback has its exception.
+const START: usize = 300;
+
+/// What stands between the start and the end.
+const GAP: &str = "\n[...]\n";
 
 /// The lines. Any process may add some while others read; nobody waits.
 #[derive(Debug)]
@@ -18,73 +26,34 @@ pub struct LineRing {
     lines: [Line; LINES],
 }
 
-#[derive(Debug)]
-struct Line {
-    /// Odd while the line is written.
-    version: AtomicU32,
-    /// Its length in bytes.
-    length: AtomicU32,
-    /// Which of all lines it is, counted from 1.
-    number: AtomicU64,
-    words: [AtomicU64; WORDS],
-}
-
 // SAFETY: all fields are atomics, for which zero is a valid value.
 unsafe impl Shareable for LineRing {}
 
 impl LineRing {
-    /// Adds a line; what is longer than 496 bytes is cut off. If another process
-    /// writes at the same place, which happens only when 128 lines are written
-    /// at once, the line is dropped.
+    /// Adds a line. Of one that is too long, the start and the end are kept.
     pub fn add(&self, text: &str) {
         let number = self.added.fetch_add(1, Ordering::Relaxed);
         let line = &self.lines[(number % LINES as u64) as usize];
-        let version = line.version.load(Ordering::Relaxed);
-        let is_free = version.is_multiple_of(2);
-        let exchange = |new| {
-            let order = (Ordering::Acquire, Ordering::Relaxed);
-            line.version
-                .compare_exchange(version, new, order.0, order.1)
-        };
-        if !is_free || exchange(version.wrapping_add(1)).is_err() {
-            return;
+        match text.len() <= Line::ROOM {
+            true => line.write(number + 1, text.as_bytes()),
+            false => line.write(number + 1, shortened(text).as_bytes()),
         }
-        fence(Ordering::Release);
-        let bytes = &text.as_bytes()[..text.floor_char_boundary(WORDS * 8)];
-        for (word, part) in line.words.iter().zip(bytes.chunks(8)) {
-            let mut whole = [0; 8];
-            whole[..part.len()].copy_from_slice(part);
-            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
-        }
-        line.length.store(bytes.len() as u32, Ordering::Relaxed);
-        line.number.store(number + 1, Ordering::Relaxed);
-        line.version
-            .store(version.wrapping_add(2), Ordering::Release);
     }
 
     /// The lines that are kept, the oldest first.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.lines.iter().filter_map(Line::read).collect();
         lines.sort_unstable();
-        lines.into_iter().map(|(_, text)| text).collect()
+        let text = |(_, text): (u64, Vec<u8>)| String::from_utf8_lossy(&text).into_owned();
+        lines.into_iter().map(text).collect()
     }
 }
 
-impl Line {
-    /// Its number and its text; nothing if there is none, or if it changes at
-    /// the moment.
-    fn read(&self) -> Option<(u64, String)> {
-        let version = self.version.load(Ordering::Acquire);
-        let number = self.number.load(Ordering::Relaxed);
-        let length = self.length.load(Ordering::Relaxed) as usize;
-        let words = self.words.iter().map(|word| word.load(Ordering::Relaxed));
-        let mut bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
-        bytes.truncate(length);
-        fence(Ordering::Acquire);
-        let is_whole = version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        (is_whole && number > 0).then_some((number, text))
-    }
+fn shortened(text: &str) -> String {
+    let start = &text[..text.floor_char_boundary(START)];
+    let left = Line::ROOM - start.len() - GAP.len();
+    let end = &text[text.ceil_char_boundary(text.len() - left)..];
+    [start, GAP, end].concat()
 }
 
 #[cfg(test)]
@@ -102,7 +71,21 @@ mod tests {
         let lines = ring.lines();
         assert_eq!(lines.len(), LINES);
         assert_eq!((&*lines[0], &*lines[LINES - 1]), ("line 172", "line 299"));
-        ring.add(&"é".repeat(1000));
-        assert_eq!(ring.lines().pop().unwrap().len(), WORDS * 8);
+    }
+
+    #[test]
+    fn of_a_long_line_the_start_and_the_end_are_kept() {
+        let ring = Shared::<LineRing>::new().unwrap();
+        ring.add(&format!(
+            "Traceback\n{}\nValueError: é",
+            "  é\n".repeat(1000)
+        ));
+        let line = ring.lines().pop().unwrap();
+        assert!(
+            line.len() <= Line::ROOM && line.len() > Line::ROOM - 8,
+            "{line}"
+        );
+        assert!(line.starts_with("Traceback\n") && line.ends_with("\nValueError: é"));
+        assert!(line.contains(GAP));
     }
 }

@@ -7,6 +7,7 @@ mod local_time;
 mod lock;
 mod names;
 mod shared_memory;
+mod shared_text;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
@@ -15,3 +16,4 @@ pub use local_time::local_time;
 pub use lock::lock;
 pub use names::addresses;
 pub use shared_memory::{Shareable, Shared};
+pub use shared_text::SharedText;

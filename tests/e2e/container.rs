@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::flask_and_django::{prepare, use_django, use_flask};
-use crate::support::docker::{self, Image, USER};
+use crate::support::docker::{self, Container, Image, USER};
 use crate::support::{Root, Start, app, folder, site};
 
 #[test]
@@ -17,6 +17,7 @@ fn sites_are_served_in_an_image_from_scratch() {
 
     let mut hello = image.start(&[], &["--bind", "127.0.0.1:0", "--chdir", "/hello", "app"]);
     assert_eq!(hello.server.target().get("/").ok(), "Hello, world!\n");
+    look_into(&hello);
     // It is PID 1, which does not receive signals that it does not handle.
     hello.server.signal(Signal::SIGTERM);
     assert_eq!(
@@ -46,12 +47,8 @@ fn sites_are_served_in_an_image_from_scratch() {
     use_django(django.server.target());
 }
 
-#[test]
-fn a_server_in_an_empty_container_can_be_looked_into() {
-    let Some(image) = image() else { return };
-    let args = ["--bind", "127.0.0.1:0", "--chdir", "/hello", "app"];
-    let hello = image.start(&[], &args);
-    hello.server.target().get("/").ok();
+/// Runs `ctl` in the container, as the server's user and as another.
+fn look_into(hello: &Container) {
     let ctl = |args: &[&str]| {
         let args = [&["exec", &hello.name, "/rgunicorn", "ctl"], args].concat();
         Start::program("docker", args).run().expect_success().stdout
@@ -64,7 +61,6 @@ fn a_server_in_an_empty_container_can_be_looked_into() {
     let added = ctl(&["worker", "add"]);
     assert!(added.contains("2 workers"), "{added}");
     hello.server.workers(2);
-    // A user inside who is not the server's.
     let args = [
         "exec",
         "--user",

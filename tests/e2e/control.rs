@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::thread;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -153,7 +154,7 @@ fn it_can_be_turned_off() {
 
 #[test]
 fn another_user_is_refused() {
-    let (_dir, server) = serve(&[]);
+    let (_dir, server) = serve(&["--log-level", "debug"]);
     wait_until("the socket is there", || names(&server).len() == 1);
     // In a folder that the other user can enter.
     let dir = folder();
@@ -329,4 +330,33 @@ fn a_new_master_gets_the_socket_after_the_old_one() {
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), 0);
     wait_until("the new one has it", || master() == i64::from(new));
+}
+
+#[test]
+fn each_of_many_commands_counts() {
+    let (_dir, server) = serve(&[]);
+    server.workers(1);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| ctl(&server, &["worker", "add"]).expect_success());
+        }
+    });
+    server.workers(7);
+    assert_eq!(ctl_json(&server, &["show", "stats"])["workers_target"], 7);
+}
+
+#[test]
+fn a_server_that_was_told_to_end_changes_no_more() {
+    let (_dir, mut server) = serve(&["--drain-delay", "600"]);
+    server.workers(1);
+    let told = ctl_json(&server, &["shutdown"]);
+    assert_eq!(told["drain_delay"], 600);
+    server.stderr.wait_for("Draining for 600 s");
+    for args in [&["drain", "off"][..], &["worker", "add"]] {
+        let ended = ctl(&server, args);
+        assert_eq!(ended.code, 1, "{args:?}");
+        assert!(ended.stderr.contains("told to end"), "{}", ended.stderr);
+    }
+    ctl(&server, &["shutdown"]).expect_success();
+    assert_eq!(server.exit_code(), 0);
 }

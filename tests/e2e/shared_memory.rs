@@ -27,9 +27,11 @@ fn a_master_without_python_is_small() {
     server.target().get("/").ok();
     let kib = private(server.pid());
     eprintln!("the master has {kib} KiB for itself");
-    assert!(kib <= 6 * MIB, "{kib} KiB");
+    // Most of it is the code that only the master runs.
+    assert!(kib <= 8 * MIB, "{kib} KiB");
     let threads = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
-    assert_eq!(threads.count(), 1);
+    // The second one is that of the status.
+    assert_eq!(threads.count(), 2);
 }
 
 #[test]

@@ -713,3 +713,19 @@ fn requests_may_come_before_the_responses() {
     let codes: Vec<_> = responses.iter().map(|response| response.status).collect();
     assert_eq!(codes, [200, 200, 200, 404, 200, 200]);
 }
+
+#[test]
+fn a_drain_survives_a_reload_that_executes_the_program_again() {
+    let (_dir, server) = serve(&["--preload", "app:app"]);
+    let status = status_target(&server);
+    wait_until("ready", || status.get("/ready").status == 200);
+    ctl(&server, &["drain"]).expect_success();
+    wait_until("it drains", || status.get("/ready").status == 503);
+    for reloads in 1..=2 {
+        server.signal(Signal::SIGHUP);
+        wait_until("it has reloaded", || {
+            status.connect().is_ok() && report(&status)["reloads"] == reloads
+        });
+        assert_eq!(status.get("/ready").text(), "draining\n");
+    }
+}

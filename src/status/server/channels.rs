@@ -14,6 +14,9 @@ use super::poller::Poller;
 use crate::control::{Frames, Reply, Request, frame};
 use crate::status::process::is_stopped;
 
+/// The longest question in bytes. The socket's buffer has room for many.
+const LONGEST: usize = 4096;
+
 /// The channels to all workers.
 #[derive(Debug)]
 pub struct Channels {
@@ -73,7 +76,7 @@ impl Channels {
     pub fn add(&mut self, pid: i32, socket: UnixStream) {
         // Without it the worker cannot be asked, and that is said then.
         if self.poller.add(&socket, Key::Worker(pid).number()).is_ok() {
-            let frames = Frames::default();
+            let frames = Frames::of_replies();
             self.workers.insert(pid, Channel { socket, frames });
         }
     }
@@ -122,9 +125,16 @@ impl Channels {
         let channel = self.workers.get_mut(&pid);
         let channel = channel.ok_or("the worker has no channel to the master")?;
         let bytes = frame(request).map_err(|error| error.to_string())?;
+        if bytes.len() > LONGEST {
+            return Err("the question is too long".to_owned());
+        }
         match channel.socket.write(&bytes) {
             Ok(length) if length == bytes.len() => Ok(()),
-            Ok(_) => Err("the worker reads no questions".to_owned()),
+            Ok(_) => {
+                // What follows would be read as its rest.
+                self.remove(pid);
+                Err("the worker reads no questions, and is asked no more".to_owned())
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Err("the worker reads no questions".to_owned())
             }

@@ -96,6 +96,7 @@ pub fn run(request: &Request, view: &View, config: &Value, orders: &mut Orders) 
         ["show", ..] => {
             Err("'show' needs one of: all, workers, dirty, config, stats, listeners".to_owned())
         }
+        ["worker", "add" | "remove" | "kill", ..] if view.facts.is_ending() => ends_soon(),
         ["worker", "add", ref rest @ ..] => count(rest).map(|count| add(view, orders, count)),
         ["worker", "remove", ref rest @ ..] => count(rest).map(|count| remove(view, orders, count)),
         ["worker", "kill", pid] => number(pid).map(|pid| end_worker(view, orders, pid)),
@@ -105,13 +106,13 @@ pub fn run(request: &Request, view: &View, config: &Value, orders: &mut Orders) 
         })),
         ["reload"] => signal(Signal::SIGHUP).map(|()| json!({"status": "reloading"})),
         ["reopen"] => signal(Signal::SIGUSR1).map(|()| json!({"status": "reopening"})),
-        ["shutdown"] | ["shutdown", "graceful"] => shut_down(Signal::SIGTERM, "graceful"),
-        ["shutdown", "quick"] => shut_down(Signal::SIGINT, "quick"),
+        ["shutdown"] | ["shutdown", "graceful"] => shut_down(view, Signal::SIGTERM, "graceful"),
+        ["shutdown", "quick"] => shut_down(view, Signal::SIGINT, "quick"),
         ["shutdown", ..] => Err("'shutdown' may be 'graceful' or 'quick'".to_owned()),
         ["status"] => serde_json::to_value(view.report()).map_err(|error| error.to_string()),
         ["log-level"] => Err("'log-level' needs a level, such as debug or info".to_owned()),
-        ["drain"] | ["drain", "on"] => Ok(drain(orders, true)),
-        ["drain", "off"] => Ok(drain(orders, false)),
+        ["drain"] | ["drain", "on"] => drain(view, orders, true),
+        ["drain", "off"] => drain(view, orders, false),
         ["help"] => Ok(json!({
             "commands": HELP.into_iter().collect::<BTreeMap<_, _>>(),
         })),
@@ -138,7 +139,7 @@ pub fn stacks(pids: Vec<i32>) -> Question {
 /// Asks for this many workers more, or fewer: then at least one stays. Gives how
 /// many there were, and will be.
 pub fn change_workers(view: &View, orders: &mut Orders, more: i64) -> (usize, usize) {
-    let before = view.facts.target;
+    let before = orders.target(view.facts.target);
     let changed = before.saturating_add_signed(more as isize);
     let after = if more < 0 { changed.max(1) } else { changed };
     orders.give(Order::SetWorkers(after));
@@ -150,13 +151,23 @@ pub fn signal(signal: Signal) -> Result<(), String> {
     kill(Pid::this(), signal).map_err(|error| error.to_string())
 }
 
-fn shut_down(how: Signal, mode: &str) -> Result<Value, String> {
-    signal(how).map(|()| json!({"status": "shutting_down", "mode": mode}))
+fn shut_down(view: &View, how: Signal, mode: &str) -> Result<Value, String> {
+    let drains = how == Signal::SIGTERM && !view.facts.is_ending();
+    let delay = if drains { view.facts.drain_delay } else { 0 };
+    let done = json!({"status": "shutting_down", "mode": mode, "drain_delay": delay});
+    signal(how).map(|()| done)
 }
 
-fn drain(orders: &mut Orders, is_wanted: bool) -> Value {
+fn drain(view: &View, orders: &mut Orders, is_wanted: bool) -> Result<Value, String> {
+    if view.facts.is_ending() {
+        return ends_soon();
+    }
     orders.give(Order::Drain(is_wanted));
-    json!({ "draining": is_wanted })
+    Ok(json!({ "draining": is_wanted }))
+}
+
+fn ends_soon() -> Result<Value, String> {
+    Err("the server was told to end, and changes no more".to_owned())
 }
 
 fn set_log_level(view: &View, orders: &mut Orders, level: &str) -> Outcome {

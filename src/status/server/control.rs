@@ -52,7 +52,7 @@ impl ControlClient {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket: UnixStream::from(std::os::fd::OwnedFd::from(socket)),
-            frames: Frames::default(),
+            frames: Frames::of_commands(),
             output: Vec::new(),
             deadline: Instant::now() + IDLE_TIME,
             watches_writable: false,

@@ -28,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes of further requests are kept while one is answered.
 const MOST_RECEIVED: usize = 64 * 1024;
 
+/// How many blocks of 8 KiB are read from a client at once.
+const MOST_BLOCKS: u32 = 8;
+
 /// A client that reads no events for so many bytes misses some.
 const MOST_UNSENT: usize = 1 << 20;
 
@@ -43,7 +46,11 @@ pub struct HttpClient {
     /// How the response to the present request is made.
     rules: ResponseRules,
     deadline: Instant,
+    /// How many more bytes are ignored that come after the last response.
+    ignores: usize,
     pub watches_writable: bool,
+    /// True if there may be more to read than was read at once.
+    pub has_more: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +128,9 @@ impl HttpClient {
             phase: Phase::Head,
             rules: ResponseRules::default(),
             deadline: Instant::now() + HEAD_TIME,
+            ignores: MOST_RECEIVED,
             watches_writable: false,
+            has_more: false,
         })
     }
 
@@ -168,7 +177,9 @@ impl HttpClient {
             }
         }
         let mut buffer = [0; 8192];
-        loop {
+        // The others wait meanwhile.
+        self.has_more = false;
+        for _ in 0..MOST_BLOCKS {
             match self.transport.read(&self.socket, &mut buffer) {
                 Ok(0) => return Progress::Closed,
                 Ok(length) if matches!(self.phase, Phase::Head) => {
@@ -188,14 +199,17 @@ impl HttpClient {
                         return Progress::Closed;
                     }
                 }
-                // What comes after the last response is ignored.
-                Ok(_) => {}
+                // What comes after the last response is ignored, within limits.
+                Ok(length) if length <= self.ignores => self.ignores -= length,
+                Ok(_) => return Progress::Closed,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Progress::Waiting;
                 }
                 Err(_) => return Progress::Closed,
             }
         }
+        self.has_more = true;
+        Progress::Waiting
     }
 
     fn parse(&mut self) -> Progress {

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::stat::Mode;
+use ring::rand::{SecureRandom, SystemRandom};
 use socket2::Socket;
 
 use super::keys::Key;
@@ -19,9 +20,6 @@ use crate::net::{
     Address, ClientCertificates, Listener, ListenerOptions, Tls, TlsOptions, bind_with_retries,
 };
 
-/// How many times an address is tried that is in use.
-const TRIES: u32 = 2;
-
 /// The sockets that listen.
 #[derive(Debug)]
 pub struct Listeners {
@@ -30,6 +28,8 @@ pub struct Listeners {
     tls: Option<Arc<Tls>>,
     token: Option<Token>,
     control: Vec<Listener>,
+    /// The name of the control socket without a file.
+    control_name: OsString,
 }
 
 impl Listeners {
@@ -40,7 +40,17 @@ impl Listeners {
             tls: None,
             token: None,
             control: Vec::new(),
+            control_name: control_name(),
         }
+    }
+
+    /// Reads the files that the settings name, without a change.
+    ///
+    /// # Errors
+    /// A file is wrong.
+    pub fn check(settings: &Settings) -> Result<()> {
+        tls(settings)?;
+        token(settings).map(drop)
     }
 
     /// Listens where the settings say. `inherited` is a socket that listens at
@@ -53,11 +63,17 @@ impl Listeners {
         settings: &Settings,
         inherited: Option<RawFd>,
         is_second: bool,
+        tries: u32,
     ) -> Result<()> {
         let tls = tls(settings)?;
         let token = token(settings)?;
-        let status = self.status_for(settings, inherited, token.is_some())?;
-        let control = self.control_for(settings, is_second)?;
+        let status = self.status_for(settings, inherited, token.is_some(), tries)?;
+        let control = self.control_for(settings, is_second, tries);
+        let control = control.inspect_err(|_| {
+            if let Changed::To(Some(status)) = &status {
+                status.unlink();
+            }
+        })?;
         (self.tls, self.token) = (tls, token);
         if let Changed::To(status) = status {
             if let Some(old) = self.status.take() {
@@ -73,7 +89,10 @@ impl Listeners {
         if let Changed::To(control) = control {
             for old in self.control.drain(..) {
                 self.poller.remove(&old);
-                old.unlink();
+                let stays = control.iter().any(|it| it.asked() == old.asked());
+                if !stays {
+                    old.unlink();
+                }
             }
             self.control = control;
             for (number, listener) in self.control.iter().enumerate() {
@@ -96,6 +115,7 @@ impl Listeners {
         settings: &Settings,
         inherited: Option<RawFd>,
         has_token: bool,
+        tries: u32,
     ) -> Result<Changed<Option<Listener>>> {
         let Some(text) = &settings.status.status_bind else {
             return Ok(match self.status {
@@ -117,7 +137,8 @@ impl Listeners {
         {
             return Ok(Changed::To(Some(listener.known_as(address))));
         }
-        let listener = bind(&address, &options(settings, 0o022), "status_bind")?;
+        let options = options(settings, 0o022);
+        let listener = bind_with_retries(&address, &options, tries).context("status_bind")?;
         let is_open = listener.inet().is_some_and(|it| !it.ip().is_loopback());
         if is_open && !has_token {
             ::log::warn!(
@@ -128,10 +149,15 @@ impl Listeners {
         Ok(Changed::To(Some(listener)))
     }
 
-    fn control_for(&self, settings: &Settings, is_second: bool) -> Result<Changed<Vec<Listener>>> {
+    fn control_for(
+        &self,
+        settings: &Settings,
+        is_second: bool,
+        tries: u32,
+    ) -> Result<Changed<Vec<Listener>>> {
         let mut wanted = Vec::new();
         if !settings.control.control_socket_disable {
-            wanted.push(Address::Abstract(control_name()));
+            wanted.push(Address::Abstract(self.control_name.clone()));
             if let Some(path) = &settings.control.control_socket
                 && !is_second
             {
@@ -149,18 +175,19 @@ impl Listeners {
                 continue;
             }
             let mode = settings.control.control_socket_mode;
-            match bind(
-                &address,
-                &options(settings, !mode & 0o777),
-                "control_socket",
-            ) {
-                Ok(listener) => listeners.push(listener),
-                // Without it the server serves nevertheless.
-                Err(error) if matches!(address, Address::Abstract(_)) => {
-                    ::log::warn!("There is no control socket: {error:#}");
+            let options = options(settings, !mode & 0o777);
+            if matches!(address, Address::Abstract(_)) {
+                match Listener::bind(&address, &options) {
+                    Ok(listener) => listeners.push(listener),
+                    // The server serves nevertheless.
+                    Err(error) => {
+                        ::log::warn!("`rgunicorn ctl` will not find this server: {error}");
+                    }
                 }
-                Err(error) => return Err(error),
+                continue;
             }
+            let listener = bind_with_retries(&address, &options, tries);
+            listeners.push(listener.context("control_socket")?);
         }
         Ok(Changed::To(listeners))
     }
@@ -185,29 +212,53 @@ impl Listeners {
     /// Takes no more clients at `status_bind`, or takes them again.
     pub fn pause(&self, is_wanted: bool) {
         if let Some(status) = &self.status {
-            match is_wanted {
-                true => self.poller.remove(status),
-                // If it fails, other masters with this socket go on answering.
-                false => drop(self.poller.add(status, Key::StatusListener.number())),
-            }
+            self.watch_one(status, Key::StatusListener, !is_wanted);
         }
     }
 
-    /// The next client that waits at `status_bind`.
-    pub fn accept_http(&self) -> Option<Socket> {
-        let (socket, _) = self.status.as_ref()?.accept().ok()?;
-        if let Some(tls) = &self.tls
+    /// Takes clients, or takes none for a while; at `status_bind` only unless it
+    /// `is_paused`.
+    pub fn watch(&self, is_wanted: bool, is_paused: bool) {
+        if !is_paused {
+            self.pause(!is_wanted);
+        }
+        for (number, control) in self.control.iter().enumerate() {
+            self.watch_one(control, Key::ControlListener(number as u32), is_wanted);
+        }
+    }
+
+    fn watch_one(&self, listener: &Listener, key: Key, is_wanted: bool) {
+        match is_wanted {
+            // If it fails, the clients wait until the next reload.
+            true => drop(self.poller.add(listener, key.number())),
+            false => self.poller.remove(listener),
+        }
+    }
+
+    /// The next client that waits at `status_bind`, if there is one.
+    ///
+    /// # Errors
+    /// The process has no descriptors left, or the like.
+    pub fn accept_http(&self) -> io::Result<Option<Socket>> {
+        let Some(status) = &self.status else {
+            return Ok(None);
+        };
+        let accepted = accept(status)?;
+        if let (Some(_), Some(tls)) = (&accepted, &self.tls)
             && let Err(error) = tls.refresh()
         {
             ::log::error!("{error}; the old certificates stay in use");
         }
-        Some(socket)
+        Ok(accepted)
     }
 
-    /// The next client that waits at a control socket.
-    pub fn accept_control(&self, number: u32) -> Option<Socket> {
-        let (socket, _) = self.control.get(number as usize)?.accept().ok()?;
-        Some(socket)
+    /// The next client that waits at a control socket, if there is one.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn accept_control(&self, number: u32) -> io::Result<Option<Socket>> {
+        let control = self.control.get(number as usize);
+        control.map_or(Ok(None), accept)
     }
 
     /// Closes them, and removes their files; but not that of `status_bind` if
@@ -237,17 +288,25 @@ enum Changed<T> {
     To(T),
 }
 
-/// The name of the control socket without a file: the command `ctl` finds it by
-/// its start. Where processes of several containers share the network, the
-/// number of their process namespace tells equal process ids apart.
-pub fn control_name() -> OsString {
+/// A name for the control socket without a file: the command `ctl` finds it by its
+/// start. Nobody can take it beforehand, as its end is random.
+fn control_name() -> OsString {
+    let mut random = [0; 8];
+    // If it fails, the name may be taken; then the log says so.
+    let _ = SystemRandom::new().fill(&mut random);
+    let random = u64::from_ne_bytes(random);
     let pid = std::process::id();
-    let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino());
-    format!("{}{pid}/{namespace}", crate::control::SOCKET_PREFIX).into()
+    format!("{}{pid}/{random:016x}", crate::control::SOCKET_PREFIX).into()
 }
 
-fn bind(address: &Address, options: &ListenerOptions, setting: &str) -> Result<Listener> {
-    bind_with_retries(address, options, TRIES).with_context(|| setting.to_owned())
+fn accept(listener: &Listener) -> io::Result<Option<Socket>> {
+    match listener.accept() {
+        Ok((socket, _)) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        // The client has gone already.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn options(settings: &Settings, umask: u32) -> ListenerOptions {
@@ -275,8 +334,10 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
         ca_certs: None,
         cert_reqs: ClientCertificates::None,
         ciphers: None,
-    })?;
-    Ok(Some(Arc::new(tls)))
+    });
+    Ok(Some(Arc::new(
+        tls.context("status_certfile, status_keyfile")?,
+    )))
 }
 
 fn token(settings: &Settings) -> Result<Option<Token>> {

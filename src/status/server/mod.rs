@@ -14,6 +14,7 @@ pub use poller::Poller;
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -45,6 +46,13 @@ const MOST_CONTROL: usize = 16;
 /// How many connections are accepted at once.
 const ACCEPTS: usize = 16;
 
+/// How many requests of a client are answered at once. More may wait in its
+/// buffer: then the others come first.
+const MOST_REQUESTS: u32 = 16;
+
+/// How long nobody is accepted after an error.
+const REST: Duration = Duration::from_millis(200);
+
 /// The time between two events.
 const EVENT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,6 +72,10 @@ pub struct Server {
     next_event: Option<Instant>,
     /// Another master answers in place of this one.
     is_paused: bool,
+    /// Until then nobody is accepted.
+    rests_until: Option<Instant>,
+    /// Clients that have sent more requests than were answered at once.
+    again: Vec<Key>,
 }
 
 #[derive(Debug)]
@@ -84,23 +96,35 @@ impl Server {
             next: 0,
             next_event: None,
             is_paused: false,
+            rests_until: None,
+            again: Vec::new(),
         }
     }
 
     /// Takes new settings, and listens where they say.
     ///
     /// # Errors
-    /// An address cannot be had, or a file is wrong. The old settings stay.
+    /// An address cannot be had, or a file is wrong. It listens where it did
+    /// before, with the old certificates and the old token.
     pub fn configure(
         &mut self,
         settings: &Settings,
         inherited: Option<RawFd>,
         is_second: bool,
+        tries: u32,
     ) -> anyhow::Result<()> {
-        self.listeners.configure(settings, inherited, is_second)?;
         self.config = super::settings::all(settings);
         self.metrics.configure(|name| variable(settings, name));
-        Ok(())
+        self.listeners
+            .configure(settings, inherited, is_second, tries)
+    }
+
+    /// Reads the files that the settings name, without a change.
+    ///
+    /// # Errors
+    /// A file is wrong.
+    pub fn check(settings: &Settings) -> anyhow::Result<()> {
+        Listeners::check(settings)
     }
 
     /// True if it listens anywhere.
@@ -163,6 +187,9 @@ impl Server {
         view: &View,
         orders: &mut Orders,
     ) -> Option<Instant> {
+        for key in std::mem::take(&mut self.again) {
+            self.advance(key, view, orders);
+        }
         for number in ready {
             match Key::from_number(number) {
                 Key::StatusListener => self.accept_http(view, orders),
@@ -172,20 +199,32 @@ impl Server {
             }
         }
         let now = Instant::now();
+        if self.rests_until.take_if(|until| *until <= now).is_some() {
+            self.listeners.watch(true, self.is_paused);
+        }
         for gathered in self.channels.take_gathered(now) {
             self.answer_gathered(gathered, view, orders);
         }
         self.send_events(now, view);
         self.clients.retain(|_, client| client.deadline() > now);
         let deadlines = self.clients.values().map(Client::deadline);
-        let others = self.channels.deadline().into_iter().chain(self.next_event);
+        let again = (!self.again.is_empty()).then_some(now);
+        let others = [
+            self.channels.deadline(),
+            self.next_event,
+            self.rests_until,
+            again,
+        ];
+        let others = others.into_iter().flatten();
         deadlines.chain(others).min()
     }
 
     fn accept_http(&mut self, view: &View, orders: &mut Orders) {
         for _ in 0..ACCEPTS {
-            let Some(socket) = self.listeners.accept_http() else {
-                return;
+            let socket = match self.listeners.accept_http() {
+                Ok(Some(socket)) => socket,
+                Ok(None) => return,
+                Err(error) => return self.rest(&error),
             };
             self.make_room();
             match HttpClient::new(socket, self.listeners.tls()) {
@@ -197,8 +236,10 @@ impl Server {
 
     fn accept_control(&mut self, number: u32, view: &View, orders: &mut Orders) {
         for _ in 0..ACCEPTS {
-            let Some(socket) = self.listeners.accept_control(number) else {
-                return;
+            let socket = match self.listeners.accept_control(number) {
+                Ok(Some(socket)) => socket,
+                Ok(None) => return,
+                Err(error) => return self.rest(&error),
             };
             let is_control = |client: &&Client| matches!(client, Client::Control(_));
             if self.clients.values().filter(is_control).count() >= MOST_CONTROL {
@@ -206,9 +247,18 @@ impl Server {
             }
             match ControlClient::new(socket) {
                 Ok(client) => self.add(Client::Control(client), view, orders),
-                Err(error) => ::log::warn!("A control client is turned away: {error}"),
+                // Any user may do that at any time.
+                Err(error) => ::log::debug!("A control client is turned away: {error}"),
             }
         }
+    }
+
+    /// Accepts nobody for a while: there may be no descriptors left, and the
+    /// poller would report the clients all the time.
+    fn rest(&mut self, error: &io::Error) {
+        ::log::error!("No status client can be accepted: {error}");
+        self.listeners.watch(false, self.is_paused);
+        self.rests_until = Some(Instant::now() + REST);
     }
 
     fn add(&mut self, client: Client, view: &View, orders: &mut Orders) {
@@ -257,9 +307,17 @@ impl Server {
     }
 
     fn advance_http(&mut self, key: Key, view: &View, orders: &mut Orders) {
-        while let Some(Client::Http(client)) = self.clients.get_mut(&key) {
+        for _ in 0..MOST_REQUESTS {
+            let Some(Client::Http(client)) = self.clients.get_mut(&key) else {
+                return;
+            };
             let head = match client.advance() {
-                http::Progress::Waiting => return,
+                http::Progress::Waiting => {
+                    if client.has_more {
+                        self.again.push(key);
+                    }
+                    return;
+                }
                 http::Progress::Request(head) => head,
                 http::Progress::Closed => {
                     self.clients.remove(&key);
@@ -291,6 +349,7 @@ impl Server {
                 }
             }
         }
+        self.again.push(key);
     }
 
     fn advance_control(&mut self, key: Key, view: &View, orders: &mut Orders) {

@@ -28,27 +28,22 @@ impl Poller {
         vec![EpollEvent::empty(); MOST_EVENTS]
     }
 
-    /// Waits until a socket is ready or this moment has come. Gives the keys.
-    pub fn wait<'a>(
-        &self,
-        events: &'a mut [EpollEvent],
-        until: Option<Instant>,
-    ) -> impl Iterator<Item = u64> + use<'a> {
+    /// Waits until a socket is ready or this moment has come. Gives how many
+    /// events there are; their data are the keys.
+    ///
+    /// # Errors
+    /// epoll does not work.
+    pub fn wait(&self, events: &mut [EpollEvent], until: Option<Instant>) -> io::Result<usize> {
         let timeout = until.map_or(EpollTimeout::NONE, |until| {
             let left = until.saturating_duration_since(Instant::now());
             let left = left + Duration::from_millis(1);
             EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
         });
-        let count = match self.0.wait(events, timeout) {
-            Ok(count) => count,
-            Err(Errno::EINTR) => 0,
-            Err(error) => {
-                ::log::error!("The status server cannot wait: {error}");
-                std::thread::sleep(Duration::from_secs(1));
-                0
-            }
-        };
-        events[..count].iter().map(EpollEvent::data)
+        match self.0.wait(events, timeout) {
+            Ok(count) => Ok(count),
+            Err(Errno::EINTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub fn add(&self, socket: &impl AsFd, key: u64) -> io::Result<()> {

@@ -134,7 +134,7 @@ fn readiness(view: &View) -> Answer {
     match view.is_ready() {
         true => Answer::text(200, "ready"),
         false => {
-            let state = serde_json::to_value(view.report().state).unwrap_or_default();
+            let state = serde_json::to_value(view.state()).unwrap_or_default();
             Answer::text(503, state.as_str().unwrap_or_default())
         }
     }
@@ -169,7 +169,11 @@ fn control(action: &str, head: &Head, view: &View, has_token: bool, orders: &mut
     };
     match done {
         // The browser asks for the page again.
-        Ok(()) => Answer::text(303, "Done.").with("Location", "/"),
+        Ok(()) => {
+            // Relative: a proxy may have the page under another path.
+            let up = "../".repeat(1 + action.matches('/').count());
+            Answer::text(303, "Done.").with("Location", up)
+        }
         Err(why) => Answer::text(500, &why),
     }
 }

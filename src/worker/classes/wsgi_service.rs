@@ -47,8 +47,8 @@ impl WsgiService {
         self.boot.heartbeat.begin_request(&line);
         let in_flight = self.signals.in_flight();
         let tracked = in_flight.begin(&exchange, self.served_by, called);
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
-        let keep_alive = called.unwrap_or_else(|panic| {
+        let answered = catch_unwind(AssertUnwindSafe(|| self.call(&exchange, &tracked)));
+        let keep_alive = answered.unwrap_or_else(|panic| {
             ::log::error!("Error handling request: {}", panic_text(&*panic));
             exchange.refuse(Status::SERVER_ERROR);
             false

@@ -1,11 +1,10 @@
 //! What a worker tells the master through shared memory: that it is alive, that
 //! it serves, that it wants a successor, and which requests it handles.
 
-use crate::scoreboard::Board;
+use crate::scoreboard::{Board, now};
 use crate::system::{Shareable, Shared};
 use crate::worker::shared::balance::WorkerSlot;
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{read, write};
 use std::cell::UnsafeCell;
 use std::io;
@@ -285,13 +284,6 @@ impl Heartbeat {
         }
         line
     }
-}
-
-/// Milliseconds of the monotonic clock, which all processes share; never 0. The
-/// coarse clock is a few milliseconds behind, and is much cheaper to read.
-fn now() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("Linux has this clock");
-    (Duration::from(now).as_millis() as u64).max(1)
 }
 
 #[cfg(test)]

@@ -69,8 +69,7 @@ impl Stream for Connection {
     }
 
     fn count_response(&self, status: u16) {
-        let method = self.lock().request.method;
-        self.rules().board().answered(method, status);
+        self.count_request(&mut self.lock(), status);
     }
 
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {

@@ -65,7 +65,7 @@ impl Connection {
         let can_answer = state.phase == Phase::App && !state.request.answered && !state.io.broken;
         if can_answer {
             state.request.answered = true;
-            self.rules().board().answered(state.request.method, status);
+            self.count_request(&mut state, status);
             let _ = self.send(&mut state, &mut [IoSlice::new(response)]);
         }
         state.io.broken = true;

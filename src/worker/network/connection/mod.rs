@@ -165,6 +165,15 @@ impl Connection {
         }
     }
 
+    /// Counts the present request, unless that was done: an app may still answer
+    /// a request that was given up.
+    fn count_request(&self, state: &mut ConnectionState, status: u16) {
+        let request = &mut state.request;
+        if !std::mem::replace(&mut request.counted, true) {
+            self.rules().board().answered(request.method, status);
+        }
+    }
+
     /// Counts that the connection now carries another protocol.
     fn count_upgrade(&self, state: &mut ConnectionState) {
         if !std::mem::replace(&mut state.was_upgraded, true) {

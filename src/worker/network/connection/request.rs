@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub struct CurrentRequest {
     /// For counting the request.
     pub method: Method,
+    /// True once the request was counted.
+    pub counted: bool,
     /// What the request is called, once its head is complete.
     pub names: Names,
     /// The head while the body is received; after that the app has it.

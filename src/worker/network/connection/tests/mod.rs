@@ -315,3 +315,15 @@ fn the_diagram_in_the_documents_is_the_table() {
     }
     assert_eq!(old, diagram(), "to be made anew with UPDATE_DOCS=1");
 }
+
+#[test]
+fn a_request_that_was_given_up_is_counted_once() {
+    let mut pair = plain();
+    let exchange = pair.request(GET);
+    assert!(Stream::refuse(&*pair.connection, 504, b"too late"));
+    // The app answers nevertheless.
+    pair.connection.count_response(200);
+    let counters = pair.connection.rules().board().counters();
+    assert_eq!(counters.requests[0], [0, 0, 0, 0, 1, 0]);
+    drop(exchange);
+}
