@@ -47,6 +47,8 @@ pub fn parser_of(name: &str, site: &Label) -> Command {
 
 fn named(name: &str, about: &str) -> Command {
     Command::new(name.to_owned())
+        // The usage lines of commands within commands begin with it.
+        .bin_name(name)
         .about(about.to_owned())
         .override_usage(format!(
             "{name} [OPTIONS] [APP_MODULE]\n       {name} [OPTIONS] python [ARGS]...\n       \
@@ -88,11 +90,13 @@ fn named(name: &str, about: &str) -> Command {
         .args(TABLE.iter().filter(|it| !it.flags.is_empty()).map(option))
         .subcommand(python())
         .subcommand(command(
+            name,
             make::Options::augment_args(Command::new(PACK)),
             "[OPTIONS] [DIR]",
             "Make one file of a project: a zip, an executable or a container image",
         ))
         .subcommand(command(
+            name,
             Command::new(UNPACK)
                 .arg(path("FILE", "A zip, an executable or a container image"))
                 .arg(path("DIR", "The folder to make")),
@@ -100,16 +104,19 @@ fn named(name: &str, about: &str) -> Command {
             "Give back the files of a pack",
         ))
         .subcommand(command(
+            name,
             inspect::Options::augment_args(Command::new(INSPECT)),
             "[OPTIONS] [FILE]",
             "Show what is inside a pack, or inside this executable",
         ))
         .subcommand(command(
+            name,
             init::Options::augment_args(Command::new(INIT)),
             "[KIND] [DIR]",
             "Make a small project to begin with",
         ))
         .subcommand(command(
+            name,
             ctl::Options::augment_args(Command::new(CTL)),
             "[OPTIONS] [COMMAND]",
             "Look into a running server, or steer it",
@@ -117,8 +124,8 @@ fn named(name: &str, about: &str) -> Command {
 }
 
 /// A command with options of its own.
-fn command(command: Command, usage: &str, about: &'static str) -> Command {
-    let usage = format!("rgunicorn {} {usage}", command.get_name());
+fn command(name: &str, command: Command, usage: &str, about: &'static str) -> Command {
+    let usage = format!("{name} {} {usage}", command.get_name());
     command.override_usage(usage).about(about).long_about(None)
 }
 

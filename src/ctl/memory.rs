@@ -8,7 +8,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::client::Client;
-use super::output::{self, bytes, line, table};
+use super::output::{self, line, signed_bytes as size, table};
+use super::values;
 
 /// How long the looks may take in addition to the time between them.
 const MORE_TIME: u64 = 70;
@@ -17,11 +18,12 @@ const MORE_TIME: u64 = 70;
 #[derive(Args, Debug, PartialEq)]
 pub struct Options {
     /// The process id of a worker; without it, all workers
+    #[arg(value_parser = values::process_id)]
     worker: Option<i32>,
 
     /// The time between the two looks that are compared
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=300))]
+          value_parser = values::seconds)]
     seconds: u64,
 }
 
@@ -85,9 +87,4 @@ fn types(memory: &Value) -> Vec<[String; 3]> {
 
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
-}
-
-fn size(size: i64) -> String {
-    let sign = if size < 0 { "-" } else { "" };
-    format!("{sign}{}", bytes(size.unsigned_abs()))
 }

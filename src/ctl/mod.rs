@@ -11,6 +11,7 @@ mod profile;
 mod stacks;
 mod status;
 mod top;
+mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ use client::SOON;
 #[derive(Args, Debug, PartialEq)]
 pub struct Options {
     /// The process id of the server's master; needed only if there are several
-    #[arg(short, long, value_name = "PID", global = true)]
+    #[arg(short, long, value_name = "PID", global = true, value_parser = values::process_id)]
     pid: Option<i32>,
 
     /// The path of the server's control socket (`control_socket`)
@@ -55,13 +56,14 @@ enum Command {
     /// What the threads, tasks and greenlets of the workers are doing
     Stacks {
         /// The process id of a worker; without it, all workers
+        #[arg(value_parser = values::process_id)]
         worker: Option<i32>,
     },
     /// Where workers spend their time, as a flame graph
     Profile(profile::Options),
     /// What makes the memory of workers grow
     Memory(memory::Options),
-    /// Log at this level from now on
+    /// Log at this level until a reload or a restart
     LogLevel {
         /// debug, info, warning, error or critical
         level: String,
@@ -71,11 +73,12 @@ enum Command {
         #[arg(value_parser = ["on", "off"], default_value = "on")]
         what: String,
     },
-    /// Add or remove workers, or let one end
+    /// Add or remove workers, of which at least one stays, or let one end
     Worker {
         #[arg(value_parser = ["add", "remove", "kill"])]
         what: String,
         /// How many; for `kill`, the worker's process id
+        #[arg(value_parser = values::whole_number)]
         number: Option<i64>,
     },
     /// Read the settings again, and replace the workers
@@ -140,34 +143,97 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     print_done(command, &done, options.json)
 }
 
-/// Says what was done.
+/// Prints what was done.
 fn print_done(command: &Command, done: &Value, json: bool) -> Result<ExitCode> {
     if json {
         output::json(done)?;
+    } else if done["success"] == false {
+        bail!("{}", done["error"].as_str().unwrap_or("it was refused"))
     } else {
-        let total = &done["total"];
-        output::line(match command {
-            _ if done["success"] == false => {
-                bail!("{}", done["error"].as_str().unwrap_or("it was refused"))
-            }
-            Command::LogLevel { level } => format!("The server logs at '{level}' from now on."),
-            Command::Drain { what } if what == "off" => {
-                "/ready and health_path say again that the server is ready.".to_owned()
-            }
-            Command::Drain { .. } => {
-                "/ready and health_path answer 503 from now on; the server goes on serving."
-                    .to_owned()
-            }
-            Command::Worker { what, number } if what == "kill" => format!(
-                "Worker {} finishes its requests and ends; another takes its place.",
-                number.unwrap_or_default()
-            ),
-            Command::Worker { .. } => format!("There are to be {total} workers."),
-            Command::Reload => "The settings are read again; see the log.".to_owned(),
-            Command::Reopen => "The log files are opened again.".to_owned(),
-            Command::Shutdown { .. } => "The server ends.".to_owned(),
-            _ => String::new(),
-        })?;
+        output::line(said(command, done))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, as a sentence.
+fn said(command: &Command, done: &Value) -> String {
+    match command {
+        Command::LogLevel { level } => {
+            format!("The server logs at '{level}' until a reload or a restart.")
+        }
+        Command::Drain { what } if what == "off" => {
+            "/ready and health_path say again that the server is ready.".to_owned()
+        }
+        Command::Drain { .. } => {
+            "/ready and health_path answer 503 from now on; the server goes on serving.".to_owned()
+        }
+        Command::Worker { what, number } if what == "kill" => format!(
+            "Worker {} finishes its requests and ends; another takes its place.",
+            number.unwrap_or_default()
+        ),
+        Command::Worker { number, .. } => {
+            let are_to_be = match done["total"].as_u64().unwrap_or_default() {
+                1 => "There is to be 1 worker".to_owned(),
+                total => format!("There are to be {total} workers"),
+            };
+            let wanted = number.unwrap_or(1);
+            match done["removed"].as_i64() {
+                Some(removed) if removed < wanted => format!("{are_to_be}: at least one stays."),
+                _ => format!("{are_to_be}."),
+            }
+        }
+        Command::Reload => "The settings are read again; see the log.".to_owned(),
+        Command::Reopen => "The log files are opened again.".to_owned(),
+        Command::Shutdown { .. } => match done["drain_delay"].as_f64() {
+            Some(delay) if delay > 0.0 => {
+                format!("The server drains for {delay} s, and then ends.")
+            }
+            _ => "The server ends.".to_owned(),
+        },
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_done_is_said() {
+        let worker = |what: &str, number| Command::Worker {
+            what: what.to_owned(),
+            number,
+        };
+        let shutdown = Command::Shutdown {
+            how: "graceful".to_owned(),
+        };
+        for (command, done, sentence) in [
+            (
+                worker("add", None),
+                json!({"added": 1, "total": 2}),
+                "There are to be 2 workers.",
+            ),
+            (
+                worker("remove", Some(2)),
+                json!({"removed": 2, "total": 1}),
+                "There is to be 1 worker.",
+            ),
+            (
+                worker("remove", None),
+                json!({"removed": 0, "total": 1}),
+                "There is to be 1 worker: at least one stays.",
+            ),
+            (shutdown, json!({}), "The server ends."),
+            (
+                Command::Shutdown {
+                    how: "graceful".to_owned(),
+                },
+                json!({"drain_delay": 5}),
+                "The server drains for 5 s, and then ends.",
+            ),
+        ] {
+            assert_eq!(said(&command, &done), sentence);
+        }
+    }
 }

@@ -37,8 +37,9 @@ pub fn table<const N: usize>(rows: &[[String; N]]) -> Result<()> {
     };
     let is_number = |column: usize| {
         let mut texts = rows.iter().skip(1).map(|row| &row[column]);
-        let begins_with_digit = |text: &String| text.starts_with(|it: char| it.is_ascii_digit());
-        rows.len() > 1 && texts.all(|text| begins_with_digit(text) || text == "-")
+        let begins_with_digit = |text: &str| text.starts_with(|it: char| it.is_ascii_digit());
+        let is_number = |text: &String| begins_with_digit(text.trim_start_matches('-'));
+        rows.len() > 1 && texts.all(|text| is_number(text) || text == "-")
     };
     let columns: Vec<_> = (0..N).map(|it| (width(it), is_number(it))).collect();
     for row in rows {
@@ -61,6 +62,12 @@ pub fn bytes(bytes: u64) -> String {
         10_240..10_485_760 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),
     }
+}
+
+/// A number of bytes by which something has grown, or shrunk.
+pub fn signed_bytes(size: i64) -> String {
+    let sign = if size < 0 { "-" } else { "" };
+    format!("{sign}{}", bytes(size.unsigned_abs()))
 }
 
 /// A time in seconds, with as many digits as matter.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::output::{self, line};
+use super::values;
 
 /// How long the answer may take in addition to the time of the samples.
 const MORE_TIME: u64 = 20;
@@ -21,16 +22,17 @@ const MORE_TIME: u64 = 20;
 #[derive(Args, Debug, PartialEq)]
 pub struct Options {
     /// The process id of a worker; without it, all workers
+    #[arg(value_parser = values::process_id)]
     worker: Option<i32>,
 
     /// For how long samples are taken
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=300))]
+          value_parser = values::seconds)]
     seconds: u64,
 
     /// How many samples are taken each second
     #[arg(long, value_name = "NUMBER", default_value_t = 100,
-          value_parser = clap::value_parser!(u64).range(1..=1000))]
+          value_parser = values::rate)]
     rate: u64,
 
     /// Only requests whose path begins with this

@@ -71,7 +71,7 @@ fn commands_do_what_they_say() {
     server.workers(3);
     assert_eq!(
         said(&["worker", "remove", "9"]),
-        "There are to be 1 workers."
+        "There is to be 1 worker: at least one stays."
     );
     wait_until("one is left", || {
         ctl_json(&server, &["show", "workers"])["count"] == 1
@@ -130,6 +130,15 @@ fn wrong_commands_are_answered_with_a_sentence() {
         );
     }
     assert_eq!(ctl(&server, &["fly"]).code, 2);
+    let wrong = ctl(&server, &["stacks", "abc"]);
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong.stderr.contains("it is not a process id"),
+        "{}",
+        wrong.stderr
+    );
+    let help = ctl(&server, &["worker", "--help"]).expect_success().stdout;
+    assert!(help.contains("Usage: rgunicorn ctl worker"), "{help}");
     let none = Start::new(["ctl", "--pid", "1"]).run();
     assert_eq!(none.code, 1);
     assert!(
