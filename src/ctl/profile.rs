@@ -1,8 +1,9 @@
 //! `ctl profile`: where workers spend their time.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,6 +52,9 @@ pub struct Options {
 /// No worker answers, or the file cannot be written.
 pub fn run(client: &mut Client, options: &Options, json: bool) -> Result<ExitCode> {
     let form = Form::of(options)?;
+    if let Some(path) = &options.output {
+        try_to_write(path).with_context(|| cannot_be_written(path))?;
+    }
     let worker = options
         .worker
         .map_or("all".to_owned(), |pid| pid.to_string());
@@ -89,13 +93,31 @@ pub fn run(client: &mut Client, options: &Options, json: bool) -> Result<ExitCod
     let text = form.render(&stacks, options)?;
     match &options.output {
         Some(path) => {
-            fs::write(path, text)
-                .with_context(|| format!("'{}' cannot be written", path.display()))?;
+            fs::write(path, text).with_context(|| cannot_be_written(path))?;
             line(format!("Written to {}", path.display()))?;
         }
         None => line(String::from_utf8_lossy(&text).trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Finds out whether a file can be written, before samples are taken for nothing.
+/// A file that was not there is not there afterwards: there may be no samples.
+///
+/// # Errors
+/// It cannot be written.
+fn try_to_write(path: &Path) -> io::Result<()> {
+    match File::create_new(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn cannot_be_written(path: &Path) -> String {
+    format!("'{}' cannot be written", path.display())
 }
 
 /// The form of a profile.
@@ -239,5 +261,17 @@ mod tests {
             (&json!([1, 7]), &json!(8))
         );
         assert!(Form::of(&options("flame")).is_err());
+    }
+
+    #[test]
+    fn a_file_is_tried_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.svg");
+        try_to_write(&path).unwrap();
+        assert!(!path.exists());
+        fs::write(&path, "earlier").unwrap();
+        try_to_write(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
+        assert!(try_to_write(&folder.path().join("no/a.svg")).is_err());
     }
 }

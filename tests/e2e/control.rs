@@ -119,6 +119,11 @@ fn wrong_commands_are_answered_with_a_sentence() {
         (&["log-level", "loud"], "there is no log level 'loud'"),
         (&["stacks", "1"], "there is no worker with the process id 1"),
         (&["profile", "--output", "flames"], "let its name end in"),
+        // At once, and not after the samples.
+        (
+            &["profile", "--seconds", "300", "-o", "/nope/x.svg"],
+            "'/nope/x.svg' cannot be written",
+        ),
         (&["top"], "needs a terminal"),
     ] {
         let ended = ctl(&server, args);
