@@ -1,9 +1,11 @@
-//! Finds the servers on this machine that this user may steer.
+//! Finds the servers on this machine, and those that this user may steer.
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,13 +18,13 @@ use super::output;
 use crate::control::SOCKET_PREFIX;
 use crate::status::report::Report;
 
-/// How long a server may take to say how it is.
-const SOON: Duration = Duration::from_secs(5);
+/// How long a server may take for its row in the list.
+const LIST_TIME: Duration = Duration::from_secs(3);
 
 /// What was found.
 #[derive(Debug)]
 pub enum Found {
-    One(Client),
+    One(Server),
     Several(Vec<Server>),
 }
 
@@ -31,6 +33,8 @@ pub enum Found {
 pub struct Server {
     /// The process id of its master, as this process sees it.
     pub pid: i32,
+    /// The user whose it is.
+    user: Uid,
     pub client: Client,
 }
 
@@ -46,23 +50,62 @@ pub fn server(pid: Option<i32>, socket: Option<&Path>) -> Result<Found> {
                 path.display()
             )
         })?;
-        return Ok(Found::One(Client::new(stream)));
+        return of(stream).map(Found::One);
     }
-    let mut servers = servers()?;
+    let mut seen = servers()?;
     if let Some(pid) = pid {
-        servers.retain(|server| server.pid == pid);
+        seen.retain(|server| server.pid == pid);
     }
-    match (servers.len(), pid) {
-        (0, Some(pid)) => bail!(
-            "There is no server of this user with the process id {pid}; run `rgunicorn ctl` to \
-             see which there are"
+    let user = Uid::effective();
+    let (mut own, others): (Vec<_>, Vec<_>) = seen
+        .into_iter()
+        .partition(|server| may_steer(user, server.user));
+    match (own.len(), pid) {
+        (0, _) => bail!(none(pid, &others)),
+        (1, _) => Ok(Found::One(own.remove(0))),
+        _ => Ok(Found::Several(own)),
+    }
+}
+
+/// Whether a server of `owner` lets this user in. Anybody can take the name of a
+/// control socket: what a stranger says there is not believed.
+fn may_steer(user: Uid, owner: Uid) -> bool {
+    user.is_root() || user == owner
+}
+
+/// Why there is no server.
+fn none(pid: Option<i32>, others: &[Server]) -> String {
+    match (pid, others) {
+        (Some(pid), []) => format!(
+            "There is no server with the process id {pid}; run `rgunicorn ctl` to see which \
+             there are"
         ),
-        (0, None) => bail!(
-            "There is no server of this user here. A server of another user can be steered by \
-             that user and by root; one in a container, from inside of it"
-        ),
-        (1, _) => Ok(Found::One(servers.remove(0).client)),
-        _ => Ok(Found::Several(servers)),
+        (None, []) => "There is no server here. One in a container can be steered from inside \
+                       of it"
+            .to_owned(),
+        (Some(pid), [other, ..]) => {
+            let (whose, who) = owner(other.user);
+            format!("The server {pid} is {whose}; be {who} to steer it")
+        }
+        (None, others) => {
+            let others = others.iter().map(|it| (it.pid, owner(it.user).0));
+            let others: Vec<_> = others
+                .map(|(pid, whose)| format!("{pid} is {whose}"))
+                .collect();
+            format!(
+                "There is no server of this user here; the server {}. Be the user whose it is, \
+                 or root, to steer it",
+                others.join(", the server ")
+            )
+        }
+    }
+}
+
+/// Whose a server is, and who may steer it.
+fn owner(user: Uid) -> (String, String) {
+    match user.is_root() {
+        true => ("root's".to_owned(), "root".to_owned()),
+        false => (format!("user {user}'s"), format!("user {user} or root")),
     }
 }
 
@@ -73,11 +116,14 @@ pub fn server(pid: Option<i32>, socket: Option<&Path>) -> Result<Found> {
 pub fn list(servers: Vec<Server>, json: bool) -> Result<()> {
     let mut rows = vec![["PID", "STATE", "WORKERS", "NAME", "LISTENS AT"].map(str::to_owned)];
     let mut all = Vec::new();
-    for Server { pid, mut client } in servers {
-        let Ok(report) = client.ask_for::<Report>("status", SOON) else {
+    for (pid, report) in reports(servers, LIST_TIME) {
+        let Ok(report) = report else {
+            all.push(json!({ "pid": pid, "state": null }));
+            let row = [&*pid.to_string(), "does not answer", "-", "-", "-"];
+            rows.push(row.map(str::to_owned));
             continue;
         };
-        let state = serde_json::to_value(report.state)?;
+        let state = output::word(&report.state);
         all.push(json!({
             "pid": pid,
             "state": state,
@@ -87,7 +133,7 @@ pub fn list(servers: Vec<Server>, json: bool) -> Result<()> {
         }));
         rows.push([
             pid.to_string(),
-            state.as_str().unwrap_or_default().to_owned(),
+            state,
             report.workers.len().to_string(),
             report.name,
             report.listeners.join(" "),
@@ -99,7 +145,26 @@ pub fn list(servers: Vec<Server>, json: bool) -> Result<()> {
     output::table(&rows)
 }
 
-/// The servers that this user may steer.
+/// What each server says of itself. All are asked at the same time, so that one
+/// that does not answer holds up no other.
+fn reports(servers: Vec<Server>, limit: Duration) -> Vec<(i32, Result<Report>)> {
+    let ask = move |mut server: Server| server.client.ask_for("status", limit);
+    thread::scope(|scope| {
+        let asked: Vec<_> = servers
+            .into_iter()
+            .map(|server| (server.pid, scope.spawn(move || ask(server))))
+            .collect();
+        let answer = |asked: thread::ScopedJoinHandle<'_, _>| {
+            asked.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        asked
+            .into_iter()
+            .map(|(pid, asked)| (pid, answer(asked)))
+            .collect()
+    })
+}
+
+/// The servers that can be seen, also those of other users.
 fn servers() -> Result<Vec<Server>> {
     let sockets = fs::read_to_string("/proc/net/unix").context(
         "The servers cannot be found, because /proc/net/unix cannot be read; name a control \
@@ -119,18 +184,21 @@ fn name(line: &str) -> Option<&str> {
     name.starts_with(SOCKET_PREFIX).then_some(name)
 }
 
-/// Connects to a server, if it is one of this user, or this user is root. Anybody
-/// can take such a name: what a stranger says there is not believed.
+/// Connects to a server.
 fn connect(name: &str) -> Option<Server> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
     let stream = UnixStream::connect_addr(&address).ok()?;
-    let peer = getsockopt(&stream, sockopt::PeerCredentials).ok()?;
-    let (user, peer_user) = (Uid::effective(), Uid::from_raw(peer.uid()));
-    let may = user.is_root() || user == peer_user || peer_user.is_root();
     // In another process namespace it has no process id here.
-    let is_here = peer.pid() > 0;
-    (may && is_here).then(|| Server {
+    of(stream).ok().filter(|server| server.pid > 0)
+}
+
+/// The server at the other end.
+fn of(stream: UnixStream) -> Result<Server> {
+    let peer = getsockopt(&stream, sockopt::PeerCredentials)
+        .context("The system does not say whose the server is")?;
+    Ok(Server {
         pid: peer.pid(),
+        user: Uid::from_raw(peer.uid()),
         client: Client::new(stream),
     })
 }
@@ -150,5 +218,42 @@ mod tests {
         ] {
             assert_eq!(name(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn only_root_and_its_own_user_steer_a_server() {
+        let [root, one, other] = [0, 1000, 1001].map(Uid::from_raw);
+        assert!(may_steer(root, one) && may_steer(one, one));
+        assert!(!may_steer(one, root) && !may_steer(one, other));
+        let server = |pid, user| Server {
+            pid,
+            user,
+            client: Client::new(UnixStream::pair().unwrap().0),
+        };
+        assert_eq!(
+            none(Some(7), &[server(7, root)]),
+            "The server 7 is root's; be root to steer it"
+        );
+        let others = [server(7, root), server(8, one)];
+        assert_eq!(
+            none(None, &others),
+            "There is no server of this user here; the server 7 is root's, the server 8 is user \
+             1000's. Be the user whose it is, or root, to steer it"
+        );
+        assert!(none(Some(7), &[]).contains("no server with the process id 7"));
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_holds_up_no_other() {
+        let (silent, _held) = UnixStream::pair().unwrap();
+        let (gone, _) = UnixStream::pair().unwrap();
+        let servers = [(1, silent), (2, gone)].map(|(pid, stream)| Server {
+            pid,
+            user: Uid::effective(),
+            client: Client::new(stream),
+        });
+        let reports = reports(servers.into(), Duration::from_millis(10));
+        assert_eq!([reports[0].0, reports[1].0], [1, 2]);
+        assert!(reports.iter().all(|(_, report)| report.is_err()));
     }
 }

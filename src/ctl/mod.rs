@@ -102,8 +102,8 @@ enum Command {
 /// # Errors
 /// One sentence: there is no server, there are several, or it refuses.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let mut client = match find::server(options.pid, options.socket.as_deref())? {
-        find::Found::One(client) => client,
+    let server = match find::server(options.pid, options.socket.as_deref())? {
+        find::Found::One(server) => server,
         find::Found::Several(servers) if options.command.is_none() => {
             find::list(servers, options.json)?;
             return Ok(ExitCode::SUCCESS);
@@ -117,9 +117,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     };
     let command = options.command.as_ref().unwrap_or(&Command::Status);
+    if *command == Command::Top {
+        return top::run(server.client);
+    }
+    let mut client = server.client;
     let done = match command {
-        Command::Status => return status::print(&mut client, options.json),
-        Command::Top => return top::run(client),
+        Command::Status | Command::Top => return status::print(&mut client, options.json),
         Command::Stacks { worker } => return stacks::print(&mut client, *worker, options.json),
         Command::Profile(own) => return profile::run(&mut client, own, options.json),
         Command::Memory(own) => return memory::run(&mut client, own, options.json),

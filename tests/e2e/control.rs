@@ -154,6 +154,29 @@ fn wrong_commands_are_answered_with_a_sentence() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_is_listed() {
+    let (_dir, server) = serve(&[]);
+    let (_other_dir, other) = serve(&[]);
+    for server in [&server, &other] {
+        wait_until("it serves", || {
+            ctl_json(server, &["status"])["state"] == "serving"
+        });
+    }
+    server.signal(Signal::SIGSTOP);
+    let list = Start::new(["ctl"]).run().expect_success().stdout;
+    server.signal(Signal::SIGCONT);
+    let row = |server: &Process| {
+        let pid = server.pid().to_string();
+        let mut rows = list.lines();
+        rows.find(|row| row.split_whitespace().next() == Some(&pid))
+            .unwrap_or_else(|| panic!("{pid} in {list}"))
+            .to_owned()
+    };
+    assert!(row(&server).contains("does not answer"), "{list}");
+    assert!(row(&other).contains("serving"), "{list}");
+}
+
+#[test]
 fn it_can_be_turned_off() {
     let (_dir, server) = serve(&["--no-control-socket"]);
     assert_eq!(names(&server), Vec::<String>::new());
@@ -177,9 +200,12 @@ fn another_user_is_refused() {
     let pid = server.pid().to_string();
     let ended = Start::program(&copy, ["ctl", "--pid", &pid, "status"])
         .env("HOME", "/nonexistent")
+        .cwd(dir.path())
         .user(65534)
         .run();
     assert_eq!(ended.code, 1, "{}", ended.stdout);
+    let sentence = format!("The server {pid} is root's; be root to steer it");
+    assert!(ended.stderr.contains(&sentence), "{}", ended.stderr);
     // Nor if it does not ask the program: the server closes the connection.
     let script = "
 import socket, sys
@@ -194,6 +220,7 @@ except OSError as error:
 ";
     let ended = Start::program(&copy, ["python", "-c", script, &names(&server)[0]])
         .env("HOME", "/nonexistent")
+        .cwd(dir.path())
         .user(65534)
         .run();
     assert_eq!(ended.stdout, "got b''", "{}", ended.stderr);
