@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::client::{Client, SOON};
-use super::output::{self, bytes, line, seconds, table, word};
-use crate::status::report::{Lately, Report};
+use super::output::{self, bytes, line, seconds, signed_bytes, table, word};
+use crate::status::report::{Lately, Report, WorkerReport};
 
 /// Prints how the server is.
 ///
@@ -33,7 +33,6 @@ pub fn print(client: &mut Client, json: bool) -> Result<ExitCode> {
 
 /// The lines about the server as a whole.
 pub fn head(report: &Report) -> Vec<String> {
-    let lately = &report.lately;
     let waits = match report.backlog {
         Some(count @ 1..) => format!(", {count} connections wait to be accepted"),
         _ => String::new(),
@@ -53,21 +52,31 @@ pub fn head(report: &Report) -> Vec<String> {
             report.master.pid,
             seconds(report.uptime)
         ),
-        format!(
-            "{:.1} requests/s, {:.1} % errors, half within {}, 90 % within {}, 99 % within {}{waits}",
-            lately.requests_per_second,
-            lately.errors * 100.0,
-            time(lately.median),
-            time(lately.p90),
-            time(lately.p99),
-        ),
+        format!("{}{waits}", speed(&report.lately)),
     ]
 }
 
-/// The rows of the workers.
-pub fn workers(report: &Report) -> Vec<[String; 10]> {
+/// How many requests there were lately, and how long they took.
+fn speed(lately: &Lately) -> String {
+    if lately.requests_per_second == 0.0 && lately.median.is_none() {
+        return "no requests lately".to_owned();
+    }
+    format!(
+        "{:.1} requests/s, {:.1} % errors, half within {}, 90 % within {}, 99 % within {}",
+        lately.requests_per_second,
+        lately.errors * 100.0,
+        time(lately.median),
+        time(lately.p90),
+        time(lately.p99),
+    )
+}
+
+/// The rows of the workers. GREW is by how much the memory has grown since the
+/// worker began to serve.
+pub fn workers(report: &Report) -> Vec<[String; 11]> {
     let head = [
-        "PID", "STATE", "UP", "MEMORY", "CONNS", "BUSY", "WAITING", "REQUESTS", "REQ/S", "99 %",
+        "PID", "STATE", "UP", "MEMORY", "GREW", "CONNS", "BUSY", "WAITING", "REQUESTS", "REQ/S",
+        "99 %",
     ];
     let mut rows = vec![head.map(str::to_owned)];
     for worker in &report.workers {
@@ -85,6 +94,7 @@ pub fn workers(report: &Report) -> Vec<[String; 10]> {
             word(&worker.state),
             seconds(worker.uptime),
             bytes(worker.process.memory),
+            grown(worker),
             worker.connections.to_string(),
             busy,
             worker.waiting.to_string(),
@@ -115,6 +125,43 @@ pub fn requests(report: &Report) -> Vec<[String; 5]> {
     rows
 }
 
+fn grown(worker: &WorkerReport) -> String {
+    match worker.memory_at_start {
+        // It does not serve yet.
+        0 => "-".to_owned(),
+        first => signed_bytes(worker.process.memory.cast_signed() - first.cast_signed()),
+    }
+}
+
 fn time(time: Option<f64>) -> String {
     time.map_or_else(|| "-".to_owned(), seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_server_has_no_dashes() {
+        let mut report = Report {
+            backlog: Some(2),
+            ..Report::default()
+        };
+        let line = "no requests lately, 2 connections wait to be accepted";
+        assert_eq!(head(&report)[2], line);
+        report.lately.requests_per_second = 0.5;
+        report.lately.median = Some(0.02);
+        assert!(head(&report)[2].starts_with("0.5 requests/s, 0.0 % errors, half within 20.0 ms"));
+    }
+
+    #[test]
+    fn growth_counts_from_the_start() {
+        let mut worker = WorkerReport::default();
+        worker.process.memory = 30 << 20;
+        assert_eq!(grown(&worker), "-");
+        worker.memory_at_start = 18 << 20;
+        assert_eq!(grown(&worker), "12 MiB");
+        worker.memory_at_start = 31 << 20;
+        assert_eq!(grown(&worker), "-1024 KiB");
+    }
 }

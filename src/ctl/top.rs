@@ -97,7 +97,7 @@ fn draw(frame: &mut Frame<'_>, report: &Report, note: &str) {
         false => Style::new().bold().reversed(),
     };
     frame.render_widget(Paragraph::new(Text::from(lines)), head);
-    let widths = [7, 9, 14, 9, 5, 7, 7, 9, 9, 9].map(Constraint::Length);
+    let widths = [7, 9, 14, 9, 9, 5, 7, 7, 9, 9, 9].map(Constraint::Length);
     frame.render_widget(table(&workers, &widths, "Workers"), middle);
     let widths = [
         Constraint::Length(14),
