@@ -118,7 +118,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     };
     let command = options.command.as_ref().unwrap_or(&Command::Status);
     if *command == Command::Top {
-        return top::run(server.client);
+        return top::run(server, options.socket.as_deref());
     }
     let mut client = server.client;
     let done = match command {

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::status::{ctl, ctl_json};
-use crate::support::{Process, Start, folder, site, wait_until};
+use crate::support::{Finished, Process, Start, folder, site, wait_until};
 
 const APP: &str = "
 import logging
@@ -312,44 +312,88 @@ fn a_socket_that_another_server_has_is_not_taken() {
 fn the_live_screen_shows_the_workers_and_obeys_keys() {
     let (_dir, server) = serve(&[]);
     server.workers(1);
-    let script = r"
-import os, pty, select, sys, time
-pid, terminal = pty.fork()
-if pid == 0:
-    os.environ['TERM'] = 'xterm'
-    os.execv(sys.argv[1], sys.argv[1:])
-import fcntl, struct, termios
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
-seen = ''
-def wait(text):
-    global seen
-    end = time.monotonic() + 50
-    while text not in seen:
-        assert time.monotonic() < end, seen
-        if select.select([terminal], [], [], 1)[0]:
-            seen += os.read(terminal, 65536).decode(errors='replace')
+    let ran = top(
+        &server,
+        r"
 wait('serving')
 wait('slowest')
 os.write(terminal, b'+')
 wait('There')
-os.write(terminal, b'q')
-print('code', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-";
+",
+    );
+    assert_eq!(ran.stdout, "code 0", "{}", ran.stderr);
+    server.workers(2);
+}
+
+#[test]
+fn the_live_screen_goes_on_after_the_master_was_executed_again() {
+    let (_dir, server) = serve(&["--preload"]);
+    server.workers(1);
+    let ran = top(
+        &server,
+        r"
+wait('serving')
+os.write(terminal, b'r')
+wait('answers again')
+os.write(terminal, b'+')
+wait('There will be')
+",
+    );
+    assert_eq!(ran.stdout, "code 0", "{}", ran.stderr);
+    wait_until("there are two workers", || {
+        ctl_json(&server, &["show", "workers"])["count"] == 2
+    });
+}
+
+/// Runs `ctl top` in a terminal, and does there what the script says. Then it is
+/// left by a key.
+fn top(server: &Process, script: &str) -> Finished {
+    let script = [TERMINAL, script, LEAVE].concat();
     let program = crate::support::program();
     let pid = server.pid().to_string();
-    let ran = site::python([
+    site::python([
         "-c",
-        script,
+        &script,
         program.to_str().unwrap(),
         "ctl",
         "--pid",
         &pid,
         "top",
     ])
-    .run();
-    assert_eq!(ran.stdout, "code 0", "{}", ran.stderr);
-    server.workers(2);
+    .run()
 }
+
+/// Begins a script that uses a terminal.
+const TERMINAL: &str = r"
+import os, pty, select, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.environ['TERM'] = 'xterm'
+    os.execv(sys.argv[1], sys.argv[1:])
+import fcntl, struct, termios
+def resize(rows):
+    size = struct.pack('HHHH', rows, 120, 0, 0)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+seen = ''
+rows = 40
+resize(rows)
+def wait(text):
+    global rows, seen
+    end = time.monotonic() + 50
+    while text not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 65536).decode(errors='replace')
+        else:
+            # Then all is drawn again, and not only what differs.
+            rows = 81 - rows
+            resize(rows)
+";
+
+const LEAVE: &str = r"
+os.write(terminal, b'q')
+print('code', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
 
 #[test]
 fn a_new_master_gets_the_socket_after_the_old_one() {
