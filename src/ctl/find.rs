@@ -1,8 +1,8 @@
 //! Finds the servers on this machine, and those that this user may steer.
 
 use std::fs;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
 use serde_json::json;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::client::Client;
 use super::output;
@@ -184,10 +185,16 @@ fn name(line: &str) -> Option<&str> {
     name.starts_with(SOCKET_PREFIX).then_some(name)
 }
 
-/// Connects to a server.
+/// Connects to a server. Anybody can take such a name, and accept nobody: then this
+/// fails, and does not wait.
 fn connect(name: &str) -> Option<Server> {
-    let address = SocketAddr::from_abstract_name(name).ok()?;
-    let stream = UnixStream::connect_addr(&address).ok()?;
+    // An abstract name begins with a zero byte.
+    let address = SockAddr::unix(format!("\0{name}")).ok()?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    socket.connect(&address).ok()?;
+    socket.set_nonblocking(false).ok()?;
+    let stream = UnixStream::from(OwnedFd::from(socket));
     // In another process namespace it has no process id here.
     of(stream).ok().filter(|server| server.pid > 0)
 }

@@ -9,9 +9,14 @@ use serde_json::Value;
 ///
 /// # Errors
 /// The output is closed, other than by a pager that the user has left.
+///
+/// Whoever has the control socket decides about the text: it must not steer the
+/// terminal.
 pub fn line(text: impl AsRef<str>) -> Result<()> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let text = text.as_ref().replace(steers, "\u{fffd}");
     let mut out = io::stdout().lock();
-    match writeln!(out, "{}", text.as_ref()) {
+    match writeln!(out, "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("The output is closed"),
     }

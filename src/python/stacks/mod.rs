@@ -1,6 +1,11 @@
 //! What all threads, asyncio tasks and greenlets of this process are doing, and
 //! which requests they serve. The Python half is `_rgunicorn.stacks`.
 
+mod dump;
+mod report;
+
+pub use report::{RequestOfThread, ServedRequest, Stacks};
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -8,8 +13,8 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::stack_report::{RequestOfThread, Stacks, ThreadStack, WaitingStack};
-use super::{Visitor, config, dump, main_ident, thread};
+use super::{Visitor, config, main_ident, thread};
+use report::{ThreadStack, WaitingStack};
 
 /// How long to wait for the GIL. A thread that runs Python code releases it
 /// every 5 ms (`sys.getswitchinterval`).
@@ -104,7 +109,6 @@ fn without_interpreter(requests: &[RequestOfThread]) -> Option<Stacks> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stack_report::ServedRequest;
     use super::*;
 
     /// The ident of this thread.

@@ -17,7 +17,7 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use pyo3::ffi;
 
-use super::stack_report::{Frame, ThreadStack};
+use super::report::{Frame, ThreadStack};
 
 /// How many copies are made, if they are killed.
 const TRIES: u32 = 3;
