@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{DEADLINE, Process, Start, folder, packages, site, wait_until};
+use crate::support::{DEADLINE, Process, Start, folder, packages, program, site, wait_until};
 
 /// Code for Python that starts a child in its own process group and session, reports
 /// that both run, and then waits for a long time. The last line of the report are the
@@ -45,7 +45,9 @@ impl Place {
     }
 
     fn start(&self, args: &[&str]) -> Start {
-        Start::new(args)
+        // A shell without job control lets its background jobs ignore SIGINT.
+        Start::program("env", ["--default-signal".as_ref(), program().as_os_str()])
+            .args(args)
             .cwd(self.dir.path())
             .env("TMPDIR", self.path("tmp"))
             .env("XDG_CACHE_HOME", self.path("cache"))
@@ -112,9 +114,8 @@ fn a_signal_that_is_ignored_stays_so() {
     let args = "trap '' HUP; exec \"$0\" pack site --output out/site.zip";
     fs::create_dir(place.path("site")).unwrap();
     fs::write(place.path("site/app.py"), "def app(): pass\n").unwrap();
-    let program = crate::support::program();
     let mut process = Start::program("sh", ["-c", args])
-        .args([program])
+        .args([program()])
         .cwd(place.dir.path())
         .spawn();
     process.stderr.wait_for("Gathering");
