@@ -1,7 +1,7 @@
 //! The metrics that the master sends to statsd.
 
+use super::sockets::Sockets;
 use crate::log::{self, Metric};
-use crate::net::Listener;
 
 /// What was sent last.
 #[derive(Debug, Default)]
@@ -18,11 +18,9 @@ impl Metrics {
     }
 
     /// Sends how many connections wait to be accepted.
-    pub fn backlog(&self, listeners: &[Listener]) {
-        let waiting: Vec<u32> = listeners.iter().filter_map(Listener::waiting).collect();
-        if !waiting.is_empty() {
-            let all: u32 = waiting.iter().sum();
-            log::metric(Metric::Histogram, "gunicorn.backlog", &all);
+    pub fn backlog(&self, sockets: &Sockets) {
+        if let Some(waiting) = sockets.waiting() {
+            log::metric(Metric::Histogram, "gunicorn.backlog", &waiting);
         }
     }
 }

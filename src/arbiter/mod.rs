@@ -138,7 +138,7 @@ impl Arbiter {
             );
             self.metrics.workers(self.workers.iter().count());
             if settings.logging.enable_backlog_metric {
-                self.metrics.backlog(&self.sockets.listeners);
+                self.metrics.backlog(&self.sockets);
             }
         }
     }

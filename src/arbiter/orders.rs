@@ -1,9 +1,7 @@
 //! What the master tells its status, and what it is asked to do through it.
 
-use super::sockets::Sockets;
 use super::state::Arbiter;
 use crate::log;
-use crate::net::Listener;
 use crate::status::{Facts, Order};
 
 impl Arbiter {
@@ -11,11 +9,7 @@ impl Arbiter {
     pub fn publish(&self) {
         let class = &self.service.settings.workers.worker_class;
         let facts = Facts {
-            // The arguments of a factory may be secrets.
-            name: match self.service.name.split_once('(') {
-                Some((name, _)) => format!("{name}(...)"),
-                None => self.service.name.clone(),
-            },
+            name: self.service.name.clone(),
             worker_class: match self.service.hooks.own_class() {
                 Some(class) => class.to_owned(),
                 None => class.to_string(),
@@ -29,7 +23,7 @@ impl Arbiter {
             is_upgrading: self.upgrade.is_some(),
             reloads: self.reloads,
             failed_reloads: self.failed_reloads,
-            backlog: backlog(&self.sockets),
+            backlog: self.sockets.waiting(),
         };
         self.status.look(facts, |age| {
             let mut workers = self.workers.iter();
@@ -67,15 +61,4 @@ impl Arbiter {
             }
         }
     }
-}
-
-/// How many connections wait to be accepted, where that can be known.
-fn backlog(sockets: &Sockets) -> Option<u64> {
-    let waiting: Vec<u64> = sockets
-        .listeners
-        .iter()
-        .filter_map(Listener::waiting)
-        .map(u64::from)
-        .collect();
-    (!waiting.is_empty()).then(|| waiting.iter().sum())
 }

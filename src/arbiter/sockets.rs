@@ -157,6 +157,13 @@ impl Sockets {
         self.listeners.iter().for_each(Listener::unlink);
     }
 
+    /// How many connections wait to be accepted; nothing where no queue can be
+    /// seen.
+    pub fn waiting(&self) -> Option<u64> {
+        let queues = self.listeners.iter().filter_map(Listener::waiting);
+        queues.map(u64::from).reduce(|one, other| one + other)
+    }
+
     /// The URLs of the sockets, and their descriptors.
     pub fn urls(&self) -> Vec<(String, RawFd)> {
         let url = |listener: &Listener| match listener.inet() {

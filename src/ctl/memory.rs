@@ -32,9 +32,7 @@ pub struct Options {
 /// # Errors
 /// No worker answers, or the output is closed.
 pub fn run(client: &mut Client, options: &Options, json: bool) -> Result<ExitCode> {
-    let worker = options
-        .worker
-        .map_or("all".to_owned(), |pid| pid.to_string());
+    let worker = values::one_or_all(options.worker);
     let seconds = options.seconds.to_string();
     let longest = Duration::from_secs(options.seconds + MORE_TIME);
     let answer = client.ask("memory", &[&worker, &seconds], longest)?;

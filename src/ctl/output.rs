@@ -5,13 +5,11 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Prints a line.
+/// Prints a line. Its text may come from a stranger who has taken the name of a
+/// server: characters that would steer the terminal are replaced.
 ///
 /// # Errors
 /// The output is closed, other than by a pager that the user has left.
-///
-/// Whoever has the control socket decides about the text: it must not steer the
-/// terminal.
 pub fn line(text: impl AsRef<str>) -> Result<()> {
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     let text = text.as_ref().replace(steers, "\u{fffd}");

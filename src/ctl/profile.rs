@@ -55,9 +55,7 @@ pub fn run(client: &mut Client, options: &Options, json: bool) -> Result<ExitCod
     if let Some(path) = &options.output {
         try_to_write(path).with_context(|| cannot_be_written(path))?;
     }
-    let worker = options
-        .worker
-        .map_or("all".to_owned(), |pid| pid.to_string());
+    let worker = values::one_or_all(options.worker);
     let (seconds, rate) = (options.seconds.to_string(), options.rate.to_string());
     let mut args = vec![&*worker, &*seconds, &*rate];
     args.extend(options.path.as_deref());

@@ -1,4 +1,4 @@
-//! Values on the command line.
+//! Values on the command line, and how they go to the server.
 
 /// A process id.
 ///
@@ -9,6 +9,11 @@ pub fn process_id(text: &str) -> Result<i32, &'static str> {
         Ok(pid @ 1..) => Ok(pid),
         _ => Err("it is not a process id"),
     }
+}
+
+/// How the server is told of one worker, or of all.
+pub fn one_or_all(worker: Option<i32>) -> String {
+    worker.map_or_else(|| "all".to_owned(), |pid| pid.to_string())
 }
 
 /// A whole number.

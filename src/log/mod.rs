@@ -247,14 +247,24 @@ pub fn outline() -> Option<Outline> {
 /// # Errors
 /// There is no such level.
 pub fn set_level(level: &str) -> Result<(), UnknownLevel> {
-    let Some(threshold) = error::threshold(level) else {
-        return Err(UnknownLevel(level.to_owned()));
-    };
+    let threshold = known_threshold(level)?;
     if let Some(logs) = current() {
         logs.error.set_level(level);
     }
     ::log::set_max_level(threshold);
     Ok(())
+}
+
+/// Checks that there is such a `loglevel`.
+///
+/// # Errors
+/// There is none.
+pub fn check_level(level: &str) -> Result<(), UnknownLevel> {
+    known_threshold(level).map(drop)
+}
+
+fn known_threshold(level: &str) -> Result<LevelFilter, UnknownLevel> {
+    error::threshold(level).ok_or_else(|| UnknownLevel(level.to_owned()))
 }
 
 /// A `loglevel` that does not exist.

@@ -1,9 +1,9 @@
 //! What a server says of itself, and how it is steered: metrics, health, a page,
 //! and the control socket.
 //!
-//! The master keeps a [`Status`] up to date, and takes [`Order`]s from it. A
-//! thread of the master's, which runs no Python, answers the clients: so it
-//! answers while the master is busy with a hook, and whatever the workers do.
+//! The master keeps a [`Status`] up to date, and takes [`Order`]s from it. The
+//! clients are answered by a second thread of the master, which runs no Python: it
+//! also answers while the master is in a hook, and while workers hang.
 //!
 //! The thread holds a lock except while it waits. The master holds it to fork
 //! ([`Status::hold`]): no child is made while the thread has any other lock.

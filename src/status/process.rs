@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::report::ProcessReport;
+use crate::system::ProcessMemory;
 
 /// What is known of a process; zeros where `/proc` is missing.
 pub fn process(pid: i32) -> ProcessReport {
@@ -13,10 +14,7 @@ pub fn process(pid: i32) -> ProcessReport {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
     let stat = read("stat");
     let field = |number| stat_field(&stat, number).and_then(|text| text.parse::<u64>().ok());
-    let statm = read("statm");
-    let mut pages = statm.split_ascii_whitespace().map(str::parse::<u64>);
-    let mut bytes = || pages.next().and_then(Result::ok).unwrap_or(0) * page_size();
-    let (address_space, memory) = (bytes(), bytes());
+    let memory = ProcessMemory::of(pid.cast_unsigned());
     let ticks = field(14).unwrap_or(0) + field(15).unwrap_or(0);
     let limits = read("limits");
     let limit = limits.lines().find_map(|line| {
@@ -27,8 +25,8 @@ pub fn process(pid: i32) -> ProcessReport {
     ProcessReport {
         pid,
         cpu: ticks as f64 / ticks_per_second() as f64,
-        memory,
-        address_space,
+        memory: memory.map_or(0, |memory| memory.resident),
+        address_space: memory.map_or(0, |memory| memory.size),
         threads: field(20).unwrap_or(0),
         descriptors: descriptors.map(|all| all.count() as u64),
         max_descriptors: limit,
@@ -37,9 +35,7 @@ pub fn process(pid: i32) -> ProcessReport {
 
 /// Bytes of memory that a process uses (RSS); 0 where it is not known.
 pub fn memory(pid: i32) -> u64 {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages = statm.split_ascii_whitespace().nth(1);
-    pages.and_then(|pages| pages.parse().ok()).unwrap_or(0) * page_size()
+    ProcessMemory::of(pid.cast_unsigned()).map_or(0, |memory| memory.resident)
 }
 
 /// True if a signal has stopped the process, or a debugger has.
@@ -55,17 +51,9 @@ fn stat_field(stat: &str, number: usize) -> Option<&str> {
     after_name.split_ascii_whitespace().nth(number - 3)
 }
 
-fn page_size() -> u64 {
-    value(SysconfVar::PAGE_SIZE, 4096)
-}
-
 fn ticks_per_second() -> u64 {
-    value(SysconfVar::CLK_TCK, 100)
-}
-
-fn value(name: SysconfVar, usual: u64) -> u64 {
-    let value = sysconf(name).ok().flatten();
-    value.map_or(usual, i64::cast_unsigned).max(1)
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    ticks.map_or(100, i64::cast_unsigned).max(1)
 }
 
 #[cfg(test)]

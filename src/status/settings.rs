@@ -25,7 +25,7 @@ pub fn changed(settings: &Settings) -> BTreeMap<String, String> {
     let shown = changed.map(|setting| {
         let value = match is_hidden(settings, setting) {
             true => HIDDEN.to_owned(),
-            false => without_arguments(setting, settings.get(setting).plain()),
+            false => plain(setting, &settings.get(setting)),
         };
         (setting.name.to_owned(), value)
     });
@@ -55,11 +55,19 @@ fn is_hidden(settings: &Settings, setting: &Setting) -> bool {
     SECRET.contains(&setting.name) && settings.get(setting) != setting.default()
 }
 
-/// The app may be a call, whose arguments may be secrets.
-fn without_arguments(setting: &Setting, value: String) -> String {
-    match value.split_once('(') {
-        Some((name, _)) if setting.name == "wsgi_app" => format!("{name}(...)"),
-        _ => value,
+/// The app without its arguments, which may be secrets: it may be a call.
+pub fn without_arguments(app: &str) -> String {
+    match app.split_once('(') {
+        Some((name, _)) => format!("{name}(...)"),
+        None => app.to_owned(),
+    }
+}
+
+/// The value of a setting that is not hidden.
+fn plain(setting: &Setting, value: &Value) -> String {
+    match setting.name {
+        "wsgi_app" => without_arguments(&value.plain()),
+        _ => value.plain(),
     }
 }
 
@@ -69,7 +77,7 @@ fn json(setting: &Setting, value: &Value) -> Json {
         Value::Bool(value) => (*value).into(),
         Value::Int(number) => (*number).into(),
         Value::List(values) => values.iter().map(|value| json(setting, value)).collect(),
-        other => without_arguments(setting, other.plain()).into(),
+        other => plain(setting, other).into(),
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::process::{is_stopped, memory, process};
 use super::recently::Recently;
 use super::report::{Report, RequestReport, ServerState, WorkerReport, WorkerState};
+use super::settings::without_arguments;
 use crate::log;
 use crate::scoreboard::{Counters, Gauge, RunningRequest, now};
 use crate::worker::Heartbeat;
@@ -261,7 +262,7 @@ impl View {
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             python: env!("RGUNICORN_PYTHON_VERSION").to_owned(),
-            name: facts.name.clone(),
+            name: without_arguments(&facts.name),
             worker_class: facts.worker_class.clone(),
             listeners: facts.listeners.iter().map(|(url, _)| url.clone()).collect(),
             state: self.state(),

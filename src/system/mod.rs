@@ -6,6 +6,7 @@ mod line_ring;
 mod local_time;
 mod lock;
 mod names;
+mod process_memory;
 mod shared_memory;
 mod shared_text;
 
@@ -15,5 +16,6 @@ pub use line_ring::LineRing;
 pub use local_time::local_time;
 pub use lock::lock;
 pub use names::addresses;
+pub use process_memory::ProcessMemory;
 pub use shared_memory::{Shareable, Shared};
 pub use shared_text::SharedText;

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::control::Request;
+use crate::log;
 use crate::status::order::{Order, Orders};
 use crate::status::report::WorkerState;
 use crate::status::view::View;
@@ -171,13 +172,9 @@ fn ends_soon() -> Result<Value, String> {
 }
 
 fn set_log_level(view: &View, orders: &mut Orders, level: &str) -> Outcome {
-    let known = ["debug", "info", "warning", "error", "critical"];
     let level = level.to_ascii_lowercase();
-    if !known.contains(&&*level) {
-        return Outcome::Now(Err(format!(
-            "there is no log level '{level}'; the levels are {}",
-            known.join(", ")
-        )));
+    if let Err(unknown) = log::check_level(&level) {
+        return Outcome::Now(Err(unknown.to_string()));
     }
     // Workers that are started later have the master's level.
     orders.give(Order::SetLogLevel(level.clone()));

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -168,7 +168,7 @@ impl Server {
 
     /// Closes all descriptors in a child process, where nothing else uses them.
     pub fn close_in_child(&self) {
-        let clients = self.clients.values().map(Client::descriptor);
+        let clients = self.clients.values().map(|it| it.as_fd().as_raw_fd());
         let all = clients
             .chain(self.listeners.descriptors())
             .chain(self.channels.descriptors())
@@ -264,11 +264,7 @@ impl Server {
     fn add(&mut self, client: Client, view: &View, orders: &mut Orders) {
         let key = Key::Client(self.next);
         self.next = self.next.wrapping_add(1);
-        let added = match &client {
-            Client::Http(http) => self.poller.add(http.socket(), key.number()),
-            Client::Control(control) => self.poller.add(control, key.number()),
-        };
-        if added.is_ok() {
+        if self.poller.add(&client, key.number()).is_ok() {
             self.clients.insert(key, client);
             // It may have sent its request already.
             self.advance(key, view, orders);
@@ -285,15 +281,12 @@ impl Server {
                 Client::Http(http) => Some((*key, http)),
                 Client::Control(_) => None,
             });
-        let all: Vec<_> = http.collect();
-        if all.len() >= MOST_HTTP {
-            let first = all
-                .iter()
-                .min_by_key(|(_, http)| (!http.is_idle(), http.deadline()));
-            if let Some((key, _)) = first {
-                let key = *key;
-                self.clients.remove(&key);
-            }
+        if http.clone().count() < MOST_HTTP {
+            return;
+        }
+        let first = http.min_by_key(|(_, http)| (!http.is_idle(), http.deadline()));
+        if let Some((key, _)) = first {
+            self.clients.remove(&key);
         }
     }
 
@@ -447,26 +440,14 @@ impl Server {
     /// Lets the poller also report when a client can be written to, while there
     /// is something to send.
     fn watch(&mut self, key: Key) {
-        let (poller, number) = (&self.poller, key.number());
-        let watched = match self.clients.get_mut(&key) {
-            Some(Client::Http(client)) => {
-                let is_wanted = client.has_unsent();
-                if client.watches_writable == is_wanted {
-                    return;
-                }
-                client.watches_writable = is_wanted;
-                poller.watch_writable(client.socket(), number, is_wanted)
-            }
-            Some(Client::Control(client)) => {
-                let is_wanted = client.has_unsent();
-                if client.watches_writable == is_wanted {
-                    return;
-                }
-                client.watches_writable = is_wanted;
-                poller.watch_writable(client, number, is_wanted)
-            }
-            None => return,
+        let Some(client) = self.clients.get_mut(&key) else {
+            return;
         };
+        let is_wanted = client.has_unsent();
+        if std::mem::replace(client.watches_writable(), is_wanted) == is_wanted {
+            return;
+        }
+        let watched = self.poller.watch_writable(client, key.number(), is_wanted);
         if watched.is_err() {
             self.clients.remove(&key);
         }
@@ -481,10 +462,28 @@ impl Client {
         }
     }
 
-    fn descriptor(&self) -> RawFd {
+    /// True while bytes wait for the socket.
+    fn has_unsent(&self) -> bool {
         match self {
-            Self::Http(client) => client.socket().as_raw_fd(),
-            Self::Control(client) => client.as_fd().as_raw_fd(),
+            Self::Http(client) => client.has_unsent(),
+            Self::Control(client) => client.has_unsent(),
+        }
+    }
+
+    /// Whether the poller also reports when it can be written to.
+    fn watches_writable(&mut self) -> &mut bool {
+        match self {
+            Self::Http(client) => &mut client.watches_writable,
+            Self::Control(client) => &mut client.watches_writable,
+        }
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Http(client) => client.socket().as_fd(),
+            Self::Control(client) => client.as_fd(),
         }
     }
 }

@@ -1,17 +1,16 @@
 //! The command `memory SECONDS`: what grows between two moments.
 
-use std::fs;
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::unistd::{SysconfVar, sysconf};
 use pyo3::prelude::*;
 use serde::Serialize;
 
 use super::worker::{End, Worker, claim, number};
 use crate::control::Request;
 use crate::python::{self, Visitor};
+use crate::system::ProcessMemory;
 
 const MOST_SECONDS: f64 = 3600.0;
 
@@ -114,10 +113,7 @@ fn attach<T>(act: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, String> {
     done.map_err(|error| format!("The memory cannot be measured: {error}"))
 }
 
-/// The resident memory in bytes (proc_pid_statm(5)); 0 if it is not known.
+/// The resident memory in bytes; 0 if it is not known.
 fn resident() -> u64 {
-    let pages = fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
-    pages.unwrap_or_default() * size.unwrap_or_default().unsigned_abs()
+    ProcessMemory::of(process::id()).map_or(0, |memory| memory.resident)
 }

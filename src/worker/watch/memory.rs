@@ -11,9 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
 use crate::config::Settings;
+use crate::system::ProcessMemory;
 use crate::worker::shared::Heartbeat;
 
 const PAUSE: Duration = Duration::from_millis(200);
@@ -80,14 +81,8 @@ fn message(used: u64, setting: &str, limit: u64) -> String {
 /// Resident bytes that belong to no file (proc_pid_statm(5)). Quick to read,
 /// and not less than `private` unless the process has pages of files to itself.
 fn anonymous() -> Option<u64> {
-    let page = sysconf(SysconfVar::PAGE_SIZE).ok()??.unsigned_abs();
-    let text = fs::read_to_string("/proc/self/statm").ok()?;
-    let mut fields = text
-        .split(' ')
-        .skip(1)
-        .map(|field| field.parse::<u64>().ok());
-    let (resident, shared) = (fields.next()??, fields.next()??);
-    Some(resident.saturating_sub(shared) * page)
+    let memory = ProcessMemory::of(process::id())?;
+    Some(memory.resident.saturating_sub(memory.shared))
 }
 
 /// Resident bytes that only this process uses (proc_pid_smaps_rollup(5)).
