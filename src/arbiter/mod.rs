@@ -1,6 +1,6 @@
 //! The master: binds the sockets, keeps the workers alive, handles the signals.
 //!
-//! It has one thread, besides that of its status (`src/status`), and runs no
+//! It has one thread, and a second one for its status (`src/status`). It runs no
 //! Python unless the settings ask for it. Its life is [`run`]: start, then the
 //! loop until something ends it, then stop. Each turn of the loop handles the
 //! signals that came and the workers that ended, and then starts and ends workers

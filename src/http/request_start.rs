@@ -50,7 +50,7 @@ mod tests {
         let sent = "x-request-start: t=1\r\n";
         assert_eq!(stamped(sent, true), ["x-request-start=t=1"]);
         assert_eq!(stamped(sent, false), own);
-        // In CGI an underscore is as good as a hyphen.
+        // CGI does not tell an underscore from a hyphen.
         assert_eq!(stamped("X_Request-Start: t=1\r\n", false), own);
     }
 }

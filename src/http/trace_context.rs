@@ -107,7 +107,7 @@ pub fn settle_trace(
     made
 }
 
-/// The one `traceparent`. Several are as good as none.
+/// The only `traceparent`; nothing if there are several.
 fn parent_of(head: &Head) -> Option<TraceParent> {
     let mut all = values(head, TRACEPARENT);
     let first = all.next()?;

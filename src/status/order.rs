@@ -37,8 +37,8 @@ impl Orders {
         }
     }
 
-    /// How many workers there will be: as many as `now`, unless orders that the
-    /// master has not obeyed yet change it.
+    /// How many workers there will be: as many as `now`, or as many as the last
+    /// order says that the master has not obeyed yet.
     pub fn target(&self, now: usize) -> usize {
         self.target.unwrap_or(now)
     }

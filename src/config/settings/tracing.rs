@@ -11,11 +11,12 @@ section!(
         /// What becomes of the fields `traceparent` and `tracestate` (W3C Trace Context):
         /// `off`, `accept` or `make`.
         ///
-        /// `off` leaves them as they are. `accept` leaves only valid ones of clients in
-        /// `forwarded_allow_ips`, and `make` adds a new `traceparent` where there is none
-        /// then, marked as sampled. The app sees the fields; the access log has the ids as
-        /// `trace_id` and `span_id`, and the error log has the trace in brackets behind the
-        /// request. The option alone means `make`.
+        /// `off` does not touch them. `accept` removes them, unless they are valid and the
+        /// client is in `forwarded_allow_ips`. `make` does the same; if the request has no
+        /// `traceparent` after that, it adds a new one, marked as sampled. The app sees the
+        /// fields. The access log has the ids as `trace_id` and `span_id`, and the error log
+        /// has the trace in brackets after the request. `--trace-context` without a value
+        /// means `make`.
         #[flags("--trace-context")]
         #[kind(OptionalText("WORD", "make"))]
         #[default(TraceMode::Off)]
