@@ -119,6 +119,8 @@ impl ScopeMaker {
         let version = match head.version() {
             Version::Http10 => intern!(py, "1.0"),
             Version::Http11 => intern!(py, "1.1"),
+            // The ASGI specification writes it without a zero.
+            Version::Http2 => intern!(py, "2"),
         };
         let (address, port) = exchange.remote();
         // There may be no port if a proxy has told the client's address.

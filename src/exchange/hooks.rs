@@ -45,6 +45,7 @@ impl<'a> WatchedRequest<'a> {
             version: match head.version() {
                 Version::Http10 => (1, 0),
                 Version::Http11 => (1, 1),
+                Version::Http2 => (2, 0),
             },
             headers: fields
                 .map(|(name, value)| (latin_1(name).to_ascii_uppercase(), latin_1(value)))

@@ -10,20 +10,23 @@ use super::framing::Framing;
 use super::scheme::Scheme;
 use super::span::Span;
 
-/// The supported protocol versions. A higher 1.x counts as 1.1 (RFC 9110
-/// section 2.5).
+/// The supported protocol versions, in their order. A higher 1.x counts as 1.1
+/// (RFC 9110 section 2.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     Http10,
     #[default]
     Http11,
+    Http2,
 }
 
 impl Version {
+    /// The name in request lines, in logs and for the app.
     pub fn as_str(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2.0",
         }
     }
 }
