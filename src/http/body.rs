@@ -1,5 +1,5 @@
 //! Reads a request's body from the bytes of its connection (RFC 9112 sections 6
-//! and 7).
+//! and 7), or from those of its stream (RFC 9113 section 8.1).
 
 use super::chunk;
 use super::error::{Error, printable};
@@ -25,7 +25,7 @@ pub struct BodyDecoder {
     limits: Limits,
     /// The received part of an incomplete line of the chunked coding.
     line: Vec<u8>,
-    /// Bytes of a chunked body so far.
+    /// Bytes so far of a body without a Content-Length.
     total: u64,
     /// Bytes of chunk extensions so far.
     extensions: usize,
@@ -45,6 +45,7 @@ enum BodyState {
     ChunkData(u64),
     ChunkEnd,
     Trailers,
+    UntilEnd,
     Done,
 }
 
@@ -54,6 +55,7 @@ impl BodyDecoder {
             state: match framing {
                 Framing::Length(length) => BodyState::Length(length),
                 Framing::Chunked => BodyState::ChunkSize,
+                Framing::UntilEnd => BodyState::UntilEnd,
             },
             limits: *limits,
             line: Vec::new(),
@@ -70,8 +72,14 @@ impl BodyDecoder {
             match self.state {
                 BodyState::Length(0) => self.state = BodyState::Done,
                 BodyState::Done => return Ok(BodyPiece::End),
-                BodyState::Length(_) | BodyState::ChunkData(_) if input.is_empty() => {
+                BodyState::Length(_) | BodyState::ChunkData(_) | BodyState::UntilEnd
+                    if input.is_empty() =>
+                {
                     return Ok(BodyPiece::NeedMore);
+                }
+                BodyState::UntilEnd => {
+                    self.count(input.len() as u64)?;
+                    return Ok(BodyPiece::Data(std::mem::take(input)));
                 }
                 BodyState::Length(ref mut left) => return Ok(BodyPiece::Data(take(input, left))),
                 BodyState::ChunkData(ref mut left) => {
@@ -117,6 +125,11 @@ impl BodyDecoder {
         }
     }
 
+    /// Takes note that the stream of the body has ended.
+    pub fn end(&mut self) {
+        self.state = BodyState::Done;
+    }
+
     /// True after the end of the body.
     pub fn is_done(&self) -> bool {
         matches!(self.state, BodyState::Done | BodyState::Length(0))
@@ -135,11 +148,17 @@ impl BodyDecoder {
         if self.extensions > MOST_EXTENSIONS {
             return Err(Error::ChunkExtension("too many of them".into()));
         }
-        self.total = self.total.saturating_add(size);
-        if self.total > self.limits.body {
-            return Err(Error::BodyTooLarge(self.limits.body));
-        }
+        self.count(size)?;
         Ok(size)
+    }
+
+    /// Counts bytes of the body.
+    fn count(&mut self, bytes: u64) -> Result<(), Error> {
+        self.total = self.total.saturating_add(bytes);
+        match self.total > self.limits.body {
+            true => Err(Error::BodyTooLarge(self.limits.body)),
+            false => Ok(()),
+        }
     }
 
     /// Reads a trailer line. True for the empty line after the last trailer.
@@ -287,6 +306,28 @@ mod tests {
             chunked("1\r\na\r\n0\r\n"),
             Ok((b"a".to_vec(), false, vec![]))
         );
+    }
+
+    #[test]
+    fn until_the_end_of_the_stream() {
+        let bytes = b"0\r\n\r\n";
+        let all = Ok((bytes.to_vec(), false, vec![]));
+        assert_eq!(decode(Framing::UntilEnd, bytes), all);
+        let limits = Limits {
+            body: 5,
+            ..Limits::default()
+        };
+        let mut decoder = BodyDecoder::new(Framing::UntilEnd, &limits);
+        assert_eq!(
+            decoder.next(&mut &b"abcde"[..]),
+            Ok(BodyPiece::Data(b"abcde"))
+        );
+        assert_eq!(decoder.next(&mut &b""[..]), Ok(BodyPiece::NeedMore));
+        assert_eq!(decoder.next(&mut &b"f"[..]), Err(Error::BodyTooLarge(5)));
+        assert!(!decoder.is_done());
+        decoder.end();
+        assert!(decoder.is_done());
+        assert_eq!(decoder.next(&mut &b""[..]), Ok(BodyPiece::End));
     }
 
     #[test]

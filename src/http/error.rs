@@ -51,6 +51,8 @@ pub enum Error {
     ProxyLine(String),
     #[error("Invalid PROXY header: {0}")]
     ProxyHeader(&'static str),
+    #[error("CONNECT is only answered for WebSockets in HTTP/2")]
+    Tunnel,
     #[error("The PROXY protocol is not allowed from this peer")]
     ProxyForbidden,
 }
@@ -63,7 +65,7 @@ impl Error {
             Error::RequestLineTooLong(_) => Status::URI_TOO_LONG,
             Error::FieldTooLong(_) | Error::TooManyFields(_) => Status::FIELDS_TOO_LARGE,
             Error::BodyTooLarge(_) => Status::CONTENT_TOO_LARGE,
-            Error::TransferCoding(_) => Status::NOT_IMPLEMENTED,
+            Error::TransferCoding(_) | Error::Tunnel => Status::NOT_IMPLEMENTED,
             Error::Expectation(_) => Status::EXPECTATION_FAILED,
             Error::UnsupportedVersion(_) => Status::VERSION_NOT_SUPPORTED,
             Error::ProxyForbidden => Status::FORBIDDEN,

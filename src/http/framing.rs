@@ -1,4 +1,4 @@
-//! How long a request's body is (RFC 9112 section 6).
+//! How long a request's body is (RFC 9112 section 6, RFC 9113 section 8.1.1).
 
 use super::error::{Error, printable};
 use super::field;
@@ -9,6 +9,8 @@ pub enum Framing {
     /// Exactly this many bytes; 0 if the request has no body.
     Length(u64),
     Chunked,
+    /// The body ends with its stream (RFC 9113 section 8.1).
+    UntilEnd,
 }
 
 impl Default for Framing {
@@ -87,13 +89,24 @@ impl FramingFields {
     /// `Transfer-Encoding` must end in `chunked`, have it once, and come
     /// without a Content-Length and in HTTP/1.1. A proxy could read anything
     /// else differently, which would allow request smuggling.
-    pub fn decide(self, http_1_1: bool) -> Result<(Framing, bool), Error> {
+    pub fn decide(&self, http_1_1: bool) -> Result<(Framing, bool), Error> {
         match self.codings {
             Codings::None => Ok((Framing::Length(self.content_length.unwrap_or(0)), false)),
             Codings::EndChunked if self.content_length.is_none() && http_1_1 => {
                 Ok((Framing::Chunked, self.compressed))
             }
             _ => Err(bad_transfer_encoding()),
+        }
+    }
+
+    /// The framing in HTTP/2, which has no transfer codings. `ends` is true if
+    /// the stream ends with the head.
+    pub fn decide_for_stream(&self, ends: bool) -> Result<Framing, Error> {
+        match self.content_length {
+            Some(1..) if ends => Err(Error::UnexpectedEnd),
+            _ if ends => Ok(Framing::Length(0)),
+            Some(length) => Ok(Framing::Length(length)),
+            None => Ok(Framing::UntilEnd),
         }
     }
 }

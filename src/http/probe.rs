@@ -1,7 +1,7 @@
 //! The answer to a probe of a balancer or an orchestrator: whether to send more
 //! clients.
 
-use super::head::Head;
+use super::request::Head;
 use super::response::{ResponseHead, ResponseRules};
 
 /// True if this is a GET or HEAD request for `path`, whatever its query.

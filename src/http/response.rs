@@ -3,8 +3,8 @@
 use super::error::{ResponseError, lossy};
 use super::field::{add_line, check, is_value};
 use super::framing::parse_length;
-use super::head::{Head, Version};
 use super::reason::reason;
+use super::request::{Head, Version};
 use super::response_body::{BodyFraming, ResponseBody};
 use super::status::Status;
 use std::borrow::Cow;

@@ -210,6 +210,7 @@ impl Meaning {
                 });
                 assert_eq!(length, stated);
             }
+            Framing::UntilEnd => panic!("HTTP/1.x has no streams"),
         }
     }
 }

@@ -1,5 +1,5 @@
-use super::super::{HeadParser, Policy};
 use super::*;
+use crate::http::{HeadParser, Policy};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

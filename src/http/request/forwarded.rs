@@ -1,7 +1,7 @@
 //! The client's address in the fields of a trusted proxy.
 
-use super::field;
 use super::head::Head;
+use crate::http::field;
 use std::borrow::Cow;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};

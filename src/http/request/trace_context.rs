@@ -1,8 +1,8 @@
 //! The fields by which requests of several servers are found to belong together
 //! (W3C Trace Context, levels 1 and 2).
 
-use super::field::list;
 use super::head::Head;
+use crate::http::field::list;
 
 /// The fields' names.
 pub const TRACEPARENT: &str = "traceparent";
@@ -102,7 +102,7 @@ pub fn settle_trace(
     head.remove(TRACESTATE);
     let made = make();
     if let Some(made) = &made {
-        head.append(TRACEPARENT, made.as_str());
+        head.append(TRACEPARENT.as_bytes(), made.as_str().as_bytes());
     }
     made
 }

@@ -1,6 +1,6 @@
 //! The request target (RFC 9112 section 3.2) and its parts.
 
-use super::error::{Error, printable};
+use crate::http::error::{Error, printable};
 use std::borrow::Cow;
 
 /// The parts of a target, as slices of it.
@@ -15,11 +15,7 @@ pub(super) struct Parts<'a> {
 /// Checks that the target has a form its method allows and finds its parts.
 pub(super) fn split<'a>(method: &[u8], target: &'a [u8]) -> Result<Parts<'a>, Error> {
     let refuse = || Err(Error::RequestLine(printable(target)));
-    // No early exit, so that the compiler can check many bytes at once.
-    let printing = target
-        .iter()
-        .fold(true, |good, b| good & (0x21..=0x7e).contains(b));
-    if target.is_empty() || !printing {
+    if !is_printing(target) {
         return refuse();
     }
     if method == b"CONNECT" {
@@ -35,24 +31,51 @@ pub(super) fn split<'a>(method: &[u8], target: &'a [u8]) -> Result<Parts<'a>, Er
             authority: None,
         });
     }
-    let (authority, rest) = if target[0] == b'/' || (target == b"*" && method == b"OPTIONS") {
-        (None, target) // origin-form or asterisk-form
+    let (authority, rest) = if is_local(method, target) {
+        (None, target)
     } else if let Some((authority, rest)) = absolute(target) {
         (Some(authority), rest)
     } else {
         return refuse();
     };
+    Ok(parts(authority, rest))
+}
+
+/// The parts of a path of HTTP/2: the target has no other form there but in
+/// `CONNECT` (RFC 9113 section 8.3.1).
+pub(super) fn split_path<'a>(method: &[u8], path: &'a [u8]) -> Result<Parts<'a>, Error> {
+    match is_printing(path) && is_local(method, path) {
+        true => Ok(parts(None, path)),
+        false => Err(Error::RequestLine(printable(path))),
+    }
+}
+
+/// True if there is at least one byte, and all of them can be printed.
+fn is_printing(target: &[u8]) -> bool {
+    // No early exit, so that the compiler can check many bytes at once.
+    let printing = target
+        .iter()
+        .fold(true, |good, b| good & (0x21..=0x7e).contains(b));
+    printing && !target.is_empty()
+}
+
+/// True for the origin form, `/path`, and the asterisk form.
+fn is_local(method: &[u8], target: &[u8]) -> bool {
+    target[0] == b'/' || (target == b"*" && method == b"OPTIONS")
+}
+
+fn parts<'a>(authority: Option<&'a [u8]>, rest: &'a [u8]) -> Parts<'a> {
     // A client should not send a fragment. It does not belong to the path.
     let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
     let (path, query) = match memchr::memchr(b'?', rest) {
         Some(mark) => (&rest[..mark], &rest[mark + 1..]),
         None => (rest, &rest[rest.len()..]),
     };
-    Ok(Parts {
+    Parts {
         path,
         query,
         authority,
-    })
+    }
 }
 
 /// The authority of `scheme://authority/...` without the user before its `@`,

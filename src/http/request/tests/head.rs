@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{Limits, SecureSchemeFields};
+use crate::http::{Framing, Limits, Scheme, SecureSchemeFields, Underscores};
 
 fn policy() -> Policy {
     Policy::default()

@@ -5,14 +5,13 @@
 //! the head has ended, and the result does not depend on how the network splits
 //! the bytes.
 
-use super::error::{Error, printable};
-use super::field::{self, Name};
-use super::framing::{Framing, FramingFields};
+use super::facts::{Facts, check_method, keeps};
 use super::head::{Head, RequestLine, Version};
-use super::policy::{Policy, Underscores};
-use super::scheme::Scheme;
-use super::span::Span;
 use super::target;
+use crate::http::error::{Error, printable};
+use crate::http::field::{self, Name};
+use crate::http::policy::Policy;
+use crate::http::span::Span;
 
 /// Reads one head after another from bytes that arrive in pieces.
 #[derive(Debug, Default)]
@@ -162,20 +161,6 @@ fn request_line(bytes: &[u8], span: Span, policy: &Policy) -> Result<RequestLine
     })
 }
 
-/// A conventional method, as Gunicorn defines it: a token of 3 to 20 characters
-/// without lower case letters and `#`.
-fn check_method(method: &[u8], policy: &Policy) -> Result<(), Error> {
-    let conventional = || {
-        (3..=20).contains(&method.len())
-            && !method.iter().any(|b| b.is_ascii_lowercase() || *b == b'#')
-    };
-    if field::is_token(method) && (policy.unconventional_methods || conventional()) {
-        Ok(())
-    } else {
-        Err(Error::Method(printable(method)))
-    }
-}
-
 fn parse_version(version: &[u8], policy: &Policy) -> Result<Version, Error> {
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
@@ -242,34 +227,7 @@ impl Head {
         if facts.cookies > 1 {
             self.join_cookies();
         }
-        facts.settle(self, policy)
-    }
-
-    /// Joins several `Cookie` fields. They are not joined by a comma, as all
-    /// others are, because it could be a part of a cookie's value (RFC 9113
-    /// section 8.2.3).
-    #[cold]
-    fn join_cookies(&mut self) {
-        let Head { raw, fields, .. } = self;
-        let is_cookie = |name: Span, raw: &[u8]| name.of(raw).eq_ignore_ascii_case(b"cookie");
-        let mut joined = Vec::new();
-        let mut found = 0;
-        fields.retain(|(name, value)| {
-            if !is_cookie(*name, raw) {
-                return true;
-            }
-            if !joined.is_empty() && value.len() > 0 {
-                joined.extend_from_slice(b"; ");
-            }
-            joined.extend_from_slice(value.of(raw));
-            found += 1;
-            found == 1
-        });
-        let start = raw.len();
-        raw.extend_from_slice(&joined);
-        if let Some((_, value)) = fields.iter_mut().find(|(name, _)| is_cookie(*name, raw)) {
-            *value = Span::new(start, raw.len());
-        }
+        facts.settle_message(self, policy)
     }
 
     /// Joins the lines of a folded value, with a blank between them.
@@ -288,112 +246,6 @@ impl Head {
         let joined = field::trim(&self.raw[start..]);
         Span::within(&self.raw, joined)
     }
-}
-
-/// True if a field is kept whose name has an underscore.
-fn keeps(name: &[u8], policy: &Policy) -> Result<bool, Error> {
-    let listed = policy
-        .underscore_fields
-        .iter()
-        .any(|listed| listed == "*" || name.eq_ignore_ascii_case(listed.as_bytes()));
-    match policy.underscores {
-        _ if listed => Ok(true),
-        Underscores::Keep => Ok(true),
-        Underscores::Drop => Ok(false),
-        Underscores::Refuse => Err(Error::FieldName(printable(name))),
-    }
-}
-
-/// The fields that concern the message itself.
-#[derive(Default)]
-struct Facts {
-    framing: FramingFields,
-    host: bool,
-    content_type: bool,
-    cookies: usize,
-    close: bool,
-    keep_alive: bool,
-    /// `Connection` asks for an upgrade, `Upgrade` names the protocol.
-    upgrade: (bool, bool),
-    expects_continue: bool,
-    scheme: Option<Scheme>,
-}
-
-impl Facts {
-    fn note(
-        &mut self,
-        name: &[u8],
-        value: &[u8],
-        version: Version,
-        policy: &Policy,
-    ) -> Result<(), Error> {
-        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-        match name.len() {
-            4 if is(b"host") => self.host(name, value)?,
-            6 if is(b"expect") && version == Version::Http11 => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Error::Expectation(printable(value)));
-                }
-                self.expects_continue = true;
-            }
-            6 if is(b"cookie") => self.cookies += 1,
-            // Some clients ask for HTTP/2 with every request; they get
-            // HTTP/1.1.
-            7 if is(b"upgrade") => self.upgrade.1 = !value.eq_ignore_ascii_case(b"h2c"),
-            10 if is(b"connection") => {
-                for option in field::list(value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    self.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            12 if is(b"content-type") => once(&mut self.content_type, true, name, value)?,
-            14 if is(b"content-length") => self.framing.content_length(value)?,
-            17 if is(b"transfer-encoding") => self.framing.transfer_encoding(value)?,
-            _ => {}
-        }
-        policy
-            .secure_scheme_fields
-            .note(name, value, &mut self.scheme)
-    }
-
-    fn host(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
-        let valid = value.is_empty() || target::is_authority(value);
-        once(&mut self.host, valid, name, value)
-    }
-
-    /// Decides what depends on all fields together.
-    fn settle(self, head: &mut Head, policy: &Policy) -> Result<(), Error> {
-        let is_1_1 = head.line.version == Version::Http11;
-        if is_1_1 && !self.host {
-            return Err(Error::Field("'Host' is missing".into()));
-        }
-        let (framing, must_close) = self.framing.decide(is_1_1)?;
-        if matches!(framing, Framing::Length(length) if length > policy.limits.body) {
-            return Err(Error::BodyTooLarge(policy.limits.body));
-        }
-        let keep_alive = !self.close && (is_1_1 || self.keep_alive);
-        head.framing = framing;
-        // The bytes after CONNECT belong to a tunnel, not to a request.
-        let is_connect = head.method() == b"CONNECT";
-        head.keep_alive = keep_alive && !must_close && !is_connect;
-        head.asks_to_upgrade = is_connect || is_1_1 && self.upgrade == (true, true);
-        head.expects_continue = self.expects_continue;
-        head.scheme = self.scheme;
-        Ok(())
-    }
-}
-
-/// Notes a field that must be valid and may come only once.
-fn once(seen: &mut bool, valid: bool, name: &[u8], value: &[u8]) -> Result<(), Error> {
-    if std::mem::replace(seen, true) || !valid {
-        return Err(Error::Field(format!(
-            "{} {}",
-            printable(name),
-            printable(value)
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ pub fn stamp_start(head: &mut Head, trusted: bool, millis: u64) {
     }
     head.remove(NAME);
     let stamp = format!("t={}.{:03}", millis / 1000, millis % 1000);
-    head.append(NAME, &stamp);
+    head.append(NAME.as_bytes(), stamp.as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{HeadParser, Policy, Underscores};
     use super::*;
+    use crate::http::{HeadParser, Policy, Underscores};
 
     fn stamped(lines: &str, trusted: bool) -> Vec<String> {
         let mut head = Head::default();

@@ -1,14 +1,15 @@
 //! The head of an accepted request: its request line and header fields (RFC
-//! 9112 sections 2 to 5).
+//! 9112 sections 2 to 5, RFC 9113 section 8.3.1).
 //!
-//! [`HeadParser`](super::HeadParser) fills it. All of its bytes are in one
+//! [`HeadParser`](super::HeadParser) fills it from the bytes of HTTP/1.x, and
+//! [`Head::read_fields`] from the fields of HTTP/2. All of its bytes are in one
 //! buffer, and a `Head` can be used for many requests: once its buffers have
 //! grown, reading a request allocates nothing.
 
-use super::field::{list, trim};
-use super::framing::Framing;
-use super::scheme::Scheme;
-use super::span::Span;
+use crate::http::field::{list, trim};
+use crate::http::framing::Framing;
+use crate::http::scheme::Scheme;
+use crate::http::span::Span;
 
 /// The supported protocol versions, in their order. A higher 1.x counts as 1.1
 /// (RFC 9110 section 2.5).
@@ -44,6 +45,7 @@ pub struct Head {
     pub(super) asks_to_upgrade: bool,
     pub(super) expects_continue: bool,
     pub(super) scheme: Option<Scheme>,
+    pub(super) protocol: Option<Span>,
 }
 
 /// The positions of the parts of the request line.
@@ -83,7 +85,8 @@ impl Head {
         self.line.version
     }
 
-    /// The fields in their order: names as the client sent them, values without
+    /// The fields in their order: names as the client sent them (in HTTP/2 in
+    /// lower case, and first of all `host`), values without
     /// the white space around them.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.fields
@@ -113,14 +116,43 @@ impl Head {
     }
 
     /// Adds a field after the others. Both must be valid.
-    pub(super) fn append(&mut self, name: &str, value: &str) {
-        let mut push = |text: &str| {
-            let start = self.raw.len();
-            self.raw.extend_from_slice(text.as_bytes());
-            Span::new(start, self.raw.len())
-        };
-        let field = (push(name), push(value));
+    pub(super) fn append(&mut self, name: &[u8], value: &[u8]) {
+        let field = (self.keep(name), self.keep(value));
         self.fields.push(field);
+    }
+
+    /// Adds bytes that the head has parts of.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> Span {
+        let start = self.raw.len();
+        self.raw.extend_from_slice(bytes);
+        Span::new(start, self.raw.len())
+    }
+
+    /// Joins several `Cookie` fields. They are not joined by a comma, as all
+    /// others are, because it could be a part of a cookie's value (RFC 9113
+    /// section 8.2.3).
+    #[cold]
+    pub(super) fn join_cookies(&mut self) {
+        let Head { raw, fields, .. } = self;
+        let is_cookie = |name: Span, raw: &[u8]| name.of(raw).eq_ignore_ascii_case(b"cookie");
+        let mut joined = Vec::new();
+        let mut found = 0;
+        fields.retain(|(name, value)| {
+            if !is_cookie(*name, raw) {
+                return true;
+            }
+            if !joined.is_empty() && value.len() > 0 {
+                joined.extend_from_slice(b"; ");
+            }
+            joined.extend_from_slice(value.of(raw));
+            found += 1;
+            found == 1
+        });
+        let start = raw.len();
+        raw.extend_from_slice(&joined);
+        if let Some((_, value)) = fields.iter_mut().find(|(name, _)| is_cookie(*name, raw)) {
+            *value = Span::new(start, raw.len());
+        }
     }
 
     pub fn framing(&self) -> Framing {
@@ -149,6 +181,12 @@ impl Head {
             .filter(|(name, _)| name.eq_ignore_ascii_case(b"te"))
             .flat_map(|(_, value)| list(value))
             .any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+    }
+
+    /// The protocol that a stream of HTTP/2 shall speak, from `:protocol` (RFC
+    /// 8441): always that of WebSocket.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.protocol.map(|protocol| protocol.of(&self.raw))
     }
 
     /// The scheme that a trusted proxy has stated.
