@@ -123,6 +123,12 @@ impl Body {
         }
     }
 
+    /// Takes note that the stream of the body has ended.
+    pub fn end(&mut self) {
+        self.decoder.end();
+        self.ended = true;
+    }
+
     /// Moves buffered bytes to the end of `into`, and gives their number.
     pub fn take(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
         let length = usize::try_from(self.spooled()).map_or(BLOCK, |left| left.min(BLOCK));
@@ -180,6 +186,19 @@ mod tests {
         assert!(!body.has_ended());
         body.feed(&mut &b"e"[..]).unwrap();
         assert!(body.has_ended());
+    }
+
+    #[test]
+    fn a_body_may_end_with_its_stream() {
+        let mut body = body(Framing::UntilEnd);
+        body.feed(&mut &b"one"[..]).unwrap();
+        assert!(!body.has_ended());
+        body.end();
+        assert!(body.has_ended());
+        // What follows is no part of it.
+        body.feed(&mut &b"two"[..]).unwrap();
+        assert!(body.has_ended());
+        assert_eq!(take_all(&mut body), b"before one");
     }
 
     #[test]
