@@ -45,9 +45,9 @@ pub use policy::{Limits, Policy, Underscores};
 pub use probe::{answer_probe, is_probe};
 pub use proxy::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};
 pub use request::{
-    AddressField, Head, HeadParser, PseudoFields, RequestIds, TRACEPARENT, TraceMode, TraceParent,
-    Version, client_address, field_so_far, is_request_id, percent_decode, settle_trace,
-    stamp_start,
+    AddressField, Head, HeadParser, Priority, PseudoFields, RequestIds, TRACEPARENT, TraceMode,
+    TraceParent, Version, client_address, field_so_far, is_request_id, percent_decode,
+    settle_trace, stamp_start,
 };
 pub use response::{ResponseHead, ResponseRules};
 pub use response_body::ResponseBody;
