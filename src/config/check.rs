@@ -63,6 +63,14 @@ pub fn number(raw: Value) -> Result<u32, String> {
     }
 }
 
+/// A [`number`] of this range.
+pub fn between<const LOW: u32, const HIGH: u32>(raw: Value) -> Result<u32, String> {
+    match number(raw.clone()) {
+        Ok(number) if (LOW..=HIGH).contains(&number) => Ok(number),
+        _ => Err(format!("{raw} is not a whole number from {LOW} to {HIGH}")),
+    }
+}
+
 /// A number of bytes.
 pub fn large_number(raw: Value) -> Result<u64, String> {
     match integer(&raw) {
@@ -347,24 +355,6 @@ pub fn class(raw: Value) -> Result<String, String> {
     }
 }
 
-/// Gunicorn's list of HTTP versions; `h1` must be among them.
-pub fn http_protocols(raw: Value) -> Result<String, String> {
-    let list = text(raw)?;
-    let mut offered = list
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    if let Some(unknown) = offered.clone().find(|name| !["h1", "h2"].contains(name)) {
-        return Err(format!("'{unknown}' is neither 'h1' nor 'h2'"));
-    }
-    if offered.clone().next().is_some() && !offered.any(|name| name == "h1") {
-        return Err(
-            "HTTP/2 is not spoken; put a proxy in front that does, and take 'h1'".to_owned(),
-        );
-    }
-    Ok(list)
-}
-
 /// Several texts; one alone counts as a list of one.
 fn list<T>(raw: Value, text: impl Fn(Value) -> Result<T, String>) -> Result<Vec<T>, String> {
     match raw {
@@ -436,6 +426,17 @@ mod tests {
     }
 
     #[test]
+    fn a_range_may_be_smaller() {
+        let read = between::<1, 3>;
+        assert_eq!(read(str("1")), Ok(1));
+        assert_eq!(read(Value::Int(3)), Ok(3));
+        for raw in [Value::Int(0), Value::Int(4), str("-1"), str("x")] {
+            let error = read(raw.clone()).unwrap_err();
+            assert_eq!(error, format!("{raw} is not a whole number from 1 to 3"));
+        }
+    }
+
+    #[test]
     fn modes_are_octal_with_a_zero_before() {
         assert_eq!(mode(str("022")), Ok(0o22));
         assert_eq!(mode(str("0o22")), Ok(0o22));
@@ -463,13 +464,6 @@ mod tests {
         let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
         assert!(files[0].starts_with('/') && files[1].ends_with("/docs/*.md"));
         assert!(watched_files(str("nothing.here")).is_err());
-    }
-
-    #[test]
-    fn http_2_needs_http_1_beside_it() {
-        assert!(http_protocols(str("h2,h1")).is_ok());
-        assert!(http_protocols(str("h2")).unwrap_err().contains("proxy"));
-        assert!(http_protocols(str("h3")).unwrap_err().contains("'h3'"));
     }
 
     #[test]

@@ -57,6 +57,11 @@ pub fn proxy_protocol(value: Value) -> Result<ProxyMode, String> {
     choice(switch_as("auto", value))
 }
 
+/// Reads one of the words, or a switch.
+pub fn http2_cleartext(value: Value) -> Result<Http2Cleartext, String> {
+    choice(switch_as("prior-knowledge", value))
+}
+
 /// Reads 0, 1 or 2, as Python's `ssl` numbers them.
 pub fn client_certificates(value: Value) -> Result<ClientCertificates, String> {
     match check::number(value.clone()) {
@@ -81,6 +86,28 @@ pub enum ReloadEngine {
     Auto,
     Poll,
     Inotify,
+}
+
+/// How trusted peers may speak HTTP/2 without TLS (RFC 9113 section 3.3, RFC 7540
+/// section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http2Cleartext {
+    Off,
+    PriorKnowledge,
+    Upgrade,
+    Both,
+}
+
+impl Http2Cleartext {
+    /// True if a connection may begin with HTTP/2.
+    pub fn allows_prior_knowledge(self) -> bool {
+        matches!(self, Self::PriorKnowledge | Self::Both)
+    }
+
+    /// True if a request of HTTP/1.1 may ask for HTTP/2.
+    pub fn allows_upgrade(self) -> bool {
+        matches!(self, Self::Upgrade | Self::Both)
+    }
 }
 
 macro_rules! choices {
@@ -113,6 +140,12 @@ choices! {
         "auto" => Self::Auto,
         "poll" => Self::Poll,
         "inotify" => Self::Inotify,
+    }
+    Http2Cleartext {
+        "off" => Self::Off,
+        "prior-knowledge" => Self::PriorKnowledge,
+        "upgrade" => Self::Upgrade,
+        "both" => Self::Both,
     }
     TraceMode {
         "off" => Self::Off,
@@ -157,6 +190,23 @@ mod tests {
         assert_eq!(read(str("False")), Ok(ProxyMode::Off));
         assert_eq!(read(str("v2")), Ok(ProxyMode::V2));
         assert!(read(str("v3")).is_err());
+    }
+
+    #[test]
+    fn http_2_without_tls_is_a_word_or_a_switch() {
+        let read = http2_cleartext;
+        for (value, prior_knowledge, upgrade) in [
+            (Value::Bool(false), false, false),
+            (Value::Bool(true), true, false),
+            (str("Prior-Knowledge"), true, false),
+            (str("upgrade"), false, true),
+            (str("both"), true, true),
+        ] {
+            let mode = read(value).unwrap();
+            assert_eq!(mode.allows_prior_knowledge(), prior_knowledge);
+            assert_eq!(mode.allows_upgrade(), upgrade);
+        }
+        assert!(read(str("h2c")).is_err());
     }
 
     #[test]

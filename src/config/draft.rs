@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
+use super::choices::Http2Cleartext;
 use super::setting::{Setting, Support};
 use super::settings::{Settings, TABLE};
 use super::value::Value;
@@ -141,6 +142,18 @@ impl Settings {
                 folder.display()
             ));
         }
+        // As in Gunicorn, but only for who has asked for HTTP/2.
+        if self.given.contains("http_protocols")
+            && self.http2.http_protocols.has_http2()
+            && self.http2.http2_cleartext == Http2Cleartext::Off
+            && self.ssl.certfile.is_none()
+        {
+            ignored.push(
+                "The setting http_protocols changes nothing. There is no TLS, and without it \
+                 HTTP/2 is only spoken if http2_cleartext says so."
+                    .to_owned(),
+            );
+        }
         ignored
     }
 }
@@ -193,6 +206,30 @@ mod tests {
 
     fn number(number: i64) -> Value {
         Value::Int(number)
+    }
+
+    #[test]
+    fn who_asks_for_http_2_without_tls_is_told_what_is_missing() {
+        let warnings = |given: &[(&str, &str)]| {
+            let mut draft = Draft::default();
+            for (name, value) in given {
+                let value = Value::Str((*value).to_owned());
+                draft
+                    .apply(Layer::ConfigFile, setting(name), value)
+                    .unwrap();
+            }
+            draft.finish(nothing).unwrap().ignored()
+        };
+        assert_eq!(warnings(&[]).len(), 0);
+        assert_eq!(warnings(&[("http_protocols", "h1")]).len(), 0);
+        let both = ("http_protocols", "h2,h1");
+        let told = warnings(&[both]);
+        assert!(
+            told[0].contains("http2_cleartext") && told.len() == 1,
+            "{told:?}"
+        );
+        assert_eq!(warnings(&[both, ("certfile", "a.pem")]).len(), 0);
+        assert_eq!(warnings(&[both, ("http2_cleartext", "both")]).len(), 0);
     }
 
     #[test]

@@ -21,12 +21,10 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("http_parser", "'python'"),
     ("worker_tmp_dir", "'/dev/shm'"),
     ("uwsgi_allow_ips", "'*'"),
-    ("http_protocols", "'h1,h2'"),
     ("control_socket", "'control.sock'"),
     ("paste", "'site.ini'"),
     ("protocol", "'uwsgi'"),
     ("raw_paste_global_conf", "['a=b']"),
-    ("http2_cleartext", "'upgrade'"),
     ("dirty_apps", "['app:app']"),
 ];
 

@@ -1,12 +1,11 @@
-//! TLS, and the newer HTTP versions that come with it in Gunicorn.
+//! TLS.
 
 use std::path::PathBuf;
 
-use crate::config::check;
-use crate::config::choices::{client_certificates, switch_as, word};
+use crate::config::choices::client_certificates;
 use crate::config::section::section;
-use crate::config::setting::Kind::{Number, OptionalText, Switch, Text};
-use crate::config::setting::Support::{Ignored, Refused};
+use crate::config::setting::Kind::{Switch, Text};
+use crate::config::setting::Support::Ignored;
 use crate::config::value::Value;
 use crate::net::ClientCertificates;
 
@@ -84,60 +83,3 @@ section!(
         pub ciphers: Option<String>,
     }
 );
-
-section!(
-    /// The newer HTTP versions that come with TLS in Gunicorn.
-    #[section("HTTP/2")]
-    pub struct Http2 {
-        /// The HTTP versions that are offered: `h1`.
-        #[flags("--http-protocols")]
-        #[kind(Text("STRING"))]
-        #[default("h1".to_owned())]
-        #[support(Ignored(
-            "HTTP/2 is not spoken, so clients are offered HTTP/1.1; put a proxy in front for HTTP/2."
-        ))]
-        #[check(check::http_protocols)]
-        pub http_protocols: String,
-
-        /// HTTP/2 without TLS: `off`.
-        #[flags("--http2-cleartext")]
-        #[kind(OptionalText("MODE", "prior-knowledge"))]
-        #[default("off".to_owned())]
-        #[support(Refused("HTTP/2 is not spoken; put a proxy in front that does"))]
-        #[check(http2_cleartext)]
-        pub http2_cleartext: String,
-
-        /// The most streams of an HTTP/2 connection.
-        #[flags("--http2-max-concurrent-streams")]
-        #[kind(Number("INT"))]
-        #[default(100)]
-        #[support(Ignored("HTTP/2 is not spoken."))]
-        pub http2_max_concurrent_streams: u32,
-
-        /// The window of HTTP/2's flow control.
-        #[flags("--http2-initial-window-size")]
-        #[kind(Number("INT"))]
-        #[default(65535)]
-        #[support(Ignored("HTTP/2 is not spoken."))]
-        pub http2_initial_window_size: u32,
-
-        /// The longest frame of HTTP/2.
-        #[flags("--http2-max-frame-size")]
-        #[kind(Number("INT"))]
-        #[default(16384)]
-        #[support(Ignored("HTTP/2 is not spoken."))]
-        pub http2_max_frame_size: u32,
-
-        /// The largest head of HTTP/2.
-        #[flags("--http2-max-header-list-size")]
-        #[kind(Number("INT"))]
-        #[default(65536)]
-        #[support(Ignored("HTTP/2 is not spoken."))]
-        pub http2_max_header_list_size: u32,
-    }
-);
-
-fn http2_cleartext(value: Value) -> Result<String, String> {
-    let words = ["off", "prior-knowledge", "upgrade", "both"];
-    word(switch_as("prior-knowledge", value), &words)
-}
