@@ -28,6 +28,7 @@ impl Settings {
             ca_certs: self.ssl.ca_certs.clone(),
             cert_reqs: self.ssl.cert_reqs,
             ciphers: self.ssl.ciphers.clone(),
+            alpn: self.http2.http_protocols.alpn(),
         })?;
         Ok(Some(Arc::new(tls)))
     }

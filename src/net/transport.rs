@@ -108,6 +108,14 @@ impl Transport {
         }
     }
 
+    /// True once the handshake of TLS has chosen HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            Transport::Plain => false,
+            Transport::Tls(session) => session.speaks_http2(),
+        }
+    }
+
     /// The facts of the TLS session; nothing without TLS.
     pub fn tls_facts(&self) -> Option<TlsFacts> {
         match self {

@@ -33,7 +33,7 @@ pub fn server_config(
     };
     let certificates = Arc::new(CertificatesByName::new(keys));
     let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = options.alpn.iter().map(|name| name.to_vec()).collect();
     config.ignore_client_order = true;
     let tickets = SharedTickets::new();
     config.ticketer =

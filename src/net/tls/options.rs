@@ -17,6 +17,9 @@ pub struct TlsOptions {
     pub cert_reqs: ClientCertificates,
     /// OpenSSL's names of cipher suites, separated by colons.
     pub ciphers: Option<String>,
+    /// The names of the protocols that a client may choose from, the preferred one
+    /// first (RFC 7301). A client that knows none of them is refused.
+    pub alpn: Vec<&'static [u8]>,
 }
 
 /// Whether clients send a certificate (`cert_reqs`).

@@ -176,6 +176,11 @@ impl TlsSession {
         self.begun.then(|| !self.session.is_handshaking())
     }
 
+    /// True once the handshake has chosen HTTP/2 (RFC 9113 section 3.2).
+    pub fn speaks_http2(&self) -> bool {
+        !self.session.is_handshaking() && self.session.alpn_protocol() == Some(b"h2")
+    }
+
     /// The client's certificate, after the handshake.
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         let chain = self.session.peer_certificates()?;

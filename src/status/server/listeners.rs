@@ -334,6 +334,7 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>> {
         ca_certs: None,
         cert_reqs: ClientCertificates::None,
         ciphers: None,
+        alpn: vec![b"http/1.1"],
     });
     Ok(Some(Arc::new(
         tls.context("status_certfile, status_keyfile")?,

@@ -36,17 +36,24 @@ fn options(certfile: &Path) -> TlsOptions {
         ca_certs: None,
         cert_reqs: ClientCertificates::None,
         ciphers: None,
+        alpn: vec![b"h2", b"http/1.1"],
     }
 }
 
 /// What a client gets that asks for `name`, and the server's view of its
-/// certificate. Both ends run to the end of the connection.
+/// certificate.
 fn talk(
     tls: &Tls,
     authority: &Authority,
     name: &'static str,
     identity: Option<(String, KeyPair)>,
 ) -> Result<(String, Option<ClientCertificate>), String> {
+    let (heard, server) = converse(tls, client(authority, identity), name)?;
+    Ok((heard, server.client_certificate()))
+}
+
+/// A client that trusts this authority, and may show who it is.
+fn client(authority: &Authority, identity: Option<(String, KeyPair)>) -> ClientConfig {
     use rustls::pki_types::pem::PemObject;
     let mut roots = RootCertStore::empty();
     roots.add(authority.0.der().clone()).unwrap();
@@ -55,17 +62,27 @@ fn talk(
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots);
-    let config = match identity {
+    match identity {
         None => builder.with_no_client_auth(),
         Some((pem, key)) => {
             let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
             let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         }
-    };
+    }
+}
+
+/// What a client gets that asks for `name`, and the server's end of the connection.
+/// Both ends run to its end.
+fn converse(
+    tls: &Tls,
+    config: ClientConfig,
+    name: &'static str,
+) -> Result<(String, TlsSession), String> {
     let (near, far) = Socket::pair(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
     far.set_nonblocking(true).unwrap();
     let mut server = tls.accept(Vec::new(), b"").unwrap();
+    assert!(!server.speaks_http2());
     let client = thread::spawn(move || {
         let name = ServerName::try_from(name).unwrap();
         let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
@@ -95,9 +112,8 @@ fn talk(
     }
     heard.push(b'!');
     server.write(&far, &[IoSlice::new(&heard)]).unwrap();
-    let certificate = server.client_certificate();
     server.shut_down(&far).unwrap();
-    Ok((client.join().unwrap()?, certificate))
+    Ok((client.join().unwrap()?, server))
 }
 
 #[test]
@@ -111,6 +127,37 @@ fn a_conversation() {
     let (heard, certificate) = talk(&tls, &authority, "one.test", None).unwrap();
     assert_eq!((heard.as_str(), certificate), ("hello!", None));
     assert!(talk(&tls, &authority, "two.test", None).is_err());
+}
+
+#[test]
+fn the_client_chooses_from_the_protocols_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(&["one.test"]);
+    let path = folder.path().join("one.pem");
+    fs::write(&path, certificate + &key.serialize_pem()).unwrap();
+    let (h1, h2): (&[u8], &[u8]) = (b"http/1.1", b"h2");
+    for (server, known, is_http2) in [
+        (&[h2, h1][..], &[h1, h2][..], Some(true)),
+        (&[h1, h2], &[h2, h1], Some(false)),
+        (&[h2, h1], &[h1], Some(false)),
+        (&[h1], &[h2, h1], Some(false)),
+        (&[h2, h1], &[], Some(false)),
+        (&[h2], &[], Some(false)),
+        (&[h2], &[h2], Some(true)),
+        (&[h1], &[h2], None),
+    ] {
+        let tls = Tls::load(TlsOptions {
+            alpn: server.to_vec(),
+            ..options(&path)
+        })
+        .unwrap();
+        let mut client = client(&authority, None);
+        client.alpn_protocols = known.iter().map(|name| name.to_vec()).collect();
+        let talk = converse(&tls, client, "one.test");
+        let spoken = talk.map(|(_, server)| server.speaks_http2()).ok();
+        assert_eq!(spoken, is_http2, "{server:?} {known:?}");
+    }
 }
 
 #[test]
