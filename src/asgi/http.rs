@@ -6,7 +6,7 @@ use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
 use super::serving::Serving;
 use crate::exchange::{Rest, rest_of};
-use crate::http::{BodyError, Status, add_line};
+use crate::http::{BodyError, Interim, Status, add_line};
 use crate::python::ServedRequest;
 use crate::system::lock;
 use pyo3::exceptions::{PyConnectionResetError, PyOSError, PyTypeError};
@@ -217,7 +217,7 @@ impl Http {
             }
         }
         let fields = links.iter().map(|link| (&b"Link"[..], link.as_bytes()));
-        let hints = crate::http::early_hints(fields).map_err(invalid)?;
+        let hints = Interim::early_hints(fields).map_err(invalid)?;
         let mut state = lock(&self.state);
         let HttpState { link, response, .. } = &mut *state;
         if let Some(link) = link

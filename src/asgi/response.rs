@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use crate::exchange::Response;
-use crate::http::{ResponseHead, Status, Version};
+use crate::http::{Interim, ResponseHead, Status, Version};
 use crate::log::dropped_body;
 use std::fs::File;
 use std::io;
@@ -76,7 +76,7 @@ impl AppResponse {
 
     /// Sends an interim response before the head (RFC 8297). Clients of
     /// HTTP/1.0 do not know interim responses and get none.
-    pub fn early_hints(&self, link: &mut Link, hints: &[u8]) -> io::Result<()> {
+    pub fn early_hints(&self, link: &mut Link, hints: &Interim) -> io::Result<()> {
         let exchange = link.exchange();
         if self.has_begun() || exchange.head.version() == Version::Http10 {
             return Ok(());

@@ -23,20 +23,19 @@ mod stream;
 pub use access::{AccessEntry, RequestLine};
 pub use admission::{Admission, Admissions};
 pub use client::{Client, Server};
-pub use error_page::error_page;
+pub use error_page::{error_page, send_page};
 pub use file::{Rest, rest_of};
 pub use finished::Finished;
 pub use hooks::WatchedRequest;
 pub use names::Names;
 pub use response::Response;
 pub use rules::ExchangeRules;
-pub use stream::{Detached, Stream};
+pub use stream::{Detached, Frames, Stream};
 
-use crate::http::{ErrorResponse, Head, ProxyHeader, ResponseRules, Scheme, Status};
+use crate::http::{ErrorPage, Head, ProxyHeader, ResponseRules, Scheme, Status};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -147,19 +146,18 @@ impl Exchange {
     pub fn send_error_page(&self, status: Status, message: &str) -> Finished<'static> {
         let page = self.error_page(status, message);
         self.stream().count_response(status.code);
-        let sent = self.stream().write(&mut [IoSlice::new(&page.bytes)]);
-        let body_bytes = sent.map_or(0, |_| page.body_length as u64);
+        let sent = send_page(&**self.stream(), &page);
+        let body_bytes = sent.map_or(0, |_| page.body().len() as u64);
         Finished::own(status.code, body_bytes)
     }
 
     /// Answers with an error page in place of the app, unless a part of the
     /// app's response was sent. The app can write no more.
     pub fn refuse(&self, status: Status) -> bool {
-        let page = self.error_page(status, "");
-        self.stream().refuse(status.code, &page.bytes)
+        self.stream().refuse(&self.error_page(status, ""))
     }
 
-    fn error_page(&self, status: Status, message: &str) -> ErrorResponse {
+    fn error_page(&self, status: Status, message: &str) -> ErrorPage {
         let rules = self.stream().rules();
         let is_head = self.head.method() == b"HEAD";
         error_page(rules, status, message, is_head, &self.names, &[])

@@ -1,6 +1,6 @@
 //! The app's response to one request, framed as HTTP.
 
-use super::{Exchange, Finished, Stream};
+use super::{Exchange, Finished, Frames, Stream};
 use crate::http::{HttpDate, ResponseBody, ResponseHead, ResponseRules};
 use std::cell::Cell;
 use std::fs::File;
@@ -95,6 +95,9 @@ impl Response {
         blocks: &[&[u8]],
         is_last: bool,
     ) -> io::Result<bool> {
+        if let Some(frames) = stream.frames() {
+            return self.send_in_frames(frames, stream, blocks, is_last);
+        }
         // Small blocks are copied behind the head: to send one part costs less
         // than to send several, and the buffer is there already.
         let mut out = BUFFER.take();
@@ -139,6 +142,22 @@ impl Response {
         write(stream, &mut parts)
     }
 
+    fn send_in_frames(
+        &mut self,
+        frames: &dyn Frames,
+        stream: &dyn Stream,
+        blocks: &[&[u8]],
+        is_last: bool,
+    ) -> io::Result<bool> {
+        let body = self.begin_frames(frames, stream)?;
+        let blocks = blocks.iter().map(|block| {
+            let length = body.frame(block.len()).length;
+            IoSlice::new(&block[..length])
+        });
+        let blocks: Vec<_> = blocks.collect();
+        frames.send_data(&blocks, is_last && !body.is_short())
+    }
+
     /// Sends `length` bytes of a file from `offset`, in the same way.
     pub fn send_file(
         &mut self,
@@ -148,9 +167,15 @@ impl Response {
         length: u64,
         is_last: bool,
     ) -> io::Result<bool> {
+        let bounded = usize::try_from(length).unwrap_or(usize::MAX);
+        if let Some(frames) = stream.frames() {
+            let body = self.begin_frames(frames, stream)?;
+            let length = body.frame(bounded).length as u64;
+            return frames.send_file(file.into(), offset, length, is_last && !body.is_short());
+        }
         let mut head = Vec::new();
         let body = self.begin(stream, &mut head);
-        let frame = body.frame(usize::try_from(length).unwrap_or(usize::MAX));
+        let frame = body.frame(bounded);
         let end = if is_last { body.end() } else { b"" };
         let prefix = frame.prefix.as_bytes();
         let mut wait = write(stream, &mut [IoSlice::new(&head), IoSlice::new(prefix)])?;
@@ -162,11 +187,17 @@ impl Response {
     }
 
     /// Sends the end of the body, with trailers if the framing allows them (RFC
-    /// 9112 section 7.1.2).
+    /// 9112 section 7.1.2, RFC 9113 section 8.1).
     pub fn end_with_trailers(&mut self, stream: &dyn Stream, trailers: &[u8]) -> io::Result<bool> {
         let Some(body) = &self.body else {
             return Ok(false);
         };
+        if let Some(frames) = stream.frames() {
+            return match body.is_short() {
+                true => Ok(false),
+                false => frames.send_trailers(trailers),
+            };
+        }
         let (before, after) = body.around_trailers();
         match trailers.is_empty() || before.is_empty() {
             true => write(stream, &mut [IoSlice::new(body.end())]),
@@ -188,6 +219,24 @@ impl Response {
             let server = &stream.rules().server;
             head.begin(self.rules, server, self.date.as_str(), out)
         })
+    }
+
+    /// Sends the head, unless it was sent.
+    fn begin_frames(
+        &mut self,
+        frames: &dyn Frames,
+        stream: &dyn Stream,
+    ) -> io::Result<&mut ResponseBody> {
+        let body = match self.body.take() {
+            Some(body) => body,
+            None => {
+                let head = self.head.as_ref().expect("the caller has set it");
+                stream.count_response(head.code());
+                frames.send_head(head, self.date)?;
+                head.begin_frames(self.rules.is_head)
+            }
+        };
+        Ok(self.body.insert(body))
     }
 
     /// The response at its end. `whole` is false if the response is incomplete.

@@ -3,13 +3,13 @@
 use super::client::Client;
 use super::date::today;
 use super::rules::ExchangeRules;
-use crate::http::{BodyError, HttpDate, ProxyHeader};
+use crate::http::{BodyError, ErrorPage, HttpDate, Interim, ProxyHeader, ResponseHead};
 use crate::net::{ClientCertificate, TlsFacts};
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 
 /// One request's part of a connection. An HTTP/1.1 connection carries one
-/// stream at a time.
+/// stream at a time, an HTTP/2 connection many.
 ///
 /// Reading and writing never wait. Only `wait_for_body` and `wait_for_room`
 /// wait: they are called with the GIL held, and release it meanwhile as the
@@ -53,14 +53,26 @@ pub trait Stream: Send + Sync {
     /// Counts the final response, whose head is about to be written.
     fn count_response(&self, status: u16);
 
-    /// Writes all of the parts. True if the app should wait before it writes
-    /// more.
+    /// The frames in which this stream carries responses; nothing if it carries
+    /// the text of HTTP/1.1.
+    fn frames(&self) -> Option<&dyn Frames> {
+        None
+    }
+
+    /// The number of the connection, if other streams share it.
+    fn shared_connection(&self) -> Option<u64> {
+        None
+    }
+
+    /// Writes all of the parts: the text of a response, or bytes of another
+    /// protocol after [`upgrade`](Stream::upgrade). True if the app should wait
+    /// before it writes more.
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool>;
 
     /// Writes an interim response, one of the 1xx (RFC 9110 section 15.2). The
     /// final response is still to come. True if the app should wait before it
     /// writes more.
-    fn write_interim(&self, response: &[u8]) -> io::Result<bool>;
+    fn write_interim(&self, interim: &Interim) -> io::Result<bool>;
 
     /// Writes `length` bytes of a file from `offset`, after everything that was
     /// written before. True if the app should wait before it writes more.
@@ -108,10 +120,10 @@ pub trait Stream: Send + Sync {
     /// app may still write.
     fn end_for_app(&self);
 
-    /// Sends this response, and counts it, in place of the app's, unless a part of
-    /// the app's response was sent. In both cases nothing more can be written. Any thread
-    /// may call it. True if the response was sent.
-    fn refuse(&self, status: u16, response: &[u8]) -> bool;
+    /// Sends this page, and counts it, in place of the app's response, unless a
+    /// part of that was sent. In both cases nothing more can be written. Any thread
+    /// may call it. True if the page was sent.
+    fn refuse(&self, page: &ErrorPage) -> bool;
 
     /// Ends the request. The connection waits for the next request, or is
     /// closed after everything was sent.
@@ -119,6 +131,32 @@ pub trait Stream: Send + Sync {
 
     /// Ends the request and closes the connection at once.
     fn abort(&self);
+}
+
+/// How a stream of HTTP/2 carries a response: as heads, data and ends, of which it
+/// makes frames itself (RFC 9113 section 8.1). True results as from
+/// [`Stream::write`].
+pub trait Frames {
+    /// Sends the head, with the fields `Server` and `Date` before the app's.
+    fn send_head(&self, head: &ResponseHead, date: HttpDate) -> io::Result<()>;
+
+    /// Sends blocks of the body, and the end of the response after the last one.
+    fn send_data(&self, blocks: &[IoSlice<'_>], is_last: bool) -> io::Result<bool>;
+
+    /// Sends `length` bytes of a file from `offset` in the same way.
+    fn send_file(
+        &self,
+        file: OwnedFd,
+        offset: u64,
+        length: u64,
+        is_last: bool,
+    ) -> io::Result<bool>;
+
+    /// Sends the end of the response with trailers, lines of fields.
+    fn send_trailers(&self, lines: &[u8]) -> io::Result<bool>;
+
+    /// Sends an error page as the whole response.
+    fn send_page(&self, page: &ErrorPage) -> io::Result<bool>;
 }
 
 /// A connection that was given to the app.

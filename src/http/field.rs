@@ -75,6 +75,16 @@ pub fn add_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), Resp
     Ok(())
 }
 
+/// The fields in lines that [`add_line`] has made.
+pub fn fields_of(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let lines = lines.split(|&b| b == b'\n');
+    lines.filter_map(|line| {
+        let line = line.strip_suffix(b"\r")?;
+        let colon = line.iter().position(|&b| b == b':')?;
+        Some((&line[..colon], &line[colon + 2..]))
+    })
+}
+
 /// # Errors
 /// The name or the value cannot be sent.
 pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), ResponseError> {

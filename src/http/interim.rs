@@ -2,26 +2,44 @@
 //! 15.2).
 
 use super::error::ResponseError;
-use super::field::{add_line, trim};
+use super::field::{add_line, fields_of, trim};
 
 /// Asks a client to send the body that it holds back (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The bytes of a `103 Early Hints` with these fields, names and values, so that
-/// a browser can fetch what the page needs while the app still makes the page
-/// (RFC 8297).
-///
-/// # Errors
-/// A name or a value that cannot be sent.
-pub fn early_hints<'a>(
-    fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<Vec<u8>, ResponseError> {
-    let mut out = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
-    for (name, value) in fields {
-        add_line(&mut out, name, trim(value))?;
+/// An interim response with fields.
+#[derive(Clone, Debug, Default)]
+pub struct Interim {
+    lines: Vec<u8>,
+}
+
+impl Interim {
+    /// A 103 response (RFC 8297) with these fields.
+    ///
+    /// # Errors
+    /// A name or a value cannot be sent.
+    pub fn early_hints<'a>(
+        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Interim, ResponseError> {
+        let mut lines = Vec::new();
+        for (name, value) in fields {
+            add_line(&mut lines, name, trim(value))?;
+        }
+        Ok(Interim { lines })
     }
-    out.extend_from_slice(b"\r\n");
-    Ok(out)
+
+    /// The bytes of HTTP/1.1.
+    pub fn text(&self) -> Vec<u8> {
+        [b"HTTP/1.1 103 Early Hints\r\n", &self.lines[..], b"\r\n"].concat()
+    }
+
+    pub fn code(&self) -> u16 {
+        103
+    }
+
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        fields_of(&self.lines)
+    }
 }
 
 #[cfg(test)]
@@ -31,11 +49,18 @@ mod tests {
     #[test]
     fn a_response_of_fields() {
         let link = (&b"Link"[..], &b" </s.css>; rel=preload "[..]);
+        let hints = Interim::early_hints([link]).unwrap();
         assert_eq!(
-            early_hints([link]).unwrap(),
+            hints.text(),
             b"HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n"
         );
-        assert!(early_hints([link, (b"A B", b"c")]).is_err());
-        assert!(early_hints([(&b"A"[..], &b"b\r\n\r\nHTTP/1.1 200 OK"[..])]).is_err());
+        let fields: Vec<_> = hints.fields().collect();
+        assert_eq!(fields, [(&b"Link"[..], &b"</s.css>; rel=preload"[..])]);
+        for bad in [
+            (&b"A B"[..], &b"c"[..]),
+            (b"A", b"b\r\n\r\nHTTP/1.1 200 OK"),
+        ] {
+            assert!(Interim::early_hints([bad]).is_err());
+        }
     }
 }

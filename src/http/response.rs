@@ -1,7 +1,7 @@
 //! The head of a response, and how its body is framed (RFC 9112 section 6).
 
 use super::error::{ResponseError, lossy};
-use super::field::{add_line, check, is_value};
+use super::field::{add_line, check, fields_of, is_value};
 use super::framing::parse_length;
 use super::reason::reason;
 use super::request::{Head, Version};
@@ -114,12 +114,7 @@ impl ResponseHead {
 
     /// The app's fields, except the Content-Length and those that were dropped.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let lines = self.lines().split(|&b| b == b'\n');
-        lines.filter_map(|line| {
-            let line = line.strip_suffix(b"\r")?;
-            let colon = line.iter().position(|&b| b == b':')?;
-            Some((&line[..colon], &line[colon + 2..]))
-        })
+        fields_of(self.lines())
     }
 
     /// The value of one of the app's fields, the first one if there are
@@ -191,15 +186,10 @@ impl ResponseHead {
         date: &str,
         out: &mut Vec<u8>,
     ) -> ResponseBody {
-        let forbids_body = Status::forbids_body(self.code);
-        let framing = if forbids_body || rules.is_head {
-            BodyFraming::Nothing
-        } else if let Some(length) = self.content_length {
-            BodyFraming::Length(length)
-        } else if rules.version >= Version::Http11 {
-            BodyFraming::Chunked
-        } else {
-            BodyFraming::UntilClose
+        let framing = match self.framing_of_known(rules.is_head) {
+            Some(framing) => framing,
+            None if rules.version >= Version::Http11 => BodyFraming::Chunked,
+            None => BodyFraming::UntilClose,
         };
         let keep_alive = rules.keep_alive && !self.upgrade && framing != BodyFraming::UntilClose;
         let connection = match (self.upgrade, keep_alive) {
@@ -233,17 +223,35 @@ impl ResponseHead {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         out.extend_from_slice(self.lines());
-        // 1xx and 204 must not state a length (RFC 9110 section 8.6).
-        if let Some(length) = self
-            .content_length
-            .filter(|_| !forbids_body || self.code == 304)
-        {
+        if let Some(length) = self.stated_length() {
             out.extend_from_slice(b"Content-Length: ");
             out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
         ResponseBody::new(framing, keep_alive)
+    }
+
+    /// The body of a response that goes out in frames (HTTP/2): nothing is written
+    /// around its blocks.
+    pub fn begin_frames(&self, is_head: bool) -> ResponseBody {
+        let framing = self.framing_of_known(is_head);
+        ResponseBody::new(framing.unwrap_or(BodyFraming::UntilEnd), true)
+    }
+
+    /// The value of the Content-Length field, if the response has one. 1xx and 204
+    /// must not state a length (RFC 9110 section 8.6).
+    pub fn stated_length(&self) -> Option<u64> {
+        let may_state = !Status::forbids_body(self.code) || self.code == 304;
+        self.content_length.filter(|_| may_state)
+    }
+
+    /// The framing of a body that is empty or has a known length.
+    fn framing_of_known(&self, is_head: bool) -> Option<BodyFraming> {
+        match Status::forbids_body(self.code) || is_head {
+            true => Some(BodyFraming::Nothing),
+            false => self.content_length.map(BodyFraming::Length),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) enum BodyFraming {
     Length(u64),
     Chunked,
     UntilClose,
+    /// The body ends with its stream (HTTP/2).
+    UntilEnd,
 }
 
 /// The body of a response whose head was made.
@@ -83,7 +85,7 @@ impl ResponseBody {
                 frame.prefix = ChunkPrefix::of(length);
                 frame.suffix = b"\r\n";
             }
-            BodyFraming::Chunked | BodyFraming::UntilClose => {}
+            BodyFraming::Chunked | BodyFraming::UntilClose | BodyFraming::UntilEnd => {}
         }
         self.sent += frame.length as u64;
         frame
@@ -109,7 +111,12 @@ impl ResponseBody {
     /// True if another request may follow the body. False if the body is
     /// shorter than its Content-Length.
     pub fn keeps_alive(&self) -> bool {
-        self.keep_alive && !matches!(self.framing, BodyFraming::Length(1..))
+        self.keep_alive && !self.is_short()
+    }
+
+    /// True while the body is shorter than its Content-Length.
+    pub fn is_short(&self) -> bool {
+        matches!(self.framing, BodyFraming::Length(1..))
     }
 
     /// True if the app gave a body that cannot be sent, as the response has

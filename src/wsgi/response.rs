@@ -2,7 +2,7 @@
 
 use super::file_wrapper::Sendable;
 use crate::exchange::{Detached, Exchange, Finished, Response, Stream};
-use crate::http::{ResponseHead, Status, Version};
+use crate::http::{Interim, ResponseHead, Status, Version};
 use crate::system::lock;
 use nix::libc;
 use pyo3::exceptions::{PyAssertionError, PyValueError};
@@ -51,7 +51,7 @@ impl SharedResponse {
 
     /// Sends an interim response, if the response has not begun. Then waits if
     /// the client is slow.
-    pub fn send_early_hints(&self, hints: &[u8]) -> PyResult<()> {
+    pub fn send_early_hints(&self, hints: &Interim) -> PyResult<()> {
         self.send_and_wait(|state| state.send_early_hints(hints))
     }
 
@@ -164,7 +164,7 @@ impl ResponseState {
 
     /// Sends an interim response (RFC 8297) if the response has not begun.
     /// Clients of HTTP/1.0 do not know interim responses and get none.
-    fn send_early_hints(&mut self, hints: &[u8]) -> PyResult<bool> {
+    fn send_early_hints(&mut self, hints: &Interim) -> PyResult<bool> {
         match self.response.has_begun() || self.response.rules().version < Version::Http11 {
             true => Ok(false),
             false => {

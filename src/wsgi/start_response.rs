@@ -4,7 +4,7 @@
 use super::client_socket::ClientSockets;
 use super::response::SharedResponse;
 use super::text;
-use crate::http::{ResponseError, ResponseHead, early_hints};
+use crate::http::{Interim, ResponseError, ResponseHead};
 use crate::python::type_name;
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -117,7 +117,7 @@ impl EarlyHints {
             Ok(())
         })?;
         let fields = fields.iter().map(|(name, value)| (&**name, &**value));
-        let hints = early_hints(fields).map_err(invalid)?;
+        let hints = Interim::early_hints(fields).map_err(invalid)?;
         self.0.send_early_hints(&hints)
     }
 }

@@ -4,7 +4,7 @@
 //! The bytes are the app: a line with the status, a line for each field, an empty line,
 //! and the body, cut into the blocks that the app gives.
 
-use crate::http::{Head, HeadParser, Policy, ResponseHead, ResponseRules, early_hints};
+use crate::http::{Head, HeadParser, Policy, ResponseHead, ResponseRules, Interim};
 use crate::pieces::Choices;
 
 pub fn check(input: &[u8]) {
@@ -148,7 +148,7 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
 
 /// The same fields in a 103 response.
 fn hints(fields: &[(&[u8], &[u8])]) {
-    let Ok(bytes) = early_hints(fields.iter().copied()) else {
+    let Ok(hints) = Interim::early_hints(fields.iter().copied()) else {
         return;
     };
     let mut room = vec![httparse::EMPTY_HEADER; fields.len()];

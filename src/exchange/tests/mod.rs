@@ -2,7 +2,8 @@
 
 use super::{Admissions, Client, Detached, Exchange, ExchangeRules, Names, Server, Stream};
 use crate::http::{
-    BodyDecoder, BodyError, BodyPiece, Head, HeadParser, HttpDate, Policy, ProxyHeader,
+    BodyDecoder, BodyError, BodyPiece, ErrorPage, Head, HeadParser, HttpDate, Interim, Policy,
+    ProxyHeader,
 };
 use crate::net::{ClientCertificate, TlsFacts};
 use std::collections::VecDeque;
@@ -180,8 +181,8 @@ impl Stream for TestStream {
         Ok(true)
     }
 
-    fn write_interim(&self, interim: &[u8]) -> io::Result<bool> {
-        self.write(&mut [IoSlice::new(interim)])
+    fn write_interim(&self, interim: &Interim) -> io::Result<bool> {
+        self.write(&mut [IoSlice::new(&interim.text())])
     }
 
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
@@ -229,8 +230,8 @@ impl Stream for TestStream {
 
     fn count_response(&self, _status: u16) {}
 
-    fn refuse(&self, _status: u16, page: &[u8]) -> bool {
-        self.write(&mut [IoSlice::new(page)]).is_ok()
+    fn refuse(&self, page: &ErrorPage) -> bool {
+        self.write(&mut [IoSlice::new(&page.text())]).is_ok()
     }
 
     fn finish(&self, keep_alive: bool) {

@@ -101,7 +101,7 @@ impl Registry {
             let page = error_page(&rules.exchange, status, reason, false, &names, &[]);
             // The socket's buffer is empty, so the page fits. If sending fails,
             // the client gets no page.
-            let _ = socket.send_with_flags(&page.bytes, libc::MSG_NOSIGNAL);
+            let _ = socket.send_with_flags(&page.text(), libc::MSG_NOSIGNAL);
             let _ = socket.shutdown(Shutdown::Write);
         }
     }

@@ -276,7 +276,7 @@ impl Slot {
             GiveUpReason::TooLong | GiveUpReason::Aborted => (Status::GATEWAY_TIMEOUT, ""),
         };
         let page = error_page(rules, status, message, request.is_head, names, &[]);
-        let answered = request.stream.refuse(page.status.code, &page.bytes);
+        let answered = request.stream.refuse(&page);
         // The app of an aborted worker must not go on to another request.
         if !matches!(reason, GiveUpReason::Aborted) {
             request.stream.end_for_app();
@@ -296,7 +296,7 @@ impl Slot {
                 true => Status::SWITCHING_PROTOCOLS.code,
                 false => page.status.code,
             };
-            let body_bytes = if answered { page.body_length as u64 } else { 0 };
+            let body_bytes = if answered { page.body().len() as u64 } else { 0 };
             let entry = AccessEntry {
                 remote_addr: &self.address,
                 names,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::exchange::{
     AccessEntry, Exchange, ExchangeRules, Finished, Names, RequestLine, error_page,
 };
-use crate::http::{ErrorResponse, Head, Status};
+use crate::http::{ErrorPage, Head, Status};
 use crate::log::{self, AccessLog};
 use crate::scoreboard::{Board, Method};
 
@@ -82,13 +82,13 @@ impl Refusal {
         status: Status,
         message: &str,
         fields: &[(&str, &str)],
-    ) -> ErrorResponse {
+    ) -> ErrorPage {
         let head = self.head.as_deref();
         let is_head = head.is_some_and(|head| head.method() == b"HEAD");
         let page = error_page(rules, status, message, is_head, &self.names, fields);
         board.answered(Method::of(head.map_or(b"", Head::method)), status.code);
         self.status = status.code;
-        self.body_bytes = page.body_length as u64;
+        self.body_bytes = page.body().len() as u64;
         page
     }
 

@@ -7,7 +7,7 @@ mod shared;
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
 use crate::asgi::{self, Application, Call};
-use crate::exchange::{Exchange, Finished, WatchedRequest};
+use crate::exchange::{Exchange, Finished, WatchedRequest, send_page};
 use crate::http::{Framing, Head, Status, Version};
 use crate::websocket::{self, CloseCode, Handshake};
 use crate::worker::boot::{Boot, Failure, log_for_python};
@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use shared::Shared;
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -252,7 +252,7 @@ impl Network {
         let stream = exchange.stream();
         let board = self.shared.heartbeat.board();
         let page = refusal.answer(board, stream.rules(), status, &why.to_string(), fields);
-        let _ = stream.write(&mut [IoSlice::new(&page.bytes)]);
+        let _ = send_page(&**stream, &page);
         exchange.finish(false);
         self.note_refusal(&refusal);
     }

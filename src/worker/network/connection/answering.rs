@@ -170,7 +170,7 @@ impl Connection {
         let rules = self.rules();
         let page = refusal.answer(rules.board(), &rules.exchange, status, message, &[]);
         state.refusal = Some(Box::new(refusal));
-        if self.send(state, &mut [IoSlice::new(&page.bytes)]).is_err() {
+        if self.send(state, &mut [IoSlice::new(&page.text())]).is_err() {
             return Step::Close;
         }
         // Bytes that have arrived after this request are ignored.

@@ -4,7 +4,7 @@ use super::phase::{Phase, PhaseEvent};
 use super::receiving::LOW_WATER;
 use super::{Connection, ConnectionState, note_sent, with_buffer};
 use crate::exchange::{Client, Detached, ExchangeRules, Stream};
-use crate::http::{self, BodyError, ProxyHeader};
+use crate::http::{self, BodyError, ErrorPage, Interim, ProxyHeader};
 use crate::net::{ClientCertificate, TlsFacts};
 use crate::worker::network::rules::{HIGH_WATER, deadline_after};
 use nix::poll::PollFlags;
@@ -79,10 +79,10 @@ impl Stream for Connection {
         })
     }
 
-    fn write_interim(&self, response: &[u8]) -> io::Result<bool> {
+    fn write_interim(&self, interim: &Interim) -> io::Result<bool> {
         // `answered` stays false: a 100 response and the final response may
         // still follow.
-        self.write_with(|state| self.send(state, &mut [IoSlice::new(response)]))
+        self.write_with(|state| self.send(state, &mut [IoSlice::new(&interim.text())]))
     }
 
     fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<bool> {
@@ -152,8 +152,8 @@ impl Stream for Connection {
         Connection::end_for_app(self);
     }
 
-    fn refuse(&self, status: u16, response: &[u8]) -> bool {
-        Connection::refuse(self, status, response)
+    fn refuse(&self, page: &ErrorPage) -> bool {
+        Connection::refuse(self, page)
     }
 
     fn finish(&self, keep_alive: bool) {

@@ -3,7 +3,7 @@
 
 use super::phase::{Phase, PhaseEvent};
 use super::{Connection, ConnectionState};
-use crate::http::Status;
+use crate::http::{ErrorPage, Status};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::io::IoSlice;
@@ -60,13 +60,13 @@ impl Connection {
     }
 
     /// See [`Stream::refuse`](crate::exchange::Stream::refuse).
-    pub fn refuse(&self, status: u16, response: &[u8]) -> bool {
+    pub fn refuse(&self, page: &ErrorPage) -> bool {
         let mut state = self.lock();
         let can_answer = state.phase == Phase::App && !state.request.answered && !state.io.broken;
         if can_answer {
             state.request.answered = true;
-            self.count_request(&mut state, status);
-            let _ = self.send(&mut state, &mut [IoSlice::new(response)]);
+            self.count_request(&mut state, page.status.code);
+            let _ = self.send(&mut state, &mut [IoSlice::new(&page.text())]);
         }
         state.io.broken = true;
         can_answer
@@ -100,7 +100,7 @@ impl Connection {
         let rules = self.rules();
         let why = "The server stops";
         let page = refusal.answer(rules.board(), &rules.exchange, status, why, &[]);
-        let written = self.send(state, &mut [IoSlice::new(&page.bytes)]);
+        let written = self.send(state, &mut [IoSlice::new(&page.text())]);
         refusal.log_now();
         state.io.broken = true;
         if !is_with_app {
