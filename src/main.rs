@@ -11,6 +11,7 @@ mod control;
 mod ctl;
 mod exchange;
 mod http;
+mod http2;
 mod init;
 mod log;
 mod net;

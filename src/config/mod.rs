@@ -32,11 +32,10 @@ mod trusted;
 mod value;
 mod worker_class;
 
-pub use choices::{Http2Cleartext, ReloadEngine};
+pub use choices::ReloadEngine;
 pub use draft::{Draft, Invalid, Layer};
 pub use file::ConfigFile;
 pub use folder::current_folder;
-pub use http_protocols::HttpProtocols;
 pub use python_class::PythonClass;
 pub use setting::{Kind, Setting};
 pub use settings::{Settings, TABLE};

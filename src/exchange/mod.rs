@@ -23,6 +23,7 @@ mod stream;
 pub use access::{AccessEntry, RequestLine};
 pub use admission::{Admission, Admissions};
 pub use client::{Client, Server};
+pub use date::today;
 pub use error_page::{error_page, send_page};
 pub use file::{Rest, rest_of};
 pub use finished::Finished;

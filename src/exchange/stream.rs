@@ -144,13 +144,8 @@ pub trait Frames {
     fn send_data(&self, blocks: &[IoSlice<'_>], is_last: bool) -> io::Result<bool>;
 
     /// Sends `length` bytes of a file from `offset` in the same way.
-    fn send_file(
-        &self,
-        file: OwnedFd,
-        offset: u64,
-        length: u64,
-        is_last: bool,
-    ) -> io::Result<bool>;
+    fn send_file(&self, file: OwnedFd, offset: u64, length: u64, is_last: bool)
+    -> io::Result<bool>;
 
     /// Sends the end of the response with trailers, lines of fields.
     fn send_trailers(&self, lines: &[u8]) -> io::Result<bool>;

@@ -95,6 +95,20 @@ pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
     }
 }
 
+/// True for a field that concerns only a connection of HTTP/1.1. Messages of
+/// HTTP/2 must not have it (RFC 9113 section 8.2.2).
+pub fn is_connection_field(name: &[u8]) -> bool {
+    [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+    ]
+    .iter()
+    .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+}
+
 /// True for a token (RFC 9110 section 5.6.2), such as a field name or a method.
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| CLASS[usize::from(b)] & TOKEN != 0)

@@ -37,12 +37,12 @@ mod status;
 pub use body::{BodyDecoder, BodyPiece};
 pub use date::HttpDate;
 pub use error::{BodyError, Error, ResponseError};
-pub use field::{add_line, fields_of, is_token};
+pub use field::{add_line, fields_of, is_connection_field, is_token};
 pub use framing::Framing;
 pub use interim::{CONTINUE, Interim};
 pub use page::{ErrorPage, NOT_TLS, escape};
 pub use policy::{Limits, Policy, Underscores};
-pub use probe::{answer_probe, is_probe};
+pub use probe::{answer_probe, is_probe, probe_answer};
 pub use proxy::{ProxyHeader, ProxyMode, ProxyStart, proxy_start};
 pub use request::{
     AddressField, Head, HeadParser, Priority, PseudoFields, RequestIds, TRACEPARENT, TraceMode,

@@ -100,15 +100,8 @@ mod tests {
 
     #[test]
     fn the_message_cannot_become_markup_and_the_length_is_right() {
-        let page = |is_head| {
-            ErrorPage::new(
-                Status::BAD_REQUEST,
-                "<script>'&\"",
-                "today",
-                is_head,
-                &[],
-            )
-        };
+        let page =
+            |is_head| ErrorPage::new(Status::BAD_REQUEST, "<script>'&\"", "today", is_head, &[]);
         let text = String::from_utf8(page(false).text()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body.as_bytes(), page(false).body());

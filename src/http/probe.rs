@@ -9,9 +9,23 @@ pub fn is_probe(head: &Head, path: &str) -> bool {
     head.path() == path.as_bytes() && matches!(head.method(), b"GET" | b"HEAD")
 }
 
-/// Writes the whole answer to `out`: 200, or 503 if `draining`. `server` and `date`
-/// are the values of these fields; without `server` there is no such field. The
-/// connection stays open if the rules say so.
+/// The head and the body of the answer: 200, or 503 if `draining`. HEAD gets no
+/// body.
+pub fn probe_answer(draining: bool) -> (ResponseHead, &'static [u8]) {
+    let (code, body): (_, &[u8]) = match draining {
+        false => (200, b"ok\n"),
+        true => (503, b"draining\n"),
+    };
+    let mut head = ResponseHead::with_code(code).expect("these are final statuses");
+    head.add_unless_given("Content-Type", "text/plain");
+    head.add_unless_given("Cache-Control", "no-store");
+    head.set_known_length(body.len() as u64);
+    (head, body)
+}
+
+/// Writes the whole answer to `out`. `server` and `date` are the values of these
+/// fields; without `server` there is no such field. The connection stays open if
+/// the rules say so.
 pub fn answer_probe(
     rules: ResponseRules,
     draining: bool,
@@ -19,17 +33,10 @@ pub fn answer_probe(
     date: &str,
     out: &mut Vec<u8>,
 ) {
-    let (code, body) = match draining {
-        false => (200, "ok\n"),
-        true => (503, "draining\n"),
-    };
-    let mut head = ResponseHead::with_code(code).expect("these are final statuses");
-    head.add_unless_given("Content-Type", "text/plain");
-    head.add_unless_given("Cache-Control", "no-store");
-    head.set_known_length(body.len() as u64);
+    let (head, body) = probe_answer(draining);
     head.begin(rules, server, date, out);
     if !rules.is_head {
-        out.extend_from_slice(body.as_bytes());
+        out.extend_from_slice(body);
     }
 }
 

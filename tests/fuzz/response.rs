@@ -4,7 +4,7 @@
 //! The bytes are the app: a line with the status, a line for each field, an empty line,
 //! and the body, cut into the blocks that the app gives.
 
-use crate::http::{Head, HeadParser, Policy, ResponseHead, ResponseRules, Interim};
+use crate::http::{Head, HeadParser, Interim, Policy, ResponseHead, ResponseRules};
 use crate::pieces::Choices;
 
 pub fn check(input: &[u8]) {

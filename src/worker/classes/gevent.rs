@@ -7,17 +7,16 @@ use crate::exchange::Exchange;
 use crate::python::ServedRequest;
 use crate::system::lock;
 use crate::worker::boot::{Boot, Failure, log_for_python};
-use crate::worker::network::{Event, Reactor, Waiter};
+use crate::worker::network::{Event, Reactor, Rules, Waiter};
 use crate::worker::request::in_flight::ServedBy;
 use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
 use pyo3::intern;
 use pyo3::prelude::*;
-use socket2::Socket;
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -51,7 +50,11 @@ pub fn serve(
     application: Arc<Application>,
     signals: &'static Signals,
 ) -> Result<(), Failure> {
-    let reactor = network(boot, signals, rules(boot), Box::new(GreenletWaiter))
+    let rules = Rules {
+        sends_at_once: true,
+        ..rules(boot)
+    };
+    let reactor = network(boot, signals, rules, Box::new(GreenletWaiter))
         .map_err(|error| Failure::Serving(error.to_string()))?;
     let network = GeventNetwork {
         boot,
@@ -85,9 +88,9 @@ pub fn serve(
 struct GreenletWaiter;
 
 impl Waiter for GreenletWaiter {
-    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+    fn wait(&self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()> {
         let arguments = (
-            socket.as_raw_fd(),
+            on.as_raw_fd(),
             ready.contains(PollFlags::POLLOUT),
             longest.as_secs_f64(),
         );

@@ -20,9 +20,9 @@ use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
 use pyo3::prelude::*;
-use socket2::Socket;
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -348,7 +348,7 @@ impl Pool {
 struct WithoutGil;
 
 impl Waiter for WithoutGil {
-    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
-        Python::attach(|py| py.detach(|| SocketWaiter.wait(socket, ready, longest)))
+    fn wait(&self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()> {
+        Python::attach(|py| py.detach(|| SocketWaiter.wait(on, ready, longest)))
     }
 }

@@ -14,12 +14,11 @@ use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::{PollFd, PollFlags};
 use pyo3::prelude::*;
-use socket2::Socket;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +35,7 @@ pub fn serve(
     let service = WsgiService::new(boot, application, signals, ServedBy::Thread);
     let rules = Rules {
         one_at_a_time: true,
+        sends_at_once: true,
         ..rules(boot)
     };
     let waiter = Box::new(NetworkWaiter(boot.heartbeat.clone()));
@@ -166,26 +166,26 @@ impl SyncNetwork {
 struct NetworkWaiter(Heartbeat);
 
 impl Waiter for NetworkWaiter {
-    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+    fn wait(&self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()> {
         self.0.beat();
         Python::attach(|py| {
             py.detach(|| match NETWORK.with_borrow(Option::is_some) {
-                true => with_network(|network| network.wait(socket, ready, longest)),
+                true => with_network(|network| network.wait(on, ready, longest)),
                 // A thread that the app has started.
-                false => SocketWaiter.wait(socket, ready, longest),
+                false => SocketWaiter.wait(on, ready, longest),
             })
         })
     }
 }
 
 impl SyncNetwork {
-    fn wait(&mut self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
+    fn wait(&mut self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()> {
         let mut longest = longest;
         if let Some(deadline) = self.reactor.next_deadline() {
             longest = longest.min(deadline.saturating_duration_since(Instant::now()));
         }
         let mut events = [
-            PollFd::new(socket.as_fd(), ready),
+            PollFd::new(on, ready),
             PollFd::new(self.reactor.as_fd(), PollFlags::POLLIN),
         ];
         poll_for(&mut events, longest)?;

@@ -13,7 +13,7 @@ use nix::sys::eventfd::EventFd;
 use ring::rand::{SecureRandom, SystemRandom};
 use socket2::Socket;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct Context {
     /// Copies bytes for apps that have taken their connections.
     pub relay: Relay,
     ids: Mutex<RequestIds>,
+    /// How many streams of HTTP/2 there were.
+    streams: AtomicU64,
     wake: EventFd,
     /// True while the reactor waits for events.
     sleeping: AtomicBool,
@@ -45,6 +47,7 @@ impl Context {
         Context {
             ids: Mutex::new(RequestIds::new(random())),
             admissions: Admissions::new(rules.max_requests),
+            streams: AtomicU64::new(0),
             rules,
             epoll,
             waiter,
@@ -60,6 +63,12 @@ impl Context {
     /// What makes ids.
     pub fn ids(&self) -> MutexGuard<'_, RequestIds> {
         lock(&self.ids)
+    }
+
+    /// A number that no other stream of the worker has: connections, which are the
+    /// streams of HTTP/1.1, have smaller ones.
+    pub fn next_key(&self) -> u64 {
+        1 << 63 | self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Lets the reactor check a connection again.

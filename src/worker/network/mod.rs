@@ -13,8 +13,9 @@ mod rules;
 mod timer_wheel;
 mod waiter;
 
+pub use connection::Event;
 pub use context::Context;
-pub use reactor::{Event, Reactor};
+pub use reactor::Reactor;
 pub use registry::Registry;
 pub use rules::Rules;
 pub use waiter::{SocketWaiter, Waiter, poll_for};

@@ -2,10 +2,11 @@
 
 use crate::net::Transport;
 use crate::worker::request::spool::Spool;
+use nix::sys::uio::pread;
 use socket2::Socket;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 /// The bytes between the app and the socket, in order.
@@ -102,7 +103,8 @@ impl Output {
         Ok(())
     }
 
-    fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
+    /// Keeps bytes after everything else, in the same way.
+    pub fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
         let fits = self.in_memory + bytes.len() <= limits.memory;
         let to_file = !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. }));
         if to_file && let Some(offset) = self.spool(&bytes, limits) {
@@ -143,8 +145,62 @@ impl Output {
         offset: u64,
         left: u64,
     ) -> io::Result<()> {
-        self.queue.push_back(Piece::File { file, offset, left });
+        self.keep_file(file, offset, left);
         self.flush(transport, socket).map(drop)
+    }
+
+    /// Keeps a part of a file after everything else.
+    pub fn keep_file(&mut self, file: OwnedFd, offset: u64, left: u64) {
+        if left > 0 {
+            self.queue.push_back(Piece::File { file, offset, left });
+        }
+    }
+
+    /// How many bytes the next [`take`](Output::take) gives if it may give them all.
+    pub fn next_length(&self) -> usize {
+        match self.queue.front() {
+            Some(Piece::Bytes { bytes, sent }) => bytes.len() - sent,
+            Some(Piece::File { left, .. } | Piece::Spooled { left, .. }) => {
+                usize::try_from(*left).unwrap_or(usize::MAX)
+            }
+            None => 0,
+        }
+    }
+
+    /// Takes at most `most` bytes from the front, for an owner that sends them
+    /// itself.
+    pub fn take(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let (taken, is_done) = match self.queue.front_mut() {
+            Some(Piece::Bytes { bytes, sent }) => {
+                let end = bytes.len().min(*sent + most);
+                let taken = match *sent == 0 && end == bytes.len() {
+                    true => std::mem::take(bytes),
+                    false => bytes[*sent..end].to_vec(),
+                };
+                *sent = end;
+                self.in_memory -= taken.len();
+                let is_done = end >= bytes.len();
+                (taken, is_done)
+            }
+            Some(Piece::File { file, offset, left }) => {
+                let taken = read_part(file.as_fd(), offset, left, most)?;
+                (taken, *left == 0)
+            }
+            Some(Piece::Spooled { offset, left }) => {
+                let file = self.spool.as_ref().expect("a spooled piece has a spool");
+                let taken = read_part(file.as_fd(), offset, left, most)?;
+                (taken, *left == 0)
+            }
+            None => (Vec::new(), false),
+        };
+        if is_done {
+            self.queue.pop_front();
+        }
+        if self.queue.is_empty() {
+            // Frees the disk space.
+            self.spool = None;
+        }
+        Ok(taken)
     }
 
     /// Sends as much as the socket takes now. Gives the number of bytes sent.
@@ -205,6 +261,25 @@ impl Output {
             _ => Ok(total),
         }
     }
+}
+
+/// Reads at most `most` bytes of a part of a file, and takes them off the part.
+fn read_part(
+    file: BorrowedFd<'_>,
+    offset: &mut u64,
+    left: &mut u64,
+    most: usize,
+) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; most.min(usize::try_from(*left).unwrap_or(most))];
+    let from = i64::try_from(*offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let length = pread(file, &mut bytes, from)?;
+    if length == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    bytes.truncate(length);
+    *offset += length as u64;
+    *left -= length as u64;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::output::BufferLimits;
 use crate::config::{Settings, TrustedPeers};
 use crate::exchange::ExchangeRules;
 use crate::http::{AddressField, Limits, Policy, SecureSchemeFields};
+use crate::http2::{FloodLimits, SessionOptions};
 use crate::net::Tls;
 use crate::scoreboard::Board;
 use crate::worker::shared::Heartbeat;
@@ -15,6 +16,20 @@ use std::time::{Duration, Instant};
 /// Bytes of output that a connection keeps in memory before the app has to
 /// wait.
 pub const HIGH_WATER: usize = 256 * 1024;
+
+/// What is accepted of HTTP/2.
+#[derive(Debug)]
+pub struct Http2Rules {
+    pub session: SessionOptions,
+    pub floods: FloodLimits,
+    /// Without TLS, trusted peers may begin with HTTP/2 (`http2_cleartext`).
+    pub prior_knowledge: bool,
+    /// Without TLS, trusted peers may ask for HTTP/2 in a request of HTTP/1.1
+    /// (`http2_cleartext`).
+    pub upgrade: bool,
+    /// True if clients of TLS may speak HTTP/1.1 (`http_protocols`).
+    pub http1: bool,
+}
 
 #[derive(Debug)]
 pub struct Rules {
@@ -64,6 +79,9 @@ pub struct Rules {
     pub max_connections: usize,
     /// Requests at a time; 0 for no limit (`limit_concurrency`).
     pub max_requests: usize,
+    pub http2: Http2Rules,
+    /// True if output must be sent at once, as no other thread would send it soon.
+    pub sends_at_once: bool,
     /// The path of probes, which are answered without the app (`health_path`).
     pub health_path: Option<String>,
     /// True if the app handles one request at a time, and other requests wait.
@@ -135,6 +153,8 @@ impl Rules {
             },
             max_connections: workers.worker_connections.max(1) as usize,
             max_requests: workers.limit_concurrency as usize,
+            http2: Http2Rules::new(settings),
+            sends_at_once: false,
             health_path: settings.status.health_path.clone(),
             one_at_a_time: false,
             accepts_at_once: if workers.workers > 1 { 1 } else { 64 },
@@ -163,6 +183,30 @@ impl Rules {
 /// The end of `timeout` from now on; nothing if there is none.
 pub fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+impl Http2Rules {
+    fn new(settings: &Settings) -> Http2Rules {
+        let settings = &settings.http2;
+        Http2Rules {
+            session: SessionOptions {
+                max_streams: settings.http2_max_concurrent_streams,
+                window: settings.http2_initial_window_size,
+                frame_size: settings.http2_max_frame_size,
+                field_bytes: settings.http2_max_header_list_size,
+                websockets: false,
+                max_resets: settings.http2_max_resets,
+            },
+            floods: FloodLimits {
+                resets: settings.http2_max_resets,
+                control_frames: settings.http2_max_control_frames,
+                field_bytes: settings.http2_max_header_list_size,
+            },
+            prior_knowledge: settings.http2_cleartext.allows_prior_knowledge(),
+            upgrade: settings.http2_cleartext.allows_upgrade(),
+            http1: settings.http_protocols.has_http1(),
+        }
+    }
 }
 
 /// What is accepted from clients that are not trusted.

@@ -2,16 +2,16 @@
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::Socket;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// Waits for a socket, as the worker class needs it.
+/// Waits for a descriptor, as the worker class needs it.
 pub trait Waiter: Send + Sync {
-    /// Returns when the socket may be ready, when the time is over, or earlier.
-    /// May be called with the GIL held, and releases it then.
-    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()>;
+    /// Returns when the descriptor (a socket, or what the reactor wakes the thread
+    /// with) may be ready, when the time is over, or earlier. May be called with the
+    /// GIL held, and releases it then.
+    fn wait(&self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()>;
 }
 
 /// Waits only for the socket: for threads that have nothing else to do.
@@ -19,8 +19,8 @@ pub trait Waiter: Send + Sync {
 pub struct SocketWaiter;
 
 impl Waiter for SocketWaiter {
-    fn wait(&self, socket: &Socket, ready: PollFlags, longest: Duration) -> io::Result<()> {
-        poll_for(&mut [PollFd::new(socket.as_fd(), ready)], longest)
+    fn wait(&self, on: BorrowedFd<'_>, ready: PollFlags, longest: Duration) -> io::Result<()> {
+        poll_for(&mut [PollFd::new(on, ready)], longest)
     }
 }
 

@@ -296,7 +296,11 @@ impl Slot {
                 true => Status::SWITCHING_PROTOCOLS.code,
                 false => page.status.code,
             };
-            let body_bytes = if answered { page.body().len() as u64 } else { 0 };
+            let body_bytes = if answered {
+                page.body().len() as u64
+            } else {
+                0
+            };
             let entry = AccessEntry {
                 remote_addr: &self.address,
                 names,

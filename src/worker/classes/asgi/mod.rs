@@ -42,6 +42,7 @@ pub fn serve(
     let mut rules = rules(boot);
     rules.body_before_app = 0;
     rules.buffer.file = 0;
+    rules.http2.session.websockets = true;
     let reactor = network(boot, signals, rules, Box::new(SocketWaiter))
         .map_err(|error| Failure::Serving(error.to_string()))?;
     let shared = Arc::new(Shared {

@@ -10,12 +10,13 @@ use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long, and for how many bytes, the server goes on reading at the end of a
 /// connection. The client may still be sending; a reset of the connection would
 /// discard the response before the client has read it (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(2);
+pub const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024;
 
 /// The result of a deadline.
@@ -71,7 +72,10 @@ impl Connection {
 
     /// Ends a connection whose deadline is over. A client that has sent a part
     /// of a request gets a 408. A connection that the app has is cut off.
-    pub fn expire(&self, state: &mut ConnectionState) -> Expiry {
+    pub fn expire(self: &Arc<Self>, state: &mut ConnectionState) -> Expiry {
+        if state.phase == Phase::Http2 {
+            return self.expire_http2(state);
+        }
         let ConnectionState { io, request, .. } = state;
         if io.deadline.is_none_or(|end| end > Instant::now()) {
             // Then it is the deadline of an app that waits for a body. Bytes

@@ -9,7 +9,7 @@ use crate::net::{ClientCertificate, TlsFacts};
 use crate::worker::network::rules::{HIGH_WATER, deadline_after};
 use nix::poll::PollFlags;
 use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// The longest wait without a beat to the master.
@@ -311,7 +311,7 @@ impl Connection {
             };
             let begin = Instant::now();
             let waiter = &self.context.waiter;
-            waiter.wait(&self.socket, ready, time_left.min(LONGEST_WAIT))?;
+            waiter.wait(self.socket.as_fd(), ready, time_left.min(LONGEST_WAIT))?;
             let request = &mut self.lock().request;
             request.time_left = request.time_left.saturating_sub(begin.elapsed());
             if ready == PollFlags::POLLIN {

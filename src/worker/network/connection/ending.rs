@@ -7,6 +7,7 @@ use crate::http::{ErrorPage, Status};
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Connection {
@@ -16,6 +17,9 @@ impl Connection {
     /// request now, so the connection is not closed at once (RFC 9112 section
     /// 9.6).
     pub fn expect_last_request(&self, state: &mut ConnectionState, first: Duration) {
+        if let Some(http2) = &mut state.http2 {
+            http2.go_away();
+        }
         if state.phase == Phase::Head && !state.head_begun {
             let time = match state.requests {
                 0 => first,
@@ -75,9 +79,12 @@ impl Connection {
     /// Answers a waiting request with a 503, as the worker ends. True if there
     /// was one, and the response was sent. Any thread may call it, as the
     /// reactor may not run any more.
-    pub fn answer_unavailable(&self) -> bool {
+    pub fn answer_unavailable(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let state = &mut *state;
+        if state.phase == Phase::Http2 {
+            return self.answer_streams_unavailable(state);
+        }
         let is_waiting = match state.phase {
             Phase::App => !state.request.answered,
             Phase::Body => true,

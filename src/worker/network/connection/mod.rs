@@ -10,9 +10,10 @@
 
 mod answering;
 mod app;
-mod detached;
 mod detaching;
 mod ending;
+mod event;
+mod http2;
 mod io;
 mod phase;
 mod receiving;
@@ -21,10 +22,11 @@ mod request;
 mod tests;
 
 pub use answering::Expiry;
+pub use event::Event;
 pub use receiving::{Progress, Readiness};
 
 use crate::exchange::Client;
-use crate::http::{HeadParser, ProxyHeader, ProxyMode};
+use crate::http::{HeadParser, Policy, ProxyHeader, ProxyMode};
 use crate::net::{ClientCertificate, TlsFacts};
 use crate::scoreboard::Counter;
 use crate::system::lock;
@@ -32,7 +34,8 @@ use crate::worker::network::context::Context;
 use crate::worker::network::id::ConnectionId;
 use crate::worker::network::rules::{Rules, deadline_after};
 use crate::worker::request::refusal::Refusal;
-use detached::DetachedConnection;
+use detaching::DetachedConnection;
+use http2::Http2;
 use io::Io;
 use phase::{Phase, PhaseEvent};
 use request::CurrentRequest;
@@ -90,6 +93,8 @@ pub struct ConnectionState {
     was_upgraded: bool,
     /// A request that was just refused, for the log.
     refusal: Option<Box<Refusal>>,
+    /// Set once the connection carries HTTP/2.
+    http2: Option<Box<Http2>>,
 }
 
 impl Connection {
@@ -117,6 +122,7 @@ impl Connection {
             was_detached: false,
             was_upgraded: false,
             refusal: None,
+            http2: None,
         };
         let connection = Connection {
             id,
@@ -140,6 +146,14 @@ impl Connection {
 
     fn rules(&self) -> &Rules {
         &self.context.rules
+    }
+
+    /// What is accepted from the client.
+    fn policy(&self) -> &Policy {
+        match self.client.trusted {
+            true => &self.rules().trusted,
+            false => &self.rules().untrusted,
+        }
     }
 
     /// Starts TLS on a new connection, if the listeners use it.
@@ -207,17 +221,29 @@ impl ConnectionState {
         self.refusal.take()
     }
 
+    /// What has happened in the streams of HTTP/2 since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        let http2 = self.http2.as_mut();
+        http2.map(|http2| http2.take_events()).unwrap_or_default()
+    }
+
     /// When the connection must be checked even if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         let body = self.request.body_deadline;
         let body = body.filter(|_| self.phase == Phase::App);
-        [self.io.deadline, body].into_iter().flatten().min()
+        let streams = self.http2.as_ref().and_then(|http2| http2.deadline());
+        let deadlines = [self.io.deadline, body, streams];
+        deadlines.into_iter().flatten().min()
     }
 
     /// True if no part of a request was received yet. (Empty lines before it do
     /// not count, RFC 9112 section 2.2.)
     pub fn is_unused(&self) -> bool {
-        let is_waiting = matches!(self.phase, Phase::Proxy | Phase::Head);
+        let is_waiting = match self.phase {
+            Phase::Proxy | Phase::Head => true,
+            Phase::Http2 => self.http2.as_ref().is_some_and(|it| it.is_unused()),
+            _ => false,
+        };
         let mut received = self.io.received.iter();
         is_waiting && self.requests == 0 && received.all(|byte| b"\r\n".contains(byte))
     }

@@ -17,6 +17,8 @@ pub enum Phase {
     Upgraded,
     /// The app has taken the connection itself.
     Detached,
+    /// The connection carries HTTP/2, with many requests at a time.
+    Http2,
     /// The response is complete, and a part of it waits for the socket.
     Flush,
     /// The response was sent. Bytes that the client still sends are ignored.
@@ -34,6 +36,8 @@ pub enum PhaseEvent {
     TakenOver,
     /// A head was read, and a body follows.
     HeadRead,
+    /// The client speaks HTTP/2.
+    BeginHttp2,
     /// The request is given to the app.
     CallApp,
     /// The server answers a probe itself, and the connection may go on.
@@ -55,20 +59,21 @@ pub enum PhaseEvent {
     End,
 }
 
-use Phase::{App, Body, Closed, Detached, Flush, Head, Linger, Proxy, Upgraded};
+use Phase::{App, Body, Closed, Detached, Flush, Head, Http2, Linger, Proxy, Upgraded};
 use PhaseEvent::{
-    AnswerProbe, CallApp, Detach, End, Finish, HeadRead, ProxyHeaderRead, Reattach, Refuse, Sent,
-    TakenOver, Upgrade,
+    AnswerProbe, BeginHttp2, CallApp, Detach, End, Finish, HeadRead, ProxyHeaderRead, Reattach,
+    Refuse, Sent, TakenOver, Upgrade,
 };
 
 /// All legal transitions. All others are errors in this program.
-pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 29] = [
+pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 32] = [
     (Proxy, ProxyHeaderRead, Head),
     (Proxy, TakenOver, Head),
     (Proxy, Refuse, Flush),
     (Proxy, End, Closed),
     (Head, TakenOver, Head),
     (Head, HeadRead, Body),
+    (Head, BeginHttp2, Http2),
     (Head, CallApp, App),
     (Head, AnswerProbe, Head),
     (Head, AnswerProbe, Flush),
@@ -88,6 +93,8 @@ pub const TRANSITIONS: [(Phase, PhaseEvent, Phase); 29] = [
     // The server could not take the connection back.
     (Detached, Finish, Flush),
     (Detached, End, Closed),
+    (Http2, Finish, Flush),
+    (Http2, End, Closed),
     (Flush, Sent, Head),
     (Flush, Sent, Linger),
     (Flush, End, Closed),

@@ -63,6 +63,7 @@ impl Connection {
                 Phase::Flush => self.flush(state),
                 Phase::Linger => self.linger(state, buffer),
                 Phase::App | Phase::Upgraded | Phase::Detached => Step::Wait,
+                Phase::Http2 => self.advance_http2(state, buffer),
                 Phase::Closed => Step::Close,
             };
             match step {
@@ -149,22 +150,30 @@ impl Connection {
     }
 
     fn read_head(self: &Arc<Self>, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {
-        let ConnectionState { io, parser, .. } = state;
-        let policy = match self.client.trusted {
-            true => &self.rules().trusted,
-            false => &self.rules().untrusted,
-        };
+        let policy = self.policy();
         let mut head = spare_head();
         let parsed = if state.unparsed {
-            // These bytes arrived with the request before.
+            // These bytes arrived with the request before, or with the PROXY header.
             state.unparsed = false;
+            if state.requests == 0
+                && let Some(step) = self.begin_http2_if_spoken(state, b"")
+            {
+                return step;
+            }
+            let ConnectionState { io, parser, .. } = state;
             parser.advance(&io.received, policy, &mut head)
         } else {
-            let new_bytes = match io.receive(&self.socket, buffer) {
+            let new_bytes = match state.io.receive(&self.socket, buffer) {
                 Ok(Some(0)) | Err(_) => return Step::Close,
                 Ok(Some(length)) => &buffer[..length],
                 Ok(None) => return Step::Wait,
             };
+            if state.requests == 0
+                && let Some(step) = self.begin_http2_if_spoken(state, new_bytes)
+            {
+                return step;
+            }
+            let ConnectionState { io, parser, .. } = state;
             if io.received.is_empty() {
                 let parsed = parser.advance(new_bytes, policy, &mut head);
                 let used = parsed.as_ref().map_or(0, |length| length.unwrap_or(0));
@@ -177,7 +186,7 @@ impl Connection {
         };
         match parsed {
             Ok(Some(length)) => {
-                io.received.drain(..length);
+                state.io.received.drain(..length);
                 self.begin_request(state, head)
             }
             Ok(None) => {
@@ -194,14 +203,8 @@ impl Connection {
     fn begin_request(self: &Arc<Self>, state: &mut ConnectionState, mut head: Head) -> Step {
         let rules = self.rules();
         state.head_begun = false;
-        state.requests = state.requests.saturating_add(1);
-        state.request = CurrentRequest::new(&head, rules.body_timeout);
-        if state.requests == 1 && state.io.transport.handshake().is_some() {
-            rules.board().count(Counter::TlsHandshakes, 1);
-            if let Some(certificate) = state.io.transport.client_certificate() {
-                let _ = self.certificate.set(certificate);
-            }
-        }
+        self.count_received(state);
+        state.request = CurrentRequest::new(head.method(), rules.body_timeout);
         if let Some(path) = &rules.health_path
             && http::is_probe(&head, path)
         {
@@ -217,6 +220,17 @@ impl Connection {
         state.io.deadline = deadline_after(rules.body_timeout);
         state.phase.enter(PhaseEvent::HeadRead, Phase::Body);
         Step::Again
+    }
+
+    /// Counts a request that was received; the handshake of TLS with the first one.
+    pub fn count_received(&self, state: &mut ConnectionState) {
+        state.requests = state.requests.saturating_add(1);
+        if state.requests == 1 && state.io.transport.handshake().is_some() {
+            self.rules().board().count(Counter::TlsHandshakes, 1);
+            if let Some(certificate) = state.io.transport.client_certificate() {
+                let _ = self.certificate.set(certificate);
+            }
+        }
     }
 
     fn read_body(self: &Arc<Self>, state: &mut ConnectionState, buffer: &mut [u8]) -> Step {

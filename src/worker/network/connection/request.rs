@@ -34,9 +34,9 @@ pub struct CurrentRequest {
 
 impl CurrentRequest {
     /// A new request, whose body may take this long.
-    pub fn new(head: &Head, body_timeout: Option<Duration>) -> CurrentRequest {
+    pub fn new(method: &[u8], body_timeout: Option<Duration>) -> CurrentRequest {
         CurrentRequest {
-            method: Method::of(head.method()),
+            method: Method::of(method),
             time_left: body_timeout.unwrap_or(Duration::MAX),
             ..CurrentRequest::default()
         }

@@ -5,17 +5,15 @@
 mod accepting;
 mod connection_table;
 
-use super::connection::{BLOCK, Connection, ConnectionState, Expiry, Progress, Readiness};
+use super::connection::{BLOCK, Connection, ConnectionState, Event, Expiry, Progress, Readiness};
 use super::context::Context;
 use super::id::ConnectionId;
 use super::registry::Registry;
 use super::rules::Rules;
 use super::timer_wheel::TimerWheel;
 use super::waiter::Waiter;
-use crate::exchange::Exchange;
 use crate::net::Listener;
 use crate::scoreboard::Gauge;
-use crate::worker::request::refusal::Refusal;
 use crate::worker::shared::balance::Deferral;
 use crate::worker::signals::{Signals, StopHandle};
 use connection_table::ConnectionTable;
@@ -50,27 +48,6 @@ const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
 /// The pause between two attempts to give a connection to another worker.
 const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
-
-/// What has happened in the network.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box would cost each request an allocation"
-)]
-pub enum Event {
-    /// A request: the whole of it, or the part that is received before the app
-    /// is called.
-    Request(Exchange),
-    /// More of a body or of an upgraded connection may be read from the stream
-    /// with this key.
-    Readable(u64),
-    /// An app that had to wait may write again to the stream with this key.
-    Writable(u64),
-    /// The client of the stream with this key has closed the connection or its
-    /// sending side, or was too slow. Reading and writing give the reason.
-    HungUp(u64),
-    /// A request that the server has answered itself.
-    Refused(Box<Refusal>),
-}
 
 /// The listeners and connections of a worker.
 pub struct Reactor {
@@ -304,6 +281,7 @@ impl Reactor {
         if let Some(refusal) = state.take_refusal() {
             events.push(Event::Refused(refusal));
         }
+        events.append(&mut state.take_events());
         match progress {
             Progress::Waiting => {
                 let mut deadline = state.deadline();

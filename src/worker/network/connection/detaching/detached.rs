@@ -7,7 +7,7 @@
 //! a socket pair, and the worker's relay copies bytes between the other end and
 //! the client.
 
-use super::io::Io;
+use crate::worker::network::connection::io::Io;
 use crate::worker::network::output::BufferLimits;
 use crate::worker::network::rules::HIGH_WATER;
 use nix::libc;

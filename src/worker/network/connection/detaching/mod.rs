@@ -1,11 +1,15 @@
 //! How the app takes a connection, and how the server takes it back.
 
-use super::detached::{DetachedConnection, SocketPair};
+mod detached;
+
+pub use detached::DetachedConnection;
+
 use super::phase::{Phase, PhaseEvent};
 use super::{Connection, ConnectionState, with_buffer};
 use crate::exchange;
 use crate::net::Transport;
 use crate::worker::network::context::INTEREST;
+use detached::SocketPair;
 use nix::sys::epoll::EpollEvent;
 use socket2::{Domain, Socket, Type};
 use std::io;

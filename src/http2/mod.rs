@@ -1,0 +1,27 @@
+//! HTTP/2 (RFC 9113) over memory, *sans-IO*: no sockets, no Python, no threads.
+//!
+//! A [`Session`] is the server's side of one connection. The owner of the bytes
+//!
+//! 1. gives it the client's bytes with [`Session::receive`],
+//! 2. calls [`Session::advance`] until it is [`Advance::Waiting`], and takes the
+//!    requests,
+//! 3. reads and answers each request through its [`Carrier`],
+//! 4. sends what [`Session::advance`] has put into the output.
+//!
+//! The crate `h2` makes and reads the frames.
+
+#![forbid(unsafe_code)]
+
+mod carrier;
+mod memory;
+mod scanner;
+mod session;
+
+pub use carrier::{Carrier, Gone, Received, frame_head, page_head, trailers_of};
+pub use scanner::{Abuse, FloodLimits, Scanner};
+pub use session::{Advance, Request, Session, SessionOptions};
+
+/// The first bytes of every client (RFC 9113 section 3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub use h2::Reason;

@@ -1,0 +1,356 @@
+//! From a stream to a request for the app.
+
+use super::stream::Http2Stream;
+use super::{Connection, ConnectionState, Event, Http2, StreamEnd, StreamState};
+use crate::exchange::{Exchange, Stream, spare_head};
+use crate::http::{self, Error, Framing, Head, Limits, Priority, PseudoFields, Status};
+use crate::http2::{Reason, Received, Request, frame_head, page_head};
+use crate::worker::network::connection::request::CurrentRequest;
+use crate::worker::network::rules::deadline_after;
+use crate::worker::request::body::Body;
+use crate::worker::request::refusal::Refusal;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the bytes of a body lead to.
+enum Outcome {
+    /// The app may be called.
+    Ready,
+    Refused(Error),
+    /// The client has given up before the app was called.
+    GivenUp,
+}
+
+impl Connection {
+    /// Begins the request of a new stream.
+    pub fn begin_stream(self: &Arc<Self>, state: &mut ConnectionState, request: Request) {
+        self.count_received(state);
+        let rules = self.rules();
+        let mut head = spare_head();
+        let read = self.read_stream_head(&request, &mut head);
+        let Request {
+            head: parts,
+            carrier,
+            ..
+        } = request;
+        let id = carrier.id();
+        let method = parts.method.as_str();
+        let current = CurrentRequest::new(method.as_bytes(), rules.body_timeout);
+        let mut stream = StreamState::new(self.context.next_key(), carrier, current);
+        if let Some(value) = parts.headers.get("priority") {
+            stream.priority = Priority::parse(value.as_bytes());
+        }
+        let Some(http2) = &mut state.http2 else {
+            return;
+        };
+        http2.last_stream = id;
+        http2.streams.insert(id, Box::new(stream));
+        if let Err(error) = read {
+            let path = parts.uri.path_and_query();
+            let line = format!("{method} {}", path.map_or("", |path| path.as_str()));
+            let names = self.context.name_unread();
+            let refusal = Refusal::of_part(self.client.address.clone(), names, line.as_bytes());
+            return self.refuse_stream(state, id, refusal, error.status(), &error);
+        }
+        if let Some(path) = &rules.health_path
+            && http::is_probe(&head, path)
+        {
+            return self.answer_stream_probe(state, id, &head);
+        }
+        let names = self.context.name(&self.client, &mut head);
+        let Some(stream) = state.stream(id) else {
+            return;
+        };
+        stream.request.names = names;
+        let framing = match head.protocol() {
+            // What follows is another protocol.
+            Some(_) => Framing::UntilEnd,
+            None => head.framing(),
+        };
+        let is_tunnel = head.protocol().is_some();
+        if framing != Framing::Length(0) {
+            let unlimited = Limits {
+                body: u64::MAX,
+                ..*rules.limits()
+            };
+            let limits = if is_tunnel {
+                &unlimited
+            } else {
+                rules.limits()
+            };
+            let body = Body::new(framing, limits, head.expects_continue());
+            stream.request.body = Some(Box::new(body));
+        }
+        if is_tunnel || framing == Framing::Length(0) || rules.body_before_app == 0 {
+            return self.give_stream_to_app(state, id, head);
+        }
+        stream.request.head = Some(Box::new(head));
+        stream.request.body_deadline = deadline_after(rules.body_timeout);
+        self.ask_for_stream_body(state, id);
+    }
+
+    /// Fills the head of a request.
+    fn read_stream_head(&self, request: &Request, head: &mut Head) -> Result<(), Error> {
+        let parts = &request.head;
+        let (path, authority) = (parts.uri.path_and_query(), parts.uri.authority());
+        let pseudo = PseudoFields {
+            method: parts.method.as_str().as_bytes(),
+            scheme: parts.uri.scheme_str().map(str::as_bytes),
+            authority: authority.map(|it| it.as_str().as_bytes()),
+            path: path.map(|it| it.as_str().as_bytes()),
+            protocol: request.protocol().map(str::as_bytes),
+        };
+        let fields = parts.headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        head.read_fields(&pseudo, fields, request.ends, self.policy())
+    }
+
+    /// Reads what has come of the bodies, and looks for streams that were reset.
+    pub fn read_bodies(self: &Arc<Self>, state: &mut ConnectionState) {
+        let Some(http2) = &mut state.http2 else {
+            return;
+        };
+        if !std::mem::take(&mut http2.has_input) && !http2.ended {
+            return;
+        }
+        let rules = self.rules();
+        let mut outcomes = Vec::new();
+        let Http2 {
+            streams,
+            events,
+            has_news,
+            ..
+        } = &mut **http2;
+        for (id, stream) in streams {
+            let outcome = stream.read_body(rules, events);
+            *has_news |= stream.with_app || outcome.is_some();
+            outcomes.extend(outcome.map(|outcome| (*id, outcome)));
+            stream.note_reset(events);
+        }
+        for (id, outcome) in outcomes {
+            let Some(stream) = state.stream(id) else {
+                continue;
+            };
+            let Some(head) = stream.request.head.take() else {
+                continue;
+            };
+            stream.request.body_deadline = None;
+            match outcome {
+                Outcome::Ready => self.give_stream_to_app(state, id, *head),
+                Outcome::Refused(error) => {
+                    let refusal = self.stream_refusal(state, id, *head);
+                    self.refuse_stream(state, id, refusal, error.status(), &error);
+                }
+                Outcome::GivenUp => {
+                    let refusal = self.stream_refusal(state, id, *head);
+                    let error = Error::UnexpectedEnd;
+                    self.refuse_stream(state, id, refusal, error.status(), &error);
+                }
+            }
+        }
+        if let Some(http2) = &mut state.http2 {
+            http2.streams.retain(|_, stream| !stream.is_over());
+        }
+    }
+
+    /// Asks the client for the body, if it waits for that.
+    pub fn ask_for_stream_body(&self, state: &mut ConnectionState, id: u32) {
+        let Some(stream) = state.stream(id) else {
+            return;
+        };
+        if let Some(body) = &mut stream.request.body
+            && std::mem::replace(&mut body.expects_continue, false)
+            && body.buffered() == 0
+            && !stream.request.answered
+        {
+            // It fails if the stream was reset, which the next read shows.
+            let _ = stream.carrier.interim(100, std::iter::empty());
+            if let Some(http2) = &mut state.http2 {
+                http2.has_news = true;
+            }
+        }
+    }
+
+    fn give_stream_to_app(self: &Arc<Self>, state: &mut ConnectionState, id: u32, head: Head) {
+        let Some(admission) = self.context.admissions.admit() else {
+            let why = "There are too many requests";
+            let refusal = self.stream_refusal(state, id, head);
+            ::log::debug!(
+                "{why} for one from ip={}{}",
+                self.client.address,
+                refusal.note()
+            );
+            return self.send_stream_refusal(state, id, refusal, Status::SERVICE_UNAVAILABLE, why);
+        };
+        let address = self.forwarded_address(&head);
+        let Some(stream) = state.stream(id) else {
+            return;
+        };
+        stream.with_app = true;
+        let names = stream.request.names.clone();
+        let of_app: Arc<dyn Stream> = Arc::new(Http2Stream {
+            connection: Arc::clone(self),
+            id,
+            key: stream.key,
+        });
+        let exchange = Exchange::new(of_app, head, names, address, admission);
+        if let Some(http2) = &mut state.http2 {
+            http2.events.push(Event::Request(exchange));
+        }
+    }
+
+    /// Answers a probe (`health_path`) without the app.
+    fn answer_stream_probe(&self, state: &mut ConnectionState, id: u32, head: &Head) {
+        let (answer, body) = http::probe_answer(self.rules().heartbeat.is_draining());
+        let server = &self.rules().exchange.server;
+        let is_head = head.method() == b"HEAD";
+        let body = if is_head { b"" } else { body };
+        let date = crate::exchange::today();
+        if let Some(stream) = state.stream(id) {
+            stream.head = Some(frame_head(&answer, server, date.as_str()));
+            stream.output.keep(body.to_vec(), &self.rules().buffer);
+            stream.end = Some(StreamEnd::Plain);
+        }
+        if let Some(http2) = &mut state.http2 {
+            http2.begin_sending(id);
+        }
+    }
+
+    /// The refusal of a stream's request with this head.
+    pub fn stream_refusal(&self, state: &mut ConnectionState, id: u32, head: Head) -> Refusal {
+        let address = match self.forwarded_address(&head) {
+            Some((address, _)) => address,
+            None => self.client.address.clone(),
+        };
+        let names = state.stream(id).map(|it| it.request.names.clone());
+        Refusal::of_head(address, names.unwrap_or_default(), Box::new(head))
+    }
+
+    /// Refuses a request that cannot be given to the app.
+    pub fn refuse_stream(
+        &self,
+        state: &mut ConnectionState,
+        id: u32,
+        refusal: Refusal,
+        status: Status,
+        error: &dyn Display,
+    ) {
+        ::log::warn!(
+            "Invalid request from ip={}{}: {error}",
+            self.client.address,
+            refusal.note()
+        );
+        self.send_stream_refusal(state, id, refusal, status, &error.to_string());
+    }
+
+    /// Answers a stream with a response of the server's own.
+    fn send_stream_refusal(
+        &self,
+        state: &mut ConnectionState,
+        id: u32,
+        mut refusal: Refusal,
+        status: Status,
+        message: &str,
+    ) {
+        let rules = self.rules();
+        let page = refusal.answer(rules.board(), &rules.exchange, status, message, &[]);
+        let Some(http2) = &mut state.http2 else {
+            return;
+        };
+        http2.events.push(Event::Refused(Box::new(refusal)));
+        if let Some(stream) = http2.streams.get_mut(&id) {
+            stream.request.head = None;
+            stream.request.counted = true;
+            stream.answer_with(&page, rules);
+            http2.begin_sending(id);
+        }
+    }
+}
+
+impl StreamState {
+    /// Sends an error page as the whole response.
+    pub fn answer_with(&mut self, page: &http::ErrorPage, rules: &super::Rules) {
+        self.request.answered = true;
+        self.head = Some(page_head(page.status.code, page.fields()));
+        self.output.keep(page.body().to_vec(), &rules.buffer);
+        self.end = Some(StreamEnd::Plain);
+    }
+
+    /// Reads what has come of the body.
+    fn read_body(&mut self, rules: &super::Rules, events: &mut Vec<Event>) -> Option<Outcome> {
+        let request = &mut self.request;
+        let body = request.body.as_mut().filter(|body| !body.has_ended())?;
+        let mut received = 0;
+        let failure = loop {
+            match self.carrier.receive() {
+                Received::Data(data) => {
+                    received += data.len();
+                    self.unreleased += data.len();
+                    if let Err(error) = body.feed(&mut &data[..]) {
+                        break Some(Outcome::Refused(error));
+                    }
+                }
+                Received::End => {
+                    body.end();
+                    break None;
+                }
+                Received::Nothing => break None,
+                Received::Reset => {
+                    self.hung_up = true;
+                    break Some(Outcome::GivenUp);
+                }
+            }
+        };
+        let has_ended = body.has_ended();
+        if received == 0 && !has_ended && failure.is_none() {
+            return None;
+        }
+        if self.with_app {
+            self.invalid = match failure {
+                Some(Outcome::Refused(error)) => Some(error),
+                _ => None,
+            };
+            events.push(Event::Readable(self.key));
+            self.wake();
+            return None;
+        }
+        if failure.is_some() {
+            return failure;
+        }
+        // What is there does not wait for the app.
+        self.carrier.release(std::mem::take(&mut self.unreleased));
+        if body.buffered() > rules.body_in_memory && !body.is_spooled() {
+            body.spool(rules.upload_dir.as_deref());
+        }
+        if let Some(end) = request.body_deadline {
+            let left = end.saturating_duration_since(Instant::now());
+            request.body_deadline = deadline_after(Some(rules.add_time(left, received)));
+        }
+        request.time_left = rules.add_time(request.time_left, received);
+        let enough = has_ended || body.buffered() >= rules.body_before_app || body.file_failed();
+        enough.then_some(Outcome::Ready)
+    }
+
+    /// Notes that the client has reset the stream.
+    fn note_reset(&mut self, events: &mut Vec<Event>) {
+        if self.broken || !self.hung_up && !self.carrier.is_reset() {
+            return;
+        }
+        self.broken = true;
+        self.hung_up = true;
+        self.request.held_back = false;
+        if self.with_app {
+            events.push(Event::HungUp(self.key));
+            self.wake();
+        }
+    }
+
+    /// Ends a stream that goes wrong.
+    pub fn cut_off(&mut self, reason: Reason) {
+        if !self.broken && !self.is_ended {
+            self.carrier.reset(reason);
+        }
+        self.broken = true;
+    }
+}
