@@ -8,6 +8,7 @@
 //! threads are busy.
 
 use super::life_signs::{LifeSigns, Next, network, pulse, rules};
+use super::turns::Turns;
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
 use crate::python;
@@ -20,7 +21,6 @@ use crate::worker::signals::Signals;
 use crate::wsgi::Application;
 use nix::poll::PollFlags;
 use pyo3::prelude::*;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,7 +112,7 @@ struct GthreadNetwork {
 
 #[derive(Default)]
 struct PoolState {
-    ready: VecDeque<Exchange>,
+    ready: Turns,
     /// How many requests were taken from `ready` so far.
     taken: u64,
     /// Threads without work.
@@ -152,7 +152,7 @@ impl Pool {
     fn next(&self, py: Python<'_>) -> Option<Exchange> {
         let mut state = self.lock();
         loop {
-            if let Some(exchange) = state.ready.pop_front() {
+            if let Some(exchange) = state.ready.pop() {
                 state.taken += 1;
                 self.publish_waiting(&state);
                 return Some(exchange);
@@ -204,7 +204,7 @@ impl Pool {
         let mut state = self.lock();
         for event in events.drain(..) {
             match event {
-                Event::Request(exchange) => state.ready.push_back(exchange),
+                Event::Request(exchange) => state.ready.push(exchange),
                 Event::Refused(refusal) => self.service.log_refusal(&refusal),
                 // The app notices these when it reads or writes.
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}

@@ -7,6 +7,7 @@ mod gthread;
 mod life_signs;
 mod quota;
 mod sync;
+mod turns;
 mod wsgi_service;
 
 use crate::config::WorkerClass;

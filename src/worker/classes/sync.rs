@@ -2,6 +2,7 @@
 //! time. While the app waits for its client, the network goes on.
 
 use super::life_signs::{LifeSigns, Next, network, pulse, rules};
+use super::turns::Turns;
 use super::wsgi_service::WsgiService;
 use crate::exchange::Exchange;
 use crate::scoreboard::Gauge;
@@ -15,7 +16,6 @@ use crate::wsgi::Application;
 use nix::poll::{PollFd, PollFlags};
 use pyo3::prelude::*;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -49,7 +49,7 @@ pub fn serve(
     NETWORK.set(Some(Rc::new(RefCell::new(SyncNetwork {
         reactor,
         events: Vec::new(),
-        ready: VecDeque::new(),
+        ready: Turns::default(),
         refused: Vec::new(),
     }))));
     boot.heartbeat.board().set(Gauge::Capacity, 1);
@@ -100,7 +100,7 @@ struct SyncNetwork {
     reactor: Reactor,
     events: Vec<Event>,
     /// Requests that wait for the app.
-    ready: VecDeque<Exchange>,
+    ready: Turns,
     refused: Vec<Refusal>,
 }
 
@@ -135,7 +135,7 @@ impl SyncNetwork {
     }
 
     fn take_request(&mut self) -> Option<Exchange> {
-        let exchange = self.ready.pop_front();
+        let exchange = self.ready.pop();
         self.publish_waiting();
         exchange
     }
@@ -148,7 +148,7 @@ impl SyncNetwork {
     fn sort_events(&mut self) {
         for event in self.events.drain(..) {
             match event {
-                Event::Request(exchange) => self.ready.push_back(exchange),
+                Event::Request(exchange) => self.ready.push(exchange),
                 Event::Refused(refusal) => self.refused.push(*refusal),
                 // The app notices these when it reads or writes.
                 Event::Readable(_) | Event::Writable(_) | Event::HungUp(_) => {}

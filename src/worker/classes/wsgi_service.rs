@@ -15,6 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The status in the access log of a request that was taken back. No client sees it;
+/// nginx writes it, too.
+const TAKEN_BACK: u16 = 499;
+
 /// Answers requests with the app.
 pub struct WsgiService {
     boot: &'static Boot,
@@ -42,6 +46,10 @@ impl WsgiService {
 
     /// Answers one request; `called` is now. A panic is answered with a 500.
     pub fn respond(&self, exchange: Exchange, called: Instant) {
+        let stream = exchange.stream();
+        if stream.shared_connection().is_some() && stream.has_hung_up() {
+            return self.skip(exchange);
+        }
         let head = &exchange.head;
         let line = [head.method(), b" ", head.target()];
         self.boot.heartbeat.begin_request(&line);
@@ -57,6 +65,16 @@ impl WsgiService {
         self.boot.heartbeat.end_request();
         self.quota.count(&self.boot.heartbeat);
         exchange.finish(keep_alive);
+    }
+
+    /// Leaves out a request that its client has taken back before its turn.
+    fn skip(&self, exchange: Exchange) {
+        exchange.stream().count_response(TAKEN_BACK);
+        if let Some(log) = &self.boot.access_log {
+            let finished = Finished::own(TAKEN_BACK, 0);
+            exchange.access_entry(&finished).write(log);
+        }
+        exchange.finish(false);
     }
 
     /// The request of the stream with this key, while the app has it.

@@ -195,8 +195,7 @@ impl Stream for Http2Stream {
     fn app_has_closed(&self) {}
 
     fn is_detached_for_good(&self) -> bool {
-        let mut state = self.connection.lock();
-        state.stream(self.id).is_some_and(|stream| stream.upgraded)
+        false
     }
 
     fn end_for_app(&self) {}
