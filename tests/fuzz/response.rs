@@ -153,6 +153,7 @@ fn hints(fields: &[(&[u8], &[u8])]) {
     };
     let mut room = vec![httparse::EMPTY_HEADER; fields.len()];
     let mut read = httparse::Response::new(&mut room);
+    let bytes = hints.text();
     let status = read.parse(&bytes).expect("httparse reads it");
     assert_eq!(status, httparse::Status::Complete(bytes.len()));
     assert_eq!((read.code, read.headers.len()), (Some(103), fields.len()));
