@@ -4,7 +4,7 @@ use super::phase::{TRANSITIONS, TRANSITIONS_MADE};
 use super::*;
 use crate::config::Settings;
 use crate::exchange::{Exchange, Stream};
-use crate::http::ProxyMode;
+use crate::http::{ErrorPage, ProxyMode, Status};
 use crate::worker::network::waiter::SocketWaiter;
 use crate::worker::shared::{Heartbeat, MasterWaker};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
@@ -320,7 +320,8 @@ fn the_diagram_in_the_documents_is_the_table() {
 fn a_request_that_was_given_up_is_counted_once() {
     let mut pair = plain();
     let exchange = pair.request(GET);
-    assert!(Stream::refuse(&*pair.connection, 504, b"too late"));
+    let page = ErrorPage::new(Status::GATEWAY_TIMEOUT, "too late", "", false, &[]);
+    assert!(Stream::refuse(&*pair.connection, &page));
     // The app answers nevertheless.
     pair.connection.count_response(200);
     let counters = pair.connection.rules().board().counters();
