@@ -8,20 +8,22 @@
 //! 3. reads and answers each request through its [`Carrier`],
 //! 4. sends what [`Session::advance`] has put into the output.
 //!
-//! The crate `h2` makes and reads the frames.
+//! The crate `h2` makes and reads the frames. Beside it, a [`Scanner`] looks at the
+//! client's bytes before the session gets them.
 
 #![forbid(unsafe_code)]
 
+mod abuse;
 mod carrier;
+mod frame;
 mod memory;
 mod scanner;
 mod session;
 
+pub use abuse::{Abuse, FloodLimits};
 pub use carrier::{Carrier, Gone, Received, frame_head, page_head, trailers_of};
-pub use scanner::{Abuse, FloodLimits, Scanner};
+pub use frame::PREFACE;
+pub use scanner::Scanner;
 pub use session::{Advance, Request, Session, SessionOptions};
-
-/// The first bytes of every client (RFC 9113 section 3.4).
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub use h2::Reason;
