@@ -9,7 +9,7 @@
 //! 4. sends what [`Session::advance`] has put into the output.
 //!
 //! The crate `h2` makes and reads the frames. Beside it, a [`Scanner`] looks at the
-//! client's bytes before the session gets them.
+//! client's bytes before the session gets them, and a [`SentScanner`] at its output.
 
 #![forbid(unsafe_code)]
 
@@ -18,12 +18,14 @@ mod carrier;
 mod frame;
 mod memory;
 mod scanner;
+mod sent;
 mod session;
 
 pub use abuse::{Abuse, FloodLimits};
 pub use carrier::{Carrier, Gone, Received, frame_head, page_head, trailers_of};
 pub use frame::PREFACE;
 pub use scanner::Scanner;
+pub use sent::{Sent, SentScanner};
 pub use session::{Advance, Request, Session, SessionOptions};
 
 pub use h2::Reason;
