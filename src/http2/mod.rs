@@ -20,6 +20,7 @@ mod memory;
 mod scanner;
 mod sent;
 mod session;
+mod upgrade;
 
 pub use abuse::{Abuse, FloodLimits};
 pub use carrier::{Carrier, Gone, Received, frame_head, page_head, trailers_of};
@@ -27,5 +28,6 @@ pub use frame::PREFACE;
 pub use scanner::Scanner;
 pub use sent::{Sent, SentScanner};
 pub use session::{Advance, Request, Session, SessionOptions};
+pub use upgrade::{Upgrade, UpgradeError, asked};
 
 pub use h2::Reason;
