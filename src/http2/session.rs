@@ -1,14 +1,13 @@
 //! The server's side of one HTTP/2 connection.
 
 use super::carrier::Carrier;
-use super::memory::{MOST_OUTPUT, Memory, Pipe};
+use super::memory::{MOST_OUTPUT, Pipe};
 use bytes::Bytes;
 use h2::Reason;
 use h2::ext::Protocol;
 use h2::server::{Builder, Connection, Handshake};
 use http::request::Parts;
 use std::pin::Pin;
-use std::sync::MutexGuard;
 use std::task::{Context, Poll, Waker};
 
 /// The size of all windows of a connection together is at most this (RFC 9113
@@ -196,11 +195,7 @@ impl Session {
 
     /// Frees memory that is not needed at present.
     pub fn shrink(&mut self) {
-        self.memory().shrink();
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.pipe.lock()
+        self.pipe.lock().shrink();
     }
 }
 

@@ -213,6 +213,9 @@ impl Connection {
         if http2.waits_for.replace(waits_for) == Some(waits_for) {
             return;
         }
+        if waits_for == WaitsFor::Request {
+            http2.session.shrink();
+        }
         state.io.deadline = match waits_for {
             WaitsFor::App => None,
             WaitsFor::Head => deadline_after(self.rules().head_timeout),

@@ -16,11 +16,15 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        if http2.streams.get(&id).is_some_and(|it| it.is_over()) {
-            http2.streams.remove(&id);
-        }
-        if http2.streams.is_empty() {
-            // The connection may end now, or begin to wait for the next request.
+        let Some(stream) = http2.streams.get(&id).filter(|it| it.is_over()) else {
+            return;
+        };
+        let body = stream.request.body.as_ref();
+        let is_unread = body.is_some_and(|body| !body.has_ended());
+        http2.streams.remove(&id);
+        // The client must be told to send no more of the body, or the connection may
+        // end now, or begin to wait for the next request.
+        if is_unread || http2.streams.is_empty() {
             self.context.request_check(self.id);
         }
     }

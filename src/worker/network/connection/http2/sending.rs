@@ -84,6 +84,9 @@ impl StreamState {
     /// `room` is how many bytes the session takes. True if something was given.
     fn give(&mut self, room: &mut usize, rules: &Rules) -> Result<bool, Gone> {
         let mut given = false;
+        if self.broken {
+            return Ok(given);
+        }
         if let Some(head) = self.head.take() {
             let is_plain = matches!(self.end, Some(StreamEnd::Plain));
             self.is_ended = self.output.is_empty() && is_plain;
