@@ -7,6 +7,11 @@ use super::field::{add_line, fields_of, trim};
 /// Asks a client to send the body that it holds back (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The response to a request that changes its connection to HTTP/2 (RFC 7540 section
+/// 3.2).
+pub const SWITCHING_TO_HTTP2: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+
 /// An interim response with fields.
 #[derive(Clone, Debug, Default)]
 pub struct Interim {

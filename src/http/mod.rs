@@ -39,7 +39,7 @@ pub use date::HttpDate;
 pub use error::{BodyError, Error, ResponseError};
 pub use field::{add_line, fields_of, is_connection_field, is_token};
 pub use framing::Framing;
-pub use interim::{CONTINUE, Interim};
+pub use interim::{CONTINUE, Interim, SWITCHING_TO_HTTP2};
 pub use page::{ErrorPage, NOT_TLS, escape};
 pub use policy::{Limits, Policy, Underscores};
 pub use probe::{answer_probe, is_probe, probe_answer};

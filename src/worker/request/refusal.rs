@@ -92,6 +92,13 @@ impl Refusal {
         page
     }
 
+    /// Notes that the client was told no more than this status.
+    pub fn note_status(&mut self, board: &Board, status: u16) {
+        let head = self.head.as_deref();
+        board.answered(Method::of(head.map_or(b"", Head::method)), status);
+        self.status = status;
+    }
+
     /// Writes the request's line to the access log.
     pub fn log(&self, log: &AccessLog) {
         let head = self.head.as_deref();

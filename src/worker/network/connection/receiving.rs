@@ -203,6 +203,9 @@ impl Connection {
     fn begin_request(self: &Arc<Self>, state: &mut ConnectionState, mut head: Head) -> Step {
         let rules = self.rules();
         state.head_begun = false;
+        if let Some(step) = self.upgrade_to_http2(state, &head) {
+            return step;
+        }
         self.count_received(state);
         state.request = CurrentRequest::new(head.method(), rules.body_timeout);
         if let Some(path) = &rules.health_path

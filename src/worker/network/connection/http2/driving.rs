@@ -3,7 +3,7 @@
 use super::super::answering::LINGER;
 use super::super::receiving::Step;
 use super::{Connection, ConnectionState, Http2};
-use crate::http2::{Abuse, Advance, Reason};
+use crate::http2::Advance;
 use crate::worker::network::rules::deadline_after;
 use std::cell::Cell;
 use std::io::IoSlice;
@@ -59,29 +59,6 @@ impl Connection {
         // Other connections have their turn before the next block.
         self.context.request_check(self.id);
         Step::Wait
-    }
-
-    /// Gives bytes of the client to the session.
-    pub fn received(self: &Arc<Self>, state: &mut ConnectionState, bytes: &[u8]) {
-        let Some(http2) = &mut state.http2 else {
-            return;
-        };
-        match http2.scanner.received(bytes, Instant::now()) {
-            Ok(()) => {
-                http2.session.receive(bytes);
-                http2.has_input = true;
-            }
-            Err(abuse) => self.end_abuse(state, &abuse),
-        }
-    }
-
-    /// Ends the connection of a client that wears the server out.
-    fn end_abuse(&self, state: &mut ConnectionState, abuse: &Abuse) {
-        let address = &self.client.address;
-        ::log::warn!("An HTTP/2 connection from ip={address} is ended: {abuse}");
-        if let Some(http2) = &mut state.http2 {
-            http2.session.abort(Reason::ENHANCE_YOUR_CALM);
-        }
     }
 
     /// Has the output sent: by the reactor, together with that of other streams, or
@@ -176,6 +153,7 @@ impl Connection {
         };
         let mut output = http2.session.take_output();
         if !output.is_empty() {
+            self.watch_output(state, &output);
             if self.send(state, &mut [IoSlice::new(&output)]).is_err() {
                 state.io.broken = true;
             }

@@ -10,19 +10,21 @@ mod ending;
 mod requests;
 mod sending;
 mod stream;
+mod watching;
 
 use super::Event;
 use super::receiving::Step;
 use super::request::CurrentRequest;
 use super::{Connection, ConnectionState, Phase, PhaseEvent};
-use crate::http::{Error, Priority, Status};
-use crate::http2::{Carrier, PREFACE, Scanner, Session};
+use crate::http::{Error, Head, Priority, SWITCHING_TO_HTTP2, Status};
+use crate::http2::{self, Carrier, PREFACE, Scanner, SentScanner, Session, Upgrade};
 use crate::worker::network::output::Output;
 use crate::worker::network::rules::{Rules, deadline_after};
 use ::http::{HeaderMap, Response};
 use driving::WaitsFor;
 use nix::sys::eventfd::EventFd;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,8 +48,13 @@ pub struct Http2 {
     waits_for: Option<WaitsFor>,
     /// True once the session has ended: nothing is read or sent any more.
     ended: bool,
-    /// The last request's number.
-    last_stream: u32,
+    /// The last streams that have begun.
+    begun: VecDeque<u32>,
+    sent: SentScanner,
+    /// True once the connection is ended for the client's abuse.
+    abused: bool,
+    /// Set while the connection changes from HTTP/1.1.
+    upgrade: Option<Upgrade>,
 }
 
 /// One stream: a request, its response, and what of it waits for the client.
@@ -108,7 +115,10 @@ impl Http2 {
             has_news: false,
             waits_for: None,
             ended: false,
-            last_stream: 0,
+            begun: VecDeque::new(),
+            sent: SentScanner::default(),
+            abused: false,
+            upgrade: None,
         }
     }
 
@@ -119,7 +129,7 @@ impl Http2 {
 
     /// True if no stream was ever begun.
     pub fn is_unused(&self) -> bool {
-        self.last_stream == 0
+        self.begun.is_empty()
     }
 
     /// Tells the client that the connection ends after the streams that it has.
@@ -220,6 +230,36 @@ impl Connection {
             return Some(self.refuse_request(state, Status::VERSION_NOT_SUPPORTED, &why));
         }
         None
+    }
+
+    /// Begins HTTP/2 if the client asks for it in this request (RFC 7540 section 3.2).
+    /// The request becomes the first stream.
+    pub fn upgrade_to_http2(
+        self: &Arc<Self>,
+        state: &mut ConnectionState,
+        head: &Head,
+    ) -> Option<Step> {
+        let rules = self.rules();
+        if !rules.http2.upgrade || !self.client.trusted || rules.tls.is_some() {
+            return None;
+        }
+        let upgrade = match Upgrade::new(http2::asked(head)?, head) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return Some(self.refuse_request(state, Status::BAD_REQUEST, &error)),
+        };
+        if self
+            .send(state, &mut [IoSlice::new(SWITCHING_TO_HTTP2)])
+            .is_err()
+        {
+            return Some(Step::Close);
+        }
+        let received = std::mem::take(&mut state.io.received);
+        self.begin_http2(state);
+        if let Some(http2) = &mut state.http2 {
+            http2.upgrade = Some(upgrade);
+        }
+        self.received(state, &received);
+        Some(Step::Again)
     }
 
     /// The client speaks HTTP/2: from now on the connection carries streams.

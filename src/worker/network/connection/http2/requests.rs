@@ -44,7 +44,7 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        http2.last_stream = id;
+        http2.note_begun(id);
         http2.streams.insert(id, Box::new(stream));
         if let Err(error) = read {
             let path = parts.uri.path_and_query();
