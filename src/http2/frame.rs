@@ -16,6 +16,7 @@ pub mod kind {
     pub const RST_STREAM: u8 = 0x3;
     pub const SETTINGS: u8 = 0x4;
     pub const PUSH_PROMISE: u8 = 0x5;
+    pub const PING: u8 = 0x6;
     pub const GOAWAY: u8 = 0x7;
     pub const WINDOW_UPDATE: u8 = 0x8;
     pub const CONTINUATION: u8 = 0x9;
@@ -122,11 +123,6 @@ impl FrameReader {
             }
         }
         Ok(())
-    }
-
-    /// True while a frame, or what comes before the first one, is not whole.
-    pub fn is_within_frame(&self) -> bool {
-        self.skip > 0 || !self.begun.is_empty()
     }
 
     /// True while the payload of the last frame that was found is not whole.

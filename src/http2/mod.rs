@@ -28,6 +28,6 @@ pub use frame::PREFACE;
 pub use scanner::Scanner;
 pub use sent::{Sent, SentScanner};
 pub use session::{Advance, Request, Session, SessionOptions};
-pub use upgrade::{Upgrade, UpgradeError, asked};
+pub use upgrade::{Upgrade, asked};
 
 pub use h2::Reason;

@@ -1,6 +1,6 @@
 //! Looks at the frames that a client sends, before the session reads them, for what
 //! the session does not limit: floods of frames that cost the server more than the
-//! client. It also knows when a frame or a head is not whole, and takes out the frames
+//! client. It also knows when a head is not whole, and takes out the frames
 //! that the session does not know.
 
 use super::abuse::{Abuse, FloodLimits};
@@ -41,6 +41,7 @@ impl Scanner {
                 since: now,
                 resets: 0,
                 control_frames: 0,
+                begun: false,
                 paid: 0,
                 in_head: false,
                 head_goes_on: false,
@@ -83,11 +84,6 @@ impl Scanner {
         self.seen.in_head && (self.seen.head_goes_on || self.reader.is_within_payload())
     }
 
-    /// True while a frame, or the preface, is not whole.
-    pub fn has_partial_frame(&self) -> bool {
-        self.reader.is_within_frame()
-    }
-
     /// The streams whose priority the client has changed since the last call, and the
     /// last priority of each (RFC 9218 section 7.1). A stream may have ended, or not
     /// have begun.
@@ -104,6 +100,8 @@ struct Seen {
     since: Instant,
     resets: u32,
     control_frames: u32,
+    /// True once a frame has come.
+    begun: bool,
     /// Bytes of answers that pay for WINDOW_UPDATE frames.
     paid: u64,
     /// True if the last frame belongs to a head.
@@ -125,6 +123,23 @@ impl Seen {
     }
 
     fn frame(&mut self, head: FrameHead, payload: &[u8]) -> Result<(), Abuse> {
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        if is_first && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
+            return Err(Abuse::NoSettings);
+        }
+        let has_length = match head.kind {
+            kind::RST_STREAM | kind::WINDOW_UPDATE => head.length == 4,
+            kind::PING => head.length == 8,
+            kind::SETTINGS if head.has(flag::ACK) => head.length == 0,
+            kind::SETTINGS => head.length % 6 == 0,
+            _ => true,
+        };
+        if !has_length {
+            return Err(Abuse::FrameLength);
+        }
+        if is_first {
+            return Ok(());
+        }
         self.in_head = matches!(head.kind, kind::HEADERS | kind::CONTINUATION);
         self.head_goes_on = self.in_head && !head.has(flag::END_HEADERS);
         let has_use = match head.kind {

@@ -6,7 +6,6 @@ const LIMITS: FloodLimits = FloodLimits {
     field_bytes: 32_768,
 };
 
-const PING: u8 = 0x6;
 const PRIORITY: u8 = 0x2;
 const UNKNOWN: u8 = 0xbe;
 
@@ -23,10 +22,15 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A scanner that has seen the preface.
+/// The preface and the first frame.
+fn begin() -> Vec<u8> {
+    [PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat()
+}
+
+/// A scanner that has seen the preface and the first frame.
 fn scanner(now: Instant) -> Scanner {
     let mut scanner = Scanner::new(LIMITS, now);
-    scanner.received(PREFACE, now).unwrap();
+    scanner.received(&begin(), now).unwrap();
     scanner
 }
 
@@ -48,8 +52,8 @@ fn floods_are_noticed() {
     assert_eq!(accepted(&frame(kind::RST_STREAM, 0, 1, &[0; 4])), resets);
     let control_frames = (5, Some(Abuse::ControlFrames(5)));
     for flood in [
-        frame(PING, 0, 0, &[0; 8]),
-        frame(PING, flag::ACK, 0, &[0; 8]),
+        frame(kind::PING, 0, 0, &[0; 8]),
+        frame(kind::PING, flag::ACK, 0, &[0; 8]),
         frame(kind::SETTINGS, 0, 0, &[]),
         frame(kind::SETTINGS, flag::ACK, 0, &[]),
         frame(PRIORITY, 0, 1, &[0; 5]),
@@ -141,34 +145,31 @@ fn without_limits_nothing_is_too_much() {
     };
     let mut scanner = Scanner::new(none, now);
     let reset = frame(kind::RST_STREAM, 0, 1, &[0; 4]);
-    let bytes = [PREFACE, &reset.repeat(1000)[..]].concat();
+    let bytes = [&begin()[..], &reset.repeat(1000)].concat();
     assert_eq!(scanner.received(&bytes, now), Ok(()));
-    let ping = frame(PING, 0, 0, &[0; 8]);
+    let ping = frame(kind::PING, 0, 0, &[0; 8]);
     assert_eq!(scanner.received(&ping.repeat(10_000), now), Ok(()));
 }
 
 #[test]
-fn parts_of_heads_and_of_frames_are_known() {
+fn parts_of_heads_are_known() {
     let now = Instant::now();
-    let mut scanner = Scanner::new(LIMITS, now);
+    let mut scanner = scanner(now);
     let begin = frame(kind::HEADERS, 0, 1, b"ab");
     let end = frame(kind::CONTINUATION, flag::END_HEADERS, 1, b"c");
     let data = frame(kind::DATA, 0, 1, b"d");
-    for (bytes, within_head, partial) in [
-        (&PREFACE[..23], false, true),
-        (&PREFACE[23..], false, false),
-        (&begin[..1], false, true),
-        (&begin[1..9], true, true),
-        (&begin[9..10], true, true),
-        (&begin[10..], true, false),
-        (&end[..9], true, true),
-        (&end[9..], false, false),
-        (&data[..9], false, true),
-        (&data[9..], false, false),
+    for (bytes, within_head) in [
+        (&begin[..1], false),
+        (&begin[1..9], true),
+        (&begin[9..10], true),
+        (&begin[10..], true),
+        (&end[..9], true),
+        (&end[9..], false),
+        (&data[..9], false),
+        (&data[9..], false),
     ] {
         scanner.received(bytes, now).unwrap();
         assert_eq!(scanner.is_within_head(), within_head, "{bytes:?}");
-        assert_eq!(scanner.has_partial_frame(), partial, "{bytes:?}");
     }
 }
 
@@ -188,7 +189,7 @@ fn priorities_of_streams_are_handed_out() {
     };
     let long = |length| format!("{:length$}", "u=5,");
     let bytes = [
-        PREFACE.to_vec(),
+        begin(),
         update(1, "u=1"),
         update(0x8000_0003, "u=7, i"),
         update(1, "u=0"),
@@ -223,4 +224,25 @@ fn priorities_of_streams_are_handed_out() {
     let streams: Vec<_> = streams.iter().map(|(stream, _)| *stream).collect();
     let last: Vec<u32> = (4..20).map(|n| 2 * n + 1).collect();
     assert_eq!(streams, last);
+}
+
+#[test]
+fn the_first_frame_is_settings_and_lengths_are_right() {
+    let now = Instant::now();
+    for (kind, flags) in [(kind::PING, 0), (kind::SETTINGS, flag::ACK)] {
+        let mut scanner = Scanner::new(LIMITS, now);
+        let start = [PREFACE, &frame(kind, flags, 0, &[])].concat();
+        assert_eq!(scanner.received(&start, now), Err(Abuse::NoSettings));
+    }
+    for (kind, flags, length) in [
+        (kind::PING, 0, 7),
+        (kind::SETTINGS, 0, 7),
+        (kind::SETTINGS, flag::ACK, 6),
+        (kind::RST_STREAM, 0, 5),
+        (kind::WINDOW_UPDATE, 0, 3),
+    ] {
+        let wrong = frame(kind, flags, 0, &vec![0; length]);
+        let seen = scanner(now).received(&wrong, now);
+        assert_eq!(seen, Err(Abuse::FrameLength), "{kind}");
+    }
 }

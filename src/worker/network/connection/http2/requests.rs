@@ -116,6 +116,8 @@ impl Connection {
         }
         let rules = self.rules();
         let mut outcomes = Vec::new();
+        // What has come may have opened a window.
+        http2.has_news |= !http2.sending.is_empty();
         let Http2 {
             streams,
             events,

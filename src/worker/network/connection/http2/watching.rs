@@ -2,7 +2,7 @@
 //! streams that the session has refused by itself.
 
 use super::{Connection, ConnectionState, Event, Http2};
-use crate::http2::{Abuse, Reason, Sent};
+use crate::http2::{Abuse, Sent};
 use crate::worker::request::refusal::Refusal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,7 +103,7 @@ impl Connection {
         if !std::mem::replace(&mut http2.abused, true) {
             ::log::warn!("An HTTP/2 connection from ip={address} is ended: {abuse}");
         }
-        http2.session.abort(Reason::ENHANCE_YOUR_CALM);
+        http2.session.abort(abuse.reason());
         http2.has_news = true;
     }
 
