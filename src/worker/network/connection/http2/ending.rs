@@ -1,5 +1,6 @@
 //! How streams end, and the connection with them.
 
+use super::super::answering::LINGER;
 use super::super::receiving::Step;
 use super::{Connection, ConnectionState, Event, Phase, PhaseEvent, StreamState};
 use crate::http::Status;
@@ -16,9 +17,15 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        let Some(stream) = http2.streams.get(&id).filter(|it| it.is_over()) else {
+        let Some(stream) = http2.streams.get_mut(&id) else {
             return;
         };
+        if stream.awaits_end() {
+            stream.request.body_deadline = deadline_after(Some(LINGER));
+        }
+        if !stream.is_over() {
+            return;
+        }
         let body = stream.request.body.as_ref();
         let is_unread = body.is_some_and(|body| !body.has_ended());
         http2.streams.remove(&id);
@@ -111,6 +118,7 @@ impl Connection {
                 http2.events.push(Event::HungUp(stream.key));
                 stream.wake();
             } else {
+                stream.missing = None;
                 late.push(*id);
             }
         }

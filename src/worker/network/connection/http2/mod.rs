@@ -76,6 +76,8 @@ pub struct StreamState {
     invalid: Option<Error>,
     /// True once the server has answered in place of the app.
     given_up: bool,
+    /// How many bytes of the body are still to come by its Content-Length.
+    missing: Option<u64>,
     /// Bytes of the body that were received, and that the client may not send again
     /// yet.
     unreleased: usize,
@@ -158,6 +160,7 @@ impl StreamState {
             upgraded: false,
             invalid: None,
             given_up: false,
+            missing: None,
             unreleased: 0,
             head: None,
             output: Output::default(),
@@ -184,7 +187,15 @@ impl StreamState {
     /// True once neither the app nor the client needs the stream.
     fn is_over(&self) -> bool {
         let is_received = self.request.head.is_none();
-        !self.with_app && is_received && !self.has_output()
+        !self.with_app && is_received && !self.has_output() && !self.awaits_end()
+    }
+
+    /// True if nothing but the end of the body is missing. A client may send it in a
+    /// frame of its own, and not expect that the stream is closed before.
+    fn awaits_end(&self) -> bool {
+        let body = self.request.body.as_ref();
+        let is_open = body.is_some_and(|body| !body.has_ended());
+        is_open && self.missing == Some(0) && !self.broken
     }
 
     /// Wakes the thread that waits for the client, if there is one.

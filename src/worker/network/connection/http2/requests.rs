@@ -32,7 +32,7 @@ impl Connection {
         let Request {
             head: parts,
             carrier,
-            ..
+            ends,
         } = request;
         let id = carrier.id();
         let method = parts.method.as_str();
@@ -63,13 +63,13 @@ impl Connection {
             return;
         };
         stream.request.names = names;
-        let framing = match head.protocol() {
-            // What follows is another protocol.
-            Some(_) => Framing::UntilEnd,
-            None => head.framing(),
-        };
+        // What follows the head of a tunnel is another protocol.
         let is_tunnel = head.protocol().is_some();
-        if framing != Framing::Length(0) {
+        if !ends {
+            stream.missing = match head.framing() {
+                Framing::Length(length) if !is_tunnel => Some(length),
+                _ => None,
+            };
             let unlimited = Limits {
                 body: u64::MAX,
                 ..*rules.limits()
@@ -79,10 +79,11 @@ impl Connection {
             } else {
                 rules.limits()
             };
-            let body = Body::new(framing, limits, head.expects_continue());
+            // The session compares its length with the Content-Length.
+            let body = Body::new(Framing::UntilEnd, limits, head.expects_continue());
             stream.request.body = Some(Box::new(body));
         }
-        if is_tunnel || framing == Framing::Length(0) || rules.body_before_app == 0 {
+        if is_tunnel || ends || rules.body_before_app == 0 {
             return self.give_stream_to_app(state, id, head);
         }
         stream.request.head = Some(Box::new(head));
@@ -126,7 +127,8 @@ impl Connection {
         } = &mut **http2;
         for (id, stream) in streams {
             let outcome = stream.read_body(rules, events);
-            *has_news |= stream.with_app || outcome.is_some();
+            let is_released = stream.request.head.is_some() && stream.release();
+            *has_news |= outcome.is_some() || is_released;
             outcomes.extend(outcome.map(|outcome| (*id, outcome)));
             stream.note_reset(events);
         }
@@ -281,6 +283,10 @@ impl StreamState {
 
     /// Reads what has come of the body.
     fn read_body(&mut self, rules: &super::Rules, events: &mut Vec<Event>) -> Option<Outcome> {
+        if !self.with_app && self.request.head.is_none() && !self.awaits_end() {
+            // Nobody reads the rest.
+            return None;
+        }
         let request = &mut self.request;
         let body = request.body.as_mut().filter(|body| !body.has_ended())?;
         let mut received = 0;
@@ -289,6 +295,8 @@ impl StreamState {
                 Received::Data(data) => {
                     received += data.len();
                     self.unreleased += data.len();
+                    let missing = &mut self.missing;
+                    *missing = missing.map(|it| it.saturating_sub(data.len() as u64));
                     if let Err(error) = body.feed(&mut &data[..]) {
                         break Some(Outcome::Refused(error));
                     }
@@ -320,8 +328,6 @@ impl StreamState {
         if failure.is_some() {
             return failure;
         }
-        // What is there does not wait for the app.
-        self.carrier.release(std::mem::take(&mut self.unreleased));
         if body.buffered() > rules.body_in_memory && !body.is_spooled() {
             body.spool(rules.upload_dir.as_deref());
         }
@@ -332,6 +338,15 @@ impl StreamState {
         request.time_left = rules.add_time(request.time_left, received);
         let enough = has_ended || body.buffered() >= rules.body_before_app || body.file_failed();
         enough.then_some(Outcome::Ready)
+    }
+
+    /// Lets the client send as much again as it has sent. True if that was something.
+    fn release(&mut self) -> bool {
+        let released = std::mem::take(&mut self.unreleased);
+        if released > 0 {
+            self.carrier.release(released);
+        }
+        released > 0
     }
 
     /// Notes that the client has reset the stream.
