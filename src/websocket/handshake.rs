@@ -1,9 +1,9 @@
-//! The opening handshake (RFC 6455 section 4.2).
+//! The opening handshake: by an upgrade in HTTP/1.1 (RFC 6455 section 4.2), or by an
+//! extended CONNECT in HTTP/2 (RFC 8441).
 
 use super::extension::Compression;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use std::iter;
 
 /// Appended to the key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -11,8 +11,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// The content of a valid handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handshake {
-    /// The value of `Sec-WebSocket-Accept`.
-    pub accept: String,
+    /// The value of `Sec-WebSocket-Accept`; nothing for an extended CONNECT, which
+    /// needs no such proof.
+    pub accept: Option<String>,
     /// The subprotocols that the client supports, its favourite first.
     pub subprotocols: Vec<String>,
     /// The chosen compression, if the client has offered any.
@@ -22,7 +23,8 @@ pub struct Handshake {
 /// Why a request cannot be upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The status is 426, with `Sec-WebSocket-Version: 13`.
+    /// The status is 426, or 400 for an extended CONNECT, with
+    /// `Sec-WebSocket-Version: 13`.
     #[error("Only version 13 of WebSocket is spoken")]
     Version,
     /// The status is 400.
@@ -46,10 +48,7 @@ impl Handshake {
     pub fn read<'a>(
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     ) -> Result<Handshake, Refusal> {
-        let mut versions = named(fields.clone(), b"sec-websocket-version");
-        if versions.next() != Some(b"13") || versions.next().is_some() {
-            return Err(Refusal::Version);
-        }
+        check_version(fields.clone())?;
         let mut keys = named(fields.clone(), b"sec-websocket-key");
         let (Some(key), None) = (keys.next(), keys.next()) else {
             return Err(Refusal::Key);
@@ -58,29 +57,54 @@ impl Handshake {
             return Err(Refusal::Key);
         }
         Ok(Handshake {
-            accept: accept(key),
+            accept: Some(accept(key)),
+            ..Handshake::without_key(fields)
+        })
+    }
+
+    /// Reads the fields of an extended CONNECT whose protocol is `websocket` (RFC
+    /// 8441 section 5). A key in it means nothing.
+    pub fn read_connect<'a>(
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Result<Handshake, Refusal> {
+        check_version(fields.clone())?;
+        Ok(Handshake::without_key(fields))
+    }
+
+    fn without_key<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Handshake {
+        Handshake {
+            accept: None,
             subprotocols: lists(fields.clone(), b"sec-websocket-protocol")
                 .map(|name| String::from_utf8_lossy(name).into_owned())
                 .collect(),
             compression: Compression::choose(named(fields, b"sec-websocket-extensions")),
-        })
+        }
     }
-}
 
-impl Handshake {
     /// The fields of the response, except `Connection`, `Upgrade` and the
     /// subprotocol.
     pub fn answer(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let extension = self
-            .compression
-            .map(|compression| ("Sec-WebSocket-Extensions", compression.answer()));
-        iter::once(("Sec-WebSocket-Accept", self.accept.clone())).chain(extension)
+        let accept = self.accept.clone();
+        let extension = self.compression.map(|compression| compression.answer());
+        let accept = accept.map(|value| ("Sec-WebSocket-Accept", value));
+        let extension = extension.map(|value| ("Sec-WebSocket-Extensions", value));
+        accept.into_iter().chain(extension)
     }
 }
 
-/// True for fields of the handshake that only the server sets.
+fn check_version<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<(), Refusal> {
+    let mut versions = named(fields, b"sec-websocket-version");
+    match (versions.next(), versions.next()) {
+        (Some(b"13"), None) => Ok(()),
+        _ => Err(Refusal::Version),
+    }
+}
+
+/// True for fields of the handshake that only the server sets. What follows the head
+/// has no length (RFC 9110 section 9.3.6).
 pub fn is_servers_field(name: &[u8]) -> bool {
     [
+        "content-length",
         "upgrade",
         "sec-websocket-accept",
         "sec-websocket-extensions",

@@ -2,7 +2,8 @@
 //! sockets, no Python, no clock. The owner of the bytes
 //!
 //! 1. calls [`is_upgrade`] to see whether a request asks for a WebSocket, and
-//!    [`Handshake::read`] to see whether it may have one,
+//!    [`Handshake::read`] to see whether it may have one (in HTTP/2 only
+//!    [`Handshake::read_connect`]),
 //! 2. passes the client's bytes to [`Endpoint::next`], which gives one
 //!    [`Incoming`] at a time,
 //! 3. makes frames with [`Endpoint::message`], [`Endpoint::ping`] and

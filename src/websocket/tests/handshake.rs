@@ -29,7 +29,10 @@ fn the_example_of_the_rfc() {
     .concat();
     assert!(is_upgrade(b"GET", bytes(&fields)));
     let handshake = Handshake::read(bytes(&fields)).unwrap();
-    assert_eq!(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    assert_eq!(handshake.accept.as_deref(), Some(accept));
+    let answer: Vec<_> = handshake.answer().collect();
+    assert_eq!(answer, [("Sec-WebSocket-Accept", accept.to_owned())]);
     assert_eq!(handshake.subprotocols, ["chat", "superchat", "x"]);
     assert_eq!(handshake.compression, None);
 }
@@ -69,4 +72,29 @@ fn what_is_refused() {
     assert_eq!(Handshake::read(bytes(&GOOD[..3])), Err(Refusal::Key));
     let twice = [&GOOD[..], &GOOD[3..]].concat();
     assert_eq!(Handshake::read(bytes(&twice)), Err(Refusal::Key));
+}
+
+#[test]
+fn an_extended_connect_needs_no_key() {
+    let fields = [
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-protocol", "chat, x"),
+        ("sec-websocket-extensions", "permessage-deflate"),
+    ];
+    let handshake = Handshake::read_connect(bytes(&fields)).unwrap();
+    assert_eq!(handshake.subprotocols, ["chat", "x"]);
+    let answer: Vec<_> = handshake.answer().map(|(name, _)| name).collect();
+    assert_eq!(answer, ["Sec-WebSocket-Extensions"]);
+    // Who sends a key nevertheless gets no answer to it.
+    let with_key = [&GOOD[2..], &fields[1..2]].concat();
+    let handshake = Handshake::read_connect(bytes(&with_key)).unwrap();
+    assert_eq!(handshake.answer().count(), 0);
+    for fields in [
+        &fields[1..],
+        &[fields[0], fields[0]],
+        &[("sec-websocket-version", "8")],
+    ] {
+        let read = Handshake::read_connect(bytes(fields)).map(drop);
+        assert_eq!(read, Err(Refusal::Version), "{fields:?}");
+    }
 }
