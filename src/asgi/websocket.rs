@@ -6,7 +6,7 @@ use super::message::{Message, invalid, unexpected};
 use super::response::{AppResponse, Part, Trailers};
 use super::serving::Serving;
 use super::websocket_state::{Phase, Queued, WebSocketState};
-use crate::http::{ResponseHead, Status};
+use crate::http::Status;
 use crate::python::ServedRequest;
 use crate::system::lock;
 use crate::websocket::{self, CloseCode, Handshake, Payload, is_servers_field};
@@ -172,7 +172,7 @@ impl WebSocket {
         let names_subprotocol = |name: &[u8]| {
             subprotocol.is_some() && name.eq_ignore_ascii_case(b"sec-websocket-protocol")
         };
-        let mut head = ResponseHead::switching_to("websocket").map_err(invalid)?;
+        let mut head = lock(&self.state).head().map_err(invalid)?;
         message.fields(
             |name, value| match is_servers_field(name) || names_subprotocol(name) {
                 true => Ok(()),

@@ -21,6 +21,8 @@ pub struct WebSocketState {
     pub link: Option<Link>,
     pub phase: Phase,
     handshake: Handshake,
+    /// The status that accepts the handshake.
+    status: u16,
     max_message_size: usize,
     /// Received bytes. Those before `taken` are decoded.
     raw: Vec<u8>,
@@ -56,10 +58,16 @@ pub enum Queued {
 
 impl WebSocketState {
     pub fn new(link: Link, handshake: Handshake, max_message_size: usize) -> WebSocketState {
+        let status = match link.exchange().head.protocol() {
+            // RFC 8441 section 5.
+            Some(_) => Status::OK.code,
+            None => Status::SWITCHING_PROTOCOLS.code,
+        };
         WebSocketState {
             link: Some(link),
             phase: Phase::Connecting { told: false },
             handshake,
+            status,
             max_message_size,
             raw: Vec::new(),
             taken: 0,
@@ -68,6 +76,15 @@ impl WebSocketState {
             end: None,
             silent: false,
             bytes_sent: 0,
+        }
+    }
+
+    /// The head that accepts the handshake, without fields of the app and of
+    /// [`upgrade`](WebSocketState::upgrade).
+    pub fn head(&self) -> Result<ResponseHead, ResponseError> {
+        match self.status == Status::OK.code {
+            true => ResponseHead::with_code(self.status),
+            false => ResponseHead::switching_to("websocket"),
         }
     }
 
@@ -127,8 +144,7 @@ impl WebSocketState {
         }
         self.phase = Phase::Closed;
         if let Some(link) = self.link.take() {
-            let status = Status::SWITCHING_PROTOCOLS.code;
-            link.finish(&Finished::own(status, self.bytes_sent));
+            link.finish(&Finished::own(self.status, self.bytes_sent));
         }
     }
 

@@ -9,6 +9,7 @@ pub struct Status {
 
 impl Status {
     pub const SWITCHING_PROTOCOLS: Status = Status::new(101, "Switching Protocols");
+    pub const OK: Status = Status::new(200, "OK");
     pub const BAD_REQUEST: Status = Status::new(400, "Bad Request");
     pub const FORBIDDEN: Status = Status::new(403, "Forbidden");
     pub const REQUEST_TIMEOUT: Status = Status::new(408, "Request Timeout");

@@ -188,12 +188,9 @@ impl Network {
             return;
         };
         let head = &exchange.head;
-        let handshake = match asks_for_websocket(head) {
-            true => match Handshake::read(head.fields()) {
-                Ok(handshake) => Some(handshake),
-                Err(why) => return self.refuse(exchange, why),
-            },
-            false => None,
+        let handshake = match handshake_of(head).transpose() {
+            Ok(handshake) => handshake,
+            Err(why) => return self.refuse(exchange, why),
         };
         self.shared
             .heartbeat
@@ -237,10 +234,15 @@ impl Network {
 
     /// Answers an invalid WebSocket handshake.
     fn refuse(&self, mut exchange: Exchange, why: websocket::Refusal) {
+        let version = ("Sec-WebSocket-Version", "13");
         let (status, fields) = match why {
+            // HTTP/2 has no upgrade that could be required.
+            websocket::Refusal::Version if exchange.head.protocol().is_some() => {
+                (Status::BAD_REQUEST, &[version][..])
+            }
             websocket::Refusal::Version => (
                 Status::UPGRADE_REQUIRED,
-                &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..],
+                &[("Upgrade", "websocket"), version][..],
             ),
             websocket::Refusal::Key => (Status::BAD_REQUEST, &[][..]),
         };
@@ -289,13 +291,18 @@ impl Network {
     }
 }
 
-/// True for a WebSocket handshake. HTTP/1.0 has no `Upgrade` (RFC 9110 section
-/// 7.8). A request with a body is no handshake: the bytes of the body would be
-/// read as frames.
-fn asks_for_websocket(head: &Head) -> bool {
-    head.version() >= Version::Http11
+/// The WebSocket handshake that a request is, if it is one. HTTP/1.0 has no `Upgrade`
+/// (RFC 9110 section 7.8). A request with a body is no handshake: the bytes of the body
+/// would be read as frames.
+fn handshake_of(head: &Head) -> Option<Result<Handshake, websocket::Refusal>> {
+    // There is no other protocol.
+    if head.protocol().is_some() {
+        return Some(Handshake::read_connect(head.fields()));
+    }
+    let asks = head.version() == Version::Http11
         && head.framing() == Framing::Length(0)
-        && websocket::is_upgrade(head.method(), head.fields())
+        && websocket::is_upgrade(head.method(), head.fields());
+    asks.then(|| Handshake::read(head.fields()))
 }
 
 /// The methods that the Python half of the worker calls.
