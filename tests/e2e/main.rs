@@ -33,6 +33,7 @@ mod gunicorns_own;
 mod habits;
 mod health;
 mod hooks;
+mod http2;
 mod init;
 mod inspect;
 mod interim;

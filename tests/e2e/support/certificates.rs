@@ -75,17 +75,24 @@ impl Authority {
     /// A TLS connection to the server with this name, which has a certificate of this
     /// authority.
     pub fn connect(&self, target: &Target, name: &str) -> Box<dyn Stream> {
+        let config = self.client_config(&[]);
+        let name = name.to_owned().try_into().unwrap();
+        let session = ClientConnection::new(config, name).unwrap();
+        Box::new(StreamOwned::new(session, target.connect().unwrap()))
+    }
+
+    /// What a client needs that trusts this authority and offers these protocols (ALPN).
+    pub fn client_config(&self, protocols: &[&str]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name = name.to_owned().try_into().unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        Box::new(StreamOwned::new(session, target.connect().unwrap()))
+        config.alpn_protocols = protocols.iter().map(|&name| name.into()).collect();
+        Arc::new(config)
     }
 
     fn path(&self, name: &str) -> String {

@@ -4,6 +4,7 @@ pub mod browser;
 pub mod certificates;
 pub mod docker;
 pub mod http;
+pub mod http2;
 pub mod nginx;
 pub mod packages;
 pub mod postgres;
