@@ -1,5 +1,6 @@
 """The servers, each with the settings that its own documentation recommends for speed:
-one worker process, no access log, only HTTP/1.1 if that can be set."""
+one worker process, no access log, only the version of HTTP that is measured if that can
+be set."""
 
 import dataclasses
 import pathlib
@@ -69,6 +70,45 @@ def asgi(server, venv, peers, module, port):
         Contender("gunicorn asgi", [
             f"{peers}/gunicorn", "-k", "asgi", "--bind", address, "--log-level", "warning", f"{module}:app",
         ]),
+    ]
+
+
+def http2(server, venv, peers, page, port, tls=None):
+    """All servers of this page over HTTP/2, in clear text or with `tls`, the files of a
+    certificate and its key. `page` has the protocol and the module of the app, and
+    `static`, the folder with the same answers as files."""
+    module, address = f"{page.module}:app", f"127.0.0.1:{port}"
+    certificate, key = tls or (None, None)
+
+    def secured(certificate_option, key_option):
+        return [certificate_option, certificate, key_option, key] if tls else []
+
+    ours = [server, "--venv", venv, "--bind", address, module]
+    ours += secured("--certfile", "--keyfile") or ["--http2-cleartext", "prior-knowledge"]
+    kinds = {"wsgi": {"sync": [], "gthread": ["-k", "gthread", "--threads", "4"]}, "asgi": {"asgi": ["-k", "asgi"]}}
+    granian = {"wsgi": ["--blocking-threads", "1", "--no-ws"], "asgi": ["--loop", "uvloop"]}[page.protocol]
+    plain = [] if tls else ["--no-tls"]
+    return [
+        *(Contender(f"rgunicorn {kind}", [*ours, *words], peer=False) for kind, words in kinds[page.protocol].items()),
+        Contender("granian", [
+            f"{peers}/granian", "--interface", page.protocol, "--host", "127.0.0.1", "--port", str(port),
+            "--workers", "1", "--runtime-mode", "st", "--http", "2", *granian, "--backlog", "2048", "--log-level",
+            "warning", *secured("--ssl-certificate", "--ssl-keyfile"), module,
+        ]),
+        Contender("peregrine", [
+            f"{peers}/peregrine", "--host", "127.0.0.1", "--port", str(port), "--protocol", page.protocol,
+            "--log-level", "error", *secured("--tls-cert", "--tls-key"), module,
+        ]),
+        Contender("hypercorn", [
+            f"{peers}/hypercorn", "--bind", address, "-k", "uvloop", "--workers", "1", "--log-level", "warning",
+            "--backlog", "2048", *secured("--certfile", "--keyfile"),
+            f"{'wsgi:' if page.protocol == 'wsgi' else ''}{module}",
+        ]),
+        # It calls no app: it sends files.
+        Contender("nghttpd, static", [
+            "nghttpd", "--address", "127.0.0.1", "--htdocs", str(page.static), *plain, str(port),
+            *([key, certificate] if tls else []),
+        ], peer=False),
     ]
 
 

@@ -17,13 +17,18 @@ def write(protocol, results, titles):
     shown = {key: value for key, value in results.items() if "/32/keep" in key}
     picture = DOCS / f"benchmarks-{protocol}.svg"
     picture.write_text(svg(shown or results, titles))
+    replace(protocol, [table(key, result, titles) for key, result in results.items()], picture)
+
+
+def replace(protocol, tables, picture=None):
+    """Replaces the text between the marks of the protocol by these tables."""
     text = PAGE.read_text()
     begin, end = f"<!-- {protocol}: begin -->", f"<!-- {protocol}: end -->"
-    today = datetime.date.today().isoformat()
-    body = f"{begin}\n\nMeasured on {today}.\n\n![CPU time per request]({picture.name})\n\n"
-    body += "\n".join(table(key, result, titles) for key, result in results.items()) + end
+    body = f"{begin}\n\nMeasured on {datetime.date.today().isoformat()}.\n\n"
+    body += f"![CPU time per request]({picture.name})\n\n" if picture else ""
+    body += "\n".join(tables) + end
     PAGE.write_text(re.sub(re.escape(begin) + ".*" + re.escape(end), lambda _: body, text, flags=re.S))
-    print(f"bench: wrote {PAGE} and {picture}")
+    print(f"bench: wrote {PAGE}" + (f" and {picture}" if picture else ""))
 
 
 def heading(key, titles):

@@ -27,8 +27,11 @@ def free_port():
 
 
 class Server:
-    def __init__(self, contender, port):
+    """`answers` says whether it serves; without, a request over HTTP/1.1 does."""
+
+    def __init__(self, contender, port, answers=None):
         self.contender, self.port = contender, port
+        self.answers = answers or self.answers
         self.folder = tempfile.mkdtemp(prefix="bench-")
         self.log = open(pathlib.Path(self.folder, "log"), "wb+")
         for app in APPS.glob("*.py"):
@@ -92,13 +95,18 @@ class Server:
 
 def load(program, *words):
     """Runs the load generator on its core. Returns the numbers in its line."""
+    return [float(number) for number in on_the_load_core([program, *words]).split()]
+
+
+def on_the_load_core(command):
+    """Runs a load generator on its core. Returns what it says."""
     try:
         result = subprocess.run(
-            [program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE,
+            [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE,
             preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
         )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"the load was not served in {DEADLINE:.0f} seconds") from None
     if result.returncode:
         raise RuntimeError(result.stderr.strip() or f"the load generator ended with {result.returncode}")
-    return [float(number) for number in result.stdout.split()]
+    return result.stdout
