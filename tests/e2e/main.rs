@@ -34,6 +34,7 @@ mod habits;
 mod health;
 mod hooks;
 mod http2;
+mod http2_clients;
 mod init;
 mod inspect;
 mod interim;

@@ -25,6 +25,11 @@ impl Browser {
     /// Starts it with its files in `folder`. If there is no Chromium, it prints a note
     /// and returns `None`.
     pub fn start(folder: &Path) -> Option<Self> {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more options of Chromium.
+    pub fn start_with(folder: &Path, options: &[&str]) -> Option<Self> {
         if !Path::new("/usr/bin/chromium").exists() {
             eprintln!("skipped: chromium is not installed");
             return None;
@@ -32,10 +37,11 @@ impl Browser {
         // It reads commands from descriptor 3, and writes to 4. Root has no sandbox.
         let script = "exec /usr/bin/chromium --headless --no-sandbox --disable-gpu \
              --disable-dev-shm-usage --no-first-run --remote-debugging-pipe \
-             --user-data-dir=\"$0\" about:blank 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+             --user-data-dir=\"$0\" \"$@\" about:blank 3<&0 4>&1 </dev/null >/dev/null 2>&1";
         let mut process = Command::new("sh")
             .args(["-c", script])
             .arg(folder)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
