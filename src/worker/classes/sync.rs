@@ -23,6 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long the app handles requests, one after another, before the network has its
+/// turn.
+const LONGEST_ROUND: Duration = Duration::from_millis(1);
+
 /// Serves until a signal ends the worker or the master has ended.
 ///
 /// # Errors
@@ -82,9 +86,11 @@ fn run(
             service.log_refusal(&refusal);
         }
         // Only the requests that are there now: more arrive all the time, and
-        // signals must be checked in between.
+        // signals must be checked in between. And not for long: other clients may
+        // have come, and answers wait to be sent.
+        let turned = Instant::now();
         for _ in 0..with_network(|network| Ok(network.ready.len()))? {
-            if life_signs.has_stop() {
+            if life_signs.has_stop() || turned.elapsed() >= LONGEST_ROUND {
                 break;
             }
             if let Some(exchange) = with_network(|network| Ok(network.take_request()))? {

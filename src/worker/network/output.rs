@@ -105,6 +105,9 @@ impl Output {
 
     /// Keeps bytes after everything else, in the same way.
     pub fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
+        if bytes.is_empty() {
+            return;
+        }
         let fits = self.in_memory + bytes.len() <= limits.memory;
         let to_file = !fits || matches!(self.queue.back(), Some(Piece::Spooled { .. }));
         if to_file && let Some(offset) = self.spool(&bytes, limits) {

@@ -2,4 +2,7 @@
 
 mod conformance;
 mod field_coding;
+mod limits;
+mod lossless;
+mod order;
 mod suite;

@@ -6,6 +6,7 @@ mod shared;
 
 use super::life_signs::{network, pulse, rules};
 use super::quota::Quota;
+use super::turns::Turns;
 use crate::asgi::{self, Application, Call};
 use crate::exchange::{Exchange, Finished, WatchedRequest, send_page};
 use crate::http::{Framing, Head, Status, Version};
@@ -59,6 +60,7 @@ pub fn serve(
         reactor,
         shared: shared.clone(),
         events: Vec::new(),
+        ready: Turns::default(),
         application: None,
         event_loop: None,
         timer: None,
@@ -95,12 +97,18 @@ pub fn serve(
 /// for ever.
 const ROUNDS: u32 = 8;
 
+/// How long the app is called for one request after another before the network and
+/// the other tasks of the event loop have their turn.
+const LONGEST_ROUND: Duration = Duration::from_millis(1);
+
 struct Network {
     boot: &'static Boot,
     signals: &'static Signals,
     reactor: Reactor,
     shared: Arc<Shared>,
     events: Vec<Event>,
+    /// Requests that wait for the app to be called.
+    ready: Turns,
     application: Option<Application>,
     event_loop: Option<Py<PyAny>>,
     /// When the event loop's timer calls the worker next.
@@ -120,11 +128,12 @@ impl Network {
                 break Err(error);
             }
             self.take_events(py);
-            if self.reactor.context().fall_asleep() {
+            let is_late = !self.call_app(py);
+            if !is_late && self.reactor.context().fall_asleep() {
                 break Ok(());
             }
             rounds += 1;
-            if rounds == ROUNDS {
+            if is_late || rounds == ROUNDS {
                 // The event loop calls this function again.
                 self.reactor.context().wake();
                 break Ok(());
@@ -146,11 +155,24 @@ impl Network {
         result
     }
 
+    /// Calls the app for the requests that wait. False if it has taken so long that
+    /// the rest has to wait: the network and other tasks have their turn first.
+    fn call_app(&mut self, py: Python<'_>) -> bool {
+        let begun = Instant::now();
+        while let Some(exchange) = self.ready.pop() {
+            self.request(py, exchange);
+            if begun.elapsed() >= LONGEST_ROUND {
+                return self.ready.is_empty();
+            }
+        }
+        true
+    }
+
     fn take_events(&mut self, py: Python<'_>) {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
             match event {
-                Event::Request(exchange) => self.request(py, exchange),
+                Event::Request(exchange) => self.ready.push(exchange),
                 Event::Readable(key) | Event::Writable(key) => self.tell_ready(py, key),
                 Event::HungUp(key) => self.hung_up(py, key),
                 Event::Refused(refusal) => self.note_refusal(&refusal),
@@ -402,7 +424,7 @@ impl AsgiWorker {
     fn is_busy(&self) -> bool {
         let busy = self.with(|network| {
             let running = network.application.as_ref().map_or(0, Application::running);
-            running > 0 || network.reactor.connections() > 0
+            running > 0 || network.reactor.connections() > 0 || !network.ready.is_empty()
         });
         busy.unwrap_or(false)
     }

@@ -6,6 +6,7 @@ use crate::http2::Gone;
 use crate::worker::network::connection::receiving::LOW_WATER;
 use crate::worker::network::rules::{Rules, deadline_after};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// The most bytes of data in one frame. More would only make the next stream wait
 /// longer.
@@ -29,55 +30,62 @@ impl Http2 {
     /// may be more once this is sent.
     pub fn give_output(&mut self, rules: &Rules) -> bool {
         let mut room = MOST_DATA;
-        while room > 0 && !self.sending.is_empty() {
-            let before = room;
-            let streams = &mut self.streams;
-            if self.sending.len() > 1 {
-                self.sending.sort_by_cached_key(|id| {
-                    let stream = streams.get(id);
-                    stream.map_or((0, false, 0, *id), |it| it.order(*id))
+        let mut turns: BTreeSet<_> = self
+            .sending
+            .drain(..)
+            .filter_map(|id| {
+                let stream = self.streams.get(&id)?;
+                Some(stream.turn(id))
+            })
+            .collect();
+        while let Some(turn) = turns.pop_first() {
+            let id = turn.stream;
+            let Some(stream) = self.streams.get_mut(&id) else {
+                continue;
+            };
+            let given = room > 0
+                && stream.give(&mut room, rules).unwrap_or_else(|Gone| {
+                    stream.broken = true;
+                    true
                 });
+            if given {
+                stream.note_room(&mut self.events);
             }
-            let mut rest = Vec::new();
-            for id in self.sending.drain(..) {
-                let Some(stream) = streams.get_mut(&id) else {
-                    continue;
-                };
-                let sent = match stream.give(&mut room, rules) {
-                    Ok(sent) => sent,
-                    Err(Gone) => {
-                        stream.broken = true;
-                        true
-                    }
-                };
-                if sent {
-                    stream.note_room(&mut self.events);
-                }
-                if stream.has_output() {
-                    rest.push(id);
-                    continue;
-                }
+            if !stream.has_output() {
                 stream.is_sending = false;
                 if stream.is_over() {
-                    streams.remove(&id);
+                    self.streams.remove(&id);
                 }
-            }
-            self.sending = rest;
-            if room == before {
-                return false;
+            } else if given && room > 0 {
+                turns.insert(stream.turn(id));
+            } else {
+                self.sending.push(id);
             }
         }
-        !self.sending.is_empty()
+        room == 0 && !self.sending.is_empty()
     }
 }
 
+/// The turn of a stream. The first one is that of the most urgent stream; of equal
+/// ones, those go first whose parts are of no use alone, one stream after another, and
+/// then the others, part by part.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    urgency: u8,
+    incremental: bool,
+    turns: u32,
+    stream: u32,
+}
+
 impl StreamState {
-    /// Streams with a lower value go first: the more urgent ones, and then those
-    /// whose parts are of no use alone, one after another. The others take turns.
-    fn order(&self, id: u32) -> (u8, bool, u32, u32) {
+    fn turn(&self, stream: u32) -> Turn {
         let incremental = self.priority.incremental;
-        let turns = if incremental { self.turns } else { 0 };
-        (self.priority.urgency, incremental, turns, id)
+        Turn {
+            urgency: self.priority.urgency,
+            incremental,
+            turns: if incremental { self.turns } else { 0 },
+            stream,
+        }
     }
 
     /// Gives the session this stream's output: all of it, or the part of one turn.
