@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::python::ServedRequest;
 use crate::system::lock;
 use crate::worker::boot::{Boot, Failure, log_for_python};
-use crate::worker::network::{Event, Reactor, Rules, Waiter};
+use crate::worker::network::{Event, Reactor, Waiter};
 use crate::worker::request::in_flight::ServedBy;
 use crate::worker::signals::Signals;
 use crate::wsgi::Application;
@@ -50,11 +50,7 @@ pub fn serve(
     application: Arc<Application>,
     signals: &'static Signals,
 ) -> Result<(), Failure> {
-    let rules = Rules {
-        sends_at_once: true,
-        ..rules(boot)
-    };
-    let reactor = network(boot, signals, rules, Box::new(GreenletWaiter))
+    let reactor = network(boot, signals, rules(boot), Box::new(GreenletWaiter))
         .map_err(|error| Failure::Serving(error.to_string()))?;
     let network = GeventNetwork {
         boot,

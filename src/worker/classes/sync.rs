@@ -39,7 +39,6 @@ pub fn serve(
     let service = WsgiService::new(boot, application, signals, ServedBy::Thread);
     let rules = Rules {
         one_at_a_time: true,
-        sends_at_once: true,
         ..rules(boot)
     };
     let waiter = Box::new(NetworkWaiter(boot.heartbeat.clone()));

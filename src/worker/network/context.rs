@@ -1,7 +1,7 @@
 //! Data that all connections of a worker share. Any thread may use it.
 
 use super::id::ConnectionId;
-use super::relay::Relay;
+use super::relay::{LateOutput, Relay};
 use super::rules::Rules;
 use super::waiter::Waiter;
 use crate::exchange::Admissions;
@@ -30,6 +30,8 @@ pub struct Context {
     pub admissions: Admissions,
     /// Copies bytes for apps that have taken their connections.
     pub relay: Relay,
+    /// Sends output of HTTP/2 that the reactor does not send in time.
+    pub late_output: LateOutput,
     ids: Mutex<RequestIds>,
     /// How many streams of HTTP/2 there were.
     streams: AtomicU64,
@@ -53,6 +55,7 @@ impl Context {
             waiter,
             wake,
             relay: Relay::default(),
+            late_output: LateOutput::default(),
             sleeping: AtomicBool::new(false),
             asked_to_stop: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

@@ -40,6 +40,14 @@ impl Registry {
             }
             Some(())
         });
+        let weak = Arc::downgrade(&registry);
+        registry.context.late_output.set_sender(move |id| {
+            let registry = weak.upgrade()?;
+            if let Some(connection) = registry.connection(id) {
+                connection.send_late();
+            }
+            Some(())
+        });
         registry
     }
 

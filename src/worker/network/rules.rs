@@ -80,8 +80,6 @@ pub struct Rules {
     /// Requests at a time; 0 for no limit (`limit_concurrency`).
     pub max_requests: usize,
     pub http2: Http2Rules,
-    /// True if output must be sent at once, as no other thread would send it soon.
-    pub sends_at_once: bool,
     /// The path of probes, which are answered without the app (`health_path`).
     pub health_path: Option<String>,
     /// True if the app handles one request at a time, and other requests wait.
@@ -154,7 +152,6 @@ impl Rules {
             max_connections: workers.worker_connections.max(1) as usize,
             max_requests: workers.limit_concurrency as usize,
             http2: Http2Rules::new(settings),
-            sends_at_once: false,
             health_path: settings.status.health_path.clone(),
             one_at_a_time: false,
             accepts_at_once: if workers.workers > 1 { 1 } else { 64 },

@@ -4,18 +4,15 @@ use super::super::answering::LINGER;
 use super::super::receiving::Step;
 use super::{Connection, ConnectionState, Http2};
 use crate::http2::Advance;
+use crate::worker::network::relay::LONGEST_UNSENT;
 use crate::worker::network::rules::deadline_after;
 use std::cell::Cell;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How many blocks are received before it is the next connection's turn.
 const ROUNDS: u32 = 8;
-
-/// How long output may wait for the reactor. An app that keeps the reactor longer
-/// sends it itself.
-const LONGEST_UNSENT: Duration = Duration::from_millis(1);
 
 thread_local! {
     /// A buffer for the output of a session.
@@ -62,21 +59,36 @@ impl Connection {
     }
 
     /// Has the output sent: by the reactor, together with that of other streams, or
-    /// at once if the reactor would be too late.
-    pub fn send_soon(self: &Arc<Self>, state: &mut ConnectionState, at_once: bool) {
+    /// now if the reactor would be too late.
+    pub fn send_soon(self: &Arc<Self>, state: &mut ConnectionState) {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        let since = http2.unsent_since;
-        let is_late = since.is_some_and(|since| since.elapsed() >= LONGEST_UNSENT);
-        if at_once || is_late {
-            self.drive(state);
-            let has_events = state.http2.as_ref().is_some_and(|it| !it.events.is_empty());
-            if has_events || state.io.broken {
+        match http2.unsent_since {
+            None => {
+                http2.unsent_since = Some(Instant::now());
                 self.context.request_check(self.id);
+                self.context.late_output.expect(self.id);
             }
-        } else if since.is_none() {
-            http2.unsent_since = Some(Instant::now());
+            Some(since) if since.elapsed() >= LONGEST_UNSENT => self.send_now(state),
+            Some(_) => {}
+        }
+    }
+
+    /// Sends what the reactor has not sent. Any thread may call it.
+    pub fn send_late(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let http2 = state.http2.as_ref();
+        if http2.is_some_and(|http2| http2.unsent_since.is_some()) {
+            self.send_now(&mut state);
+        }
+    }
+
+    /// Sends the output. What else has happened is left to the reactor.
+    pub fn send_now(self: &Arc<Self>, state: &mut ConnectionState) {
+        self.drive(state);
+        let has_events = state.http2.as_ref().is_some_and(|it| !it.events.is_empty());
+        if has_events || state.io.broken {
             self.context.request_check(self.id);
         }
     }

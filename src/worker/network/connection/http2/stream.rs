@@ -66,7 +66,7 @@ impl Stream for Http2Stream {
             stream.unreleased -= released;
             if released > 0 {
                 stream.carrier.release(released);
-                self.has_news(&mut state);
+                self.connection.send_soon(&mut state);
             }
             return Ok(Some(taken));
         }
@@ -86,7 +86,7 @@ impl Stream for Http2Stream {
             });
         }
         self.connection.ask_for_stream_body(&mut state, self.id);
-        self.has_news(&mut state);
+        self.connection.send_soon(&mut state);
         Ok(None)
     }
 
@@ -134,7 +134,7 @@ impl Stream for Http2Stream {
     }
 
     fn write_interim(&self, interim: &Interim) -> io::Result<bool> {
-        self.send_with(true, |stream| {
+        self.send_with(|stream| {
             let sent = stream.carrier.interim(interim.code(), interim.fields());
             sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
         })
@@ -219,7 +219,8 @@ impl Stream for Http2Stream {
         }
         stream.given_up = true;
         stream.wake();
-        self.put_out(&mut state, true);
+        self.put_out(&mut state);
+        self.connection.send_now(&mut state);
         can_answer
     }
 
@@ -236,7 +237,7 @@ impl Stream for Http2Stream {
                 false => stream.cut_off(Reason::INTERNAL_ERROR),
             }
         }
-        self.put_out(&mut state, self.sends_at_once());
+        self.put_out(&mut state);
         self.connection.count_many_bytes(&mut state);
         self.connection.stream_is_over(&mut state, self.id);
     }
@@ -247,7 +248,7 @@ impl Stream for Http2Stream {
             stream.with_app = false;
             stream.cut_off(Reason::INTERNAL_ERROR);
         }
-        self.put_out(&mut state, self.sends_at_once());
+        self.put_out(&mut state);
         self.connection.stream_is_over(&mut state, self.id);
     }
 }
@@ -264,7 +265,7 @@ impl Frames for Http2Stream {
 
     fn send_data(&self, blocks: &[IoSlice<'_>], is_last: bool) -> io::Result<bool> {
         let limits = &self.connection.rules().buffer;
-        self.send_with(is_last, |stream| {
+        self.send_with(|stream| {
             stream.request.answered = true;
             let bytes: Vec<u8> = match blocks {
                 [block] => block.to_vec(),
@@ -285,7 +286,7 @@ impl Frames for Http2Stream {
         length: u64,
         is_last: bool,
     ) -> io::Result<bool> {
-        self.send_with(is_last, |stream| {
+        self.send_with(|stream| {
             stream.request.answered = true;
             stream.output.keep_file(file, offset, length);
             stream.end = is_last.then_some(StreamEnd::Plain);
@@ -294,7 +295,7 @@ impl Frames for Http2Stream {
     }
 
     fn send_trailers(&self, lines: &[u8]) -> io::Result<bool> {
-        self.send_with(true, |stream| {
+        self.send_with(|stream| {
             stream.end = Some(match lines {
                 b"" => StreamEnd::Plain,
                 lines => StreamEnd::Trailers(trailers_of(lines)),
@@ -305,7 +306,7 @@ impl Frames for Http2Stream {
 
     fn send_page(&self, page: &ErrorPage) -> io::Result<bool> {
         let rules = self.connection.rules();
-        self.send_with(true, |stream| {
+        self.send_with(|stream| {
             stream.answer_with(page, rules);
             Ok(())
         })
@@ -315,15 +316,10 @@ impl Frames for Http2Stream {
 impl Http2Stream {
     /// Calls `put` if something can still be sent. True if the app should wait
     /// before it sends more.
-    fn send_with(
-        &self,
-        is_last: bool,
-        put: impl FnOnce(&mut StreamState) -> io::Result<()>,
-    ) -> io::Result<bool> {
+    fn send_with(&self, put: impl FnOnce(&mut StreamState) -> io::Result<()>) -> io::Result<bool> {
         let mut state = self.connection.lock();
         put(state.open_stream(self.id)?)?;
-        // The end of a response goes out when the request is finished.
-        self.put_out(&mut state, !is_last && self.sends_at_once());
+        self.put_out(&mut state);
         let Some(stream) = state.stream(self.id) else {
             return Ok(false);
         };
@@ -332,21 +328,11 @@ impl Http2Stream {
     }
 
     /// Has what the stream has to send put out.
-    fn put_out(&self, state: &mut ConnectionState, at_once: bool) {
+    fn put_out(&self, state: &mut ConnectionState) {
         if let Some(http2) = &mut state.http2 {
             http2.begin_sending(self.id);
         }
-        self.connection.send_soon(state, at_once);
-    }
-
-    /// Has the session put out a change of its own.
-    fn has_news(&self, state: &mut ConnectionState) {
-        self.connection.send_soon(state, self.sends_at_once());
-    }
-
-    /// True if no other thread would send the output soon.
-    fn sends_at_once(&self) -> bool {
-        self.connection.rules().sends_at_once
+        self.connection.send_soon(state);
     }
 
     /// Waits until the client has done something, or its time is over.

@@ -3,6 +3,10 @@
 //! when it is first needed. It is not the reactor's thread, since the app may
 //! occupy that one, and it does not use the interpreter.
 
+mod late_output;
+
+pub use late_output::{LONGEST_UNSENT, LateOutput};
+
 use super::id::ConnectionId;
 use crate::system::lock;
 use nix::errno::Errno;
