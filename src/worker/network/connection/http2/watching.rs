@@ -4,6 +4,7 @@
 use super::{Connection, ConnectionState, Event, Http2};
 use crate::http2::{Abuse, Sent};
 use crate::worker::request::refusal::Refusal;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,7 +71,7 @@ impl Connection {
         } = &mut **http2;
         sent.scan(output, |frame| match frame {
             Sent::Data { length, .. } => data += length,
-            Sent::Head { stream } if !begun.contains(&stream) => {
+            Sent::Head { stream } if !has_begun(begun, stream) => {
                 // The session refuses heads that are too large, and no others.
                 refused.push(Refused {
                     stream,
@@ -78,7 +79,7 @@ impl Connection {
                 });
             }
             Sent::Reset { stream, .. } if frame.blames_client() => {
-                if !begun.contains(&stream) {
+                if !has_begun(begun, stream) {
                     refused.push(Refused {
                         stream,
                         status: 400,
@@ -124,6 +125,13 @@ impl Connection {
         );
         http2.events.push(Event::Refused(Box::new(refusal)));
     }
+}
+
+/// True if a stream has become a request, or is older than those that are kept in
+/// mind: the session refuses streams at once.
+fn has_begun(begun: &VecDeque<u32>, id: u32) -> bool {
+    let is_old = || begun.len() == MOST_BEGUN && begun.iter().all(|newer| *newer > id);
+    begun.contains(&id) || is_old()
 }
 
 impl Http2 {
