@@ -1,4 +1,4 @@
-"""HTTP/2, which is not supported."""
+"""HTTP/2. The server speaks it itself, and not in Python."""
 
 from _rgunicorn import absent
 from gunicorn.http2.errors import HTTP2NotAvailable
@@ -7,7 +7,7 @@ H2_MIN_VERSION = (4, 1, 0)
 
 
 def is_http2_available():
-    return False
+    return True
 
 
 def get_h2_version():
@@ -22,7 +22,7 @@ get_async_http2_connection_class = get_http2_connection_class
 
 absent.package(
     __name__,
-    "HTTP/2 is not spoken; put a proxy in front",
+    "the server speaks HTTP/2 itself, and not in Python",
     """
     async_connection: AsyncHTTP2Connection RST_STREAM_RATE_LIMIT=200 RST_STREAM_RATE_WINDOW=10.0
         CONTROL_FRAME_RATE_LIMIT=1000 CONTROL_FRAME_RATE_WINDOW=10.0

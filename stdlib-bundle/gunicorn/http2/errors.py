@@ -102,5 +102,5 @@ class HTTP2ConfigurationError(HTTP2Error):
     pass
 
 
-class HTTP2NotAvailable(HTTP2Error, usual="HTTP/2 is not spoken here; put a proxy in front."):
+class HTTP2NotAvailable(HTTP2Error, usual="HTTP/2 is not spoken in Python here."):
     pass
