@@ -35,6 +35,7 @@ mod health;
 mod hooks;
 mod http2;
 mod http2_clients;
+mod http2_settings;
 mod init;
 mod inspect;
 mod interim;

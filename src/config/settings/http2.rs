@@ -18,7 +18,7 @@ section!(
         /// TLS, `http2_cleartext` decides.
         #[flags("--http-protocols")]
         #[kind(Text("STRING"))]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::clients_of_tls_choose_a_version_in_the_handshake")]
         pub http_protocols: HttpProtocols,
 
         /// HTTP/2 without TLS: `off`, `prior-knowledge` (the client begins with it),
@@ -29,7 +29,9 @@ section!(
         #[kind(OptionalText("MODE", "prior-knowledge"))]
         #[default(Http2Cleartext::Off)]
         #[check(http2_cleartext)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested(
+            "http2_settings::clear_text_is_for_trusted_clients_and_for_those_ways_that_are_allowed"
+        )]
         pub http2_cleartext: Http2Cleartext,
 
         /// The most requests that a client may have open on an HTTP/2 connection.
@@ -37,7 +39,7 @@ section!(
         #[kind(Number("INT"))]
         #[default(100)]
         #[check(between::<1, { i32::MAX as u32 }>)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::a_client_may_have_so_many_requests_open")]
         pub http2_max_concurrent_streams: u32,
 
         /// The bytes of a request's body that a client may send before the app reads
@@ -45,7 +47,7 @@ section!(
         #[flags("--http2-initial-window-size")]
         #[kind(Number("INT"))]
         #[default(65535)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::a_client_may_send_so_much_before_it_is_read")]
         pub http2_initial_window_size: u32,
 
         /// The bytes of the longest frame that a client may send in HTTP/2, from 16384
@@ -54,7 +56,7 @@ section!(
         #[kind(Number("INT"))]
         #[default(16384)]
         #[check(between::<16_384, 16_777_215>)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::frames_may_be_so_long")]
         pub http2_max_frame_size: u32,
 
         /// The bytes of all fields of an HTTP/2 request together, 32 more for each
@@ -64,7 +66,7 @@ section!(
         #[flags("--http2-max-header-list-size")]
         #[kind(Number("INT"))]
         #[default(65536)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::the_fields_of_a_request_may_have_so_many_bytes")]
         pub http2_max_header_list_size: u32,
 
         /// The most requests that a client may take back on an HTTP/2 connection in 10
@@ -76,7 +78,7 @@ section!(
         #[flags("--http2-max-resets")]
         #[kind(Number("INT"))]
         #[default(200)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::so_many_requests_may_be_taken_back")]
         pub http2_max_resets: u32,
 
         /// The most frames without use that a client may send on an HTTP/2 connection in
@@ -88,7 +90,7 @@ section!(
         #[flags("--http2-max-control-frames")]
         #[kind(Number("INT"))]
         #[default(1000)]
-        #[tested("tls::requests_and_bodies_of_any_size")]
+        #[tested("http2_settings::so_many_frames_without_use_may_come")]
         pub http2_max_control_frames: u32,
     }
 );
