@@ -2,9 +2,10 @@
 
 use super::phase::{TRANSITIONS, TRANSITIONS_MADE};
 use super::*;
-use crate::config::Settings;
+use crate::config::{Setting, Settings, Value};
 use crate::exchange::{Exchange, Stream};
 use crate::http::{ErrorPage, ProxyMode, Status};
+use crate::http2::PREFACE;
 use crate::worker::network::waiter::SocketWaiter;
 use crate::worker::shared::{Heartbeat, MasterWaker};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
@@ -25,9 +26,13 @@ fn pair(proxy_protocol: ProxyMode) -> Pair {
     let mut settings = Settings::default();
     settings.mechanics.proxy_protocol = proxy_protocol;
     settings.status.health_path = Some("/up".to_owned());
+    pair_with(&settings, false)
+}
+
+fn pair_with(settings: &Settings, trusted: bool) -> Pair {
     let heartbeat = Heartbeat::new(&MasterWaker::new().unwrap()).unwrap();
     let context = Context::new(
-        Rules::new(&settings, &heartbeat, None),
+        Rules::new(settings, &heartbeat, None),
         Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
         Box::new(SocketWaiter),
         EventFd::new().unwrap(),
@@ -46,7 +51,7 @@ fn pair(proxy_protocol: ProxyMode) -> Pair {
         ip: None,
         address: String::new(),
         port: None,
-        trusted: false,
+        trusted,
         may_proxy: true,
         server: None,
     };
@@ -261,6 +266,24 @@ fn a_connection_that_does_not_stay_ends_after_its_answer() {
     assert_eq!(state.phase, Phase::Closed);
 }
 
+fn a_connection_may_carry_http_2() {
+    let mut settings = Settings::default();
+    let cleartext = Setting::named("http2_cleartext").unwrap();
+    settings.set(cleartext, Value::Bool(true)).unwrap();
+    let begin = || {
+        let mut pair = pair_with(&settings, true);
+        assert!(pair.send(PREFACE).is_none());
+        assert_eq!(pair.phase(), Phase::Http2);
+        pair
+    };
+    begin().close();
+    // The client's first frame is not SETTINGS.
+    let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let mut pair = begin();
+    assert!(pair.send(&ping).is_none());
+    assert_eq!(pair.phase(), Phase::Linger);
+}
+
 #[test]
 fn every_transition_of_the_table_is_made_and_no_other() {
     a_proxy_header_comes_first();
@@ -278,6 +301,7 @@ fn every_transition_of_the_table_is_made_and_no_other() {
     a_connection_that_cannot_be_taken_back_ends();
     an_answer_is_sent_as_the_client_takes_it();
     a_connection_that_does_not_stay_ends_after_its_answer();
+    a_connection_may_carry_http_2();
     let made = TRANSITIONS_MADE.take();
     for transition in TRANSITIONS {
         assert!(made.contains(&transition), "{transition:?} is not made");
