@@ -60,7 +60,11 @@ fn fastapi_in_an_empty_root() {
 }
 
 pub fn use_fastapi(server: &Process) {
-    let target = server.target();
+    use_fastapi_at(server, &server.target());
+}
+
+/// The same with a server that is reached through a proxy.
+pub fn use_fastapi_at(server: &Process, target: &Target) {
     let mut browser = Client::new(target.clone());
     assert_eq!(browser.get("/").ok(), r#"{"message":"Welcome"}"#);
     assert_eq!(browser.get("/thread").ok(), r#"{"main":false}"#);
@@ -74,11 +78,11 @@ pub fn use_fastapi(server: &Process) {
 
     let item = r#"{"name": "tea", "price": 2.5}"#;
     let json = "application/json";
-    assert_eq!(post(&target, "/items", json, "", item).0, 401);
+    assert_eq!(post(target, "/items", json, "", item).0, 401);
     let ada = "Authorization: Bearer ada\r\n";
-    let bad = post(&target, "/items", json, ada, r#"{"name": "x", "price": 0}"#);
+    let bad = post(target, "/items", json, ada, r#"{"name": "x", "price": 0}"#);
     assert_eq!(bad.0, 422, "{}", bad.1);
-    let added = post(&target, "/items", json, ada, item);
+    let added = post(target, "/items", json, ada, item);
     assert_eq!(added, (201, r#"{"name":"tea","price":2.5}"#.to_owned()));
     server.stderr.wait_for("note: ada adds tea for 2.5");
 
@@ -87,7 +91,7 @@ pub fn use_fastapi(server: &Process) {
         "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n{content}\r\n--x--\r\n"
     );
     let uploaded = post(
-        &target,
+        target,
         "/upload",
         "multipart/form-data; boundary=x",
         "",
@@ -98,13 +102,13 @@ pub fn use_fastapi(server: &Process) {
         (200, r#"{"name":"a.txt","size":500000}"#.to_owned())
     );
 
-    let mut ada = WebSocket::open(&target, "/chat/ada");
+    let mut ada = WebSocket::open(target, "/chat/ada");
     ada.send(&text("is anybody there?"));
     assert_eq!(
         said(&mut ada),
         r#"{"from":"ada","text":"is anybody there?"}"#
     );
-    let mut bob = WebSocket::open(&target, "/chat/bob");
+    let mut bob = WebSocket::open(target, "/chat/bob");
     bob.send(&text("hello"));
     for socket in [&mut ada, &mut bob] {
         assert_eq!(said(socket), r#"{"from":"bob","text":"hello"}"#);

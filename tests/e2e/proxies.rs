@@ -70,7 +70,7 @@ fn address(target: &Target) -> String {
 }
 
 /// Does what people do through a proxy, over one connection.
-fn use_it(target: &Target) {
+pub fn use_it(target: &Target) {
     let mut stream = target.connect().unwrap();
     let mut ask = |request: &[u8]| {
         stream.write_all(request).unwrap();

@@ -14,7 +14,7 @@ use crate::support::{
 /// The request that is hidden in the others.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
 
-enum Verdict {
+pub enum Verdict {
     /// One answer with this status, then the connection ends.
     Refused(u16),
     /// One request with this body; the hidden request is a part of it.
@@ -34,7 +34,7 @@ fn chunked(body: &str) -> String {
     post("Transfer-Encoding: chunked\r\n", body)
 }
 
-fn suite() -> Vec<(String, Verdict)> {
+pub fn suite() -> Vec<(String, Verdict)> {
     let length = HIDDEN.len();
     let size = format!("{length:x}");
     let end = "0\r\n\r\n";
@@ -280,7 +280,7 @@ fn send(target: &Target, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What `target` sends for these bytes until it is silent or closes the connection.
-fn say(target: &Target, bytes: &[u8]) -> Vec<u8> {
+pub fn say(target: &Target, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(target);
     stream.write_all(bytes).unwrap();
     stream
@@ -291,7 +291,7 @@ fn say(target: &Target, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-fn connect(target: &Target) -> TcpStream {
+pub fn connect(target: &Target) -> TcpStream {
     let Target::Tcp(address) = target else {
         unreachable!("it was asked to listen there");
     };

@@ -12,7 +12,7 @@ use crate::support::Start;
 in_every_class! {
     curl_gets_and_sends,
     curl_upgrades_from_http_1,
-    curl_has_many_requests_at_a_time,
+    curl_uses_its_connection_again,
     nghttp_gets_a_page_with_all_that_it_links,
     h2load_has_no_failed_request,
 }
@@ -55,10 +55,10 @@ fn curl_gets_and_sends(class: Class) {
         let run = |words: &str| curled(&site, way, words);
         let (large, sum) = large_file(site.folder.path(), 3_000_000);
         let told = "--write-out [%{http_version}|%{num_connects}|%{http_code}]";
-        let Some(twice) = run(&format!("SITE/ SITE/ {told}")) else {
+        let Some(hello) = run(&format!("SITE/ {told}")) else {
             return;
         };
-        assert_eq!(twice, "hello[2|1|200]hello[2|0|200]");
+        assert_eq!(hello, "hello[2|1|200]");
         let run = |words: &str| run(words).unwrap();
         let peer = run("SITE/peer");
         assert!(peer.starts_with("HTTP/2"), "{peer}");
@@ -78,7 +78,7 @@ fn curl_gets_and_sends(class: Class) {
         assert_eq!(run(&format!("SITE/large {size}")), "5000000");
         // Over HTTP/1.1, the same server does the same.
         assert_eq!(run(&format!("--http1.1 SITE/ {told}")), "hello[1.1|1|200]");
-        site.expect_lines(12);
+        site.expect_lines(11);
     }
 }
 
@@ -115,21 +115,21 @@ fn curl_upgrades_from_http_1(class: Class) {
     }
 }
 
-fn curl_has_many_requests_at_a_time(class: Class) {
-    for site in Site::both(class) {
-        let way = match site.authority {
-            Some(_) => "--http2",
-            None => "--http2-prior-knowledge",
-        };
-        let many = "--parallel --parallel-max 50 SITE/large?[1-60] --output /dev/null \
-                    --write-out %{http_version}|%{http_code}|%{size_download}\\n";
-        let Some(said) = curled(&site, way, many) else {
-            return;
-        };
-        let lines: Vec<_> = said.lines().collect();
-        assert_eq!(lines, ["2|200|5000000"; 60]);
-        site.expect_lines(60);
-    }
+/// Only over TLS: a second request by prior knowledge on one connection fails in curl
+/// 7.88, whatever the server.
+fn curl_uses_its_connection_again(class: Class) {
+    let site = Site::tls(class);
+    let told = "--output /dev/null --write-out %{http_version}|%{http_code}|%{size_download}\\n";
+    let Some(said) = curled(&site, "--http2", &format!("SITE/large?[1-9] {told}")) else {
+        return;
+    };
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines, ["2|200|5000000"; 9]);
+    let many = format!("--parallel --parallel-max 50 SITE/large?[1-60] {told}");
+    let said = curled(&site, "--http2", &many).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines, ["2|200|5000000"; 60]);
+    site.expect_lines(69);
 }
 
 fn nghttp_gets_a_page_with_all_that_it_links(class: Class) {
@@ -167,7 +167,9 @@ fn nghttp_gets_a_page_with_all_that_it_links(class: Class) {
         assert_eq!(sent, format!("POST 500000 {sum}"));
         site.expect_lines(103);
         if class.protocol == "asgi" {
-            let verbose = nghttp("--verbose SITE/trailers").unwrap().expect_success();
+            let verbose = nghttp("--verbose --header te:trailers SITE/trailers")
+                .unwrap()
+                .expect_success();
             assert!(
                 verbose.stdout.contains("grpc-status: 0"),
                 "{}",

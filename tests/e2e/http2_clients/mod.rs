@@ -4,9 +4,9 @@
 mod browser;
 mod command_line;
 mod libraries;
-// mod proxies;
-// mod sites;
-// mod smuggling;
+mod proxies;
+mod sites;
+mod smuggling;
 
 use tempfile::TempDir;
 
@@ -98,18 +98,28 @@ impl Site {
 
     /// In clear text, with this value of `http2_cleartext`.
     pub fn clear_by(class: Class, way: &str) -> Self {
-        let args = ["--bind", "127.0.0.1:0", "--http2-cleartext", way];
-        Self::new(class.start(&args), None, folder())
+        let start = class.start(&["--bind", "127.0.0.1:0"]);
+        Self::new(start.args(["--http2-cleartext", way]), None, folder())
     }
 
     /// Over TLS, with the default of `http_protocols`.
     pub fn tls(class: Class) -> Self {
+        Self::start_tls(class.start(&["--bind", "127.0.0.1:0"]))
+    }
+
+    /// Another server, in clear text by prior knowledge.
+    pub fn start_clear(start: Start) -> Self {
+        let way = ["--http2-cleartext", "prior-knowledge"];
+        Self::new(start.args(way), None, folder())
+    }
+
+    /// Another server, over TLS.
+    pub fn start_tls(start: Start) -> Self {
         let folder = folder();
         let authority = Authority::new(folder.path());
         let pair = authority.issue("site", &["127.0.0.1"]);
         let tls = ["--certfile", &pair.certificate, "--keyfile", &pair.key];
-        let start = class.start(&["--bind", "127.0.0.1:0"]).args(tls);
-        Self::new(start, Some(authority), folder)
+        Self::new(start.args(tls), Some(authority), folder)
     }
 
     /// Both.

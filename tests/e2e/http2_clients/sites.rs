@@ -1,0 +1,186 @@
+//! Flask, Django and FastAPI over HTTP/2: large uploads, server-sent events, downloads;
+//! and all that the test sites do, through a proxy that speaks HTTP/2 with the server.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use ring::digest::{Context, SHA256};
+
+use super::command_line::curl;
+use super::proxies::behind_haproxy;
+use super::Site;
+use crate::asgi_apps::use_fastapi_at;
+use crate::flask_and_django::{prepare, use_django, use_flask};
+use crate::support::{Start, app, folder, site};
+
+/// A site in `tests/apps/http2_sites`, and the arguments of a worker class.
+fn serve(module: &str, class: &[&str], over_tls: bool) -> Site {
+    let start = Start::server([module, "--limit-request-body", "0", "--venv"])
+        .args([site::venv("http2_sites")])
+        .args(class)
+        .args(["--keep-alive", "120", "--access-logfile", "-"])
+        .cwd(app("http2_sites"));
+    if over_tls {
+        Site::start_tls(start)
+    } else {
+        Site::start_clear(start)
+    }
+}
+
+/// Writes a file of 100 MiB, or of as many MiB as `UPLOAD_MEBIBYTES` says. Returns its
+/// size and its SHA-256 as the sites do.
+fn large_file(path: &Path) -> String {
+    let mebibytes = env::var("UPLOAD_MEBIBYTES").map_or(100, |text| text.parse().unwrap());
+    let block: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
+    let mut file = File::create(path).unwrap();
+    let mut sha = Context::new(&SHA256);
+    for _ in 0..mebibytes {
+        file.write_all(&block).unwrap();
+        sha.update(&block);
+    }
+    let sum = sha.finish();
+    let sum = sum.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    format!("{} {}", mebibytes << 20, sum.collect::<String>())
+}
+
+/// Uploads, downloads and receives events, over TLS and in clear text.
+#[track_caller]
+fn serves(module: &str, class: &[&str]) {
+    for over_tls in [false, true] {
+        let site = serve(module, class, over_tls);
+        let way = match over_tls {
+            true => "--http2",
+            false => "--http2-prior-knowledge",
+        };
+        let Some(welcome) = curl(&site, way) else {
+            return;
+        };
+        let welcome = welcome.args([format!("{}/", site.url)]).run();
+        let welcome = welcome.expect_success().stdout;
+        assert!(welcome.starts_with("Welcome over HTTP/2"), "{welcome}");
+
+        let large = site.folder.path().join("large");
+        let expected = large_file(&large);
+        let form = format!("file=@{}", large.display());
+        let sent = curl(&site, way)
+            .unwrap()
+            .args(["--form", &form, &format!("{}/upload", site.url)])
+            .run_slowly();
+        assert_eq!(sent.expect_success().stdout, expected);
+
+        let copy = site.folder.path().join("copy");
+        let url = format!("{}/file?path={}", site.url, large.display());
+        curl(&site, way)
+            .unwrap()
+            .args(["--fail", "--output", copy.to_str().unwrap(), &url])
+            .run_slowly()
+            .expect_success();
+        assert!(fs::read(&copy).unwrap() == fs::read(&large).unwrap());
+
+        let go = site.folder.path().join("go");
+        let url = format!("{}/events?go={}", site.url, go.display());
+        let events = curl(&site, way)
+            .unwrap()
+            .args(["--no-buffer", &url])
+            .spawn();
+        events.stdout.wait_for("data: one");
+        assert!(!events.stdout.so_far().contains("two"));
+        File::create(go).unwrap();
+        events.stdout.wait_for("data: two");
+        assert_eq!(events.stdout.whole(), "data: one\n\ndata: two\n");
+        site.expect_lines(4);
+    }
+}
+
+#[test]
+fn flask_in_sync() {
+    serves("flask_site:app", &[]);
+}
+
+#[test]
+fn flask_in_gthread() {
+    serves("flask_site:app", &["--threads", "4"]);
+}
+
+#[test]
+fn flask_in_gevent() {
+    serves("flask_site:app", &["-k", "gevent"]);
+}
+
+#[test]
+fn django_in_sync() {
+    serves("django_site:wsgi", &[]);
+}
+
+#[test]
+fn django_in_gthread() {
+    serves("django_site:wsgi", &["--threads", "4"]);
+}
+
+#[test]
+fn django_in_gevent() {
+    serves("django_site:wsgi", &["-k", "gevent"]);
+}
+
+#[test]
+fn django_in_asgi() {
+    serves("django_site:asgi", &["-k", "asgi"]);
+}
+
+#[test]
+fn fastapi_in_asgi() {
+    serves("fastapi_site:app", &["-k", "asgi"]);
+}
+
+const CLEAR: [&str; 2] = ["--http2-cleartext", "prior-knowledge"];
+
+#[test]
+fn the_flask_site_behind_a_proxy() {
+    let zip = site::zip("flask_site");
+    for class in [&[][..], &["--threads", "4"]] {
+        let server = Start::server(["app:create_app()", "--app-zip"])
+            .args([&zip])
+            .args(CLEAR)
+            .args(class)
+            .cwd("/")
+            .spawn();
+        behind_haproxy(&server, |front| use_flask(front.clone()));
+    }
+}
+
+#[test]
+fn the_django_site_behind_a_proxy() {
+    let zip = site::zip("django_site");
+    for class in [&[][..], &["--threads", "4"], &["-k", "asgi"]] {
+        let dir = folder();
+        let database = dir.path().join("guestbook.sqlite3");
+        let manage = |args: &[&str]| {
+            Start::new(["--app-zip"])
+                .args([&zip])
+                .args(["python", "manage.py"])
+                .args(args)
+                .cwd(dir.path())
+        };
+        prepare(manage, &database);
+        let server = Start::server(["--app-zip"])
+            .args([&zip])
+            .args(CLEAR)
+            .args(class)
+            .cwd(dir.path())
+            .env("SITE_DATABASE", &database)
+            .spawn();
+        behind_haproxy(&server, |front| use_django(front.clone()));
+    }
+}
+
+#[test]
+fn the_fastapi_site_behind_a_proxy() {
+    let server = Start::server(["--app-zip"])
+        .args([site::zip("fastapi_site")])
+        .args(CLEAR)
+        .cwd("/")
+        .spawn();
+    behind_haproxy(&server, |front| use_fastapi_at(&server, front));
+}
