@@ -142,6 +142,8 @@ async def asgi(scope, receive, send):
 
 async def http(scope, receive, send):
     fields = {name.decode(): value.decode() for name, value in scope["headers"]}
+    # Over a unix socket there is none.
+    address, port = scope["client"] or ("", 0)
     asked = SimpleNamespace(
         method=scope["method"],
         path=scope["path"],
@@ -149,8 +151,8 @@ async def http(scope, receive, send):
         protocol=f"HTTP/{scope['http_version']}",
         scheme=scope["scheme"],
         host=fields["host"],
-        address=scope["client"][0],
-        port=str(scope["client"][1]),
+        address=address,
+        port=str(port),
         cookie=fields.get("cookie", "none"),
         sha=hashlib.sha256(),
         size=0,

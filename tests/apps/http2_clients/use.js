@@ -1,11 +1,11 @@
-// Uses a server with Node's own client of HTTP/2: node use.js URL wsgi|asgi [CA-FILE]
+// Uses a server with Node's own client of HTTP/2: node use.js URL wsgi|asgi streams|waits [CA-FILE]
 const assert = require('node:assert');
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
 const { connect, constants } = require('node:http2');
 
-const [site, protocol, authority] = process.argv.slice(2);
+const [site, protocol, , authority] = process.argv.slice(2);
 const large = Buffer.alloc(2_000_000, 'abcdefg');
 const sum = createHash('sha256').update(large).digest('hex');
 const client = connect(site, authority ? { ca: readFileSync(authority) } : {});
@@ -78,7 +78,8 @@ async function main() {
   assert.equal(cookies.body, 'a=b; c=d');
   assert.deepEqual(cookies.fields['set-cookie'], ['a=b; Path=/', 'c=d; Path=/']);
   if (protocol === 'asgi') {
-    const answer = await ask('/trailers', { method: 'POST', blocks: [Buffer.alloc(5)] });
+    const call = { method: 'POST', fields: { te: 'trailers' }, blocks: [Buffer.alloc(5)] };
+    const answer = await ask('/trailers', call);
     assert.deepEqual([answer.trailers['grpc-status'], answer.trailers['grpc-message']], ['0', 'fine']);
   }
   client.close();

@@ -28,8 +28,9 @@ fn node(class: Class) {
 #[track_caller]
 fn is_content(site: &Site, class: Class, script: Start) {
     let authority = site.authority.as_ref().map(|authority| authority.file());
+    let how = if class.streams { "streams" } else { "waits" };
     let used = script
-        .args([&site.url, class.protocol])
+        .args([&site.url, class.protocol, how])
         .args(authority)
         .cwd(app("http2_clients"))
         .run()

@@ -21,17 +21,23 @@ pub struct Class {
     packages: Option<&'static str>,
     /// `wsgi` or `asgi`.
     protocol: &'static str,
+    /// False if the class waits for the whole answer of a WSGI app.
+    streams: bool,
 }
 
 impl Class {
     pub const SYNC: Self = Self::wsgi(&[], None);
     pub const GTHREAD: Self = Self::wsgi(&["--threads", "4"], None);
     pub const GEVENT: Self = Self::wsgi(&["-k", "gevent"], Some("gevent_site"));
-    pub const TORNADO: Self = Self::wsgi(&["-k", "tornado"], Some("tornado_site"));
+    pub const TORNADO: Self = Self {
+        streams: false,
+        ..Self::wsgi(&["-k", "tornado"], Some("tornado_site"))
+    };
     pub const ASGI: Self = Self {
         args: &["-k", "asgi"],
         packages: None,
         protocol: "asgi",
+        streams: true,
     };
 
     const fn wsgi(args: &'static [&'static str], packages: Option<&'static str>) -> Self {
@@ -39,6 +45,7 @@ impl Class {
             args,
             packages,
             protocol: "wsgi",
+            streams: true,
         }
     }
 

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use ring::digest::{Context, SHA256};
 
+use super::Site;
 use super::command_line::curl;
 use super::proxies::behind_haproxy;
-use super::Site;
 use crate::asgi_apps::use_fastapi_at;
 use crate::flask_and_django::{prepare, use_django, use_flask};
 use crate::support::{Start, app, folder, site};
