@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Start, program, site};
+use crate::support::certificates::Authority;
+use crate::support::{Start, folder, program, site};
 
 fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
@@ -36,6 +37,24 @@ fn asgiref() {
     // One test sends a field 200 times.
     let args = ["asgiref_app:app", "--limit-request-fields", "250"];
     run_within(&source, &args, "7 tests ran");
+}
+
+#[test]
+fn gunicorn_over_http_2() {
+    let hash = "b1514965361c8b7e8107a80aa2a92636878df1ccfac6dd204a676426e04d9e3e";
+    let source = site::source("gunicorn", "27.0.1", hash);
+    let dir = folder();
+    let pair = Authority::new(dir.path()).issue("site", &["127.0.0.1", "localhost"]);
+    let venv = site::venv_with(&peers().join("gunicorn_http2.txt"));
+    let script = peers().join("gunicorn_http2.py");
+    let run = Start::program(venv.join("bin/python"), [script])
+        .args([source, program()])
+        .args([pair.certificate, pair.key])
+        .cwd(dir.path())
+        .run_slowly()
+        .expect_success();
+    let end = "101 tests of Gunicorn's HTTP/2 passed";
+    assert_eq!(run.stdout.lines().last(), Some(end), "{}", run.stdout);
 }
 
 /// Runs tests in the worker that serves their apps (see `served.py`).
