@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 /// The time in which frames are counted.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// How many bytes of answers pay for one WINDOW_UPDATE frame. Clients send such a
-/// frame for many bytes at a time.
+/// How many bytes of answers pay for one WINDOW_UPDATE or PING frame. Most clients
+/// send one for many bytes.
 const PRICE: u64 = 1024;
 
 /// The most bytes of answers that can pay at a time: a client that has received much
@@ -62,10 +62,11 @@ impl Scanner {
             .read(bytes, |head, payload| seen.frame(head, payload))
     }
 
-    /// Takes note that the server has sent so many bytes in DATA frames.
+    /// Takes note that the server has sent so many bytes in a DATA frame.
     pub fn sent(&mut self, bytes: usize) {
-        let paid = self.seen.paid.saturating_add(bytes as u64);
-        self.seen.paid = paid.min(MOST_PAID);
+        // Even the smallest frame uses two windows, which the client may open again.
+        let price = (bytes as u64).max(2 * PRICE);
+        self.seen.paid = self.seen.paid.saturating_add(price).min(MOST_PAID);
     }
 
     /// Takes note that the server had to reset a stream for a mistake of the client.
@@ -102,7 +103,7 @@ struct Seen {
     control_frames: u32,
     /// True once a frame has come.
     begun: bool,
-    /// Bytes of answers that pay for WINDOW_UPDATE frames.
+    /// Bytes of answers that pay for WINDOW_UPDATE and PING frames.
     paid: u64,
     /// True if the last frame belongs to a head.
     in_head: bool,
@@ -153,7 +154,8 @@ impl Seen {
                 self.continuations += 1;
                 self.continuations <= self.limits.continuations()
             }
-            kind::WINDOW_UPDATE => self.is_paid(),
+            // Clients measure the connection with PING while data comes.
+            kind::WINDOW_UPDATE | kind::PING => self.is_paid(),
             kind::PRIORITY_UPDATE => {
                 self.note_priority(&head, payload);
                 false

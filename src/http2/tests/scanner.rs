@@ -102,8 +102,9 @@ fn answers_pay_for_window_updates() {
     let update = frame(kind::WINDOW_UPDATE, 0, 0, &[0, 0, 4, 0]);
     for (answers, paid) in [
         (&[][..], 0),
-        (&[1023], 0),
-        (&[1023, 1 + 7 * 1024], 8),
+        // The smallest one uses the window of its stream, and that of the connection.
+        (&[1], 2),
+        (&[1023, 7 * 1024], 9),
         // What a large answer has paid does not last for ever.
         (&[usize::MAX, usize::MAX], 65_536),
     ] {

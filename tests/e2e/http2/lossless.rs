@@ -120,6 +120,13 @@ impl Shared {
         let mut open: Vec<_> = (0..OPEN).map(|_| client.get(path)).collect();
         while !open.is_empty() {
             let stream = open.remove(0);
+            client.wait_until("an answer, or the end", |client| {
+                client.so_far(stream).has_ended || client.is_over()
+            });
+            if client.is_over() && stream > client.last_stream() {
+                // It may be sent again, on another connection.
+                continue;
+            }
             assert_eq!(client.response(stream).ok(), "done");
             self.answered.fetch_add(1, Ordering::Relaxed);
             if !client.is_over() && !self.stop.load(Ordering::Relaxed) {

@@ -146,10 +146,9 @@ impl Connection {
         if has_output || http2.session.is_going_away() {
             self.lose(state);
         } else {
-            http2.waits_for = None;
             match http2.scanner.is_within_head() {
                 true => http2.session.abort(Reason::ENHANCE_YOUR_CALM),
-                false => http2.session.go_away(),
+                false => http2.go_away(),
             }
         }
         Expiry::Ended

@@ -17,7 +17,7 @@ use super::receiving::Step;
 use super::request::CurrentRequest;
 use super::{Connection, ConnectionState, Phase, PhaseEvent};
 use crate::http::{Error, Head, Priority, SWITCHING_TO_HTTP2, Status};
-use crate::http2::{self, Carrier, PREFACE, Scanner, SentScanner, Session, Upgrade};
+use crate::http2::{self, Carrier, PREFACE, Reason, Scanner, SentScanner, Session, Upgrade};
 use crate::worker::network::output::Output;
 use crate::worker::network::rules::{Rules, deadline_after};
 use ::http::{HeaderMap, Response};
@@ -51,8 +51,8 @@ pub struct Http2 {
     /// The last streams that have begun.
     begun: VecDeque<u32>,
     sent: SentScanner,
-    /// True once the connection is ended for the client's abuse.
-    abused: bool,
+    /// True once the log says why the connection is ended.
+    end_logged: bool,
     /// Set while the connection changes from HTTP/1.1.
     upgrade: Option<Upgrade>,
 }
@@ -119,7 +119,7 @@ impl Http2 {
             ended: false,
             begun: VecDeque::new(),
             sent: SentScanner::default(),
-            abused: false,
+            end_logged: false,
             upgrade: None,
         }
     }
@@ -134,9 +134,14 @@ impl Http2 {
         self.begun.is_empty()
     }
 
-    /// Tells the client that the connection ends after the streams that it has.
+    /// Tells the client that the connection ends after the streams that it has. Without
+    /// streams it ends now: the client is told which request was the last, and may send
+    /// later ones again.
     pub fn go_away(&mut self) {
-        self.session.go_away();
+        match self.streams.is_empty() {
+            true => self.session.abort(Reason::NO_ERROR),
+            false => self.session.go_away(),
+        }
         self.waits_for = None;
     }
 

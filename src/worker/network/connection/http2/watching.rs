@@ -2,9 +2,10 @@
 //! streams that the session has refused by itself.
 
 use super::{Connection, ConnectionState, Event, Http2};
-use crate::http2::{Abuse, Sent};
+use crate::http2::{Abuse, Reason, Sent};
 use crate::worker::request::refusal::Refusal;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,7 +63,8 @@ impl Connection {
             return;
         };
         let now = Instant::now();
-        let (mut data, mut refused, mut abuse) = (0, Vec::new(), None);
+        let (mut refused, mut abuse) = (Vec::new(), None);
+        let mut error = None;
         let Http2 {
             sent,
             scanner,
@@ -70,7 +72,7 @@ impl Connection {
             ..
         } = &mut **http2;
         sent.scan(output, |frame| match frame {
-            Sent::Data { length, .. } => data += length,
+            Sent::Data { length, .. } => scanner.sent(length),
             Sent::Head { stream } if !has_begun(begun, stream) => {
                 // The session refuses heads that are too large, and no others.
                 refused.push(Refused {
@@ -87,11 +89,14 @@ impl Connection {
                 }
                 abuse = scanner.had_to_reset(now).err().or(abuse);
             }
+            Sent::GoAway { code: 1.., .. } => error = Some(frame),
             Sent::Head { .. } | Sent::Reset { .. } | Sent::GoAway { .. } => {}
         });
-        scanner.sent(data);
         if let Some(abuse) = abuse {
             self.end_abuse(http2, &abuse);
+        }
+        if let Some(Sent::GoAway { code, .. }) = error {
+            self.log_end(http2, &Reason::from(code));
         }
         for Refused { stream, status } in refused {
             self.note_refused(http2, stream, status);
@@ -100,12 +105,17 @@ impl Connection {
 
     /// Ends the connection of a client that wears the server out.
     fn end_abuse(&self, http2: &mut Http2, abuse: &Abuse) {
-        let address = &self.client.address;
-        if !std::mem::replace(&mut http2.abused, true) {
-            ::log::warn!("An HTTP/2 connection from ip={address} is ended: {abuse}");
-        }
+        self.log_end(http2, abuse);
         http2.session.abort(abuse.reason());
         http2.has_news = true;
+    }
+
+    /// Logs why the connection ends, once.
+    fn log_end(&self, http2: &mut Http2, why: &dyn Display) {
+        if !std::mem::replace(&mut http2.end_logged, true) {
+            let address = &self.client.address;
+            ::log::warn!("An HTTP/2 connection from ip={address} is ended: {why}");
+        }
     }
 
     /// Logs a stream that the session has refused.

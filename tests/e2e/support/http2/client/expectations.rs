@@ -105,6 +105,11 @@ impl Http2 {
         }
     }
 
+    /// The last stream that the server takes, once it has said so.
+    pub fn last_stream(&self) -> u32 {
+        self.goaway.map_or(u32::MAX, |(last, _)| last)
+    }
+
     /// Whether the server has said that it ends the connection, or has done so.
     pub fn is_over(&self) -> bool {
         self.goaway.is_some() || self.is_closed
