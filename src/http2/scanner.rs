@@ -132,7 +132,7 @@ impl Seen {
             kind::RST_STREAM | kind::WINDOW_UPDATE => head.length == 4,
             kind::PING => head.length == 8,
             kind::SETTINGS if head.has(flag::ACK) => head.length == 0,
-            kind::SETTINGS => head.length % 6 == 0,
+            kind::SETTINGS => head.length.is_multiple_of(6),
             _ => true,
         };
         if !has_length {

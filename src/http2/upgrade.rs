@@ -58,7 +58,7 @@ impl Upgrade {
     pub fn new(settings: &[u8], head: &Head) -> Result<Upgrade, UpgradeError> {
         let settings = BASE64_URL_SAFE_NO_PAD.decode(settings);
         let settings = settings.map_err(|_| UpgradeError::Settings)?;
-        if settings.len() % SETTING != 0 || settings.len() > SAFE_LENGTH / 2 {
+        if !settings.len().is_multiple_of(SETTING) || settings.len() > SAFE_LENGTH / 2 {
             return Err(UpgradeError::Settings);
         }
         Ok(Upgrade {
@@ -101,7 +101,7 @@ impl Waiting {
         let is_settings = head.kind == kind::SETTINGS
             && !head.has(flag::ACK)
             && head.stream == 0
-            && head.length % SETTING == 0
+            && head.length.is_multiple_of(SETTING)
             && head.length <= SAFE_LENGTH / 2;
         if !is_settings {
             return Err(UpgradeError::FirstFrame);
