@@ -2,7 +2,8 @@
 
 use super::super::answering::LINGER;
 use super::super::receiving::Step;
-use super::{Connection, ConnectionState, Http2};
+use super::state::{Http2, WaitsFor};
+use super::{Connection, ConnectionState};
 use crate::http2::Advance;
 use crate::worker::network::relay::LONGEST_UNSENT;
 use crate::worker::network::rules::deadline_after;
@@ -213,18 +214,6 @@ impl Connection {
             WaitsFor::End => deadline_after(Some(LINGER)),
         };
     }
-}
-
-/// What a connection waits for whose output was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitsFor {
-    /// Its streams have deadlines of their own.
-    App,
-    /// The first request, or the rest of a head.
-    Head,
-    Request,
-    /// The client was told that the connection ends.
-    End,
 }
 
 impl Http2 {

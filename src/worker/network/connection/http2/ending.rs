@@ -2,7 +2,8 @@
 
 use super::super::answering::LINGER;
 use super::super::receiving::Step;
-use super::{Connection, ConnectionState, Event, Phase, PhaseEvent, StreamState};
+use super::state::StreamState;
+use super::{Connection, ConnectionState, Event, Phase, PhaseEvent};
 use crate::http::Status;
 use crate::http2::Reason;
 use crate::worker::network::connection::Expiry;

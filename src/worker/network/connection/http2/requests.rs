@@ -1,12 +1,13 @@
 //! From a stream to a request for the app.
 
+use super::state::{Http2, StreamEnd, StreamState};
 use super::stream::Http2Stream;
-use super::{Connection, ConnectionState, Event, Http2, StreamEnd, StreamState};
+use super::{Connection, ConnectionState, Event};
 use crate::exchange::{Exchange, Stream, spare_head};
 use crate::http::{self, Error, Framing, Head, Limits, Priority, PseudoFields, Status};
 use crate::http2::{Reason, Received, Request, frame_head, page_head};
 use crate::worker::network::connection::request::CurrentRequest;
-use crate::worker::network::rules::deadline_after;
+use crate::worker::network::rules::{Rules, deadline_after};
 use crate::worker::request::body::Body;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
@@ -274,7 +275,7 @@ impl Connection {
 
 impl StreamState {
     /// Sends an error page as the whole response.
-    pub fn answer_with(&mut self, page: &http::ErrorPage, rules: &super::Rules) {
+    pub fn answer_with(&mut self, page: &http::ErrorPage, rules: &Rules) {
         self.request.answered = true;
         self.head = Some(page_head(page.status.code, page.fields()));
         self.output.keep(page.body().to_vec(), &rules.buffer);
@@ -282,7 +283,7 @@ impl StreamState {
     }
 
     /// Reads what has come of the body.
-    fn read_body(&mut self, rules: &super::Rules, events: &mut Vec<Event>) -> Option<Outcome> {
+    fn read_body(&mut self, rules: &Rules, events: &mut Vec<Event>) -> Option<Outcome> {
         if !self.with_app && self.request.head.is_none() && !self.awaits_end() {
             // Nobody reads the rest.
             return None;

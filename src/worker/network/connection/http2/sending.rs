@@ -1,7 +1,7 @@
 //! Whose data goes out next: streams of higher urgency first (RFC 9218 section
 //! 10).
 
-use super::{Http2, StreamEnd, StreamState};
+use super::state::{Http2, StreamEnd, StreamState};
 use crate::http2::Gone;
 use crate::worker::network::connection::receiving::LOW_WATER;
 use crate::worker::network::rules::{Rules, deadline_after};

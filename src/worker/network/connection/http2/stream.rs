@@ -1,6 +1,7 @@
 //! The app's end of a stream.
 
-use super::{Connection, ConnectionState, StreamEnd, StreamState};
+use super::state::{StreamEnd, StreamState};
+use super::{Connection, ConnectionState};
 use crate::exchange::{Client, Detached, ExchangeRules, Frames, Stream};
 use crate::http::{BodyError, Error, ErrorPage, HttpDate, Interim, ProxyHeader, ResponseHead};
 use crate::http2::{Reason, frame_head, trailers_of};

@@ -1,7 +1,8 @@
 //! What the frames of both sides say beside the session: floods, priorities, and
 //! streams that the session has refused by itself.
 
-use super::{Connection, ConnectionState, Event, Http2};
+use super::state::Http2;
+use super::{Connection, ConnectionState, Event};
 use crate::http2::{Abuse, Reason, Sent};
 use crate::worker::request::refusal::Refusal;
 use std::collections::VecDeque;
