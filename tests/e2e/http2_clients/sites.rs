@@ -1,5 +1,6 @@
 //! Flask, Django and FastAPI over HTTP/2: large uploads, server-sent events, downloads;
-//! and all that the test sites do, through a proxy that speaks HTTP/2 with the server.
+//! all that the test sites do, through a proxy that speaks HTTP/2 with the server; and
+//! handlers of Tornado and aiohttp.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use super::Site;
 use super::command_line::curl;
 use super::proxies::behind_haproxy;
 use crate::asgi_apps::use_fastapi_at;
+use crate::clients::installed;
 use crate::flask_and_django::{prepare, use_django, use_flask};
 use crate::support::{Start, app, folder, site};
 
@@ -132,6 +134,50 @@ fn django_in_asgi() {
 #[test]
 fn fastapi_in_asgi() {
     serves("fastapi_site:app", &["-k", "asgi"]);
+}
+
+/// Handlers of Tornado and aiohttp: an answer, a stream, an upload, and many requests at
+/// a time that wait.
+#[track_caller]
+fn handles(name: &str, class: &str) {
+    let start = Start::server(["app:app", "-k", class, "--keep-alive", "120"])
+        .args(["--access-logfile", "-", "--app-zip"])
+        .args([site::zip(name)])
+        .cwd("/");
+    let site = Site::start_tls(start);
+    let ask = |words: &[&str], path: &str| {
+        let url = format!("{}{path}", site.url);
+        let curl = curl(&site, "--http2")?.args(words).args([url]);
+        Some(curl.run().expect_success().stdout)
+    };
+    let Some(main) = ask(&[], "/") else {
+        return;
+    };
+    assert!(main.contains(r#""remote": "127.0.0.1""#), "{main}");
+    assert_eq!(ask(&[], "/lines").unwrap(), "0\n1\n2");
+    let large = site.folder.path().join("large");
+    fs::write(&large, vec![b'x'; 900_000]).unwrap();
+    let large = large.to_str().unwrap();
+    let received = ask(&["--upload-file", large], "/receive").unwrap();
+    assert!(received.contains("900000"), "{received}");
+    let load = ["-n", "100", "-c", "2", "-m", "50"];
+    let Some(h2load) = installed("h2load", load) else {
+        return;
+    };
+    let said = h2load.args([format!("{}/sleep", site.url)]).run();
+    let said = said.expect_success().stdout;
+    assert!(said.contains("status codes: 100 2xx"), "{said}");
+    site.expect_lines(103);
+}
+
+#[test]
+fn handlers_of_tornado() {
+    handles("tornado_site", "tornado");
+}
+
+#[test]
+fn handlers_of_aiohttp() {
+    handles("aiohttp_site", "aiohttp.GunicornWebWorker");
 }
 
 const CLEAR: [&str; 2] = ["--http2-cleartext", "prior-knowledge"];
