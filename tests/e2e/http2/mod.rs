@@ -1,5 +1,6 @@
 //! HTTP/2 with a client of our own over raw frames (`support/http2`).
 
+mod abuse;
 mod conformance;
 mod field_coding;
 mod limits;

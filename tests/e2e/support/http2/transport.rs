@@ -99,6 +99,23 @@ impl Transport {
         }
     }
 
+    /// Reads all that there is into `received`, without waiting. Returns whether the
+    /// connection has ended.
+    pub fn read_all(&mut self, received: &mut Vec<u8>) -> io::Result<bool> {
+        self.socket().set_nonblocking(true)?;
+        let read = match self {
+            Self::Clear(socket) => socket.read_to_end(received),
+            Self::Tls(stream) => stream.read_to_end(received),
+        };
+        self.socket().set_nonblocking(false)?;
+        match read {
+            Ok(_) => Ok(true),
+            Err(error) if is_end(&error) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes all bytes, unless the server has closed the connection.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = match self {

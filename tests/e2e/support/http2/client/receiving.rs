@@ -33,6 +33,15 @@ impl Http2 {
         std::mem::take(&mut self.received)
     }
 
+    /// Receives what has come, without waiting.
+    #[track_caller]
+    pub fn catch_up(&mut self) {
+        self.is_closed |= self.transport.read_all(&mut self.received).unwrap();
+        while let Some(frame) = Frame::take(&mut self.received) {
+            self.take(frame);
+        }
+    }
+
     /// Receives one frame, or notices the end.
     #[track_caller]
     pub(super) fn receive(&mut self, what: &str, deadline: Instant) {
