@@ -2,6 +2,7 @@
 
 use crate::net::Transport;
 use crate::worker::request::spool::Spool;
+use bytes::{Buf, Bytes};
 use nix::sys::uio::pread;
 use socket2::Socket;
 use std::collections::VecDeque;
@@ -39,10 +40,7 @@ pub struct BufferLimits {
 
 #[derive(Debug)]
 enum Piece {
-    Bytes {
-        bytes: Vec<u8>,
-        sent: usize,
-    },
+    Bytes(Bytes),
     File {
         file: OwnedFd,
         offset: u64,
@@ -122,7 +120,7 @@ impl Output {
             return;
         }
         self.in_memory += bytes.len();
-        self.queue.push_back(Piece::Bytes { bytes, sent: 0 });
+        self.queue.push_back(Piece::Bytes(bytes.into()));
     }
 
     /// Appends all bytes to the file, and gives their offset; nothing if the
@@ -162,7 +160,7 @@ impl Output {
     /// How many bytes the next [`take`](Output::take) gives if it may give them all.
     pub fn next_length(&self) -> usize {
         match self.queue.front() {
-            Some(Piece::Bytes { bytes, sent }) => bytes.len() - sent,
+            Some(Piece::Bytes(bytes)) => bytes.len(),
             Some(Piece::File { left, .. } | Piece::Spooled { left, .. }) => {
                 usize::try_from(*left).unwrap_or(usize::MAX)
             }
@@ -172,29 +170,23 @@ impl Output {
 
     /// Takes at most `most` bytes from the front, for an owner that sends them
     /// itself.
-    pub fn take(&mut self, most: usize) -> io::Result<Vec<u8>> {
+    pub fn take(&mut self, most: usize) -> io::Result<Bytes> {
         let (taken, is_done) = match self.queue.front_mut() {
-            Some(Piece::Bytes { bytes, sent }) => {
-                let end = bytes.len().min(*sent + most);
-                let taken = match *sent == 0 && end == bytes.len() {
-                    true => std::mem::take(bytes),
-                    false => bytes[*sent..end].to_vec(),
-                };
-                *sent = end;
+            Some(Piece::Bytes(bytes)) => {
+                let taken = bytes.split_to(most.min(bytes.len()));
                 self.in_memory -= taken.len();
-                let is_done = end >= bytes.len();
-                (taken, is_done)
+                (taken, bytes.is_empty())
             }
             Some(Piece::File { file, offset, left }) => {
                 let taken = read_part(file.as_fd(), offset, left, most)?;
-                (taken, *left == 0)
+                (taken.into(), *left == 0)
             }
             Some(Piece::Spooled { offset, left }) => {
                 let file = self.spool.as_ref().expect("a spooled piece has a spool");
                 let taken = read_part(file.as_fd(), offset, left, most)?;
-                (taken, *left == 0)
+                (taken.into(), *left == 0)
             }
-            None => (Vec::new(), false),
+            None => (Bytes::new(), false),
         };
         if is_done {
             self.queue.pop_front();
@@ -217,9 +209,7 @@ impl Output {
         let mut total = 0;
         while let Some(piece) = self.queue.front_mut() {
             let result = match piece {
-                Piece::Bytes { bytes, sent } => {
-                    transport.write(socket, &[IoSlice::new(&bytes[*sent..])])
-                }
+                Piece::Bytes(bytes) => transport.write(socket, &[IoSlice::new(bytes)]),
                 Piece::File { file, offset, left } if *left > 0 => {
                     transport.send_file(socket, file.as_fd(), *offset, *left)
                 }
@@ -237,10 +227,10 @@ impl Output {
             total += moved;
             self.sent += moved as u64;
             let done = match piece {
-                Piece::Bytes { bytes, sent } => {
-                    *sent += moved;
+                Piece::Bytes(bytes) => {
+                    bytes.advance(moved);
                     self.in_memory -= moved;
-                    *sent == bytes.len()
+                    bytes.is_empty()
                 }
                 // The file has become shorter than the Content-Length that was
                 // sent.

@@ -120,7 +120,7 @@ impl StreamState {
             given = true;
             let is_plain = matches!(self.end, Some(StreamEnd::Plain));
             self.is_ended = self.output.is_empty() && is_plain;
-            self.carrier.send_data(Bytes::from(data), self.is_ended)?;
+            self.carrier.send_data(data, self.is_ended)?;
             if self.priority.incremental {
                 self.turns = self.turns.wrapping_add(1);
                 break;

@@ -22,8 +22,9 @@ pub struct Http2 {
     pub(super) sending: Vec<u32>,
     /// What the worker class must be told.
     pub(super) events: Vec<Event>,
-    /// Since when output waits for the reactor to send it.
+    /// Since when output waits for the reactor to send it, and how much.
     pub(super) unsent_since: Option<Instant>,
+    pub(super) unsent_bytes: usize,
     /// True if bytes have come since the streams were last looked at.
     pub(super) has_input: bool,
     /// True if something has happened that the session must put out.
@@ -97,6 +98,7 @@ impl Http2 {
             sending: Vec::new(),
             events: Vec::new(),
             unsent_since: None,
+            unsent_bytes: 0,
             has_input: false,
             has_news: false,
             waits_for: None,

@@ -272,9 +272,7 @@ impl Frames for Http2Stream {
                 [block] => block.to_vec(),
                 blocks => blocks.iter().flat_map(|it| it.iter().copied()).collect(),
             };
-            if !bytes.is_empty() {
-                stream.output.keep(bytes, limits);
-            }
+            stream.output.keep(bytes, limits);
             stream.end = is_last.then_some(StreamEnd::Plain);
             Ok(())
         })
@@ -319,7 +317,13 @@ impl Http2Stream {
     /// before it sends more.
     fn send_with(&self, put: impl FnOnce(&mut StreamState) -> io::Result<()>) -> io::Result<bool> {
         let mut state = self.connection.lock();
-        put(state.open_stream(self.id)?)?;
+        let stream = state.open_stream(self.id)?;
+        let before = stream.output.in_memory();
+        put(stream)?;
+        let more = stream.output.in_memory() - before;
+        if let Some(http2) = &mut state.http2 {
+            http2.unsent_bytes += more;
+        }
         self.put_out(&mut state);
         let Some(stream) = state.stream(self.id) else {
             return Ok(false);
