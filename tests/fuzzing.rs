@@ -37,6 +37,11 @@ fn websockets() {
 }
 
 #[test]
+fn http2_connections() {
+    try_target("http2");
+}
+
+#[test]
 fn executables_with_a_site() {
     try_target("appended");
 }

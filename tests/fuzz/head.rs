@@ -100,7 +100,7 @@ fn is_strict(choices: Choices) -> bool {
 
 /// What a head means, apart from how it is written.
 #[derive(Debug, PartialEq, Eq)]
-struct Meaning {
+pub struct Meaning {
     method: Vec<u8>,
     target: Vec<u8>,
     path: Vec<u8>,
@@ -146,7 +146,7 @@ fn use_it(head: &Head, meaning: &Meaning) {
 }
 
 impl Meaning {
-    fn of(head: &Head) -> Meaning {
+    pub fn of(head: &Head) -> Meaning {
         Meaning {
             method: head.method().to_vec(),
             target: head.target().to_vec(),
@@ -163,8 +163,21 @@ impl Meaning {
         }
     }
 
+    /// The same request in HTTP/1.1, without what the version alone decides.
+    pub fn in_http1(self) -> Meaning {
+        Meaning {
+            version: "HTTP/1.1",
+            framing: match self.framing {
+                Framing::UntilEnd => Framing::Length(0),
+                framing => framing,
+            },
+            keep_alive: true,
+            ..self
+        }
+    }
+
     /// The simplest way to write it.
-    fn text(&self) -> Vec<u8> {
+    pub fn text(&self) -> Vec<u8> {
         let mut text = [&self.method, &self.target, self.version.as_bytes()].join(&b' ');
         text.extend_from_slice(b"\r\n");
         for (name, value) in &self.fields {

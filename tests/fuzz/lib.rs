@@ -5,8 +5,13 @@
 #[allow(dead_code, unused_imports, reason = "the server uses more of it")]
 #[path = "../../src/http/mod.rs"]
 mod http;
+#[allow(dead_code, unused_imports, reason = "the server uses more of it")]
+#[path = "../../src/http2/mod.rs"]
+mod http2;
 #[path = "../../src/pack/appended.rs"]
 mod packed;
+#[path = "../../src/system/lock.rs"]
+mod system;
 #[allow(dead_code, unused_imports, reason = "the server uses more of it")]
 #[path = "../../src/websocket/mod.rs"]
 mod websocket;
@@ -14,6 +19,8 @@ mod websocket;
 mod appended;
 mod chunked;
 mod head;
+#[path = "http2.rs"]
+mod http2_session;
 mod pieces;
 mod proxy;
 mod response;
@@ -31,7 +38,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "head",
         check: head::check,
@@ -55,6 +62,10 @@ pub const TARGETS: [Target; 6] = [
     Target {
         name: "websocket",
         check: websocket_frames::check,
+    },
+    Target {
+        name: "http2",
+        check: http2_session::check,
     },
 ];
 

@@ -10,6 +10,12 @@ pub struct Choices {
 }
 
 impl Choices {
+    /// No setting is on.
+    pub const NONE: Choices = Choices {
+        settings: 0,
+        cut: 0,
+    };
+
     /// Separates them from an input.
     pub fn split(input: &[u8]) -> Option<(Choices, &[u8])> {
         let (&[settings, cut], bytes) = input.split_first_chunk()?;
