@@ -83,10 +83,7 @@ impl Application {
             (Err(error), _) => Err(error.clone_ref(py)),
             (Ok(_), Err(why)) => Err(PyValueError::new_err(why.clone())),
             (Ok(watched), Ok(mount)) => {
-                let (hints, socket) = (start.get().early_hints(py), start.get().socket(py));
-                let environ = self
-                    .environs
-                    .make(py, exchange, mount, &input, hints, socket);
+                let environ = self.environs.make(py, exchange, mount, &input, start.get());
                 environ.and_then(|environ| watched.amend(&environ).map(|()| environ))
             }
         };

@@ -4,10 +4,10 @@ use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
 use super::options::AppOptions;
-use super::start_response::EarlyHints;
+use super::start_response::StartResponse;
 use super::text;
 use crate::exchange::Exchange;
-use crate::http::{Head, Scheme, percent_decode};
+use crate::http::{Head, Scheme, Version, percent_decode};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -125,8 +125,7 @@ impl EnvironMaker {
             path_info,
         }: &Mount<'_>,
         input: &Bound<'py, Input>,
-        early_hints: &Bound<'py, EarlyHints>,
-        socket: &Bound<'py, PyAny>,
+        start: &StartResponse,
     ) -> PyResult<Bound<'py, PyDict>> {
         let head = &exchange.head;
         let path = percent_decode(path_info);
@@ -157,8 +156,12 @@ impl EnvironMaker {
             ],
         )?;
         environ.set_item(intern!(py, "wsgi.input"), input)?;
-        environ.set_item(intern!(py, "wsgi.early_hints"), early_hints)?;
-        environ.set_item(intern!(py, "gunicorn.socket"), socket)?;
+        environ.set_item(intern!(py, "wsgi.early_hints"), start.early_hints(py))?;
+        environ.set_item(intern!(py, "gunicorn.socket"), start.socket(py))?;
+        if head.version() == Version::Http2 {
+            let send_trailers = intern!(py, "gunicorn.http2.send_trailers");
+            environ.set_item(send_trailers, start.send_trailers(py))?;
+        }
         if let Some(port) = remote_port {
             let port = text::from_bytes(py, digits.format(port).as_bytes());
             environ.set_item(intern!(py, "REMOTE_PORT"), port)?;

@@ -22,6 +22,8 @@ pub struct ResponseState {
     pub response: Response,
     /// Nothing once the request is over.
     stream: Option<Arc<dyn Stream>>,
+    /// Lines of fields that follow the body.
+    trailers: Vec<u8>,
     /// True if the client cannot be written to any more.
     broken: bool,
     /// True once the app has taken the connection.
@@ -34,6 +36,7 @@ impl SharedResponse {
         *self.lock() = ResponseState {
             response: Response::new(exchange),
             stream: Some(Arc::clone(exchange.stream())),
+            trailers: Vec::new(),
             broken: false,
             detached: false,
         };
@@ -175,10 +178,21 @@ impl ResponseState {
         }
     }
 
+    /// Sends lines of fields after the body, in HTTP/2.
+    pub fn set_trailers(&mut self, lines: Vec<u8>) -> PyResult<()> {
+        self.stream.as_ref().ok_or_else(after_request)?;
+        self.trailers = lines;
+        Ok(())
+    }
+
     fn send(&mut self, blocks: &[&[u8]], is_last: bool) -> PyResult<bool> {
+        let has_trailers = is_last && !self.trailers.is_empty();
         let (response, stream) = self.for_body()?;
-        let sent = response.send(stream, blocks, is_last);
-        self.note(sent)
+        let sent = response.send(stream, blocks, is_last && !has_trailers);
+        match has_trailers {
+            true => self.note_and_end(sent),
+            false => self.note(sent),
+        }
     }
 
     fn send_file(&mut self, file: Sendable) -> PyResult<bool> {
@@ -187,10 +201,23 @@ impl ResponseState {
             offset,
             length,
         } = file;
+        let has_trailers = !self.trailers.is_empty();
         let (response, stream) = self.for_body()?;
         response.set_known_length(length);
-        let sent = response.send_file(stream, file, offset, length, true);
-        self.note(sent)
+        let sent = response.send_file(stream, file, offset, length, !has_trailers);
+        match has_trailers {
+            true => self.note_and_end(sent),
+            false => self.note(sent),
+        }
+    }
+
+    /// Notes an error, or ends the response with its trailers.
+    fn note_and_end(&mut self, sent: io::Result<bool>) -> PyResult<bool> {
+        let waits = self.note(sent)?;
+        let trailers = std::mem::take(&mut self.trailers);
+        let (response, stream) = self.for_body()?;
+        let sent = response.end_with_trailers(stream, &trailers);
+        Ok(self.note(sent)? || waits)
     }
 
     /// The response and its stream, if the app may send a part of the body.

@@ -1,10 +1,10 @@
-//! `start_response`, `write` and `wsgi.early_hints` of one request (PEP 3333,
-//! "The start_response() Callable").
+//! `start_response`, `write`, `wsgi.early_hints` and `gunicorn.http2.send_trailers` of
+//! one request (PEP 3333, "The start_response() Callable").
 
 use super::client_socket::ClientSockets;
 use super::response::SharedResponse;
 use super::text;
-use crate::http::{Interim, ResponseError, ResponseHead};
+use crate::http::{Interim, ResponseError, ResponseHead, add_line};
 use crate::python::type_name;
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -19,6 +19,7 @@ pub struct StartResponse {
     response: Arc<SharedResponse>,
     write: Py<Write>,
     early_hints: Py<EarlyHints>,
+    send_trailers: Py<SendTrailers>,
     socket: Py<PyAny>,
 }
 
@@ -29,6 +30,10 @@ struct Write(Arc<SharedResponse>);
 /// The callable `wsgi.early_hints` of the environ.
 #[pyclass(frozen, module = "rgunicorn")]
 pub struct EarlyHints(Arc<SharedResponse>);
+
+/// The callable `gunicorn.http2.send_trailers` of the environ.
+#[pyclass(frozen, module = "rgunicorn")]
+pub struct SendTrailers(Arc<SharedResponse>);
 
 /// True if there are other references to the object.
 pub fn is_shared(object: &Bound<'_, PyAny>) -> bool {
@@ -43,6 +48,7 @@ impl StartResponse {
         Ok(StartResponse {
             write: Py::new(py, Write(Arc::clone(&response)))?,
             early_hints: Py::new(py, EarlyHints(Arc::clone(&response)))?,
+            send_trailers: Py::new(py, SendTrailers(Arc::clone(&response)))?,
             socket: sockets.offer(py, &response)?,
             response,
         })
@@ -56,6 +62,10 @@ impl StartResponse {
         self.early_hints.bind(py)
     }
 
+    pub fn send_trailers<'py>(&self, py: Python<'py>) -> &Bound<'py, SendTrailers> {
+        self.send_trailers.bind(py)
+    }
+
     /// `gunicorn.socket`.
     pub fn socket<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.socket.bind(py)
@@ -65,6 +75,7 @@ impl StartResponse {
     pub fn is_shared(&self, py: Python<'_>) -> bool {
         is_shared(self.write.bind(py))
             || is_shared(self.early_hints.bind(py))
+            || is_shared(self.send_trailers.bind(py))
             || is_shared(self.socket.bind(py))
     }
 }
@@ -119,6 +130,17 @@ impl EarlyHints {
         let fields = fields.iter().map(|(name, value)| (&**name, &**value));
         let hints = Interim::early_hints(fields).map_err(invalid)?;
         self.0.send_early_hints(&hints)
+    }
+}
+
+#[pymethods]
+impl SendTrailers {
+    /// Sends these fields after the body, in place of those of an earlier call.
+    #[pyo3(signature = (trailers, /))]
+    fn __call__(&self, trailers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut lines = Vec::new();
+        each_header(trailers, |name, value| add_line(&mut lines, name, value))?;
+        self.0.lock().set_trailers(lines)
     }
 }
 
