@@ -36,6 +36,8 @@ mod hooks;
 mod http2;
 mod http2_clients;
 mod http2_settings;
+mod http2_trailers;
+mod http2_websocket;
 mod init;
 mod inspect;
 mod interim;

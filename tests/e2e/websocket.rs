@@ -58,11 +58,7 @@ impl WebSocket {
     pub fn over(mut stream: Box<dyn Stream>, path: &str, fields: &str) -> WebSocket {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{KEY}{fields}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
-        let mut socket = WebSocket {
-            stream,
-            head: String::new(),
-            received: Vec::new(),
-        };
+        let mut socket = WebSocket::begun(stream);
         let end = loop {
             let ends = |window: &[u8]| window == b"\r\n\r\n";
             if let Some(end) = socket.received.windows(4).position(ends) {
@@ -72,6 +68,15 @@ impl WebSocket {
         };
         socket.head = String::from_utf8(socket.received.drain(..end).collect()).unwrap();
         socket
+    }
+
+    /// One whose handshake is over.
+    pub fn begun(stream: Box<dyn Stream>) -> WebSocket {
+        WebSocket {
+            stream,
+            head: String::new(),
+            received: Vec::new(),
+        }
     }
 
     fn receive(&mut self) -> io::Result<usize> {
@@ -104,6 +109,14 @@ impl WebSocket {
 fn every_case_of_the_suite() {
     let server = serve(&[]);
     let target = server.target();
+    try_every_case(|| WebSocket::open(&target, "/echo"));
+    let log = server.stderr.so_far();
+    assert!(!log.contains("Traceback"), "{log}");
+}
+
+/// Tries every case of the suite with a WebSocket of its own, whose app sends back what
+/// it gets.
+pub fn try_every_case(open: impl Fn() -> WebSocket) {
     for case in cases::all() {
         let bytes = case.sent.concat();
         // In one piece and in many; large ones only once.
@@ -113,7 +126,7 @@ fn every_case_of_the_suite() {
             _ => &[usize::MAX],
         };
         for &size in sizes {
-            let mut socket = WebSocket::open(&target, "/echo");
+            let mut socket = open();
             let mut writer = bytes.chunks(size.min(bytes.len()));
             let mut answers = case.answers.iter();
             // Read and write at the same time: the echoed data may not fit into the
@@ -136,8 +149,6 @@ fn every_case_of_the_suite() {
             assert_eq!(socket.next(), None, "{}", case.id);
         }
     }
-    let log = server.stderr.so_far();
-    assert!(!log.contains("Traceback"), "{log}");
 }
 
 #[test]
