@@ -188,8 +188,10 @@ impl Session {
     /// [`advance`](Session::advance) puts the reason into the output.
     pub fn abort(&mut self, reason: Reason) {
         self.going_away = true;
-        if let State::Open(connection) = &mut self.state {
-            connection.abrupt_shutdown(reason);
+        match &mut self.state {
+            State::Open(connection) => connection.abrupt_shutdown(reason),
+            // The client does not know yet that this is HTTP/2.
+            State::Preface(_) | State::Ended => self.state = State::Ended,
         }
     }
 

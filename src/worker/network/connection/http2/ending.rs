@@ -2,7 +2,7 @@
 
 use super::super::answering::LINGER;
 use super::super::receiving::Step;
-use super::state::StreamState;
+use super::state::{StreamState, WaitsFor};
 use super::{Connection, ConnectionState, Event, Phase, PhaseEvent};
 use crate::http::Status;
 use crate::http2::Reason;
@@ -46,7 +46,7 @@ impl Connection {
         };
         http2.session.end_input();
         http2.ended = true;
-        http2.cut_off_streams(true);
+        http2.cut_off_streams();
     }
 
     /// Ends a connection whose session has ended, once its output was sent.
@@ -54,7 +54,7 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return Step::Close;
         };
-        http2.cut_off_streams(true);
+        http2.cut_off_streams();
         if http2.streams.is_empty() {
             state.stays_open = false;
             state.phase.enter(PhaseEvent::Finish, Phase::Flush);
@@ -81,7 +81,7 @@ impl Connection {
             return Step::Close;
         };
         http2.ended = true;
-        http2.cut_off_streams(true);
+        http2.cut_off_streams();
         state.io.deadline = None;
         match http2.streams.is_empty() {
             true => Step::Close,
@@ -144,13 +144,15 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return Expiry::Ended;
         };
-        if has_output || http2.session.is_going_away() {
-            self.lose(state);
-        } else {
-            match http2.scanner.is_within_head() {
-                true => http2.session.abort(Reason::ENHANCE_YOUR_CALM),
-                false => http2.go_away(),
+        match http2.waits_for {
+            _ if has_output => self.lose(state),
+            Some(WaitsFor::Head) if http2.scanner.is_within_head() => {
+                http2.session.abort(Reason::ENHANCE_YOUR_CALM);
             }
+            Some(WaitsFor::Head | WaitsFor::Request) => http2.go_away(),
+            Some(WaitsFor::End) => http2.session.abort(Reason::NO_ERROR),
+            // It was that of output which another thread has sent.
+            Some(WaitsFor::App) | None => {}
         }
         Expiry::Ended
     }
@@ -193,12 +195,10 @@ impl Connection {
 
 impl super::Http2 {
     /// Ends all streams; the apps that have requests are told.
-    fn cut_off_streams(&mut self, is_lost: bool) {
+    fn cut_off_streams(&mut self) {
         for stream in self.streams.values_mut() {
             stream.broken = true;
-            if is_lost {
-                stream.hang_up(&mut self.events);
-            }
+            stream.hang_up(&mut self.events);
             stream.request.head = None;
         }
         self.streams.retain(|_, stream| stream.with_app);

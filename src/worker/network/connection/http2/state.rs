@@ -120,11 +120,11 @@ impl Http2 {
         self.begun.is_empty()
     }
 
-    /// Tells the client that the connection ends after the streams that it has. Without
-    /// streams it ends now: the client is told which request was the last, and may send
-    /// later ones again.
+    /// Tells the client that the connection ends after the streams that it has, or after
+    /// the first one if there was none. A connection that is idle ends now: the client is
+    /// told which request was the last, and may send later ones again.
     pub fn go_away(&mut self) {
-        match self.streams.is_empty() {
+        match self.streams.is_empty() && !self.is_unused() {
             true => self.session.abort(Reason::NO_ERROR),
             false => self.session.go_away(),
         }
