@@ -129,7 +129,7 @@ impl StreamState {
         if self.output.is_empty() && !self.is_ended {
             match self.end.take() {
                 Some(StreamEnd::Plain) => self.carrier.send_data(Bytes::new(), true)?,
-                Some(StreamEnd::Trailers(trailers)) => self.carrier.send_trailers(trailers)?,
+                Some(StreamEnd::Trailers(trailers)) => self.carrier.send_trailers(*trailers)?,
                 None => {
                     self.send_deadline = None;
                     return Ok(given);

@@ -86,7 +86,8 @@ pub struct StreamState {
 
 pub enum StreamEnd {
     Plain,
-    Trailers(HeaderMap),
+    /// In a box, as few responses have some.
+    Trailers(Box<HeaderMap>),
 }
 
 impl Http2 {

@@ -297,7 +297,7 @@ impl Frames for Http2Stream {
         self.send_with(|stream| {
             stream.end = Some(match lines {
                 b"" => StreamEnd::Plain,
-                lines => StreamEnd::Trailers(trailers_of(lines)),
+                lines => StreamEnd::Trailers(Box::new(trailers_of(lines))),
             });
             Ok(())
         })
