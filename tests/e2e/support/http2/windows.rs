@@ -43,6 +43,18 @@ impl Windows {
         *self.window(stream) -= size as i64;
     }
 
+    /// How much to give back once half of a window is used up; nothing before.
+    pub fn due(&mut self, stream: u32) -> Option<u32> {
+        let whole = if stream == 0 {
+            INITIAL_WINDOW as i64
+        } else {
+            self.initial
+        };
+        let used = whole - *self.window(stream);
+        let is_due = used > 0 && used * 2 >= whole;
+        is_due.then(|| u32::try_from(used).unwrap())
+    }
+
     /// How many bytes may be sent on the stream.
     pub fn left(&mut self, stream: u32) -> i64 {
         self.connection.min(*self.window(stream))

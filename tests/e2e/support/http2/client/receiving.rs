@@ -123,11 +123,16 @@ impl Http2 {
         );
         let answer = self.answers.entry(frame.stream).or_default();
         answer.push_data(frame.content(), frame.has(flag::END_STREAM));
-        if self.is_polite && size > 0 {
-            let size = u32::try_from(size).unwrap();
-            self.send(frame::window_update(0, size));
-            if !frame.has(flag::END_STREAM) {
-                self.send(frame::window_update(frame.stream, size));
+        if !self.is_polite {
+            return;
+        }
+        let has_ended = frame.has(flag::END_STREAM);
+        for stream in [Some(0), (!has_ended).then_some(frame.stream)]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(size) = self.theirs.due(stream) {
+                self.send(frame::window_update(stream, size));
             }
         }
     }
