@@ -1,8 +1,9 @@
 //! Clients that make the server hold much for little: for a time, and within a bound.
 
 use super::victim::Victim;
+use crate::support::http2::frame::code::FLOW_CONTROL_ERROR;
 use crate::support::http2::frame::{
-    Frame, MAX_WINDOW, data, flag, headers, setting, window_update,
+    Frame, MAX_FRAME_SIZE, MAX_WINDOW, data, flag, headers, setting, window_update,
 };
 use crate::support::http2::hpack::encoder::{self, Literal};
 use crate::support::http2::{Http2, PREFACE};
@@ -125,12 +126,56 @@ fn heads_that_never_end(class: &[&str]) {
     victim.expect_unharmed(4 << 20);
 }
 
-/// What a connection without open streams may take of the worker's memory, in bytes.
+/// An app that reads nothing stops its client by the window, and only its own stream. More
+/// than the window ends the stream (RFC 9113, section 6.9.1).
+#[test]
+fn more_than_the_window_in_gthread() {
+    more_than_the_window(&["--threads", "4", "app:wsgi"]);
+}
+
+#[test]
+fn more_than_the_window_in_asgi() {
+    more_than_the_window(&["-k", "asgi", "app:asgi"]);
+}
+
+#[track_caller]
+fn more_than_the_window(class: &[&str]) {
+    let victim = Victim::start(class, &["--body-buffer-size", "0"]);
+    let mut client = victim.attacker();
+    let stream = client.post("/unread");
+    let mut sent = 0;
+    loop {
+        client.ping();
+        let window = client.window(stream);
+        if window == 0 {
+            break;
+        }
+        let length = usize::try_from(window).unwrap().min(MAX_FRAME_SIZE);
+        client.send(data(stream, vec![0; length]));
+        sent += length;
+        assert!(sent <= 1 << 20, "the window is no bound");
+    }
+    client.expect_service();
+    client.send(data(stream, b"x"));
+    client.expect_reset(stream, &[FLOW_CONTROL_ERROR]);
+    client.expect_service();
+    victim.release_unread();
+    victim.expect_unharmed(4 << 20);
+}
+
+/// What a connection without open streams may take of the worker's memory, in bytes. The
+/// session keeps room for as many streams as it once had.
 const MOST_OF_A_CONNECTION: usize = 160 << 10;
 
-/// What a connection may take on which the requests of all streams have not ended. In `asgi`
-/// each of them is an app that runs.
-const MOST_OF_OPEN_STREAMS: usize = STREAMS * (6 << 10);
+/// What a connection may take on which the requests of all streams have not ended.
+fn most_of_open_streams(class: &[&str]) -> usize {
+    if class.contains(&"asgi") {
+        // Each of them is an app that runs: a task, a scope, and what it waits for.
+        640 << 10
+    } else {
+        256 << 10
+    }
+}
 
 fn connections_after_many_streams(class: &[&str]) {
     holds_at_most(class, 50, MOST_OF_A_CONNECTION, |client| {
@@ -142,14 +187,14 @@ fn connections_after_many_streams(class: &[&str]) {
 }
 
 fn connections_with_many_open_streams(class: &[&str]) {
-    holds_at_most(class, 50, MOST_OF_OPEN_STREAMS, open_streams);
+    holds_at_most(class, 50, most_of_open_streams(class), open_streams);
 }
 
 #[test]
 #[ignore = "it opens a thousand connections"]
 fn a_thousand_connections_with_many_open_streams() {
     let class = ["--threads", "4", "app:wsgi"];
-    holds_at_most(&class, 1000, MOST_OF_OPEN_STREAMS, open_streams);
+    holds_at_most(&class, 1000, most_of_open_streams(&class), open_streams);
 }
 
 fn open_streams(client: &mut Http2) {

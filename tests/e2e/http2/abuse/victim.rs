@@ -11,7 +11,7 @@ use crate::support::http2::{Http2, Origin};
 use crate::support::{Process, Start, folder, own_memory};
 
 const APP: &str = r#"
-import asyncio, time
+import asyncio, os, time
 
 BLOCK = b"b" * 65536
 
@@ -23,6 +23,8 @@ def wsgi(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if path == "/slow":
         time.sleep(0.05)
+    while path == "/unread" and not os.path.exists("go"):
+        time.sleep(0.01)
     if path == "/large":
         return (BLOCK for _ in range(16))
     return [b"%d bytes" % length(environ)]
@@ -31,6 +33,8 @@ async def asgi(scope, receive, send):
     if scope["type"] != "http":
         return
     path = scope["path"]
+    while path == "/unread" and not os.path.exists("go"):
+        await asyncio.sleep(0.01)
     length, more = 0, True
     while more:
         message = await receive()
@@ -63,7 +67,7 @@ pub struct Victim {
     peak: usize,
     /// A connection of somebody else.
     other: Http2,
-    _app: TempDir,
+    app: TempDir,
 }
 
 impl Victim {
@@ -93,7 +97,7 @@ impl Victim {
             origin,
             worker,
             other,
-            _app: dir,
+            app: dir,
         }
     }
 
@@ -135,6 +139,11 @@ impl Victim {
         let what = "a line for each connection that is ended";
         let lines = self.server.stderr.wait_until(enough, what);
         assert_eq!(count(&lines), attackers, "{lines:?}");
+    }
+
+    /// Lets the app go on that waits on the page `/unread`.
+    pub fn release_unread(&self) {
+        fs::write(self.app.path().join("go"), "").unwrap();
     }
 
     /// How many descriptors the worker has open.
