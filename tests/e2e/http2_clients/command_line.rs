@@ -34,8 +34,7 @@ pub fn curl(site: &Site, way: &str) -> Option<Start> {
 #[track_caller]
 fn curled(site: &Site, way: &str, words: &str) -> Option<String> {
     let words = words.replace("SITE", &site.url);
-    let run = curl(site, way)?.args(words.split_whitespace()).run();
-    Some(run.expect_success().stdout)
+    Some(site.said_to(curl(site, way)?.args(words.split_whitespace())))
 }
 
 /// Writes a file of this many bytes. Returns its path and its SHA-256.
@@ -208,7 +207,7 @@ fn h2load_has_no_failed_request(class: Class) {
                 return;
             };
             let url = format!("{}{path}", site.url);
-            let said = h2load.args(more).args([url]).run().expect_success().stdout;
+            let said = site.said_to(h2load.args(more).args([url]));
             let succeeded =
                 format!("{count} done, {count} succeeded, 0 failed, 0 errored, 0 timeout");
             assert!(said.contains(&succeeded), "{said}");

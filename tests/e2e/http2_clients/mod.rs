@@ -146,6 +146,15 @@ impl Site {
         }
     }
 
+    /// What a client prints, which must end well.
+    #[track_caller]
+    pub fn said_to(&self, client: Start) -> String {
+        let run = client.run_slowly();
+        let log = self.server.stderr.so_far();
+        assert_eq!(run.code, 0, "{}\nThe server: {log}", run.stderr);
+        run.stdout
+    }
+
     /// Waits until the access log has this many lines of requests over HTTP/2, and
     /// looks whether the app has raised.
     #[track_caller]

@@ -59,26 +59,20 @@ fn serves(module: &str, class: &[&str]) {
         let Some(welcome) = curl(&site, way) else {
             return;
         };
-        let welcome = welcome.args([format!("{}/", site.url)]).run();
-        let welcome = welcome.expect_success().stdout;
+        let welcome = site.said_to(welcome.args([format!("{}/", site.url)]));
         assert!(welcome.starts_with("Welcome over HTTP/2"), "{welcome}");
 
         let large = site.folder.path().join("large");
         let expected = large_file(&large);
         let form = format!("file=@{}", large.display());
-        let sent = curl(&site, way)
-            .unwrap()
-            .args(["--form", &form, &format!("{}/upload", site.url)])
-            .run_slowly();
-        assert_eq!(sent.expect_success().stdout, expected);
+        let upload = ["--form", &form, &format!("{}/upload", site.url)];
+        let sent = site.said_to(curl(&site, way).unwrap().args(upload));
+        assert_eq!(sent, expected);
 
         let copy = site.folder.path().join("copy");
         let url = format!("{}/file?path={}", site.url, large.display());
-        curl(&site, way)
-            .unwrap()
-            .args(["--fail", "--output", copy.to_str().unwrap(), &url])
-            .run_slowly()
-            .expect_success();
+        let download = ["--fail", "--output", copy.to_str().unwrap(), &url];
+        site.said_to(curl(&site, way).unwrap().args(download));
         assert!(fs::read(&copy).unwrap() == fs::read(&large).unwrap());
 
         let go = site.folder.path().join("go");
