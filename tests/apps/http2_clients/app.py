@@ -98,7 +98,15 @@ def page(asked):
     return PAGES.get(asked.path, resource)(asked)
 
 
+# As gRPC answers: the result is in the trailers.
+RESULT = [("grpc-status", "0"), ("grpc-message", "fine")]
+
+
 def wsgi(environ, start_response):
+    if environ["PATH_INFO"] == "/trailers":
+        environ["gunicorn.http2.send_trailers"](RESULT)
+        start_response("200 OK", [])
+        return [b"message"]
     asked = SimpleNamespace(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
@@ -177,10 +185,9 @@ async def http(scope, receive, send):
 
 
 async def trailers(send):
-    """As gRPC answers: the result is in the trailers."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"trailer", b"grpc-status")], "trailers": True})
+    await send({"type": "http.response.start", "status": 200, "trailers": True})
     await send({"type": "http.response.body", "body": b"message"})
-    result = [(b"grpc-status", b"0"), (b"grpc-message", b"fine")]
+    result = [(name.encode(), value.encode()) for name, value in RESULT]
     await send({"type": "http.response.trailers", "headers": result})
 
 

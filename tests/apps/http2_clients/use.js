@@ -1,11 +1,11 @@
-// Uses a server with Node's own client of HTTP/2: node use.js URL wsgi|asgi streams|waits [CA-FILE]
+// Uses a server with Node's own client of HTTP/2: node use.js URL streams|waits [CA-FILE]
 const assert = require('node:assert');
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
 const { connect, constants } = require('node:http2');
 
-const [site, protocol, , authority] = process.argv.slice(2);
+const [site, how, authority] = process.argv.slice(2);
 const large = Buffer.alloc(2_000_000, 'abcdefg');
 const sum = createHash('sha256').update(large).digest('hex');
 const client = connect(site, authority ? { ca: readFileSync(authority) } : {});
@@ -77,7 +77,7 @@ async function main() {
   const cookies = (await ask('/cookie', { fields: { cookie: ['a=b', 'c=d'] } }));
   assert.equal(cookies.body, 'a=b; c=d');
   assert.deepEqual(cookies.fields['set-cookie'], ['a=b; Path=/', 'c=d; Path=/']);
-  if (protocol === 'asgi') {
+  if (how === 'streams') {
     const call = { method: 'POST', fields: { te: 'trailers' }, blocks: [Buffer.alloc(5)] };
     const answer = await ask('/trailers', call);
     assert.deepEqual([answer.trailers['grpc-status'], answer.trailers['grpc-message']], ['0', 'fine']);

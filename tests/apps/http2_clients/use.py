@@ -1,4 +1,4 @@
-"""Uses a server over HTTP/2 with httpx, and with h2 alone: use.py URL wsgi|asgi streams|waits [CA-FILE]"""
+"""Uses a server over HTTP/2 with httpx, and with h2 alone: use.py URL streams|waits [CA-FILE]"""
 
 import asyncio
 import hashlib
@@ -14,8 +14,8 @@ import h2.connection
 import h2.events
 import httpx
 
-SITE, PROTOCOL, HOW = sys.argv[1:4]
-AUTHORITY = sys.argv[4] if sys.argv[4:] else None
+SITE, HOW = sys.argv[1:3]
+AUTHORITY = sys.argv[3] if sys.argv[3:] else None
 LARGE = bytes(range(256)) * 8192
 LARGE_TEXT = f"POST {len(LARGE)} {hashlib.sha256(LARGE).hexdigest()}"
 STREAM = b"".join(bytes([number]) * 10_000 for number in range(100))
@@ -138,7 +138,7 @@ def with_trailers():
     for trailers in ([], [("x-sum", sha), ("x-more", "yes")]):
         head, body, _ = connection.post("/digest", [b"one ", b"two"], trailers)
         assert (head[":status"], body.decode()) == ("200", f"POST 7 {sha}"), (head, body)
-    if PROTOCOL == "asgi":
+    if HOW == "streams":
         grpc = [("content-type", "application/grpc")]
         head, body, tail = connection.post("/trailers", [b"\0\0\0\0\0"], [], grpc)
         assert (head[":status"], body) == ("200", b"message"), (head, body)

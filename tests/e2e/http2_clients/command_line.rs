@@ -169,7 +169,7 @@ fn nghttp_gets_a_page_with_all_that_it_links(class: Class) {
         let sent = nghttp(&held).unwrap().expect_success().stdout;
         assert_eq!(sent, format!("POST 500000 {sum}"));
         site.expect_lines(103);
-        if class.protocol == "asgi" {
+        if class.streams {
             let verbose = nghttp("--verbose --header te:trailers SITE/trailers")
                 .unwrap()
                 .expect_success();

@@ -29,7 +29,7 @@ fn node(class: Class) {
 fn is_content(site: &Site, class: Class, script: Start) {
     let authority = site.authority.as_ref().map(|authority| authority.file());
     let how = if class.streams { "streams" } else { "waits" };
-    let script = script.args([&site.url, class.protocol, how]);
+    let script = script.args([&site.url, how]);
     let said = site.said_to(script.args(authority).cwd(app("http2_clients")));
     assert_eq!(said, "all is well");
     site.expect_no_error();

@@ -21,7 +21,8 @@ pub struct Class {
     packages: Option<&'static str>,
     /// `wsgi` or `asgi`.
     protocol: &'static str,
-    /// False if the class waits for the whole answer of a WSGI app.
+    /// False if the class waits for the whole answer of a WSGI app, as Tornado's container
+    /// does, which has no trailers either.
     streams: bool,
 }
 

@@ -85,13 +85,15 @@ fn the_proxy_protocol_comes_before_http_2() {
 /// HTTP/2 on both sides: what a client of HAProxy's gets, with trailers.
 #[test]
 fn trailers_go_through_haproxy() {
-    let site = Site::clear(Class::ASGI);
-    let dir = folder();
-    let line = format!("{} proto h2", address(&site.server.target()));
-    let Some((_haproxy, front)) = haproxy_for_http2(dir.path(), &line) else {
-        return;
-    };
-    expect_trailers(&front);
+    for class in [Class::SYNC, Class::ASGI] {
+        let site = Site::clear(class);
+        let dir = folder();
+        let line = format!("{} proto h2", address(&site.server.target()));
+        let Some((_haproxy, front)) = haproxy_for_http2(dir.path(), &line) else {
+            return;
+        };
+        expect_trailers(&front);
+    }
 }
 
 /// HAProxy that expects HTTP/2 by prior knowledge from its clients.
@@ -168,7 +170,7 @@ fn nginx_passes_grpc(class: Class) {
     let sent = sent.expect_success().stdout;
     assert!(sent.starts_with("POST 3000000 "), "{sent}");
     site.expect_lines(1001);
-    if class.protocol == "asgi" {
+    if class.streams {
         expect_trailers(&nginx.target);
     }
 }
