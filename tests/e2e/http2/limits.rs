@@ -190,8 +190,12 @@ mod of_the_app {
     fn more_requests_than_wanted_are_refused(class: &[&str]) {
         let args = ["--limit-concurrency", "1", "--retry-after", "7"];
         let (_app, _server, mut client) = slow(class, &args);
-        let one = client.get("/slow");
-        let other = client.get("/");
+        // Both come at once: later a worker with one thread would not read the other.
+        let (one, other) = (client.new_stream(), client.new_stream());
+        let requests = [(one, "/slow"), (other, "/")];
+        let requests =
+            requests.map(|(stream, path)| frame::headers(stream, client.block("GET", path)).ends());
+        client.send_in_pieces(b"", requests.to_vec(), usize::MAX);
         let answer = client.response(other);
         assert_eq!(answer.status, 503);
         let retry_after = ("retry-after".to_owned(), "7".to_owned());

@@ -4,7 +4,7 @@ use super::state::{Http2, StreamEnd, StreamState};
 use super::stream::Http2Stream;
 use super::{Connection, ConnectionState, Event};
 use crate::exchange::{Exchange, Stream, spare_head};
-use crate::http::{self, Error, Framing, Head, Limits, Priority, PseudoFields, Status};
+use crate::http::{self, Error, Framing, Head, Priority, PseudoFields, Status};
 use crate::http2::{Reason, Received, Request, frame_head, page_head};
 use crate::worker::network::connection::request::CurrentRequest;
 use crate::worker::network::rules::{Rules, deadline_after};
@@ -48,8 +48,7 @@ impl Connection {
         http2.note_begun(id);
         http2.streams.insert(id, Box::new(stream));
         if let Err(error) = read {
-            let path = parts.uri.path_and_query();
-            let line = format!("{method} {}", path.map_or("", |path| path.as_str()));
+            let line = format!("{method} {} HTTP/2.0", parts.uri);
             let names = self.context.name_unread();
             let refusal = Refusal::of_part(self.client.address.clone(), names, line.as_bytes());
             return self.refuse_stream(state, id, refusal, error.status(), &error);
@@ -64,27 +63,12 @@ impl Connection {
             return;
         };
         stream.request.names = names;
+        if !ends {
+            stream.expect_body(&head, rules);
+        }
         // What follows the head of a tunnel is another protocol.
         let is_tunnel = head.protocol().is_some();
-        if !ends {
-            stream.missing = match head.framing() {
-                Framing::Length(length) if !is_tunnel => Some(length),
-                _ => None,
-            };
-            let unlimited = Limits {
-                body: u64::MAX,
-                ..*rules.limits()
-            };
-            let limits = if is_tunnel {
-                &unlimited
-            } else {
-                rules.limits()
-            };
-            // The session compares its length with the Content-Length.
-            let body = Body::new(Framing::UntilEnd, limits, head.expects_continue());
-            stream.request.body = Some(Box::new(body));
-        }
-        if is_tunnel || ends || rules.body_before_app == 0 {
+        if ends || is_tunnel || rules.body_before_app == 0 {
             return self.give_stream_to_app(state, id, head);
         }
         stream.request.head = Some(Box::new(head));
@@ -280,6 +264,19 @@ impl StreamState {
         self.head = Some(page_head(page.status.code, page.fields()));
         self.output.keep(page.body().to_vec(), &rules.buffer);
         self.end = Some(StreamEnd::Plain);
+    }
+
+    /// The client is to send a body, or the bytes of another protocol.
+    fn expect_body(&mut self, head: &Head, rules: &Rules) {
+        let mut limits = *rules.limits();
+        match (head.protocol(), head.framing()) {
+            (Some(_), _) => limits.body = u64::MAX,
+            (None, Framing::Length(length)) => self.missing = Some(length),
+            (None, _) => {}
+        }
+        // The session compares the length with the Content-Length.
+        let body = Body::new(Framing::UntilEnd, &limits, head.expects_continue());
+        self.request.body = Some(Box::new(body));
     }
 
     /// Reads what has come of the body.
