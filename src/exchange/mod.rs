@@ -33,7 +33,7 @@ pub use response::Response;
 pub use rules::ExchangeRules;
 pub use stream::{Detached, Frames, Stream};
 
-use crate::http::{ErrorPage, Head, ProxyHeader, ResponseRules, Scheme, Status};
+use crate::http::{ErrorPage, Head, ProxyHeader, ResponseRules, Scheme, Status, Version};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -83,6 +83,12 @@ impl Exchange {
 
     pub fn client(&self) -> &Client {
         self.stream().client()
+    }
+
+    /// True if the client has taken the request back, and nobody waits for the
+    /// response. Only HTTP/2 can say so.
+    pub fn was_taken_back(&self) -> bool {
+        self.head.version() == Version::Http2 && self.stream().has_hung_up()
     }
 
     /// The client's address, empty over a unix socket, and its port.

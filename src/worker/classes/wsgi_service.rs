@@ -46,8 +46,7 @@ impl WsgiService {
 
     /// Answers one request; `called` is now. A panic is answered with a 500.
     pub fn respond(&self, exchange: Exchange, called: Instant) {
-        let stream = exchange.stream();
-        if stream.shared_connection().is_some() && stream.has_hung_up() {
+        if exchange.was_taken_back() {
             return self.skip(exchange);
         }
         let head = &exchange.head;

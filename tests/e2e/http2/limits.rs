@@ -1,6 +1,8 @@
 //! Time limits and other limits hold for each stream, and for no other.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -30,6 +32,7 @@ mod of_requests {
         a_body_that_is_too_long_is_refused,
         fields_beyond_the_limits_are_refused,
         a_slow_body_holds_up_its_stream_only,
+        a_body_may_take_longer_than_the_time_limit,
         a_head_that_does_not_end_ends_the_connection,
         a_request_has_its_id_and_trace,
         a_probe_is_answered_without_the_app,
@@ -98,6 +101,19 @@ mod of_requests {
         let answer = client.response(slow);
         assert_eq!(answer.status, 408, "{}", answer.text());
         client.expect_service();
+    }
+
+    fn a_body_may_take_longer_than_the_time_limit(class: &[&str]) {
+        let (_server, mut client) = mirror(class, &["--timeout", "2"]);
+        let stream = client.post("/");
+        for _ in 0..30 {
+            client.send(frame::data(stream, [b'x'; 1000]));
+            client.ping();
+            // The pace of a client that is slow, but not too slow (`body_min_rate`).
+            thread::sleep(Duration::from_millis(100));
+        }
+        client.send(frame::data(stream, *b"end").ends());
+        assert!(client.response(stream).ok().contains("xend"));
     }
 
     fn a_head_that_does_not_end_ends_the_connection(class: &[&str]) {

@@ -12,7 +12,6 @@ use crate::worker::request::body::Body;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What the bytes of a body lead to.
 enum Outcome {
@@ -285,8 +284,41 @@ impl StreamState {
             // Nobody reads the rest.
             return None;
         }
+        let (received, failure) = self.receive_body()?;
         let request = &mut self.request;
-        let body = request.body.as_mut().filter(|body| !body.has_ended())?;
+        if received > 0 {
+            request.stop_clock();
+            request.time_left = rules.add_time(request.time_left, received);
+        }
+        if self.with_app {
+            self.invalid = match failure {
+                Some(Outcome::Refused(error)) => Some(error),
+                _ => None,
+            };
+            events.push(Event::Readable(self.key));
+            self.wake();
+            return None;
+        }
+        if failure.is_some() {
+            return failure;
+        }
+        request.body_deadline = rules
+            .body_timeout
+            .and_then(|_| deadline_after(Some(request.time_left)));
+        let body = request.body.as_mut()?;
+        if body.buffered() > rules.body_in_memory && !body.is_spooled() {
+            body.spool(rules.upload_dir.as_deref());
+        }
+        let enough =
+            body.has_ended() || body.buffered() >= rules.body_before_app || body.file_failed();
+        enough.then_some(Outcome::Ready)
+    }
+
+    /// Moves what has come to the body. Gives the number of bytes, and why there will be
+    /// no more; nothing if nothing has come.
+    fn receive_body(&mut self) -> Option<(usize, Option<Outcome>)> {
+        let body = self.request.body.as_mut();
+        let body = body.filter(|body| !body.has_ended())?;
         let mut received = 0;
         let failure = loop {
             match self.carrier.receive() {
@@ -310,32 +342,8 @@ impl StreamState {
                 }
             }
         };
-        let has_ended = body.has_ended();
-        if received == 0 && !has_ended && failure.is_none() {
-            return None;
-        }
-        if self.with_app {
-            self.invalid = match failure {
-                Some(Outcome::Refused(error)) => Some(error),
-                _ => None,
-            };
-            events.push(Event::Readable(self.key));
-            self.wake();
-            return None;
-        }
-        if failure.is_some() {
-            return failure;
-        }
-        if body.buffered() > rules.body_in_memory && !body.is_spooled() {
-            body.spool(rules.upload_dir.as_deref());
-        }
-        if let Some(end) = request.body_deadline {
-            let left = end.saturating_duration_since(Instant::now());
-            request.body_deadline = deadline_after(Some(rules.add_time(left, received)));
-        }
-        request.time_left = rules.add_time(request.time_left, received);
-        let enough = has_ended || body.buffered() >= rules.body_before_app || body.file_failed();
-        enough.then_some(Outcome::Ready)
+        let is_news = received > 0 || body.has_ended() || failure.is_some();
+        is_news.then_some((received, failure))
     }
 
     /// Lets the client send as much again as it has sent. True if that was something.
