@@ -19,6 +19,9 @@ const PRICE: u64 = 1024;
 /// shall not send for nothing later.
 const MOST_PAID: u64 = 65_536 * PRICE;
 
+/// The window of a connection at its begin (RFC 9113 section 6.9.2).
+const FIRST_WINDOW: i64 = 65_535;
+
 /// How many PRIORITY_UPDATE frames are kept until they are taken.
 const MOST_UPDATES: usize = 16;
 
@@ -42,6 +45,7 @@ impl Scanner {
                 resets: 0,
                 control_frames: 0,
                 begun: false,
+                window: FIRST_WINDOW,
                 paid: 0,
                 in_head: false,
                 head_goes_on: false,
@@ -62,8 +66,15 @@ impl Scanner {
             .read(bytes, |head, payload| seen.frame(head, payload))
     }
 
+    /// How many bytes of DATA the client takes at present, on all streams together (RFC
+    /// 9113 section 6.9).
+    pub fn window(&self) -> i64 {
+        self.seen.window
+    }
+
     /// Takes note that the server has sent so many bytes in a DATA frame.
     pub fn sent(&mut self, bytes: usize) {
+        self.seen.window -= bytes as i64;
         // Even the smallest frame uses two windows, which the client may open again.
         let price = (bytes as u64).max(2 * PRICE);
         self.seen.paid = self.seen.paid.saturating_add(price).min(MOST_PAID);
@@ -103,6 +114,8 @@ struct Seen {
     control_frames: u32,
     /// True once a frame has come.
     begun: bool,
+    /// How many bytes of DATA the client takes at present.
+    window: i64,
     /// Bytes of answers that pay for WINDOW_UPDATE and PING frames.
     paid: u64,
     /// True if the last frame belongs to a head.
@@ -154,8 +167,14 @@ impl Seen {
                 self.continuations += 1;
                 self.continuations <= self.limits.continuations()
             }
+            kind::WINDOW_UPDATE => {
+                if head.stream == 0 {
+                    self.window += i64::from(number(payload) & STREAM_BITS);
+                }
+                self.is_paid()
+            }
             // Clients measure the connection with PING while data comes.
-            kind::WINDOW_UPDATE | kind::PING => self.is_paid(),
+            kind::PING => self.is_paid(),
             kind::PRIORITY_UPDATE => {
                 self.note_priority(&head, payload);
                 false
@@ -219,6 +238,7 @@ fn wanted(head: &FrameHead) -> usize {
         // The length of the padding.
         kind::DATA if head.has(flag::PADDED) => 1,
         kind::PRIORITY_UPDATE => 4 + LONGEST_VALUE,
+        kind::WINDOW_UPDATE => 4,
         _ => 0,
     }
 }

@@ -2,6 +2,8 @@
 //! hold up the others.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::http2::{Http2, Origin, frame};
 use crate::support::{Start, folder, in_each_class};
@@ -9,6 +11,7 @@ use crate::support::{Start, folder, in_each_class};
 in_each_class! {
     the_more_urgent_answer_goes_out_first,
     incremental_answers_share_the_connection,
+    an_answer_that_waits_for_others_is_not_cut_off,
     clients_take_turns,
 }
 
@@ -36,8 +39,6 @@ async def asgi(scope, receive, send):
     await send({'type': 'http.response.body', 'body': body})
 ";
 
-/// A server, and a client to which each stream may send this many bytes at once, and
-/// all together none.
 fn serve(class: &[&str]) -> (tempfile::TempDir, crate::support::Process) {
     let dir = folder();
     fs::write(dir.path().join("app.py"), APP).unwrap();
@@ -94,6 +95,27 @@ fn incremental_answers_share_the_connection(class: &[&str]) {
     // Those who take turns get about the same.
     let length = client.so_far(second).body.len();
     assert!((400_000..600_000).contains(&length), "{length}");
+}
+
+fn an_answer_that_waits_for_others_is_not_cut_off(class: &[&str]) {
+    let (_app, server) = serve(&[&["--timeout", "2"], class].concat());
+    let large = [(4, i32::MAX as u32)];
+    let mut client = Http2::open_with(&Origin::http(&server.target()), &large);
+    client.be_rude();
+    let late = ask(&mut client, "u=7");
+    client.body_of(late, FIRST_WINDOW);
+    let urgent = ask(&mut client, "u=0");
+    client.response_head(urgent);
+    // The client takes something all the time, for longer than its time for nothing.
+    for taken in 1..=30 {
+        client.send(frame::window_update(0, 50_000));
+        client.body_of(urgent, taken * 50_000);
+        thread::sleep(Duration::from_millis(100));
+    }
+    client.send(frame::window_update(0, 2 * LONG as u32));
+    for stream in [urgent, late] {
+        assert_eq!(client.response(stream).body.len(), LONG);
+    }
 }
 
 fn clients_take_turns(class: &[&str]) {

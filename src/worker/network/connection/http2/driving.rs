@@ -215,6 +215,7 @@ impl Connection {
         }
         state.io.deadline = match waits_for {
             WaitsFor::App => None,
+            WaitsFor::Window => deadline_after(self.rules().send_timeout),
             WaitsFor::Head => deadline_after(self.rules().head_timeout),
             WaitsFor::Request => deadline_after(Some(self.context.idle_timeout())),
             WaitsFor::End => deadline_after(Some(LINGER)),
@@ -229,6 +230,9 @@ impl Http2 {
             (true, true) => WaitsFor::End,
             _ if is_head => WaitsFor::Head,
             (true, false) => WaitsFor::Request,
+            (false, _) if !self.sending.is_empty() && self.scanner.window() <= 0 => {
+                WaitsFor::Window
+            }
             (false, _) => WaitsFor::App,
         }
     }

@@ -146,6 +146,7 @@ impl Connection {
         };
         match http2.waits_for {
             _ if has_output => self.lose(state),
+            Some(WaitsFor::Window) => self.lose(state),
             Some(WaitsFor::Head) if http2.scanner.is_within_head() => {
                 http2.session.abort(Reason::ENHANCE_YOUR_CALM);
             }

@@ -2,7 +2,7 @@
 //! 10).
 
 use super::state::{Http2, StreamEnd, StreamState};
-use crate::http2::Gone;
+use crate::http2::{Gone, Reason};
 use crate::worker::network::connection::receiving::LOW_WATER;
 use crate::worker::network::rules::{Rules, deadline_after};
 use bytes::Bytes;
@@ -29,6 +29,7 @@ impl Http2 {
     /// Gives the session as much of the streams' output as it takes. True if there
     /// may be more once this is sent.
     pub fn give_output(&mut self, rules: &Rules) -> bool {
+        let window = self.scanner.window();
         let mut room = MOST_DATA;
         let mut turns: BTreeSet<_> = self
             .sending
@@ -43,11 +44,16 @@ impl Http2 {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
             };
+            // Without a window of the connection it is not this stream that waits for
+            // the client.
+            let is_open = window > (MOST_DATA - room) as i64;
             let given = room > 0
-                && stream.give(&mut room, rules).unwrap_or_else(|Gone| {
-                    stream.broken = true;
-                    true
-                });
+                && stream
+                    .give(&mut room, is_open, rules)
+                    .unwrap_or_else(|Gone| {
+                        stream.broken = true;
+                        true
+                    });
             if given {
                 stream.note_room(&mut self.events);
             }
@@ -59,6 +65,10 @@ impl Http2 {
             } else if given && room > 0 {
                 turns.insert(stream.turn(id));
             } else {
+                if room == 0 {
+                    // It waits for others.
+                    stream.send_deadline = None;
+                }
                 self.sending.push(id);
             }
         }
@@ -89,62 +99,75 @@ impl StreamState {
     }
 
     /// Gives the session this stream's output: all of it, or the part of one turn.
-    /// `room` is how many bytes the session takes. True if something was given.
-    fn give(&mut self, room: &mut usize, rules: &Rules) -> Result<bool, Gone> {
-        let mut given = false;
+    /// `room` is how many bytes the session takes; `is_open` is true if the connection
+    /// has a window for them. True if something was given.
+    fn give(&mut self, room: &mut usize, is_open: bool, rules: &Rules) -> Result<bool, Gone> {
         if self.broken {
-            return Ok(given);
+            return Ok(false);
         }
-        if let Some(head) = self.head.take() {
-            let is_plain = matches!(self.end, Some(StreamEnd::Plain));
-            self.is_ended = self.output.is_empty() && is_plain;
-            self.carrier.send_head(head, self.is_ended)?;
-            given = true;
-        }
-        while !self.output.is_empty() {
+        let mut given = self.give_head()?;
+        let mut is_blocked = false;
+        while !self.output.is_empty() && *room > 0 {
             let wanted = self.output.next_length().min(LONGEST_DATA).min(*room);
-            let length = if wanted == 0 {
-                0
-            } else {
-                self.carrier.room(wanted)
-            };
+            let length = self.carrier.room(wanted);
             if length == 0 {
+                is_blocked = is_open;
                 break;
             }
-            let data = self.output.take(length).map_err(|error| {
-                ::log::error!("A response cannot be read from its file: {error}");
-                self.carrier.reset(crate::http2::Reason::INTERNAL_ERROR);
-                Gone
-            })?;
-            *room -= data.len();
+            self.give_data(length, room)?;
             given = true;
-            let is_plain = matches!(self.end, Some(StreamEnd::Plain));
-            self.is_ended = self.output.is_empty() && is_plain;
-            self.carrier.send_data(data, self.is_ended)?;
             if self.priority.incremental {
                 self.turns = self.turns.wrapping_add(1);
                 break;
             }
         }
-        if self.output.is_empty() && !self.is_ended {
-            match self.end.take() {
-                Some(StreamEnd::Plain) => self.carrier.send_data(Bytes::new(), true)?,
-                Some(StreamEnd::Trailers(trailers)) => self.carrier.send_trailers(*trailers)?,
-                None => {
-                    self.send_deadline = None;
-                    return Ok(given);
-                }
-            }
-            self.is_ended = true;
-            given = true;
-        }
-        // A client that takes nothing has only a limited time.
-        if self.is_ended {
+        given |= self.output.is_empty() && self.give_end()?;
+        // A client that takes nothing of this stream has only a limited time.
+        if !is_blocked {
             self.send_deadline = None;
         } else if given || self.send_deadline.is_none() {
             self.send_deadline = deadline_after(rules.send_timeout);
         }
         Ok(given)
+    }
+
+    fn give_head(&mut self) -> Result<bool, Gone> {
+        let Some(head) = self.head.take() else {
+            return Ok(false);
+        };
+        self.is_ended = self.ends_now();
+        self.carrier.send_head(head, self.is_ended)?;
+        Ok(true)
+    }
+
+    fn give_data(&mut self, length: usize, room: &mut usize) -> Result<(), Gone> {
+        let data = self.output.take(length).map_err(|error| {
+            ::log::error!("A response cannot be read from its file: {error}");
+            self.carrier.reset(Reason::INTERNAL_ERROR);
+            Gone
+        })?;
+        *room -= data.len();
+        self.is_ended = self.ends_now();
+        self.carrier.send_data(data, self.is_ended)
+    }
+
+    /// Gives the end in a frame of its own, if it is due.
+    fn give_end(&mut self) -> Result<bool, Gone> {
+        if self.is_ended {
+            return Ok(false);
+        }
+        match self.end.take() {
+            Some(StreamEnd::Plain) => self.carrier.send_data(Bytes::new(), true)?,
+            Some(StreamEnd::Trailers(trailers)) => self.carrier.send_trailers(*trailers)?,
+            None => return Ok(false),
+        }
+        self.is_ended = true;
+        Ok(true)
+    }
+
+    /// True if the end goes with the frame that is sent now.
+    fn ends_now(&self) -> bool {
+        self.output.is_empty() && matches!(self.end, Some(StreamEnd::Plain))
     }
 
     /// The client has taken a part of the response: an app that waits may go on.

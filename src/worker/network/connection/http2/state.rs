@@ -204,6 +204,8 @@ impl StreamState {
 pub enum WaitsFor {
     /// Its streams have deadlines of their own.
     App,
+    /// The client's window for all streams together.
+    Window,
     /// The first request, or the rest of a head.
     Head,
     Request,

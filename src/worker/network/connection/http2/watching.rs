@@ -1,7 +1,7 @@
 //! What the frames of both sides say beside the session: floods, priorities, and
 //! streams that the session has refused by itself.
 
-use super::state::Http2;
+use super::state::{Http2, WaitsFor};
 use super::{Connection, ConnectionState, Event};
 use crate::http2::{Abuse, Reason, Sent};
 use crate::worker::request::refusal::Refusal;
@@ -70,10 +70,15 @@ impl Connection {
             sent,
             scanner,
             begun,
+            waits_for,
             ..
         } = &mut **http2;
         sent.scan(output, |frame| match frame {
-            Sent::Data { length, .. } => scanner.sent(length),
+            Sent::Data { length, .. } => {
+                scanner.sent(length);
+                // The client's time for its window begins again.
+                waits_for.take_if(|it| *it == WaitsFor::Window);
+            }
             Sent::Head { stream } if !has_begun(begun, stream) => {
                 // The session refuses heads that are too large, and no others.
                 refused.push(Refused {
