@@ -142,22 +142,25 @@ impl Connection {
         }
     }
 
-    /// Asks the client for the body, if it waits for that.
-    pub fn ask_for_stream_body(&self, state: &mut ConnectionState, id: u32) {
+    /// Asks the client for the body, if it waits for that. True if so.
+    pub fn ask_for_stream_body(&self, state: &mut ConnectionState, id: u32) -> bool {
         let Some(stream) = state.stream(id) else {
-            return;
+            return false;
         };
-        if let Some(body) = &mut stream.request.body
-            && std::mem::replace(&mut body.expects_continue, false)
-            && body.buffered() == 0
-            && !stream.request.answered
-        {
+        let answered = stream.request.answered;
+        let body = stream.request.body.as_mut();
+        let is_waiting = body.is_some_and(|body| {
+            let waits = std::mem::replace(&mut body.expects_continue, false);
+            waits && body.buffered() == 0 && !answered
+        });
+        if is_waiting {
             // It fails if the stream was reset, which the next read shows.
             let _ = stream.carrier.interim(100, std::iter::empty());
             if let Some(http2) = &mut state.http2 {
                 http2.has_news = true;
             }
         }
+        is_waiting
     }
 
     fn give_stream_to_app(self: &Arc<Self>, state: &mut ConnectionState, id: u32, head: Head) {

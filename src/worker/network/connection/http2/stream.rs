@@ -74,10 +74,10 @@ impl Stream for Http2Stream {
         if body.has_ended() {
             return Ok(Some(0));
         }
-        if let Some(error) = stream.invalid.take() {
-            return Err(error.into());
+        if let Some(error) = &stream.invalid {
+            return Err(error.clone().into());
         }
-        if stream.hung_up && stream.request.body_is_late {
+        if stream.request.body_is_late {
             return Err(BodyError::TooSlow);
         }
         if stream.broken {
@@ -86,8 +86,9 @@ impl Stream for Http2Stream {
                 false => gone(),
             });
         }
-        self.connection.ask_for_stream_body(&mut state, self.id);
-        self.connection.send_soon(&mut state);
+        if self.connection.ask_for_stream_body(&mut state, self.id) {
+            self.connection.send_soon(&mut state);
+        }
         Ok(None)
     }
 
