@@ -156,10 +156,11 @@ mod of_requests {
 }
 
 const APP: &str = "
-import asyncio, time
+import asyncio, sys, time
 
 def wsgi(environ, start_response):
     if environ['PATH_INFO'] == '/slow':
+        print('begun', file=sys.stderr, flush=True)
         time.sleep(3)
     start_response('200 OK', [('Content-Length', '4')])
     return [b'done']
@@ -167,6 +168,7 @@ def wsgi(environ, start_response):
 async def asgi(scope, receive, send):
     assert scope['type'] == 'http'
     if scope['path'] == '/slow':
+        print('begun', file=sys.stderr, flush=True)
         await asyncio.sleep(3)
     await send({'type': 'http.response.start', 'status': 200, 'headers': []})
     await send({'type': 'http.response.body', 'body': b'done'})
@@ -222,7 +224,7 @@ mod of_the_app {
     fn a_forced_end_answers_those_who_wait(class: &[&str]) {
         let (_app, mut server, mut client) = slow(class, &["--graceful-timeout", "1"]);
         let stream = client.get("/slow");
-        client.ping();
+        server.stderr.wait_for("begun");
         server.signal(Signal::SIGTERM);
         assert_eq!(client.response(stream).status, 503);
         server.exit_code();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// connection. The client may still be sending; a reset of the connection would
 /// discard the response before the client has read it (RFC 9112 section 9.6).
 pub const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 64 * 1024;
+const LINGER_BYTES: usize = 512 * 1024;
 
 /// The result of a deadline.
 pub enum Expiry {

@@ -150,8 +150,9 @@ impl Connection {
             Some(WaitsFor::Head) if http2.scanner.is_within_head() => {
                 http2.session.abort(Reason::ENHANCE_YOUR_CALM);
             }
-            Some(WaitsFor::Head | WaitsFor::Request) => http2.go_away(),
-            Some(WaitsFor::End) => http2.session.abort(Reason::NO_ERROR),
+            Some(WaitsFor::Head | WaitsFor::Request | WaitsFor::End) => {
+                http2.session.abort(Reason::NO_ERROR);
+            }
             // It was that of output which another thread has sent.
             Some(WaitsFor::App) | None => {}
         }
