@@ -33,6 +33,7 @@ mod of_requests {
         fields_beyond_the_limits_are_refused,
         a_slow_body_holds_up_its_stream_only,
         a_body_may_take_longer_than_the_time_limit,
+        bodies_that_wait_for_another_one_have_time,
         a_head_that_does_not_end_ends_the_connection,
         a_request_has_its_id_and_trace,
         a_probe_is_answered_without_the_app,
@@ -114,6 +115,21 @@ mod of_requests {
         }
         client.send(frame::data(stream, *b"end").ends());
         assert!(client.response(stream).ok().contains("xend"));
+    }
+
+    fn bodies_that_wait_for_another_one_have_time(class: &[&str]) {
+        let (_server, mut client) = mirror(class, &["--timeout", "2"]);
+        let (first, second) = (client.post("/"), client.post("/"));
+        for _ in 0..30 {
+            client.send(frame::data(first, [b'x'; 2000]));
+            client.ping();
+            // The client's line is slow.
+            thread::sleep(Duration::from_millis(100));
+        }
+        for stream in [first, second] {
+            client.send(frame::data(stream, *b"end").ends());
+            assert!(client.response(stream).ok().contains("end"));
+        }
     }
 
     fn a_head_that_does_not_end_ends_the_connection(class: &[&str]) {

@@ -10,6 +10,7 @@ use crate::worker::network::connection::request::CurrentRequest;
 use crate::worker::network::rules::{Rules, deadline_after};
 use crate::worker::request::body::Body;
 use crate::worker::request::refusal::Refusal;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -109,13 +110,16 @@ impl Connection {
             has_news,
             ..
         } = &mut **http2;
-        for (id, stream) in streams {
+        let before = streams.values().map(|it| it.received).sum::<u64>();
+        for (id, stream) in &mut *streams {
             let outcome = stream.read_body(rules, events);
             let is_released = stream.request.head.is_some() && stream.release();
             *has_news |= outcome.is_some() || is_released;
             outcomes.extend(outcome.map(|outcome| (*id, outcome)));
             stream.note_reset(events);
         }
+        let after = streams.values().map(|it| it.received).sum::<u64>();
+        share_time(streams, (after - before) as usize, rules);
         for (id, outcome) in outcomes {
             let Some(stream) = state.stream(id) else {
                 continue;
@@ -259,6 +263,29 @@ impl Connection {
     }
 }
 
+/// Gives the clients' bodies that are not whole more time, as `received` bytes have
+/// come for some of them. A client that sends several bodies on one connection sends
+/// them in an order of its own; they may take as long as on connections of their own.
+fn share_time(streams: &mut BTreeMap<u32, Box<StreamState>>, received: usize, rules: &Rules) {
+    let is_open = |stream: &&mut Box<StreamState>| {
+        let body = stream.request.body.as_ref();
+        !stream.upgraded && body.is_some_and(|body| !body.has_ended())
+    };
+    let open = streams.values_mut().filter(is_open).count();
+    if received == 0 || open < 2 {
+        return;
+    }
+    for stream in streams.values_mut().filter(is_open) {
+        let request = &mut stream.request;
+        let is_running = request.body_deadline.is_some();
+        request.stop_clock();
+        request.time_left = rules.add_time(request.time_left, received / open);
+        if is_running {
+            request.body_deadline = deadline_after(Some(request.time_left));
+        }
+    }
+}
+
 impl StreamState {
     /// Sends an error page as the whole response.
     pub fn answer_with(&mut self, page: &http::ErrorPage, rules: &Rules) {
@@ -327,6 +354,7 @@ impl StreamState {
             match self.carrier.receive() {
                 Received::Data(data) => {
                     received += data.len();
+                    self.received += data.len() as u64;
                     self.unreleased += data.len();
                     let missing = &mut self.missing;
                     *missing = missing.map(|it| it.saturating_sub(data.len() as u64));

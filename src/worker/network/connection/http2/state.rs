@@ -63,6 +63,8 @@ pub struct StreamState {
     pub(super) given_up: bool,
     /// How many bytes of the body are still to come by its Content-Length.
     pub(super) missing: Option<u64>,
+    /// Bytes of the body that were received.
+    pub(super) received: u64,
     /// Bytes of the body that were received, and that the client may not send again
     /// yet.
     pub(super) unreleased: usize,
@@ -153,6 +155,7 @@ impl StreamState {
             invalid: None,
             given_up: false,
             missing: None,
+            received: 0,
             unreleased: 0,
             head: None,
             output: Output::default(),
