@@ -158,11 +158,19 @@ impl Network {
     /// Calls the app for the requests that wait. False if it has taken so long that
     /// the rest has to wait: the network and other tasks have their turn first.
     fn call_app(&mut self, py: Python<'_>) -> bool {
+        if self.ready.is_empty() {
+            return true;
+        }
         let begun = Instant::now();
+        let mut called = begun;
         while let Some(exchange) = self.ready.pop() {
-            self.request(py, exchange);
-            if begun.elapsed() >= LONGEST_ROUND {
-                return self.ready.is_empty();
+            self.request(py, exchange, called);
+            if self.ready.is_empty() {
+                return true;
+            }
+            called = Instant::now();
+            if called - begun >= LONGEST_ROUND {
+                return false;
             }
         }
         true
@@ -205,7 +213,8 @@ impl Network {
         }
     }
 
-    fn request(&mut self, py: Python<'_>, exchange: Exchange) {
+    /// Calls the app for a request; `called` is now.
+    fn request(&mut self, py: Python<'_>, exchange: Exchange, called: Instant) {
         let Some(application) = &self.application else {
             return;
         };
@@ -224,11 +233,11 @@ impl Network {
                 let line = [head.method(), b" ", head.target()].concat();
                 let line = String::from_utf8_lossy(&line);
                 ::log::error!("Error handling request {line}\n{error}");
-                let observer = Observer::new(&exchange, self.shared.clone(), None);
+                let observer = Observer::new(&exchange, self.shared.clone(), None, called);
                 return asgi::fail(exchange, observer, Status::SERVER_ERROR);
             }
         };
-        let observer = Observer::new(&exchange, self.shared.clone(), watched);
+        let observer = Observer::new(&exchange, self.shared.clone(), watched, called);
         let call = match handshake {
             Some(handshake) => application.websocket(py, exchange, handshake, observer),
             None => application.http(py, exchange, observer),

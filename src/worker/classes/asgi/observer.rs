@@ -16,16 +16,14 @@ pub struct Observer {
 }
 
 impl Observer {
+    /// For a request for which the app is `called`.
     pub fn new(
         exchange: &Exchange,
         shared: Arc<Shared>,
         watched: Option<WatchedRequest<'static>>,
+        called: Instant,
     ) -> Box<Observer> {
-        let tracked = Some(
-            shared
-                .in_flight
-                .begin(exchange, ServedBy::Other, Instant::now()),
-        );
+        let tracked = Some(shared.in_flight.begin(exchange, ServedBy::Other, called));
         Box::new(Observer {
             shared,
             tracked,
