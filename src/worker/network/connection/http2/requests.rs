@@ -97,7 +97,9 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        if !std::mem::take(&mut http2.has_input) && !http2.ended {
+        // What the session has not read yet is input of the next time.
+        let is_held_back = http2.session.is_held_back();
+        if !std::mem::replace(&mut http2.has_input, is_held_back) && !http2.ended {
             return;
         }
         let rules = self.rules();
