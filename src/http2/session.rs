@@ -2,6 +2,7 @@
 
 use super::carrier::Carrier;
 use super::memory::{MOST_OUTPUT, Pipe};
+use crate::http::{Error, Head, Policy, PseudoFields};
 use bytes::Bytes;
 use h2::Reason;
 use h2::ext::Protocol;
@@ -44,9 +45,22 @@ pub struct Request {
 }
 
 impl Request {
-    /// The value of `:protocol` (RFC 8441 section 4).
-    pub fn protocol(&self) -> Option<&str> {
-        self.head.extensions.get::<Protocol>().map(Protocol::as_str)
+    /// Reads the head into `head`.
+    pub fn read_head(&self, head: &mut Head, policy: &Policy) -> Result<(), Error> {
+        let uri = &self.head.uri;
+        let (path, authority) = (uri.path_and_query(), uri.authority());
+        // RFC 8441 section 4.
+        let protocol = self.head.extensions.get::<Protocol>();
+        let pseudo = PseudoFields {
+            method: self.head.method.as_str().as_bytes(),
+            scheme: uri.scheme_str().map(str::as_bytes),
+            authority: authority.map(|it| it.as_str().as_bytes()),
+            path: path.map(|it| it.as_str().as_bytes()),
+            protocol: protocol.map(|it| it.as_str().as_bytes()),
+        };
+        let fields = self.head.headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        head.read_fields(&pseudo, fields, self.ends, policy)
     }
 }
 

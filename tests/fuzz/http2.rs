@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::head;
-use crate::http::{Head, HeadParser, Limits, Policy, PseudoFields, ResponseHead};
+use crate::http::{Head, HeadParser, Limits, Policy, ResponseHead};
 use crate::http2::{
     Advance, Carrier, FloodLimits, PREFACE, Received, Request, Scanner, Sent, SentScanner, Session,
     SessionOptions, Upgrade, frame_head,
@@ -179,20 +179,9 @@ impl Server {
 /// Reads the head of a request. If it is accepted, and written as HTTP/1.1 would write it, it
 /// is accepted with the same meaning.
 fn means_the_same(request: &Request) {
-    let parts = &request.head;
-    let (path, authority) = (parts.uri.path_and_query(), parts.uri.authority());
-    let pseudo = PseudoFields {
-        method: parts.method.as_str().as_bytes(),
-        scheme: parts.uri.scheme_str().map(str::as_bytes),
-        authority: authority.map(|it| it.as_str().as_bytes()),
-        path: path.map(|it| it.as_str().as_bytes()),
-        protocol: request.protocol().map(str::as_bytes),
-    };
-    let fields = parts.headers.iter();
-    let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
     let mut head = Head::default();
     let policy = Policy::default();
-    let read = head.read_fields(&pseudo, fields, request.ends, &policy);
+    let read = request.read_head(&mut head, &policy);
     if read.is_err() || head.protocol().is_some() {
         return;
     }

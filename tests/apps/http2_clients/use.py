@@ -17,7 +17,14 @@ import httpx
 SITE, HOW = sys.argv[1:3]
 AUTHORITY = sys.argv[3] if sys.argv[3:] else None
 LARGE = bytes(range(256)) * 8192
-LARGE_TEXT = f"POST {len(LARGE)} {hashlib.sha256(LARGE).hexdigest()}"
+SMALL = LARGE[:3000]
+
+
+def text_of(body):
+    return f"POST {len(body)} {hashlib.sha256(body).hexdigest()}"
+
+
+LARGE_TEXT, SMALL_TEXT = text_of(LARGE), text_of(SMALL)
 STREAM = b"".join(bytes([number]) * 10_000 for number in range(100))
 
 
@@ -67,8 +74,10 @@ async def with_httpx():
         together = [client.get(path) for path in ["/", "/stream", "/large"] * 30]
         lengths = [len(answer.content) for answer in await asyncio.gather(*together)]
         assert lengths == [5, 1_000_000, 5_000_000] * 30, lengths
-        uploads = await asyncio.gather(*(client.post("/digest", content=LARGE) for _ in range(20)))
-        assert {answer.text for answer in uploads} == {LARGE_TEXT}
+        # Small ones: large ones at the same time wait for ever, as httpcore 1.0 does not
+        # look at its window again after another request has read the update of it.
+        uploads = await asyncio.gather(*(client.post("/digest", content=SMALL) for _ in range(20)))
+        assert {answer.text for answer in uploads} == {SMALL_TEXT}
         if HOW == "streams":
             await events(client)
 
@@ -100,23 +109,55 @@ class Plain:
         self.state.initiate_connection()
         self.site = address
 
-    def post(self, path, parts, trailers, fields=()):
-        """Returns the fields, the body and the trailers of the answer."""
+    def begin(self, path, fields=()):
+        """Begins a POST and returns its stream."""
         stream = self.state.get_next_available_stream_id()
         pseudo = [(":method", "POST"), (":scheme", self.site.scheme), (":authority", self.site.netloc), (":path", path)]
         self.state.send_headers(stream, [*pseudo, ("te", "trailers"), *fields])
+        return stream
+
+    def events(self):
+        """What has come, after what was to be sent."""
+        self.socket.sendall(self.state.data_to_send())
+        received = self.socket.recv(65536)
+        assert received, "the server closed the connection"
+        for event in self.state.receive_data(received):
+            assert not isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)), event
+            yield event
+
+    def posts(self, path, body, count):
+        """Sends the body on several streams at the same time, and returns the answers' bodies."""
+        left = {self.begin(path): body for _ in range(count)}
+        answers = dict.fromkeys(left, b"")
+        open_streams = set(left)
+        while open_streams:
+            for stream, rest in list(left.items()):
+                room = min(self.state.local_flow_control_window(stream), self.state.max_outbound_frame_size)
+                if room <= 0:
+                    continue
+                self.state.send_data(stream, rest[:room], end_stream=room >= len(rest))
+                left[stream] = rest[room:]
+                if not left[stream]:
+                    del left[stream]
+            for event in self.events():
+                if isinstance(event, h2.events.DataReceived):
+                    answers[event.stream_id] += event.data
+                elif isinstance(event, h2.events.StreamEnded):
+                    open_streams.remove(event.stream_id)
+        return [answer.decode() for answer in answers.values()]
+
+    def post(self, path, parts, trailers, fields=()):
+        """Returns the fields, the body and the trailers of the answer."""
+        stream = self.begin(path, fields)
         for part in parts:
             self.state.send_data(stream, part)
         if trailers:
             self.state.send_headers(stream, trailers, end_stream=True)
         else:
             self.state.end_stream(stream)
-        self.socket.sendall(self.state.data_to_send())
         head, body, tail = None, b"", None
         while True:
-            received = self.socket.recv(65536)
-            assert received, "the server closed the connection"
-            for event in self.state.receive_data(received):
+            for event in self.events():
                 if isinstance(event, h2.events.ResponseReceived):
                     head = dict(event.headers)
                 elif isinstance(event, h2.events.DataReceived):
@@ -127,13 +168,11 @@ class Plain:
                 elif isinstance(event, h2.events.StreamEnded):
                     self.socket.sendall(self.state.data_to_send())
                     return head, body, tail
-                elif isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
-                    raise AssertionError(event)
-            self.socket.sendall(self.state.data_to_send())
 
 
-def with_trailers():
+def with_h2():
     connection = Plain()
+    assert set(connection.posts("/digest", LARGE, 20)) == {LARGE_TEXT}
     sha = hashlib.sha256(b"one two").hexdigest()
     for trailers in ([], [("x-sum", sha), ("x-more", "yes")]):
         head, body, _ = connection.post("/digest", [b"one ", b"two"], trailers)
@@ -146,5 +185,5 @@ def with_trailers():
 
 
 asyncio.run(with_httpx())
-with_trailers()
+with_h2()
 print("all is well")

@@ -13,10 +13,12 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long, and for how many bytes, the server goes on reading at the end of a
-/// connection. The client may still be sending; a reset of the connection would
-/// discard the response before the client has read it (RFC 9112 section 9.6).
+/// How long the server goes on reading at the end of a connection or of a refused
+/// stream. The client may still be sending; a reset of the connection would discard the
+/// response before the client has read it (RFC 9112 section 9.6).
 pub const LINGER: Duration = Duration::from_secs(2);
+
+/// How many bytes it reads for that.
 const LINGER_BYTES: usize = 512 * 1024;
 
 /// The result of a deadline.

@@ -4,7 +4,7 @@ use super::state::{Http2, StreamEnd, StreamState};
 use super::stream::Http2Stream;
 use super::{Connection, ConnectionState, Event};
 use crate::exchange::{Exchange, Stream, spare_head};
-use crate::http::{self, Error, Framing, Head, Priority, PseudoFields, Status};
+use crate::http::{self, Error, Framing, Head, Priority, Status};
 use crate::http2::{Reason, Received, Request, frame_head, page_head};
 use crate::worker::network::connection::request::CurrentRequest;
 use crate::worker::network::rules::{Rules, deadline_after};
@@ -14,22 +14,13 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// What the bytes of a body lead to.
-enum Outcome {
-    /// The app may be called.
-    Ready,
-    Refused(Error),
-    /// The client has given up before the app was called.
-    GivenUp,
-}
-
 impl Connection {
     /// Begins the request of a new stream.
     pub fn begin_stream(self: &Arc<Self>, state: &mut ConnectionState, request: Request) {
         self.count_received(state);
         let rules = self.rules();
         let mut head = spare_head();
-        let read = self.read_stream_head(&request, &mut head);
+        let read = request.read_head(&mut head, self.policy());
         let Request {
             head: parts,
             carrier,
@@ -76,22 +67,6 @@ impl Connection {
         self.ask_for_stream_body(state, id);
     }
 
-    /// Fills the head of a request.
-    fn read_stream_head(&self, request: &Request, head: &mut Head) -> Result<(), Error> {
-        let parts = &request.head;
-        let (path, authority) = (parts.uri.path_and_query(), parts.uri.authority());
-        let pseudo = PseudoFields {
-            method: parts.method.as_str().as_bytes(),
-            scheme: parts.uri.scheme_str().map(str::as_bytes),
-            authority: authority.map(|it| it.as_str().as_bytes()),
-            path: path.map(|it| it.as_str().as_bytes()),
-            protocol: request.protocol().map(str::as_bytes),
-        };
-        let fields = parts.headers.iter();
-        let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-        head.read_fields(&pseudo, fields, request.ends, self.policy())
-    }
-
     /// Reads what has come of the bodies, and looks for streams that were reset.
     pub fn read_bodies(self: &Arc<Self>, state: &mut ConnectionState) {
         let Some(http2) = &mut state.http2 else {
@@ -112,16 +87,17 @@ impl Connection {
             has_news,
             ..
         } = &mut **http2;
-        let before = streams.values().map(|it| it.received).sum::<u64>();
+        let mut received = 0;
         for (id, stream) in &mut *streams {
+            let before = stream.received;
             let outcome = stream.read_body(rules, events);
+            received += stream.received - before;
             let is_released = stream.request.head.is_some() && stream.release();
             *has_news |= outcome.is_some() || is_released;
             outcomes.extend(outcome.map(|outcome| (*id, outcome)));
             stream.note_reset(events);
         }
-        let after = streams.values().map(|it| it.received).sum::<u64>();
-        share_time(streams, (after - before) as usize, rules);
+        share_time(streams, received as usize, rules);
         for (id, outcome) in outcomes {
             let Some(stream) = state.stream(id) else {
                 continue;
@@ -131,14 +107,9 @@ impl Connection {
             };
             stream.request.body_deadline = None;
             match outcome {
-                Outcome::Ready => self.give_stream_to_app(state, id, *head),
-                Outcome::Refused(error) => {
+                Ok(()) => self.give_stream_to_app(state, id, *head),
+                Err(error) => {
                     let refusal = self.stream_refusal(state, id, *head);
-                    self.refuse_stream(state, id, refusal, error.status(), &error);
-                }
-                Outcome::GivenUp => {
-                    let refusal = self.stream_refusal(state, id, *head);
-                    let error = Error::UnexpectedEnd;
                     self.refuse_stream(state, id, refusal, error.status(), &error);
                 }
             }
@@ -310,8 +281,9 @@ impl StreamState {
         self.request.body = Some(Box::new(body));
     }
 
-    /// Reads what has come of the body.
-    fn read_body(&mut self, rules: &Rules, events: &mut Vec<Event>) -> Option<Outcome> {
+    /// Reads what has come of the body. Gives whether the app may be called, as soon as
+    /// that is known.
+    fn read_body(&mut self, rules: &Rules, events: &mut Vec<Event>) -> Option<Result<(), Error>> {
         if !self.with_app && self.request.head.is_none() && !self.awaits_end() {
             // Nobody reads the rest.
             return None;
@@ -323,16 +295,13 @@ impl StreamState {
             request.time_left = rules.add_time(request.time_left, received);
         }
         if self.with_app {
-            self.invalid = match failure {
-                Some(Outcome::Refused(error)) => Some(error),
-                _ => None,
-            };
+            self.invalid = failure;
             events.push(Event::Readable(self.key));
             self.wake();
             return None;
         }
-        if failure.is_some() {
-            return failure;
+        if let Some(error) = failure {
+            return Some(Err(error));
         }
         request.body_deadline = rules
             .body_timeout
@@ -343,12 +312,12 @@ impl StreamState {
         }
         let enough =
             body.has_ended() || body.buffered() >= rules.body_before_app || body.file_failed();
-        enough.then_some(Outcome::Ready)
+        enough.then_some(Ok(()))
     }
 
     /// Moves what has come to the body. Gives the number of bytes, and why there will be
     /// no more; nothing if nothing has come.
-    fn receive_body(&mut self) -> Option<(usize, Option<Outcome>)> {
+    fn receive_body(&mut self) -> Option<(usize, Option<Error>)> {
         let body = self.request.body.as_mut();
         let body = body.filter(|body| !body.has_ended())?;
         let mut received = 0;
@@ -361,7 +330,7 @@ impl StreamState {
                     let missing = &mut self.missing;
                     *missing = missing.map(|it| it.saturating_sub(data.len() as u64));
                     if let Err(error) = body.feed(&mut &data[..]) {
-                        break Some(Outcome::Refused(error));
+                        break Some(error);
                     }
                 }
                 Received::End => {
@@ -371,7 +340,7 @@ impl StreamState {
                 Received::Nothing => break None,
                 Received::Reset => {
                     self.hung_up = true;
-                    break Some(Outcome::GivenUp);
+                    break Some(Error::UnexpectedEnd);
                 }
             }
         };
