@@ -125,18 +125,24 @@ class Plain:
             assert not isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)), event
             yield event
 
+    def send_what_fits(self, stream, body):
+        """Sends what the windows have room for, and returns the rest of the body."""
+        while (room := self.state.local_flow_control_window(stream)) > 0:
+            length = min(room, len(body), self.state.max_outbound_frame_size)
+            block, body = body[:length], body[length:]
+            self.state.send_data(stream, block, end_stream=not body)
+            if not body:
+                break
+        return body
+
     def posts(self, path, body, count):
         """Sends the body on several streams at the same time, and returns the answers' bodies."""
         left = {self.begin(path): body for _ in range(count)}
         answers = dict.fromkeys(left, b"")
         open_streams = set(left)
         while open_streams:
-            for stream, rest in list(left.items()):
-                room = min(self.state.local_flow_control_window(stream), self.state.max_outbound_frame_size)
-                if room <= 0:
-                    continue
-                self.state.send_data(stream, rest[:room], end_stream=room >= len(rest))
-                left[stream] = rest[room:]
+            for stream in list(left):
+                left[stream] = self.send_what_fits(stream, left[stream])
                 if not left[stream]:
                     del left[stream]
             for event in self.events():
