@@ -1,6 +1,5 @@
 //! Finds the servers on this machine, and those that this user may steer.
 
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::resume_unwind;
@@ -18,6 +17,7 @@ use super::client::Client;
 use super::output;
 use crate::control::SOCKET_PREFIX;
 use crate::status::report::Report;
+use crate::system::read_text;
 
 /// How long a server may take for its row in the list.
 const LIST_TIME: Duration = Duration::from_secs(3);
@@ -167,7 +167,7 @@ fn reports(servers: Vec<Server>, limit: Duration) -> Vec<(i32, Result<Report>)> 
 
 /// The servers that can be seen, also those of other users.
 fn servers() -> Result<Vec<Server>> {
-    let sockets = fs::read_to_string("/proc/net/unix").context(
+    let sockets = read_text("/proc/net/unix").context(
         "The servers cannot be found, because /proc/net/unix cannot be read; name a control \
          socket with --socket",
     )?;

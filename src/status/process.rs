@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::report::ProcessReport;
-use crate::system::ProcessMemory;
+use crate::system::{ProcessMemory, read_text};
 
 /// What is known of a process; zeros where `/proc` is missing.
 pub fn process(pid: i32) -> ProcessReport {
     let folder = PathBuf::from(format!("/proc/{pid}"));
-    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let read = |name: &str| read_text(folder.join(name)).unwrap_or_default();
     let stat = read("stat");
     let field = |number| stat_field(&stat, number).and_then(|text| text.parse::<u64>().ok());
     let memory = ProcessMemory::of(pid.cast_unsigned());
@@ -40,7 +40,7 @@ pub fn memory(pid: i32) -> u64 {
 
 /// True if a signal has stopped the process, or a debugger has.
 pub fn is_stopped(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = read_text(format!("/proc/{pid}/stat")).unwrap_or_default();
     matches!(stat_field(&stat, 3), Some("T" | "t"))
 }
 

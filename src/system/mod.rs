@@ -9,6 +9,7 @@ mod names;
 mod process_memory;
 mod shared_memory;
 mod shared_text;
+mod text_file;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
@@ -19,3 +20,4 @@ pub use names::addresses;
 pub use process_memory::ProcessMemory;
 pub use shared_memory::{Shareable, Shared};
 pub use shared_text::SharedText;
+pub use text_file::read_text;

@@ -1,8 +1,9 @@
 //! Addresses of hosts that are named.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use super::text_file::read_text;
 
 /// The socket addresses of a host, by name or by number; one at least.
 ///
@@ -12,7 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 /// # Errors
 /// The system's resolver knows none.
 pub fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let is_known = || fs::read_to_string("/etc/hosts").is_ok_and(|file| has(&file, host));
+    let is_known = || read_text("/etc/hosts").is_ok_and(|file| has(&file, host));
     if is_localhost(host) && !is_known() {
         let ours = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         return Ok(ours.map(|address| SocketAddr::new(address, port)).to_vec());

@@ -45,9 +45,9 @@ def server():
 
 def sockets(pid):
     """The inodes of a process's sockets."""
-    for descriptor in os.listdir(f"/proc/{pid}/fd"):
-        link = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-        if match := re.fullmatch(r"socket:\[(\d+)\]", link):
+    for descriptor in os.listdir(f"/proc/{pid}/fd".encode()):
+        link = os.readlink(b"/proc/%d/fd/%s" % (pid, descriptor))
+        if match := re.fullmatch(rb"socket:\[(\d+)\]", link):
             yield match[1]
 
 
@@ -55,20 +55,21 @@ def listeners():
     """Listening sockets by their inodes, as proc(5) lists them."""
     for name, family in ("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6):
         for fields in table(name):
-            if fields[3] == "0A":
-                host, port = fields[1].split(":")
-                words = (int(word, 16) for word in re.findall("." * 8, host))
+            if fields[3] == b"0A":
+                host, port = fields[1].split(b":")
+                words = (int(word, 16) for word in re.findall(b"." * 8, host))
                 host = b"".join(struct.pack("=I", word) for word in words)
                 yield fields[9], (family, (socket.inet_ntop(family, host), int(port, 16)))
-    for fields in table("unix"):
-        if int(fields[3], 16) & 0x10000 and len(fields) > 7:
-            yield fields[6], (socket.AF_UNIX, re.sub("^@", "\0", " ".join(fields[7:])))
+    # The last field is a path, in which all bytes are possible.
+    for fields in table("unix", 7):
+        if len(fields) == 8 and fields[3] == b"00010000":
+            yield fields[6], (socket.AF_UNIX, re.sub(b"^@", b"\0", fields[7]))
 
 
-def table(name):
+def table(name, splits=-1):
     try:
-        with open(f"/proc/net/{name}") as lines:
-            return [line.split() for line in lines][1:]
+        with open(f"/proc/net/{name}", "rb") as lines:
+            return [line.rstrip(b"\n").split(None, splits) for line in lines][1:]
     except FileNotFoundError:
         # The kernel has no IPv6.
         return []

@@ -8,7 +8,8 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::support::certificates::Authority;
 use crate::support::{
-    DEADLINE, Process, Response, Start, Target, app, folder, in_all_classes, wait_until,
+    DEADLINE, Process, Response, Start, Target, app, folder, in_all_classes, uninterrupted,
+    wait_until,
 };
 
 in_all_classes! {
@@ -122,7 +123,7 @@ fn after_term_it_serves_on_for_a_while(class: &[&str]) {
     let told = |what: &str| {
         let mut message = [0; 1024];
         loop {
-            let length = manager.recv(&mut message).unwrap();
+            let length = uninterrupted(|| manager.recv(&mut message)).unwrap();
             if message[..length].starts_with(what.as_bytes()) {
                 return;
             }

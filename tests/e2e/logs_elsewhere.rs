@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{DEADLINE, Process, Start, app, folder, site};
+use crate::support::{DEADLINE, Process, Start, app, folder, site, uninterrupted};
 
 fn hello(args: &[&str]) -> Process {
     Start::server(["app"]).args(args).cwd(app("hello")).spawn()
@@ -18,7 +18,7 @@ fn wait_for(text: &str, mut receive: impl FnMut(&mut [u8]) -> std::io::Result<us
     let mut seen = Vec::new();
     loop {
         let mut packet = [0; 65536];
-        let length = receive(&mut packet).unwrap_or_else(|error| {
+        let length = uninterrupted(|| receive(&mut packet)).unwrap_or_else(|error| {
             panic!("{error} while waiting for {text:?} in {seen:#?}");
         });
         let packet = String::from_utf8(packet[..length].to_vec()).unwrap();

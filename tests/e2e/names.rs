@@ -7,7 +7,7 @@ use std::thread;
 
 use nix::unistd::geteuid;
 
-use crate::support::{DEADLINE, Finished, Root, Start, app};
+use crate::support::{DEADLINE, Finished, Root, Start, app, uninterrupted};
 
 /// Contents that some distributions and administrators write.
 const EXOTIC: &str = "\
@@ -117,7 +117,7 @@ fn localhost_needs_no_etc_hosts() {
         assert_eq!(target.get("/").ok(), "Hello, world!\n");
     }
     for socket in [statsd, syslog] {
-        assert!(socket.recv(&mut [0; 4096]).unwrap() > 0);
+        assert!(uninterrupted(|| socket.recv(&mut [0; 4096])).unwrap() > 0);
     }
     drop(server);
 
@@ -130,7 +130,7 @@ fn localhost_needs_no_etc_hosts() {
         .spawn();
     let (mut connection, _) = daemon.accept().unwrap();
     connection.set_read_timeout(Some(DEADLINE)).unwrap();
-    assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+    assert!(uninterrupted(|| connection.read(&mut [0; 4096])).unwrap() > 0);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{DEADLINE, Process, Start, Target, app, folder, program, wait_until};
+use crate::support::{
+    DEADLINE, Process, Start, Target, app, folder, program, uninterrupted, wait_until,
+};
 
 /// Starts the program in a shell that sets the process id, as systemd does.
 fn activated(socket: impl Into<std::os::fd::OwnedFd>) -> Start {
@@ -164,7 +166,7 @@ fn wait_for(manager: &UnixDatagram, server: &Process, start: &str) {
     let mut seen = String::new();
     let mut buffer = [0; 1024];
     loop {
-        match manager.recv(&mut buffer) {
+        match uninterrupted(|| manager.recv(&mut buffer)) {
             Ok(count) => {
                 let message = String::from_utf8_lossy(&buffer[..count]).into_owned();
                 if message.starts_with(start) {

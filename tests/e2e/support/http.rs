@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use super::DEADLINE;
+use super::{DEADLINE, Uninterrupted, uninterrupted};
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +35,12 @@ impl Target {
             Self::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, DEADLINE)?;
                 stream.set_read_timeout(Some(DEADLINE))?;
-                Ok(Box::new(stream))
+                Ok(Box::new(Uninterrupted(stream)))
             }
             Self::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(DEADLINE))?;
-                Ok(Box::new(stream))
+                Ok(Box::new(Uninterrupted(stream)))
             }
         }
     }
@@ -163,7 +163,7 @@ pub fn responses(bytes: &[u8]) -> io::Result<Vec<Response>> {
 
 fn more(stream: &mut dyn Stream, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut buffer = [0; 16 << 10];
-    match stream.read(&mut buffer)? {
+    match uninterrupted(|| stream.read(&mut buffer))? {
         0 => Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
             format!("cut off after {:?}", String::from_utf8_lossy(bytes)),

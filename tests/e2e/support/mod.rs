@@ -13,10 +13,12 @@ pub mod prometheus;
 pub mod root;
 pub mod site;
 pub mod status;
+pub mod uninterrupted;
 
 pub use http::{Client, Response, Sleepers, Target};
 pub use process::{Finished, Process, Start, own_memory};
 pub use root::Root;
+pub use uninterrupted::{Uninterrupted, uninterrupted};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

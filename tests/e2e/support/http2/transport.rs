@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::super::certificates::Authority;
-use super::super::{DEADLINE, Target};
+use super::super::{DEADLINE, Target, uninterrupted};
 
 /// A server, and how it is spoken to.
 #[derive(Clone)]
@@ -85,10 +85,10 @@ impl Transport {
         self.socket()
             .set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
         let mut block = [0; 64 << 10];
-        let count = match self {
+        let count = uninterrupted(|| match self {
             Self::Clear(socket) => socket.read(&mut block),
             Self::Tls(stream) => stream.read(&mut block),
-        };
+        });
         match count {
             Ok(count) => {
                 received.extend_from_slice(&block[..count]);
