@@ -6,6 +6,7 @@
 use super::abuse::{Abuse, FloodLimits};
 use super::frame::{FrameHead, FrameReader, PREFACE, STREAM_BITS, flag, kind, number};
 use crate::http::Priority;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// The time in which frames are counted.
@@ -42,7 +43,7 @@ impl Scanner {
             seen: Seen {
                 limits,
                 since: now,
-                resets: 0,
+                reset: HashSet::new(),
                 control_frames: 0,
                 begun: false,
                 window: FIRST_WINDOW,
@@ -80,15 +81,15 @@ impl Scanner {
         self.seen.paid = self.seen.paid.saturating_add(price).min(MOST_PAID);
     }
 
-    /// Takes note that the server had to reset a stream for a mistake of the client.
+    /// Takes note that the server had to reset this stream for a mistake of the client.
     /// That is as cheap for the client, and as dear for the server, as if the client
     /// had reset it (CVE-2025-8671).
     ///
     /// # Errors
     /// As [`received`](Scanner::received).
-    pub fn had_to_reset(&mut self, now: Instant) -> Result<(), Abuse> {
+    pub fn had_to_reset(&mut self, stream: u32, now: Instant) -> Result<(), Abuse> {
         self.seen.renew(now);
-        self.seen.count_reset()
+        self.seen.count_reset(stream)
     }
 
     /// True while a head has begun and not ended.
@@ -110,7 +111,8 @@ struct Seen {
     limits: FloodLimits,
     /// When the counting began.
     since: Instant,
-    resets: u32,
+    /// The streams that were reset, as far as there is a limit for them.
+    reset: HashSet<u32>,
     control_frames: u32,
     /// True once a frame has come.
     begun: bool,
@@ -131,7 +133,7 @@ impl Seen {
     fn renew(&mut self, now: Instant) {
         if now.saturating_duration_since(self.since) >= WINDOW {
             self.since = now;
-            self.resets = 0;
+            self.reset.clear();
             self.control_frames = 0;
         }
     }
@@ -157,7 +159,7 @@ impl Seen {
         self.in_head = matches!(head.kind, kind::HEADERS | kind::CONTINUATION);
         self.head_goes_on = self.in_head && !head.has(flag::END_HEADERS);
         let has_use = match head.kind {
-            kind::RST_STREAM => return self.count_reset(),
+            kind::RST_STREAM => return self.count_reset(head.stream),
             kind::DATA => is_useful(&head, payload),
             kind::HEADERS => {
                 self.continuations = 0;
@@ -209,9 +211,17 @@ impl Seen {
         self.updates.push((stream, priority));
     }
 
-    fn count_reset(&mut self) -> Result<(), Abuse> {
+    /// Counts a stream that was reset. To reset it again has no use: a client does so for
+    /// each frame that the server had sent before it knew.
+    fn count_reset(&mut self, stream: u32) -> Result<(), Abuse> {
         let limit = self.limits.resets;
-        match count(&mut self.resets, limit) {
+        if limit == 0 {
+            return Ok(());
+        }
+        if !self.reset.insert(stream) {
+            return self.count_control_frame();
+        }
+        match self.reset.len() <= limit as usize {
             true => Ok(()),
             false => Err(Abuse::Resets(limit)),
         }
@@ -219,17 +229,12 @@ impl Seen {
 
     fn count_control_frame(&mut self) -> Result<(), Abuse> {
         let limit = self.limits.control_frames;
-        match count(&mut self.control_frames, limit) {
+        self.control_frames = self.control_frames.saturating_add(1);
+        match limit == 0 || self.control_frames <= limit {
             true => Ok(()),
             false => Err(Abuse::ControlFrames(limit)),
         }
     }
-}
-
-/// Counts one more. True if there are no more than the limit, or if there is none.
-fn count(number: &mut u32, limit: u32) -> bool {
-    *number = number.saturating_add(1);
-    limit == 0 || *number <= limit
 }
 
 /// What the scanner reads of a frame's payload.

@@ -282,6 +282,10 @@ fn so_many_requests_may_be_taken_back() {
     for _ in 0..3 {
         let stream = client.post("/");
         client.cancel(stream);
+        // As some clients do for each frame that was on its way.
+        for _ in 0..3 {
+            client.send(frame::reset(stream, code::STREAM_CLOSED));
+        }
     }
     client.expect_service();
     let stream = client.post("/");

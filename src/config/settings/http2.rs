@@ -84,9 +84,10 @@ section!(
         /// The most frames without use that a client may send on an HTTP/2 connection in
         /// 10 seconds; 0 for no limit.
         ///
-        /// They are SETTINGS, PRIORITY and PRIORITY_UPDATE, DATA without content, and
-        /// WINDOW_UPDATE and PING beyond what goes with the answers. A client with more of
-        /// them is attacking the server, and the connection is closed.
+        /// They are SETTINGS, PRIORITY and PRIORITY_UPDATE, DATA without content, resets of
+        /// streams that were reset before, and WINDOW_UPDATE and PING beyond what goes with
+        /// the answers. A client with more of them is attacking the server, and the
+        /// connection is closed.
         #[flags("--http2-max-control-frames")]
         #[kind(Number("INT"))]
         #[default(1000)]

@@ -22,6 +22,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+fn reset(stream: u32) -> Vec<u8> {
+    frame(kind::RST_STREAM, 0, stream, &[0; 4])
+}
+
 /// The preface and the first frame.
 fn begin() -> Vec<u8> {
     [PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat()
@@ -48,9 +52,10 @@ fn accepted(frame: &[u8]) -> (usize, Option<Abuse>) {
 
 #[test]
 fn floods_are_noticed() {
-    let resets = (3, Some(Abuse::Resets(3)));
-    assert_eq!(accepted(&frame(kind::RST_STREAM, 0, 1, &[0; 4])), resets);
     let control_frames = (5, Some(Abuse::ControlFrames(5)));
+    // The first time it has a use.
+    let again = (6, Some(Abuse::ControlFrames(5)));
+    assert_eq!(accepted(&reset(1)), again);
     for flood in [
         frame(kind::PING, 0, 0, &[0; 8]),
         frame(kind::PING, flag::ACK, 0, &[0; 8]),
@@ -123,17 +128,18 @@ fn answers_pay_for_window_updates() {
 fn the_count_begins_again_after_ten_seconds() {
     let now = Instant::now();
     let mut scanner = scanner(now);
-    let reset = frame(kind::RST_STREAM, 0, 1, &[0; 4]);
-    let resets = reset.repeat(3);
+    let resets = [reset(1), reset(3), reset(5)].concat();
     assert_eq!(scanner.received(&resets, now), Ok(()));
     let almost = now + Duration::from_millis(9_999);
-    assert_eq!(scanner.had_to_reset(almost), Err(Abuse::Resets(3)));
+    assert_eq!(scanner.had_to_reset(7, almost), Err(Abuse::Resets(3)));
     let later = now + WINDOW;
-    assert_eq!(scanner.received(&reset, later), Ok(()));
-    // Resets of both sides count.
-    assert_eq!(scanner.had_to_reset(later), Ok(()));
-    assert_eq!(scanner.had_to_reset(later), Ok(()));
-    assert_eq!(scanner.received(&reset, later), Err(Abuse::Resets(3)));
+    assert_eq!(scanner.received(&reset(9), later), Ok(()));
+    // Resets of both sides count, those of one stream once.
+    assert_eq!(scanner.had_to_reset(9, later), Ok(()));
+    assert_eq!(scanner.had_to_reset(11, later), Ok(()));
+    assert_eq!(scanner.had_to_reset(13, later), Ok(()));
+    assert_eq!(scanner.received(&reset(11), later), Ok(()));
+    assert_eq!(scanner.received(&reset(15), later), Err(Abuse::Resets(3)));
 }
 
 #[test]
@@ -145,8 +151,7 @@ fn without_limits_nothing_is_too_much() {
         field_bytes: 0,
     };
     let mut scanner = Scanner::new(none, now);
-    let reset = frame(kind::RST_STREAM, 0, 1, &[0; 4]);
-    let bytes = [&begin()[..], &reset.repeat(1000)].concat();
+    let bytes = [&begin()[..], &reset(1).repeat(1000)].concat();
     assert_eq!(scanner.received(&bytes, now), Ok(()));
     let ping = frame(kind::PING, 0, 0, &[0; 8]);
     assert_eq!(scanner.received(&ping.repeat(10_000), now), Ok(()));

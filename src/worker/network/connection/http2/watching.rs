@@ -93,7 +93,7 @@ impl Connection {
                         status: 400,
                     });
                 }
-                abuse = scanner.had_to_reset(now).err().or(abuse);
+                abuse = scanner.had_to_reset(stream, now).err().or(abuse);
             }
             Sent::GoAway { code: 1.., .. } => error = Some(frame),
             Sent::Head { .. } | Sent::Reset { .. } | Sent::GoAway { .. } => {}
