@@ -111,7 +111,7 @@ struct Seen {
     limits: FloodLimits,
     /// When the counting began.
     since: Instant,
-    /// The streams that were reset, as far as there is a limit for them.
+    /// The streams that were reset since then; none are kept if there is no limit.
     reset: HashSet<u32>,
     control_frames: u32,
     /// True once a frame has come.
@@ -211,8 +211,8 @@ impl Seen {
         self.updates.push((stream, priority));
     }
 
-    /// Counts a stream that was reset. To reset it again has no use: a client does so for
-    /// each frame that the server had sent before it knew.
+    /// Counts each stream that is reset once. Some clients reset a stream again for each
+    /// frame that was already on its way to them. Those are frames without use.
     fn count_reset(&mut self, stream: u32) -> Result<(), Abuse> {
         let limit = self.limits.resets;
         if limit == 0 {

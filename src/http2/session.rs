@@ -45,7 +45,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads the head into `head`.
+    /// Fills `head` with the pseudo-fields and the fields.
+    ///
+    /// # Errors
+    /// Why the request is to be refused.
     pub fn read_head(&self, head: &mut Head, policy: &Policy) -> Result<(), Error> {
         let uri = &self.head.uri;
         let (path, authority) = (uri.path_and_query(), uri.authority());

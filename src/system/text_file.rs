@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The text of a file such as those in `/proc`. What is not UTF-8 in it becomes U+FFFD:
-/// they contain names of processes and sockets, which can have any bytes.
+/// The text of a file of the system, such as one in `/proc`. It may contain names of
+/// processes and sockets, and these can have any bytes. What is not UTF-8 becomes U+FFFD.
 ///
 /// # Errors
 /// The file cannot be read.

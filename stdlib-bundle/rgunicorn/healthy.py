@@ -60,7 +60,7 @@ def listeners():
                 words = (int(word, 16) for word in re.findall(b"." * 8, host))
                 host = b"".join(struct.pack("=I", word) for word in words)
                 yield fields[9], (family, (socket.inet_ntop(family, host), int(port, 16)))
-    # The last field is a path, in which all bytes are possible.
+    # The last field is a path. It may have spaces in it, and any other bytes.
     for fields in table("unix", 7):
         if len(fields) == 8 and fields[3] == b"00010000":
             yield fields[6], (socket.AF_UNIX, re.sub(b"^@", b"\0", fields[7]))

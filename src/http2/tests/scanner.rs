@@ -52,8 +52,14 @@ fn accepted(frame: &[u8]) -> (usize, Option<Abuse>) {
 
 #[test]
 fn floods_are_noticed() {
+    let now = Instant::now();
+    let mut scanner = scanner(now);
+    for stream in [1, 3, 5] {
+        assert_eq!(scanner.received(&reset(stream), now), Ok(()));
+    }
+    assert_eq!(scanner.received(&reset(7), now), Err(Abuse::Resets(3)));
     let control_frames = (5, Some(Abuse::ControlFrames(5)));
-    // The first time it has a use.
+    // The first reset of a stream has a use.
     let again = (6, Some(Abuse::ControlFrames(5)));
     assert_eq!(accepted(&reset(1)), again);
     for flood in [

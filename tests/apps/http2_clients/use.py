@@ -58,8 +58,7 @@ async def with_httpx():
         assert (head.headers["content-length"], head.content) == ("5", b"")
         assert (await client.post("/digest", content=LARGE)).text == LARGE_TEXT
         assert (await client.post("/digest", content=blocks())).text == LARGE_TEXT
-        nothing = hashlib.sha256().hexdigest()
-        assert (await client.post("/digest")).text == f"POST 0 {nothing}"
+        assert (await client.post("/digest")).text == text_of(b"")
         answer = await client.post("/moved", content=LARGE)
         assert (answer.text, len(answer.history)) == (LARGE_TEXT, 1)
         assert (await client.get("/nothing")).status_code == 204
@@ -74,8 +73,8 @@ async def with_httpx():
         together = [client.get(path) for path in ["/", "/stream", "/large"] * 30]
         lengths = [len(answer.content) for answer in await asyncio.gather(*together)]
         assert lengths == [5, 1_000_000, 5_000_000] * 30, lengths
-        # Small ones: large ones at the same time wait for ever, as httpcore 1.0 does not
-        # look at its window again after another request has read the update of it.
+        # Only small bodies. With large ones, a request of httpcore 1.0 can wait for ever:
+        # another request reads the frame that opens its window, and it does not notice.
         uploads = await asyncio.gather(*(client.post("/digest", content=SMALL) for _ in range(20)))
         assert {answer.text for answer in uploads} == {SMALL_TEXT}
         if HOW == "streams":
@@ -172,7 +171,6 @@ class Plain:
                 elif isinstance(event, h2.events.TrailersReceived):
                     tail = dict(event.headers)
                 elif isinstance(event, h2.events.StreamEnded):
-                    self.socket.sendall(self.state.data_to_send())
                     return head, body, tail
 
 
@@ -182,7 +180,7 @@ def with_h2():
     sha = hashlib.sha256(b"one two").hexdigest()
     for trailers in ([], [("x-sum", sha), ("x-more", "yes")]):
         head, body, _ = connection.post("/digest", [b"one ", b"two"], trailers)
-        assert (head[":status"], body.decode()) == ("200", f"POST 7 {sha}"), (head, body)
+        assert (head[":status"], body.decode()) == ("200", text_of(b"one two")), (head, body)
     if HOW == "streams":
         grpc = [("content-type", "application/grpc")]
         head, body, tail = connection.post("/trailers", [b"\0\0\0\0\0"], [], grpc)

@@ -158,19 +158,14 @@ impl Network {
     /// Calls the app for the requests that wait. False if it has taken so long that
     /// the rest has to wait: the network and other tasks have their turn first.
     fn call_app(&mut self, py: Python<'_>) -> bool {
-        if self.ready.is_empty() {
-            return true;
-        }
-        let begun = Instant::now();
-        let mut called = begun;
-        while let Some(exchange) = self.ready.pop() {
-            self.request(py, exchange, called);
-            if self.ready.is_empty() {
-                return true;
-            }
-            called = Instant::now();
-            if called - begun >= LONGEST_ROUND {
+        let mut begun = None;
+        while !self.ready.is_empty() {
+            let now = Instant::now();
+            if now - *begun.get_or_insert(now) >= LONGEST_ROUND {
                 return false;
+            }
+            if let Some(exchange) = self.ready.pop() {
+                self.request(py, exchange, now);
             }
         }
         true
@@ -213,7 +208,7 @@ impl Network {
         }
     }
 
-    /// Calls the app for a request; `called` is now.
+    /// Calls the app for a request. `called` is the present time.
     fn request(&mut self, py: Python<'_>, exchange: Exchange, called: Instant) {
         let Some(application) = &self.application else {
             return;

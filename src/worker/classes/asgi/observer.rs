@@ -16,7 +16,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// For a request for which the app is `called`.
+    /// Observes a request for which the app is called now. `called` is the present time.
     pub fn new(
         exchange: &Exchange,
         shared: Arc<Shared>,

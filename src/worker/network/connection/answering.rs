@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// response before the client has read it (RFC 9112 section 9.6).
 pub const LINGER: Duration = Duration::from_secs(2);
 
-/// How many bytes it reads for that.
+/// How many bytes it reads in that time.
 const LINGER_BYTES: usize = 512 * 1024;
 
 /// The result of a deadline.

@@ -72,7 +72,7 @@ impl Connection {
         let Some(http2) = &mut state.http2 else {
             return;
         };
-        // What the session has not read yet is input of the next time.
+        // What the session has not read yet is left for the next call.
         let is_held_back = http2.session.is_held_back();
         if !std::mem::replace(&mut http2.has_input, is_held_back) && !http2.ended {
             return;
@@ -89,15 +89,16 @@ impl Connection {
         } = &mut **http2;
         let mut received = 0;
         for (id, stream) in &mut *streams {
-            let before = stream.received;
-            let outcome = stream.read_body(rules, events);
-            received += stream.received - before;
+            let outcome = stream.receive_body().and_then(|(length, failure)| {
+                received += length;
+                stream.note_body(length, failure, rules, events)
+            });
             let is_released = stream.request.head.is_some() && stream.release();
             *has_news |= outcome.is_some() || is_released;
             outcomes.extend(outcome.map(|outcome| (*id, outcome)));
             stream.note_reset(events);
         }
-        share_time(streams, received as usize, rules);
+        share_time(streams, received, rules);
         for (id, outcome) in outcomes {
             let Some(stream) = state.stream(id) else {
                 continue;
@@ -240,12 +241,15 @@ impl Connection {
 /// come for some of them. A client that sends several bodies on one connection sends
 /// them in an order of its own; they may take as long as on connections of their own.
 fn share_time(streams: &mut BTreeMap<u32, Box<StreamState>>, received: usize, rules: &Rules) {
+    if received == 0 {
+        return;
+    }
     let is_open = |stream: &&mut Box<StreamState>| {
         let body = stream.request.body.as_ref();
         !stream.upgraded && body.is_some_and(|body| !body.has_ended())
     };
     let open = streams.values_mut().filter(is_open).count();
-    if received == 0 || open < 2 {
+    if open < 2 {
         return;
     }
     for stream in streams.values_mut().filter(is_open) {
@@ -281,14 +285,15 @@ impl StreamState {
         self.request.body = Some(Box::new(body));
     }
 
-    /// Reads what has come of the body. Gives whether the app may be called, as soon as
-    /// that is known.
-    fn read_body(&mut self, rules: &Rules, events: &mut Vec<Event>) -> Option<Result<(), Error>> {
-        if !self.with_app && self.request.head.is_none() && !self.awaits_end() {
-            // Nobody reads the rest.
-            return None;
-        }
-        let (received, failure) = self.receive_body()?;
+    /// Notes what `receive_body` has given. Gives whether the app may be called, as soon
+    /// as that is known.
+    fn note_body(
+        &mut self,
+        received: usize,
+        failure: Option<Error>,
+        rules: &Rules,
+        events: &mut Vec<Event>,
+    ) -> Option<Result<(), Error>> {
         let request = &mut self.request;
         if received > 0 {
             request.stop_clock();
@@ -318,6 +323,10 @@ impl StreamState {
     /// Moves what has come to the body. Gives the number of bytes, and why there will be
     /// no more; nothing if nothing has come.
     fn receive_body(&mut self) -> Option<(usize, Option<Error>)> {
+        if !self.with_app && self.request.head.is_none() && !self.awaits_end() {
+            // Nobody reads the rest.
+            return None;
+        }
         let body = self.request.body.as_mut();
         let body = body.filter(|body| !body.has_ended())?;
         let mut received = 0;
@@ -325,7 +334,6 @@ impl StreamState {
             match self.carrier.receive() {
                 Received::Data(data) => {
                     received += data.len();
-                    self.received += data.len() as u64;
                     self.unreleased += data.len();
                     let missing = &mut self.missing;
                     *missing = missing.map(|it| it.saturating_sub(data.len() as u64));

@@ -63,8 +63,6 @@ pub struct StreamState {
     pub(super) given_up: bool,
     /// How many bytes of the body are still to come by its Content-Length.
     pub(super) missing: Option<u64>,
-    /// Bytes of the body that were received.
-    pub(super) received: u64,
     /// Bytes of the body that were received, and that the client may not send again
     /// yet.
     pub(super) unreleased: usize,
@@ -155,7 +153,6 @@ impl StreamState {
             invalid: None,
             given_up: false,
             missing: None,
-            received: 0,
             unreleased: 0,
             head: None,
             output: Output::default(),
