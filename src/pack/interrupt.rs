@@ -24,7 +24,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
 use crate::process::{is_ignored, unblock_in};
-use crate::system::lock;
+use crate::system::{ProcessStat, lock};
 
 /// Files and folders to remove. After a signal, the lock is never released.
 static LISTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -205,19 +205,15 @@ fn kill_children() {
     }
 }
 
-/// The children of this process (`proc_pid_stat(5)`).
+/// The children of this process.
 fn children() -> Vec<Pid> {
     let own = getpid().to_string();
-    let is_ours = |stat: &str| {
-        // The name of a program may have spaces and parentheses.
-        let rest = stat.rsplit(')').next().unwrap_or_default();
-        rest.split_whitespace().nth(1) == Some(&*own)
-    };
+    // The fourth field is the parent.
+    let is_ours = |stat: ProcessStat| stat.field(4) == Some(&*own);
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ours = processes.filter_map(|process| {
         let id = process.file_name().to_str()?.parse().ok()?;
-        let stat = fs::read(process.path().join("stat")).ok()?;
-        is_ours(&String::from_utf8_lossy(&stat)).then(|| Pid::from_raw(id))
+        is_ours(ProcessStat::of(id)?).then(|| Pid::from_raw(id))
     });
     ours.collect()
 }

@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::report::ProcessReport;
-use crate::system::{ProcessMemory, read_text};
+use crate::system::{ProcessMemory, ProcessStat, read_text};
 
 /// What is known of a process; zeros where `/proc` is missing.
 pub fn process(pid: i32) -> ProcessReport {
     let folder = PathBuf::from(format!("/proc/{pid}"));
-    let read = |name: &str| read_text(folder.join(name)).unwrap_or_default();
-    let stat = read("stat");
-    let field = |number| stat_field(&stat, number).and_then(|text| text.parse::<u64>().ok());
+    let stat = ProcessStat::of(pid);
+    let field = |number| stat.as_ref()?.field(number)?.parse::<u64>().ok();
     let memory = ProcessMemory::of(pid.cast_unsigned());
     let ticks = field(14).unwrap_or(0) + field(15).unwrap_or(0);
-    let limits = read("limits");
+    let limits = read_text(folder.join("limits")).unwrap_or_default();
     let limit = limits.lines().find_map(|line| {
         let rest = line.strip_prefix("Max open files")?;
         rest.split_ascii_whitespace().next()?.parse().ok()
@@ -40,15 +39,7 @@ pub fn memory(pid: i32) -> u64 {
 
 /// True if a signal has stopped the process, or a debugger has.
 pub fn is_stopped(pid: i32) -> bool {
-    let stat = read_text(format!("/proc/{pid}/stat")).unwrap_or_default();
-    matches!(stat_field(&stat, 3), Some("T" | "t"))
-}
-
-/// A field of the file `stat`, numbered from 1 as in its manual page. The second
-/// one is the name, which may have any character.
-fn stat_field(stat: &str, number: usize) -> Option<&str> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_ascii_whitespace().nth(number - 3)
+    ProcessStat::of(pid).is_some_and(|stat| matches!(stat.field(3), Some("T" | "t")))
 }
 
 fn ticks_per_second() -> u64 {
@@ -69,13 +60,5 @@ mod tests {
         assert!(report.max_descriptors.unwrap() > 2);
         assert!(memory(pid) > 1 << 20 && !is_stopped(pid));
         assert_eq!(memory(-1), 0);
-    }
-
-    #[test]
-    fn a_name_may_have_any_character() {
-        let stat = "7 (a b) c) T 1 7 7";
-        assert_eq!(stat_field(stat, 3), Some("T"));
-        assert_eq!(stat_field(stat, 4), Some("1"));
-        assert_eq!(stat_field("", 3), None);
     }
 }

@@ -271,7 +271,7 @@ fn the_current_folder_may_be_one() {
 #[test]
 fn they_may_be_in_the_lists_of_the_system() {
     let (_dir, cafe) = cafe();
-    // The system cuts the name of the process after 15 bytes: in the last letter.
+    // The system keeps 15 bytes of the name, and so only half of the last letter.
     let program = cafe.join("fourteen-bytesé");
     copy_program(&program);
     let bind = joined("unix:", &cafe.join("two  spaces"));

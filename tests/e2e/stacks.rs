@@ -79,8 +79,9 @@ fn has(stack: &Value, wanted: &[&str]) -> bool {
         .any(|it| it == wanted)
 }
 
-/// One thread serves the request, and its stack is told. At first, a loop that hands the
-/// request to a thread of a pool still runs its task: then two threads serve it.
+/// One thread serves the request, and its stack is told. An event loop that gives the work
+/// to a thread of a pool runs the request's task for a moment longer. Until that has
+/// passed, two threads serve the request.
 fn a_thread_serves(server: &Server, target: &str) {
     let _stream = server.ask(target);
     let told = server.stacks("one thread serves the request", |told| {

@@ -2,9 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-/// Repeats a call as long as the system interrupts it. The system does not resume a read
-/// with a time limit by itself after the process was stopped for a moment and continued
-/// (signal(7)), and the machine may do that at any time.
+/// Repeats a call as long as the system interrupts it. A read with a time limit is
+/// interrupted when the process was stopped for a moment and continued (signal(7)). That
+/// may happen at any time.
 pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
