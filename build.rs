@@ -13,6 +13,8 @@ mod fallback;
 mod libraries;
 #[path = "scripts/build-steps/licences.rs"]
 mod licences;
+#[path = "scripts/build-steps/openssl.rs"]
+mod openssl;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -38,7 +38,7 @@ pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
     crate::run(&mut command, "compiling the standard library")?;
     let mut files = read(&fs::read(&stream)?)?;
     crate::fallback::add(&mut files);
-    let blob = pack(&files)?;
+    let blob = pack(&files, &at_start(&files, version)?)?;
     let mut key = Key::new();
     key.bytes(&blob);
     println!("cargo:rustc-env=RGUNICORN_BUNDLE_ID={}", key.finish());
@@ -46,6 +46,9 @@ pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
     fs::remove_file(&stream)?;
     Ok(())
 }
+
+/// Names the modules of every start.
+const START: &str = "stdlib-bundle/start.txt";
 
 fn read(mut stream: &[u8]) -> Result<Files> {
     let mut part = || -> Option<Vec<u8>> {
@@ -90,40 +93,44 @@ impl Packer {
     }
 }
 
-fn pack(files: &Files) -> Result<Vec<u8>> {
+/// Packs all files. The code of those in `start` is not compressed, and lies together.
+fn pack(files: &Files, start: &[String]) -> Result<Vec<u8>> {
     const RECORD: usize = 8 * 4;
-    let mut payload = Vec::new();
     let sources: Vec<&[u8]> = files.values().map(|file| &file.data[..]).collect();
     let codes: Vec<&[u8]> = files.values().map(|file| &file.code[..]).collect();
     let (mut sources, mut codes) = (Packer::of(&sources)?, Packer::of(&codes)?);
-    let mut header = Vec::new();
-    let mut dictionaries = Vec::new();
+    let mut index = Vec::new();
+    let mut payload = Vec::new();
     for packer in [&sources, &codes] {
-        let packed = zstd::bulk::compress(&packer.dictionary, LEVEL)?;
-        header.extend_from_slice(&u32::try_from(packed.len())?.to_le_bytes());
-        header.extend_from_slice(&u32::try_from(packer.dictionary.len())?.to_le_bytes());
-        dictionaries.extend_from_slice(&packed);
+        index.extend_from_slice(&u32::try_from(packer.dictionary.len())?.to_le_bytes());
+        payload.extend_from_slice(&packer.dictionary);
     }
-    header.extend_from_slice(&u32::try_from(files.len())?.to_le_bytes());
-    let base = header.len() + files.len() * RECORD;
-    let mut index = header;
-    payload.extend_from_slice(&dictionaries);
+    index.extend_from_slice(&u32::try_from(files.len())?.to_le_bytes());
+    let base = index.len() + files.len() * RECORD;
+    let mut place = |bytes: &[u8], packer: Option<&mut Packer>| -> Result<[usize; 2]> {
+        let at = base + payload.len();
+        let squeezed = packer.map(|packer| packer.pack(bytes)).transpose()?;
+        let smaller = squeezed
+            .as_deref()
+            .filter(|packed| packed.len() < bytes.len());
+        let kept = smaller.unwrap_or(bytes);
+        payload.extend_from_slice(kept);
+        Ok([at, kept.len()])
+    };
+    let mut ready = BTreeMap::new();
+    for path in start {
+        let file = files.get(path).with_context(|| {
+            format!("{START} names {path}, which is not in the bundle; correct the list")
+        })?;
+        ready.insert(path, place(&file.code, None)?);
+    }
     for (path, file) in files {
-        // Files that are needed before the interpreter is up are not compressed.
-        let boot = path.starts_with("boot/");
-        let mut place = |bytes: &[u8], packer: Option<&mut Packer>| -> Result<[usize; 2]> {
-            let at = base + payload.len();
-            let squeezed = packer.map(|packer| packer.pack(bytes)).transpose()?;
-            let smaller = squeezed
-                .as_deref()
-                .filter(|packed| packed.len() < bytes.len());
-            let kept = smaller.unwrap_or(bytes);
-            payload.extend_from_slice(kept);
-            Ok([at, kept.len()])
-        };
         let [path_at, path_length] = place(path.as_bytes(), None)?;
         let [data_at, data_length] = place(&file.data, Some(&mut sources))?;
-        let [code_at, code_length] = place(&file.code, (!boot).then_some(&mut codes))?;
+        let [code_at, code_length] = match ready.get(path) {
+            Some(placed) => *placed,
+            None => place(&file.code, Some(&mut codes))?,
+        };
         for number in [
             path_at,
             path_length,
@@ -139,4 +146,16 @@ fn pack(files: &Files) -> Result<Vec<u8>> {
     }
     index.extend_from_slice(&payload);
     Ok(index)
+}
+
+/// The paths of what runs before anything can be imported, and of what is imported at every
+/// start.
+fn at_start(files: &Files, version: &str) -> Result<Vec<String>> {
+    let boot = files.keys().filter(|path| path.starts_with("boot/"));
+    let list = fs::read_to_string(START)?;
+    let listed = list
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| format!("lib/python{version}/{line}"));
+    Ok(boot.cloned().chain(listed).collect())
 }

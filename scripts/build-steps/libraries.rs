@@ -51,7 +51,7 @@ pub fn sysroot(cache: &Cache, dir: &Path) -> Result<PathBuf> {
     let ffi = libffi()?;
     copy_tree(&ffi.join("include"), &include)?;
     fs::copy(ffi.join("lib/libffi.a"), lib.join("libffi.a"))?;
-    copy_tree(&openssl(cache)?, dir)?;
+    copy_tree(&crate::openssl::build(cache)?, dir)?;
     uuid(&include, &lib)?;
     bz_internal_error(&lib)?;
     Ok(dir.to_owned())
@@ -82,26 +82,6 @@ fn dep(name: &str) -> Result<PathBuf> {
     Ok(env::var_os(name)
         .with_context(|| format!("{name} is not set"))?
         .into())
-}
-
-/// The folder in which OpenSSL looks for the host's certificates.
-fn openssl(cache: &Cache) -> Result<PathBuf> {
-    let mut key = Key::new();
-    key.text(&versions()?);
-    key.text(&compiler()?);
-    cache.entry("openssl", key, |scratch, result| {
-        let built = openssl_src::Build::new()
-            .out_dir(scratch)
-            .openssl_dir("/etc/ssl")
-            .try_build()
-            .map_err(anyhow::Error::msg)?;
-        copy_tree(built.include_dir(), &result.join("include"))?;
-        fs::create_dir_all(result.join("lib"))?;
-        for name in ["libssl.a", "libcrypto.a"] {
-            fs::copy(built.lib_dir().join(name), result.join("lib").join(name))?;
-        }
-        Ok(())
-    })
 }
 
 /// The only crate that does not say where its library is: it is beside our own output
@@ -186,7 +166,8 @@ fn bz_internal_error(lib: &Path) -> Result<()> {
     Ok(())
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copy a folder and all that is in it.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for child in fs::read_dir(from).with_context(|| from.display().to_string())? {
         let child = child?;

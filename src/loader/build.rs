@@ -50,6 +50,11 @@ const SEARCH_PATH: &[u8] =
 /// Every carried library appears to ld.so in folders below this one.
 const VIRTUAL_FOLDER: &[u8] = b"/.rg/";
 
+/// The library that ld.so maps from the executable itself. The others are copied to memory
+/// first. It is only one, because to ld.so two libraries in one file are the same library;
+/// this is the largest.
+const MAPPED: &str = "libc.so.6";
+
 /// Carried libraries start at multiples of this in the packed file, so that no two of
 /// them share a page.
 const ALIGNMENT: usize = 4096;
@@ -73,6 +78,7 @@ fn build() -> Result<(), String> {
     let mut open_site = 0;
     let mut changes = String::new();
     let mut paths = Vec::new();
+    let mut mapped = None;
     for name in READY.into_iter().chain(PACKED) {
         let path = find(name)?;
         println!("cargo:rerun-if-changed={}", path.display());
@@ -84,6 +90,9 @@ fn build() -> Result<(), String> {
             changes = told(open_site, &search_paths);
         }
         packed.resize(packed.len().next_multiple_of(ALIGNMENT), 0);
+        if name == MAPPED {
+            mapped = Some((bytes.clone(), packed.len()));
+        }
         let size = bytes.len();
         if PACKED.contains(&name) {
             bytes = zstd::bulk::compress(&bytes, 19)
@@ -101,11 +110,16 @@ fn build() -> Result<(), String> {
         paths.push(path.display().to_string());
     }
 
+    packed.resize(packed.len().next_multiple_of(8), 0);
+    let (library, offset) = mapped.ok_or("the mapped library is not among the carried ones")?;
+    let head = moved_head(&library, offset, packed.len())?;
+
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let packed_file = out.join("carried.bin");
     let source = format!(
         "/// Offset of ld.so's open call in its file, bytes.\n\
          pub const OPEN_SITE: usize = {open_site};\n\
+         const MAPPED: &[u8] = b\"{MAPPED}\";\n\
          const LIBRARIES_COUNT: usize = {};\n\
          static LIBRARIES: [Library; LIBRARIES_COUNT] = [\n{table}];\n\
          core::arch::global_asm!(\n\
@@ -115,7 +129,7 @@ fn build() -> Result<(), String> {
              \".globl rgunicorn_carried\",\n\
              \"rgunicorn_carried:\",\n\
              \".incbin \\\"{}\\\"\",\n\
-             \".popsection\",\n\
+{head}             \".popsection\",\n\
          );\n",
         READY.len() + PACKED.len(),
         packed_file.display(),
@@ -132,7 +146,10 @@ fn build() -> Result<(), String> {
     println!("cargo:changes={}", changes_file.display());
     // The carried ld.so supports packed relocations (glibc 2.36 and later); they save a
     // megabyte.
-    println!("cargo:link_args=-Wl,--no-dynamic-linker,-e,rgunicorn_entry,-z,pack-relative-relocs");
+    println!(
+        "cargo:link_args=-Wl,--no-dynamic-linker,-e,rgunicorn_entry,-z,pack-relative-relocs,\
+         --defsym=rgunicorn_carried_place=rgunicorn_carried-__ehdr_start"
+    );
     Ok(())
 }
 
@@ -152,6 +169,47 @@ fn find(name: &str) -> Result<PathBuf, String> {
             "the library {name}, which rgunicorn carries, is not on this machine; run scripts/setup"
         ))
     }
+}
+
+/// Assembly for the head of a carried library as ld.so must read it to map the library from
+/// the executable: offsets in the file are from the start of the executable. Only the linker
+/// knows them; the symbol `rgunicorn_carried_place` is where the packed file is. In the packed
+/// file, the library is at `offset`, and this head will be at `place`.
+fn moved_head(library: &[u8], offset: usize, place: usize) -> Result<String, String> {
+    // Fields of ELF64 (System V ABI, chapters 4 and 5) and their sizes, in bytes.
+    const FILE_HEADER: usize = 64;
+    const E_PHOFF: usize = 32;
+    const E_PHNUM: usize = 56;
+    const PROGRAM_HEADER: usize = 56;
+    const P_OFFSET: usize = 8;
+    let number = |at: usize, size: usize| {
+        let bytes = library[at..at + size].iter().rev();
+        bytes.fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    if number(E_PHOFF, 8) != FILE_HEADER {
+        return Err(format!(
+            "the program headers of {MAPPED} are not after its file header"
+        ));
+    }
+    let end = FILE_HEADER + number(E_PHNUM, 2) * PROGRAM_HEADER;
+    let mut lines: Vec<_> = [
+        ".weak rgunicorn_carried_place",
+        ".hidden rgunicorn_mapped_head",
+        ".globl rgunicorn_mapped_head",
+        "rgunicorn_mapped_head:",
+    ]
+    .map(str::to_owned)
+    .into();
+    lines.extend((0..end).step_by(8).map(|at| {
+        if at == E_PHOFF {
+            format!(".quad rgunicorn_carried_place + {}", place + FILE_HEADER)
+        } else if at >= FILE_HEADER && (at - FILE_HEADER) % PROGRAM_HEADER == P_OFFSET {
+            format!(".quad rgunicorn_carried_place + {}", offset + number(at, 8))
+        } else {
+            format!(".quad {:#x}", number(at, 8))
+        }
+    }));
+    Ok(lines.iter().map(|line| format!("{line:?},\n")).collect())
 }
 
 fn find_open_site(bytes: &[u8], path: &Path) -> Result<usize, String> {

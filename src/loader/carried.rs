@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use crate::stack::starts_with;
+
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
 /// A carried library: its name and its place in the packed file. It has offsets and no
@@ -38,6 +40,12 @@ impl Library {
         } else {
             Some(self.size)
         }
+    }
+
+    /// Whether ld.so can map it from the executable itself ([`crate::executable`]).
+    #[inline(always)]
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.name().len() == MAPPED.len() && starts_with(self.name.as_ptr(), MAPPED)
     }
 
     /// The file, or its zstd frame.

@@ -18,8 +18,8 @@
 //!    to be started by the kernel (program_headers.rs, stack.rs). It hides the host's
 //!    `LD_*` variables while ld.so reads them.
 //! 3. ld.so does its work. Whatever it opens, now and in any later `dlopen`, comes to
-//!    `open_hook.rs`: carried libraries come from memory, everything else from the
-//!    kernel. (Libraries that only wheels need are packed; the program unpacks them, as
+//!    `open_hook.rs`: carried libraries come from memory or, for the largest, from the
+//!    executable itself (executable.rs), everything else from the kernel. (Libraries that only wheels need are packed; the program unpacks them, as
 //!    it has a C library then.)
 //! 4. ld.so jumps to the program's entry point, which is our second one: it makes the
 //!    variables visible again and goes on to the ordinary `_start`.
@@ -57,6 +57,7 @@ macro_rules! address_of {
 
 mod carried;
 mod entry;
+mod executable;
 mod first_stage;
 mod memory_file;
 mod open_hook;

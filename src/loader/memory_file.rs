@@ -80,11 +80,10 @@ pub fn memory_file_holding(bytes: &[u8]) -> Option<c_int> {
 
 /// A sealed file with these bytes, at position 0, as ld.so needs it.
 pub fn holding(bytes: &[u8]) -> Result<usize, Errno> {
-    const LSEEK: usize = 8;
     let file = create()?;
     let filled = write(file, bytes).and_then(|()| {
         // SAFETY: sets the position of our own file to its start.
-        unsafe { syscall::syscall(LSEEK, [file, 0, 0, 0, 0, 0]) }
+        unsafe { syscall::syscall(syscall::LSEEK, [file, 0, 0, 0, 0, 0]) }
     });
     match filled {
         Ok(_) => {

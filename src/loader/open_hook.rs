@@ -9,7 +9,7 @@ use core::{
 
 use crate::{
     carried::libraries,
-    memory_file,
+    executable, memory_file,
     stack::starts_with,
     syscall::{self, ENOENT},
 };
@@ -79,7 +79,7 @@ fn ask_program(path: *const u8) -> Option<usize> {
     usize::try_from(callback(path.cast())).ok()
 }
 
-/// A carried library as a new memory file. The program provides those that are packed.
+/// A carried library, in the executable or as a new memory file. The program provides those that are packed.
 fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
     let table = libraries();
     let mut index = 0;
@@ -87,6 +87,11 @@ fn carried_library(name: &[u8]) -> Option<Result<usize, isize>> {
         // SAFETY: `index` is below the length.
         let library = unsafe { table.get_unchecked(index) };
         if same(library.name(), name) && library.unpacked_size().is_none() {
+            if library.is_mapped()
+                && let Some(file) = executable::at_mapped_library()
+            {
+                return Some(Ok(file));
+            }
             let file = memory_file::holding(library.bytes());
             // After the start, whoever asked for the library gets the error.
             if file.is_err() && CALLBACK.load(Ordering::Acquire).is_null() {

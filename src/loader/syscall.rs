@@ -14,6 +14,7 @@ pub const AT_FDCWD: isize = -100;
 // Numbers of x86_64, from the kernel's arch/x86/entry/syscalls/syscall_64.tbl.
 pub const WRITE: usize = 1;
 pub const CLOSE: usize = 3;
+pub const LSEEK: usize = 8;
 pub const MMAP: usize = 9;
 pub const MUNMAP: usize = 11;
 pub const RT_SIGACTION: usize = 13;

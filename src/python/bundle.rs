@@ -1,13 +1,13 @@
 //! The files inside the executable: the standard library and other carried
 //! files, in one packed blob that is read in place.
 //!
-//! Its format; all numbers are little-endian `u32`: the packed and unpacked
-//! lengths of two dictionaries, for the bytes and for the code; a count; for
-//! each file, in the order of the paths, eight numbers (place and length of the
-//! path; place, length and unpacked length of the bytes; the same three of the
-//! marshalled code, which only Python files have); the dictionaries as zstd
-//! frames; then the data. A part whose two lengths differ is a zstd frame made
-//! with its dictionary. `scripts/build-steps/blob.rs` writes it.
+//! Its format; all numbers are little-endian `u32`: the lengths of two
+//! dictionaries, for the bytes and for the code; a count; for each file, in the
+//! order of the paths, eight numbers (place and length of the path; place,
+//! length and unpacked length of the bytes; the same three of the marshalled
+//! code, which only Python files have); the dictionaries; then the data. A part
+//! whose two lengths differ is a zstd frame made with its dictionary.
+//! `scripts/build-steps/blob.rs` writes it.
 
 use std::borrow::Cow;
 use std::io;
@@ -21,7 +21,7 @@ static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bundle.blob"));
 const RECORD: usize = 8;
 
 /// Bytes before the first record.
-const HEADER: usize = 5 * 4;
+const HEADER: usize = 3 * 4;
 
 static OF_DATA: Unpacker = Unpacker::new(|| dictionary(0));
 static OF_CODE: Unpacker = Unpacker::new(|| dictionary(1));
@@ -107,11 +107,9 @@ fn number(at: usize) -> u32 {
 
 /// The dictionary of the bytes (0) or of the code (1).
 fn dictionary(which: usize) -> DecoderDictionary<'static> {
-    let length = |which: usize| number(which * 8) as usize;
+    let length = |which: usize| number(which * 4) as usize;
     let start = HEADER + count() * RECORD * 4 + (0..which).map(length).sum::<usize>();
-    let packed = &BLOB[start..][..length(which)];
-    let bytes = zstd::bulk::decompress(packed, number(which * 8 + 4) as usize);
-    DecoderDictionary::copy(&bytes.expect("the build wrote whole zstd frames"))
+    DecoderDictionary::new(&BLOB[start..][..length(which)])
 }
 
 /// The position of `path` among the sorted paths, or where it would be.

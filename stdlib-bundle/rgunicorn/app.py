@@ -1,12 +1,14 @@
-"""Loads the app that APP_MODULE names, or that is found by convention."""
+"""Loads the app that APP_MODULE names, or that is found by convention.
 
-import ast
-import functools
+`ast` and `inspect` are imported only for apps that need them: together they take longer
+than the rest of the start.
+"""
+
 import gc
 import importlib
-import inspect
 import os
 import sys
+from keyword import iskeyword
 
 from _rgunicorn import current
 
@@ -18,11 +20,16 @@ class AppImportError(Exception):
     """The module exists, but the app in it does not."""
 
 
+FUNCTION = type(lambda: None)
+
+# Of a code object, as in the module `inspect`.
+VARARGS, VARKEYWORDS, COROUTINE = 4, 8, 128
+
+
 def _collecting_seldom(load):
     """Nearly all objects that an import makes stay, and the garbage collector would
     check them again and again. So it runs less often until the app is loaded."""
 
-    @functools.wraps(load)
     def wrapped(*args):
         usual = gc.get_threshold()
         seldom = (max(usual[0], 50_000), *usual[1:]) if usual[0] else usual
@@ -67,7 +74,7 @@ def find(modules, django_settings, asgi):
         for name in NAMES:
             app = getattr(module, name, None)
             # A module of that name (`from . import app`) is not an app.
-            if app is not None and not inspect.ismodule(app):
+            if app is not None and not isinstance(app, type(sys)):
                 return _checked(app, f"{module_name}:{name}")
         for name in FACTORIES:
             factory = getattr(module, name, None)
@@ -85,6 +92,10 @@ def find(modules, django_settings, asgi):
 
 def _parse(expression):
     """The dotted name in `expression` and, if it is a call, its arguments."""
+    if all(name.isidentifier() and not iskeyword(name) for name in expression.split(".")):
+        return expression, None
+    import ast
+
     failure = AppImportError(
         f"Failed to parse {expression!r} as an attribute name or function call."
     )
@@ -163,7 +174,7 @@ def _checked(app, uri):
         raise AppImportError(f"Failed to find application object: {uri!r}")
     if not callable(app):
         raise AppImportError("Application object must be callable.")
-    if inspect.isclass(app) and _required(app) == ["scope"]:
+    if isinstance(app, type) and _required(app) == ["scope"]:
         raise AppImportError(
             f"{uri!r} is an ASGI 2 application, and ASGI 3 is spoken here: wrap it "
             "with asgiref.compatibility.guarantee_single_callable."
@@ -174,10 +185,9 @@ def _checked(app, uri):
 def protocol(app):
     """How the app is called: "asgi", "wsgi" or "tornado"."""
     # If it is a class, its instances are called.
-    if inspect.isclass(app):
+    if isinstance(app, type):
         return "wsgi"
-    call = getattr(app, "__call__", None)
-    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call):
+    if _is_coroutine_function(app):
         return "asgi"
     if _required(app) == ["scope", "receive", "send"]:
         return "asgi"
@@ -187,10 +197,33 @@ def protocol(app):
     return "wsgi"
 
 
+def _is_coroutine_function(app):
+    if _is_plain(app):
+        return bool(app.__code__.co_flags & COROUTINE)
+    from inspect import iscoroutinefunction
+
+    return iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None))
+
+
 def _required(function):
     """The names of the arguments that are required."""
+    if _is_plain(function):
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        return [*names[: len(names) - len(function.__defaults__ or ())]]
+    import inspect
+
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
     return [it.name for it in parameters if it.default is it.empty]
+
+
+def _is_plain(app):
+    """Whether it is a function of positional arguments, without attributes that change
+    what `inspect` says about it."""
+    if type(app) is not FUNCTION or app.__dict__:
+        return False
+    code = app.__code__
+    return not (code.co_kwonlyargcount or code.co_flags & (VARARGS | VARKEYWORDS))

@@ -6,6 +6,7 @@ socket do not: the request goes on as usual.
 """
 
 import _socket
+import sys
 from _thread import allocate_lock
 from importlib import import_module
 
@@ -19,18 +20,70 @@ CLOSING_TIME = 0.1
 
 def offers(cooperative):
     """Returns what makes such an object for the connection of a request."""
-    if cooperative:
-        from gevent.socket import socket as base
-    else:
-        from socket import socket as base
-    kind = make_class(base, "gevent.event" if cooperative else "threading")
+    kind = None
 
-    def offer(way):
+    def make(way):
+        nonlocal kind
+        if kind is None:
+            kind = _gevents() if cooperative else _threads()
         made = kind.__new__(kind)
         made._way = way
         return made
 
+    def offer(way):
+        # Frameworks import `socket` anyway. It takes half as long as the interpreter's
+        # start, so nobody else waits for it.
+        return make(way) if "socket" in sys.modules else Later(make, way)
+
     return offer
+
+
+class Later:
+    """Such an object where nothing has imported `socket`. The real one is made when the app
+    looks at it."""
+
+    def __init__(self, make, way):
+        self._make, self._way, self._made = make, way, []
+
+    def _real(self):
+        if not self._made:
+            real = self._make(self._way)
+            # An app that keeps it keeps this, too, and the next request gets another.
+            real._later = self
+            self._made.append(real)
+        return self._made[0]
+
+    def _part(self, upgraded):
+        if self._made:
+            self._made[0]._part(upgraded)
+
+    def __getattr__(self, name):
+        return getattr(self._real(), name)
+
+    @property
+    def __class__(self):
+        return type(self._real())
+
+    def __enter__(self):
+        return self._real().__enter__()
+
+    def __exit__(self, *error):
+        return self._real().__exit__(*error)
+
+    def __repr__(self):
+        return repr(self._real())
+
+
+def _gevents():
+    from gevent.socket import socket
+
+    return make_class(socket, "gevent.event")
+
+
+def _threads():
+    from socket import socket
+
+    return make_class(socket, "threading")
 
 
 def make_class(base, events):

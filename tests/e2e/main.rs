@@ -87,6 +87,7 @@ mod sockets;
 mod source_packages;
 mod sqlite;
 mod stacks;
+mod start;
 mod status;
 mod status_page;
 mod support;
