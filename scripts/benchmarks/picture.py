@@ -12,12 +12,13 @@ def bars(pages):
     """The CPU time per request of {title: {server: values}}; shorter is better."""
     # Generous, as the reader's letters may be wider than ours.
     left = LETTER * max(len(name) for result in pages.values() for name in result) + 8
-    parts, bottoms = [], [28, 28]
-    for title, result in pages.items():
-        column = bottoms.index(min(bottoms))
-        parts.append(group(title, result, column * (COLUMN + BETWEEN), bottoms[column], left))
-        bottoms[column] += HEAD + BAR * len(result) + FOOT
-    width, height = 2 * COLUMN + BETWEEN, max(bottoms)
+    parts, height, groups = [], 28, list(pages.items())
+    for at in range(0, len(groups), 2):
+        pair = groups[at:at + 2]
+        for column, (title, result) in enumerate(pair):
+            parts.append(group(title, result, column * (COLUMN + BETWEEN), height, left))
+        height += HEAD + BAR * max(len(result) for _, result in pair) + FOOT
+    width = 2 * COLUMN + BETWEEN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
@@ -33,7 +34,7 @@ def group(title, result, x, y, left):
         name: f"{values['cpu'] * 1e6:,.1f} µs" + (" (cut)" if values["cpu"] > limit else "")
         for name, values in result.items()
     }
-    right = LETTER * max(map(len, labels.values())) + 6
+    right = LETTER * max(map(len, labels.values())) + 12
     scale = (COLUMN - left - right) / min(limit, max(values["cpu"] for values in result.values()))
     parts = [f'<g transform="translate({x},{y})"><text x="8" y="14" font-weight="bold">{html.escape(title)}</text>']
     y = HEAD

@@ -87,8 +87,10 @@ def measure(groups, options):
         missing = [it for it in group.scenarios if it.key not in results]
         if not missing:
             continue
-        running = start(group, missing, options)
+        running = []
         try:
+            for server in start(group, missing, options):
+                running.append(server)
             for scenario in missing:
                 if time.monotonic() > end:
                     print("bench: out of time", file=sys.stderr)
@@ -104,10 +106,9 @@ def measure(groups, options):
 
 
 def start(group, scenarios, options):
-    """Those of the contenders that serve. One that is not installed, or does not start,
-    is named and left out."""
+    """Starts the contenders. One that is not installed, or does not serve, is named and
+    left out."""
     pages = {it.page for it in scenarios}
-    running = []
     for contender in group.contenders:
         if not any(word in contender.name for word in options.servers):
             continue
@@ -118,12 +119,15 @@ def start(group, scenarios, options):
         except OSError as error:
             print(f"bench: {contender.name} is left out: {error}", file=sys.stderr)
             continue
-        if server.wait():
-            running.append(server)
-        else:
-            print(f"bench: {contender.name} is left out: {server.why()}", file=sys.stderr)
-            server.stop()
-    return running
+        serves = False
+        try:
+            serves = server.wait()
+        finally:
+            if not serves:
+                print(f"bench: {contender.name} is left out: {server.why()}", file=sys.stderr)
+                server.stop()
+        if serves:
+            yield server
 
 
 def take_turns(running, scenario, options):
