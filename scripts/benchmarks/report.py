@@ -172,7 +172,8 @@ def times(name, it, base):
 def interpreter(results):
     theirs, ours = results.values()
     rows = [
-        [name, f"{theirs[name] / ours[name]:.2f}", *(f"{it[name] * 1e6:,.0f}" for it in (ours, theirs))] for name in ours
+        [name.replace("_", " "), f"{theirs[name] / ours[name]:.2f}", *(f"{it[name] * 1e6:,.0f}" for it in (ours, theirs))]
+        for name in ours
     ]
     mean = statistics.geometric_mean(theirs[name] / ours[name] for name in ours)
     heads = ["", "ratio of the host's", "µs, the one inside", "µs, the host's"]
