@@ -5,11 +5,12 @@ import dataclasses
 import pathlib
 import re
 import subprocess
-import sys
 
 import peers
 import turns
 from server import on_the_load_core
+
+import plain  # of the apps, whose folder `server` makes known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +64,6 @@ def parse_options():
 
 def prepare(folder):
     """Writes the static answers, the body of the echo, and a certificate."""
-    sys.path.insert(0, str(peers.APPS))
-    import plain
-
     folder.joinpath("index.html").write_bytes(b"Hello, world!\n")
     folder.joinpath("large").write_bytes(plain.LARGE)
     folder.joinpath("body").write_bytes(b"x" * 1024)

@@ -51,7 +51,8 @@ def wsgi(programs, module):
     return [
         *ours(programs, "wsgi", app),
         Contender(
-            "rgunicorn sync, access log", lambda port: our_command(programs, app, port, "--access-logfile", "access.log"),
+            "rgunicorn sync, access log",
+            lambda port: our_command(programs, app, port, "--access-logfile", "access.log"),
             "ours", ("hello",),
         ),
         Contender("gunicorn sync", lambda port: gunicorn(peers, app, port)),
@@ -124,8 +125,8 @@ def http2(programs, page, tls=None):
         )),
         # It calls no app: it sends files.
         Contender("nghttpd, static", lambda port: [
-            "nghttpd", "--address", "127.0.0.1", "--htdocs", str(page.static), *([] if tls else ["--no-tls"]), str(port),
-            *([key, certificate] if tls else []),
+            "nghttpd", "--address", "127.0.0.1", "--htdocs", str(page.static),
+            *([str(port), key, certificate] if tls else ["--no-tls", str(port)]),
         ], "floor"),
     ]
 
@@ -165,15 +166,15 @@ def behind_nginx(name, peers, app, *words):
 def granian(peers, protocol, app, port, *words):
     kind = {"wsgi": ["--blocking-threads", "1"], "asgi": ["--loop", "uvloop"]}[protocol]
     return [
-        f"{peers}/granian", "--interface", protocol, "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *kind,
-        "--runtime-mode", "st", "--backlog", "2048", "--log-level", "warning", *words, app,
+        f"{peers}/granian", "--interface", protocol, "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        *kind, "--runtime-mode", "st", "--backlog", "2048", "--log-level", "warning", *words, app,
     ]
 
 
 def peregrine(peers, protocol, app, port, *words):
     return [
-        f"{peers}/peregrine", "--host", "127.0.0.1", "--port", str(port), "--protocol", protocol, "--log-level", "error",
-        *words, app,
+        f"{peers}/peregrine", "--host", "127.0.0.1", "--port", str(port), "--protocol", protocol,
+        "--log-level", "error", *words, app,
     ]
 
 

@@ -39,10 +39,10 @@ def group(title, result, x, y, left):
     parts = [f'<g transform="translate({x},{y})"><text x="8" y="14" font-weight="bold">{html.escape(title)}</text>']
     y = HEAD
     for name, values in sorted(result.items(), key=lambda item: item[1]["cpu"]):
-        length = min(values["cpu"], limit) * scale
+        length, color = min(values["cpu"], limit) * scale, COLORS[values["kind"]]
         parts.append(
             f'<text x="{left:.0f}" y="{y + 10}" text-anchor="end">{html.escape(name)}</text>'
-            f'<rect x="{left + 6:.0f}" y="{y}" width="{length:.1f}" height="{BAR - 3}" fill="{COLORS[values["kind"]]}"/>'
+            f'<rect x="{left + 6:.0f}" y="{y}" width="{length:.1f}" height="{BAR - 3}" fill="{color}"/>'
             f'<text x="{left + length + 11:.1f}" y="{y + 10}">{labels[name]}</text>\n'
         )
         y += BAR

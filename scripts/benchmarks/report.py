@@ -4,6 +4,7 @@ results of one run."""
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import platform
 import re
@@ -60,8 +61,8 @@ def run(options):
     told = "import platform, sqlite3; print(platform.python_version(), sqlite3.sqlite_version)"
     ours = subprocess.run([options.server, "python", "-c", told], stdout=subprocess.PIPE, text=True, check=True).stdout
     lines = [
-        f"- Measured on {day}, on a virtual machine with two cores ({processor[1] if processor else platform.machine()}), "
-        f"Linux {platform.release().split('-')[0]}.",
+        f"- Measured on {day}, on a machine with {os.cpu_count()} cores "
+        f"({processor[1] if processor else platform.machine()}), Linux {platform.release().split('-')[0]}.",
         "- This server runs on the Python inside, {} with SQLite {}.".format(*ours.split()),
         f"- The peers run on the Python of the host, {platform.python_version()} with SQLite {sqlite3.sqlite_version}. "
         "Only caddysnake needs a newer one: it runs on the Python inside.",
@@ -144,8 +145,8 @@ def many(results):
             f"{shares[it][0]:.2f} to {shares[it][-1]:.2f}" if it in shares else "" for it in classes
         )],
     ]
-    sockets = idle["WebSockets"]["each"] / 1024
-    return markdown(["", *classes], rows) + f"\nAn idle WebSocket of a bare app, without pings, takes {sockets:.1f} KiB.\n"
+    sockets = f"An idle WebSocket of a bare app, without pings, takes {idle['WebSockets']['each'] / 1024:.1f} KiB."
+    return f"{markdown(['', *classes], rows)}\n{sockets}\n"
 
 
 def start(results):
@@ -155,7 +156,9 @@ def start(results):
         base = sites["rgunicorn, hello world" if "hello" in name else "rgunicorn, Flask from a zip"]
         rows.append(times(name.strip(), it, base))
     ours = next(iter(pythons.values()))
-    interpreters = [[*times(f"`{name} -I -c pass`", it, ours), f"{it['memory'] / 1e6:.1f}"] for name, it in pythons.items()]
+    interpreters = [
+        [*times(f"`{name} -I -c pass`", it, ours), f"{it['memory'] / 1e6:.1f}"] for name, it in pythons.items()
+    ]
     heads = ["", "ratio", "CPU ms", "elapsed ms"]
     return (
         markdown(heads, rows) + "\n" + markdown([*heads, "memory MB"], interpreters)
@@ -171,11 +174,12 @@ def times(name, it, base):
 
 def interpreter(results):
     theirs, ours = results.values()
+    ratios = {name: theirs[name] / ours[name] for name in ours}
     rows = [
-        [name.replace("_", " "), f"{theirs[name] / ours[name]:.2f}", *(f"{it[name] * 1e6:,.0f}" for it in (ours, theirs))]
-        for name in ours
+        [name.replace("_", " "), f"{ratio:.2f}", *(f"{it[name] * 1e6:,.0f}" for it in (ours, theirs))]
+        for name, ratio in ratios.items()
     ]
-    mean = statistics.geometric_mean(theirs[name] / ours[name] for name in ours)
+    mean = statistics.geometric_mean(ratios.values())
     heads = ["", "ratio of the host's", "µs, the one inside", "µs, the host's"]
     return markdown(heads, [*rows, ["geometric mean", f"{mean:.2f}", "", ""]])
 

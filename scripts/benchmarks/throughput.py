@@ -35,7 +35,7 @@ PAGES = {
     "stream": Page("streamed answer, ten blocks", "wsgi", "plain", "/stream"),
     "flask": Page("Flask", "wsgi", "flask_hello"),
     "flask-shop": Page("Flask, a template and 20 queries", "wsgi", "flask_shop", closed=False),
-    "flask-order": Page("Flask, 4 KB of JSON checked by pydantic", "wsgi", "flask_order", "/order", ORDER, closed=False),
+    "flask-order": Page("Flask, 4 KB of JSON for pydantic", "wsgi", "flask_order", "/order", ORDER, closed=False),
     "django": Page("Django", "wsgi", "django_hello"),
     "django-shop": Page("Django, a template and 20 queries", "wsgi", "django_shop", closed=False),
     "asgi-hello": Page("ASGI hello world", "asgi", "plain_asgi"),
@@ -44,7 +44,7 @@ PAGES = {
     "asgi-stream": Page("ASGI streamed answer, ten blocks", "asgi", "plain_asgi", "/stream"),
     "websocket": Page("WebSocket echo", "asgi", "plain_asgi", websocket=True),
     "fastapi": Page("FastAPI with a pydantic model", "asgi", "fastapi_hello"),
-    "fastapi-order": Page("FastAPI, 4 KB of JSON checked by pydantic", "asgi", "fastapi_order", "/order", ORDER, closed=False),
+    "fastapi-order": Page("FastAPI, 4 KB of JSON for pydantic", "asgi", "fastapi_order", "/order", ORDER, closed=False),
 }
 
 
@@ -72,7 +72,7 @@ def parse_options():
 def order():
     """An order that `apps/order.py` accepts."""
     lines = [
-        {"sku": f"AB-{n}", "name": f"Article number {n}, blue", "quantity": n, "price": f"{n}.95", "tags": ["new", "blue"]}
+        {"sku": f"AB-{n}", "name": f"Product number {n}", "quantity": n, "price": f"{n}.95", "tags": ["new", "light blue"]}
         for n in range(1, 36)
     ]
     address = {"name": "Zoë Müller", "street": "Main Street 1", "postcode": "12345", "country": "DE"}

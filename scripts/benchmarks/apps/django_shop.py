@@ -46,7 +46,8 @@ page = engines["django"].from_string("""<!doctype html>
 <table>
 {% for product in products %}
 <tr><td>{{ product.id }}</td><td>{{ product.name }}</td><td>{{ product.maker|upper }}</td>
-<td>{{ product.price|floatformat:2 }}</td><td>{% if product.stock %}{{ product.stock }}{% else %}sold out{% endif %}</td></tr>
+<td>{{ product.price|floatformat:2 }}</td>
+<td>{% if product.stock %}{{ product.stock }}{% else %}sold out{% endif %}</td></tr>
 {% endfor %}
 </table>
 """)

@@ -15,7 +15,8 @@ page = app.jinja_env.from_string("""<!doctype html>
 <table>
 {% for product in products %}
 <tr><td>{{ product.id }}</td><td>{{ product.name }}</td><td>{{ product.maker|upper }}</td>
-<td>{{ "%.2f"|format(product.price) }}</td><td>{% if product.stock %}{{ product.stock }}{% else %}sold out{% endif %}</td></tr>
+<td>{{ "%.2f"|format(product.price) }}</td>
+<td>{% if product.stock %}{{ product.stock }}{% else %}sold out{% endif %}</td></tr>
 {% endfor %}
 </table>
 """)

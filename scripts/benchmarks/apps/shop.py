@@ -14,7 +14,9 @@ _pages = itertools.cycle(range(1, PRODUCTS, ON_A_PAGE))
 def make(folder):
     """Writes the database into this folder."""
     with sqlite3.connect(pathlib.Path(folder, FILE)) as database:
-        database.execute("CREATE TABLE product (id INTEGER PRIMARY KEY, name TEXT, maker TEXT, price REAL, stock INTEGER)")
+        database.execute(
+            "CREATE TABLE product (id INTEGER PRIMARY KEY, name TEXT, maker TEXT, price REAL, stock INTEGER)"
+        )
         database.executemany("INSERT INTO product VALUES (?, ?, ?, ?, ?)", (
             (n, f"Product <{n}>", f"Maker & sons {n % 17}", n * 1.25, n % 4) for n in range(1, PRODUCTS + 1)
         ))
