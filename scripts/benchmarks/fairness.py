@@ -3,6 +3,7 @@ serves."""
 
 import argparse
 import collections
+import json
 import pathlib
 import re
 import selectors
@@ -20,18 +21,21 @@ REQUEST = b"GET /pid HTTP/1.1\r\nHost: bench\r\n\r\n"
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", type=pathlib.Path, required=True)
-    parser.add_argument("--worker-class", default="sync")
+    parser.add_argument("--results", type=pathlib.Path, required=True)
+    parser.add_argument("--worker-classes", type=lambda text: text.split(","), default=["sync", "gthread"])
     parser.add_argument("--seconds", type=int, default=10, help="of the load")
-    fairness(parser.parse_args())
+    options = parser.parse_args()
+    results = {kind: fairness(options, kind) for kind in options.worker_classes}
+    options.results.write_text(json.dumps(results, indent=1))
 
 
 class Server:
     """The server under test, and the pids of its workers."""
 
-    def __init__(self, options, workers):
+    def __init__(self, options, worker_class, workers):
         self.process = subprocess.Popen(
             [options.server.resolve(), "--bind", "127.0.0.1:0", "--workers", str(workers)]
-            + ["--worker-class", options.worker_class, "--worker-connections", "20000"]
+            + ["--worker-class", worker_class, "--worker-connections", "20000"]
             + ["--keep-alive", "60", "--timeout", "120", "app:application"],
             cwd=HELLO,
             stderr=subprocess.PIPE,
@@ -67,9 +71,10 @@ def ask(address):
         return client.recv(4096).rpartition(b"\r\n")[2]
 
 
-def fairness(options):
+def fairness(options, worker_class):
+    """The shares of the workers; 1 is fair."""
     workers, connections = 4, 64
-    with Server(options, workers) as server, selectors.DefaultSelector() as ready:
+    with Server(options, worker_class, workers) as server, selectors.DefaultSelector() as ready:
         counts, homes = collections.Counter(), {}
 
         def begin():
@@ -99,12 +104,13 @@ def fairness(options):
                     pass  # it was closed, which the next read shows
         total = sum(counts.values())
         shares = sorted(count * workers / total for count in counts.values())
-        print(f"{options.worker_class}: {total} requests on {connections} connections")
+        print(f"{worker_class}: {total} requests on {connections} connections")
         held = collections.Counter(homes.values())
         print("connections of the workers:", *sorted(held.values()))
         print("shares of the workers, 1 is fair:", *(f"{share:.2f}" for share in shares))
         if len(shares) < workers or shares[0] < 0.5 or shares[-1] > 2:
             raise SystemExit("a worker serves less than half or more than twice its share")
+        return shares
 
 
 if __name__ == "__main__":

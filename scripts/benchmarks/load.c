@@ -1,11 +1,12 @@
 /* A load generator: sends a number of requests over a number of connections, and
  * measures how long each takes.
  *
- *   load PORT CONNECTIONS REQUESTS close|keep PATH [BODY_BYTES [SLOW]]
+ *   load PORT CONNECTIONS REQUESTS close|keep PATH [BODY [SLOW]]
  *   load PORT CONNECTIONS SECONDS  idle|idle-ws PATH
  *   load PORT CONNECTIONS MESSAGES ws        PATH
  *
- * Every connection has one request at a time. It prints one line:
+ * BODY is a number of bytes, or a file with a JSON document, and makes each request a
+ * POST. Every connection has one request at a time. It prints one line:
  *   requests errors seconds p50_us p99_us bytes
  * With `idle` each connection sends one request and then stays open; the program
  * prints "ready", and waits for this many seconds or until it is killed. With `ws`
@@ -242,6 +243,20 @@ static void dribble(void) {
     }
 }
 
+/* Reads the file into the block. Returns its length. */
+static size_t read_block(const char *file) {
+    FILE *document = fopen(file, "rb");
+    if (!document)
+        fail(file);
+    size_t length = fread(block, 1, BLOCK, document);
+    fclose(document);
+    if (!length || length == BLOCK) {
+        fprintf(stderr, "load: %s must have 1 to %d bytes\n", file, BLOCK - 1);
+        exit(1);
+    }
+    return length;
+}
+
 static int by_size(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
@@ -249,12 +264,17 @@ static int by_size(const void *a, const void *b) {
 
 int main(int count, char **words) {
     if (count < 6) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS REQUESTS close|keep|idle|ws|idle-ws PATH [BODY_BYTES [SLOW]]\n");
+        fprintf(stderr, "usage: load PORT CONNECTIONS REQUESTS close|keep|idle|ws|idle-ws PATH [BODY [SLOW]]\n");
         return 2;
     }
     int connections = atoi(words[2]), seconds = atoi(words[3]);
     idle = !strncmp(words[4], "idle", 4);
-    size_t body = count > 6 ? atoi(words[6]) : 0;
+    size_t body = 0;
+    const char *file = count > 6 && (words[6][0] < '0' || words[6][0] > '9') ? words[6] : NULL;
+    if (file)
+        body = read_block(file);
+    else if (count > 6)
+        body = atoi(words[6]);
     slow = count > 7 ? atoi(words[7]) : 0;
     wanted = idle ? connections : atol(words[3]);
     ws = !strcmp(words[4], "ws") || !strcmp(words[4], "idle-ws");
@@ -271,9 +291,13 @@ int main(int count, char **words) {
                              body ? "POST" : "GET", words[5], keep ? "" : "Connection: close\r\n");
     if (body)
         request_length += sprintf(request + request_length,
-                                  "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n", body);
+                                  "Content-Type: application/%s\r\nContent-Length: %zu\r\n",
+                                  file ? "json" : "octet-stream", body);
     request_length += sprintf(request + request_length, "\r\n");
-    memset(request + request_length, 'x', body);
+    if (file)
+        memcpy(request + request_length, block, body);
+    else
+        memset(request + request_length, 'x', body);
     request_length += body;
 
     if (ws) { /* a final text frame, masked with zeros */

@@ -13,6 +13,9 @@ import time
 import tree
 from peers import APPS
 
+sys.path.insert(0, str(APPS))
+import shop  # noqa: E402
+
 SERVER_CORE, LOAD_CORE = 0, 1
 DEADLINE = 30.0  # seconds until a server that does not answer is given up
 
@@ -27,25 +30,34 @@ def free_port():
 
 
 class Server:
-    """`answers` says whether it serves; without, a request over HTTP/1.1 does."""
+    """A contender in a folder of its own, with the apps and their database. `answers`
+    says whether it serves; without, a request over HTTP/1.1 does."""
 
-    def __init__(self, contender, port, answers=None):
-        self.contender, self.port = contender, port
-        self.answers = answers or self.answers
+    def __init__(self, contender, answers=None):
+        self.contender, self.port = contender, free_port()
+        self.answers = answers or answers_http1
         self.folder = tempfile.mkdtemp(prefix="bench-")
-        self.log = open(pathlib.Path(self.folder, "log"), "wb+")
         for app in APPS.glob("*.py"):
             shutil.copy(app, self.folder)
+        for name, text in contender.files(self.port).items():
+            pathlib.Path(self.folder, name).write_text(text)
+        shop.make(self.folder)
+        self.log = open(pathlib.Path(self.folder, "log"), "wb+")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        self.process = subprocess.Popen(
-            contender.command, cwd=self.folder, env={**environment, "PYTHONPATH": self.folder}, stdout=self.log,
-            stderr=self.log, start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
-        )
+        try:
+            self.process = subprocess.Popen(
+                contender.command(self.port), cwd=self.folder, env={**environment, "PYTHONPATH": self.folder},
+                stdout=self.log, stderr=self.log, start_new_session=True,
+                preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+            )
+        except OSError:
+            self.remove_folder()
+            raise
 
     def wait(self):
         """False if it does not start, for example without a worker class."""
         end = time.monotonic() + DEADLINE
-        while not self.answers():
+        while not self.answers(self.port):
             if self.process.poll() is not None or time.monotonic() > end:
                 return False
             time.sleep(0.02)
@@ -55,14 +67,6 @@ class Server:
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "nothing was said"
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                return connection.recv(12).startswith(b"HTTP/1.1 200")
-        except OSError:
-            return False
 
     def processes(self):
         return tree.pids(self.process.pid)
@@ -89,8 +93,20 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait()
+        self.remove_folder()
+
+    def remove_folder(self):
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def answers_http1(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(12).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
 
 
 def load(program, *words):

@@ -5,7 +5,7 @@ import argparse
 import pathlib
 
 import peers
-from server import Server, free_port, load
+from server import Server, load
 
 WARM = 100_000
 STEP = 50_000  # also a busy machine serves so many before the load gives up
@@ -25,7 +25,7 @@ KINDS = (
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("server", "venv", "peers", "load", "bare"):
+    for name in ("server", "venv", "load"):
         parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
     parser.add_argument("millions", type=float, nargs="?", default=5)
     options = parser.parse_args()
@@ -34,23 +34,21 @@ def main():
 
 
 def soak(options, words, module, kind, wanted):
-    port = free_port()
     what = "messages" if kind == "ws" else "requests"
     name = f"rgunicorn {words[1] if words else 'sync'}"
-    command = [
-        str(options.server.resolve()), "--bind", f"127.0.0.1:{port}", "--access-logfile", "/dev/null",
-        "--venv", str(options.venv.resolve()), *words, f"{module}:app",
-    ]
-    server = Server(peers.Contender(name, command), port)
+    settings = ["--access-logfile", "/dev/null", "--venv", str(options.venv.resolve()), *words, f"{module}:app"]
+    server = Server(peers.Contender(
+        name, lambda port: [str(options.server.resolve()), "--bind", f"127.0.0.1:{port}", *settings],
+    ))
     try:
         if not server.wait():
             print(f"{name}: does not serve: {server.why()}")
             return
         pids = server.processes()
-        load(options.load, port, 64, WARM, kind, "/")
+        load(options.load, server.port, 64, WARM, kind, "/")
         first, done, failed = server.memory(pids, "Pss_Anon"), 0, 0
         while done < wanted:
-            _, errors, *_ = load(options.load, port, 64, STEP, kind, "/")
+            _, errors, *_ = load(options.load, server.port, 64, STEP, kind, "/")
             done += STEP
             failed += errors
             if done % TOLD:

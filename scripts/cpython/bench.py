@@ -1,11 +1,11 @@
 """Compares builds of CPython that run Python as a web site does.
 
-    python bench.py [--rounds N] [--packages DIR] PYTHON...
+    python bench.py [--rounds N] [--packages DIR] [--results FILE] PYTHON...
 
 Each PYTHON is a command (`"./rgunicorn python"`) or a folder that scripts/cpython/build
 made. They take turns, so that changes of the machine's speed affect all. The medians
 are printed, and the ratio of each to the first. DIR has Flask and Django for the
-benchmarks that need them.
+benchmarks that need them. `--results FILE` also writes the medians as JSON.
 """
 
 import argparse
@@ -227,21 +227,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--packages", action="append", default=[])
+    parser.add_argument("--results", type=Path)
     parser.add_argument("pythons", nargs="+")
     asked = parser.parse_args()
     results = {python: [] for python in asked.pythons}
     for _ in range(asked.rounds):
         for python in asked.pythons:
             results[python].append(one_round(python, asked.packages))
-    first = results[asked.pythons[0]]
-    for python, rounds in results.items():
+    medians = {
+        python: {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
+        for python, rounds in results.items()
+    }
+    if asked.results:
+        asked.results.write_text(json.dumps(medians, indent=1))
+    first = medians[asked.pythons[0]]
+    for python, times in medians.items():
         print(python)
         ratios = []
-        for name in rounds[0]:
-            median = statistics.median(times[name] for times in rounds)
-            ratio = median / statistics.median(times[name] for times in first)
-            ratios.append(ratio)
-            print(f"  {name:16} {median * 1e6:9.1f} us  {ratio:6.3f}")
+        for name, median in times.items():
+            ratios.append(median / first[name])
+            print(f"  {name:16} {median * 1e6:9.1f} us  {ratios[-1]:6.3f}")
         print(f"  {'geometric mean':16} {'':12}  {statistics.geometric_mean(ratios):6.3f}")
 
 
