@@ -138,6 +138,8 @@ fn link(cpython: &Path) -> Result<()> {
             None => arg(word),
         }
     }
+    // It would depend on the folder of the build, through what is stripped later.
+    arg("-Wl,--build-id=none");
     arg("-Wl,--export-dynamic-symbol=Py*");
     arg("-Wl,--export-dynamic-symbol=_Py*");
     // The loader's entry instead of the host's. Without it the program is an

@@ -30,6 +30,7 @@ pub fn make(cpython: &Path, version: &str, out: &Path) -> Result<()> {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("PYTHONHOME", cpython)
+        .env("PYTHONHASHSEED", "0")
         .args(["-S", "-B", "scripts/cpython/bundle.py"])
         .arg(cpython.join("lib").join(format!("python{version}")))
         .arg(cpython.join("include"))

@@ -174,6 +174,17 @@ fn the_carried_libc_is_the_one_in_use() {
 }
 
 #[test]
+fn the_c_library_is_not_copied_to_memory() {
+    const CODE: &str = "import os
+lines = [line.split(None, 5) for line in open('/proc/self/maps')]
+program = os.readlink('/proc/self/exe')
+print(*[parts[1] for parts in lines if parts[-1].strip() == program and 'x' in parts[1]])";
+    let told = Start::new(["python", "-c", CODE]).run().expect_success();
+    // Its own code, and that of the library.
+    assert_eq!(told.stdout, "r-xp r-xp");
+}
+
+#[test]
 fn the_loader_can_be_replaced_by_the_users_own() {
     const HOSTS: &str = "/lib64/ld-linux-x86-64.so.2";
     if !Path::new(HOSTS).exists() {
