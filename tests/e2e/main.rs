@@ -90,6 +90,7 @@ mod stacks;
 mod status;
 mod status_page;
 mod support;
+mod system_calls;
 mod systemd;
 mod time_zones;
 mod titles;

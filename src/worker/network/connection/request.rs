@@ -18,6 +18,8 @@ pub struct CurrentRequest {
     pub head: Option<Box<Head>>,
     /// The body, if there is one.
     pub body: Option<Box<Body>>,
+    /// True if the request says that no other follows on the connection.
+    pub is_last: bool,
     /// True once a part of the final response was sent.
     pub answered: bool,
     /// True while the app should wait before it writes more.
