@@ -89,6 +89,7 @@ mod sqlite;
 mod stacks;
 mod status;
 mod status_page;
+mod streams;
 mod support;
 mod system_calls;
 mod systemd;

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use nix::libc;
 
 use crate::support::system_calls::calls_during;
-use crate::support::{Start, Target, app, folder};
+use crate::support::{Response, Start, Target, app, folder, wait_until};
 
 /// How many connections are counted.
 const COUNT: usize = 50;
@@ -54,4 +54,30 @@ fn ask(target: &Target, request: &str) {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+}
+
+#[test]
+fn quick_blocks_leave_together() {
+    let server = Start::server(["app:plain"]).cwd(app("wsgi")).spawn();
+    let worker = server.workers(1)[0];
+    let mut stream = server.target().connect().unwrap();
+    let mut ask = || {
+        let request = "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(
+            Response::read(&mut stream, false).unwrap().ok(),
+            "block".repeat(10)
+        );
+    };
+    // On a busy machine the app may stop between two blocks.
+    wait_until("ten blocks and the end leave with two calls", || {
+        let sends = [libc::SYS_sendto, libc::SYS_sendmsg];
+        match calls_during(worker, &mut ask) {
+            Some(calls) => calls.of(&sends) == 2,
+            None => {
+                eprintln!("{SKIPPED}");
+                true
+            }
+        }
+    });
 }

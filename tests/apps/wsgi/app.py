@@ -68,6 +68,11 @@ def blocks(environ, start_response):
     return [b"ab"] * 5000
 
 
+def quick(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return iter([b"block"] * 10)
+
+
 def breaks(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield b"part"
@@ -121,6 +126,7 @@ PAGES = {
     "/stream": stream,
     "/write": write,
     "/blocks": blocks,
+    "/quick": quick,
     "/breaks": breaks,
     "/replaced": replaced,
     "/short": short,

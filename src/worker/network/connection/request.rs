@@ -1,5 +1,6 @@
 //! The request that a connection receives or answers at present.
 
+use super::blocks::Pace;
 use crate::exchange::Names;
 use crate::http::{BodyError, Head};
 use crate::scoreboard::Method;
@@ -22,6 +23,8 @@ pub struct CurrentRequest {
     pub is_last: bool,
     /// True once a part of the final response was sent.
     pub answered: bool,
+    /// How quickly the app makes the blocks of the response.
+    pub pace: Pace,
     /// True while the app should wait before it writes more.
     pub held_back: bool,
     /// When the client's time ends while an ASGI app waits for more of the

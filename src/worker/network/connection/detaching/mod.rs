@@ -20,6 +20,9 @@ impl Connection {
         let mut state = self.lock();
         let state = &mut *state;
         let ConnectionState { io, request, .. } = state;
+        if io.output.is_held() {
+            io.flush(&self.socket)?;
+        }
         if io.broken || state.phase != Phase::App {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
