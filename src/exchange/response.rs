@@ -126,7 +126,12 @@ impl Response {
             if is_last {
                 out.extend_from_slice(body.end());
             }
-            return write(stream, &mut [IoSlice::new(out)]);
+            let goes_on = !is_last && !body.is_complete() && !out.is_empty();
+            let parts = &mut [IoSlice::new(out)];
+            return match goes_on {
+                true => stream.write_block(parts),
+                false => write(stream, parts),
+            };
         }
         let frames: Vec<_> = blocks.iter().map(|block| body.frame(block.len())).collect();
         let end = if is_last { body.end() } else { b"" };

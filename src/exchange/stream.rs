@@ -69,6 +69,12 @@ pub trait Stream: Send + Sync {
     /// before it writes more.
     fn write(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool>;
 
+    /// Writes a block of a body that is not its last one, in the same way. It may wait
+    /// a moment for the next one, and is then sent whatever the app does.
+    fn write_block(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
+        self.write(parts)
+    }
+
     /// Writes an interim response, one of the 1xx (RFC 9110 section 15.2). The
     /// final response is still to come. True if the app should wait before it
     /// writes more.

@@ -119,6 +119,11 @@ impl ResponseBody {
         matches!(self.framing, BodyFraming::Length(1..))
     }
 
+    /// True if nothing of the body can follow.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.framing, BodyFraming::Nothing | BodyFraming::Length(0))
+    }
+
     /// True if the app gave a body that cannot be sent, as the response has
     /// none.
     pub fn was_dropped(&self) -> bool {

@@ -304,12 +304,13 @@ impl Listener {
         Ok((socket, Local::Abstract(name.to_owned())))
     }
 
-    /// Accepts a connection. Its socket is blocking.
+    /// Accepts a connection. Its socket is non-blocking and closed on exec.
     ///
     /// # Errors
     /// `WouldBlock` if none is waiting, or the error of `accept(2)`.
     pub fn accept(&self) -> io::Result<(Socket, Peer)> {
-        let (connection, address) = self.socket.accept()?;
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let (connection, address) = self.socket.accept4(flags)?;
         let peer = address.as_socket().map_or(Peer::Unix, Peer::Inet);
         Ok((connection, peer))
     }
@@ -455,7 +456,9 @@ mod tests {
         let (connection, peer) = listener.accept().unwrap();
         assert_eq!(peer, Peer::Inet(client.local_addr().unwrap()));
         assert!(connection.tcp_nodelay().unwrap());
-        assert!(!connection.nonblocking().unwrap());
+        assert!(connection.nonblocking().unwrap());
+        let flags = fcntl(&connection, FcntlArg::F_GETFD).unwrap();
+        assert!(FdFlag::from_bits_retain(flags).contains(FdFlag::FD_CLOEXEC));
     }
 
     #[test]

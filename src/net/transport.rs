@@ -36,7 +36,7 @@ impl Transport {
     pub fn short_read_means_empty(&self) -> bool {
         match self {
             Transport::Plain => true,
-            Transport::Tls(_) => false,
+            Transport::Tls(session) => session.has_read_socket(),
         }
     }
 
@@ -126,9 +126,16 @@ impl Transport {
 
     /// Ends the writing. The client may still send.
     pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
+        self.end(socket);
+        socket.shutdown(Shutdown::Write)
+    }
+
+    /// Says that nothing more comes, if the socket's end does not say so itself:
+    /// before the socket is closed.
+    pub fn end(&mut self, socket: &Socket) {
         match self {
-            Transport::Plain => socket.shutdown(Shutdown::Write),
-            Transport::Tls(session) => session.shut_down(socket),
+            Transport::Plain => {}
+            Transport::Tls(session) => session.end(socket),
         }
     }
 }

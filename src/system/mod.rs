@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod file_stamp;
+mod forks;
 mod line_ring;
 mod local_time;
 mod lock;
@@ -14,6 +15,7 @@ mod text_file;
 
 pub use descriptor::replace;
 pub use file_stamp::FileStamp;
+pub use forks::{has_forked, watch_forks};
 pub use line_ring::LineRing;
 pub use local_time::local_time;
 pub use lock::lock;

@@ -14,6 +14,8 @@ in_both_classes! {
     it_is_asked_for_after_early_hints_too,
     bad_requests_are_refused,
     an_answer_reaches_a_client_that_is_still_sending,
+    what_comes_after_the_last_request_is_ignored,
+    a_child_of_the_app_keeps_no_connection_open,
     slow_clients_lose_their_connection_and_not_the_worker,
     clients_that_leave_are_nobodys_error,
     the_word_of_a_trusted_proxy_is_taken,
@@ -134,11 +136,43 @@ fn bad_requests_are_refused(class: &[&str]) {
 
 fn an_answer_reaches_a_client_that_is_still_sending(class: &[&str]) {
     let server = serve(class, &[]);
-    for _ in 0..20 {
-        let mut request =
-            b"POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n".to_vec();
+    for number in 0..40 {
+        let connection = ["keep-alive", "close"][number % 2];
+        let mut request = format!(
+            "POST /ignore HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\nContent-Length: 50000\r\n\r\n"
+        )
+        .into_bytes();
         request.resize(request.len() + 50_000, b'x');
         assert_eq!(server.target().exchange(request).ok(), "never mind");
+    }
+}
+
+fn what_comes_after_the_last_request_is_ignored(class: &[&str]) {
+    let server = serve(class, &[]);
+    for _ in 0..20 {
+        let mut stream = server.target().connect().unwrap();
+        let last = "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(last.repeat(2).as_bytes()).unwrap();
+        let mut text = String::new();
+        // A reset would be an error here.
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 1, "{text}");
+    }
+}
+
+fn a_child_of_the_app_keeps_no_connection_open(class: &[&str]) {
+    let server = serve(class, &[]);
+    for path in ["/forks", "/echo"] {
+        for request in [
+            format!("GET {path} HTTP/1.0\r\n\r\n"),
+            format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        ] {
+            let mut stream = server.target().connect().unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            assert!(text.ends_with("\r\n\r\nGET "), "{text}");
+        }
     }
 }
 

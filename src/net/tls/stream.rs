@@ -10,7 +10,6 @@ use nix::sys::uio::pread;
 use rustls::{ServerConfig, ServerConnection};
 use socket2::Socket;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -30,6 +29,9 @@ pub struct TlsSession {
     to_plain_text: &'static [u8],
     /// True once the client's first byte was checked.
     begun: bool,
+    /// True if the last read has left nothing in the socket, and the client has
+    /// not ended the session.
+    read_socket: bool,
 }
 
 impl TlsSession {
@@ -46,6 +48,7 @@ impl TlsSession {
             received,
             to_plain_text,
             begun: false,
+            read_socket: false,
         })
     }
 
@@ -69,15 +72,20 @@ impl TlsSession {
 
     /// Reads records from the socket, and answers those of the handshake.
     fn receive(&mut self, socket: &Socket) -> io::Result<()> {
+        self.read_socket = false;
+        let mut input = Uninterrupted::new(socket);
         if self.begun && self.received.is_empty() {
-            self.session.read_tls(&mut Uninterrupted(socket))?;
+            self.session.read_tls(&mut input)?;
         } else {
-            self.begin(socket)?;
+            self.begin(&mut input)?;
         }
-        if let Err(error) = self.session.process_new_packets() {
-            // Sends the alert. The connection is lost anyway.
-            let _ = self.flush(socket);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        match self.session.process_new_packets() {
+            Ok(news) => self.read_socket = input.is_empty && !news.peer_has_closed(),
+            Err(error) => {
+                // Sends the alert. The connection is lost anyway.
+                let _ = self.flush(socket);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
         }
         match self.flush(socket) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -86,10 +94,10 @@ impl TlsSession {
     }
 
     /// Reads the connection's first bytes, and checks that they are TLS.
-    fn begin(&mut self, socket: &Socket) -> io::Result<()> {
+    fn begin(&mut self, input: &mut Uninterrupted<'_>) -> io::Result<()> {
         if self.received.is_empty() {
             let mut first = [0; 4096];
-            let length = Uninterrupted(socket).read(&mut first)?;
+            let length = input.read(&mut first)?;
             self.received.extend_from_slice(&first[..length]);
         }
         let first = self.received.first();
@@ -98,7 +106,7 @@ impl TlsSession {
             && *first != HANDSHAKE
         {
             if first.is_ascii_uppercase() {
-                let _ = (&mut &*socket).write(self.to_plain_text);
+                let _ = input.write(self.to_plain_text);
             }
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -151,7 +159,7 @@ impl TlsSession {
     /// `WouldBlock` if some still wait.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         while self.session.wants_write() {
-            self.session.write_tls(&mut Uninterrupted(socket))?;
+            self.session.write_tls(&mut Uninterrupted::new(socket))?;
         }
         Ok(())
     }
@@ -161,13 +169,20 @@ impl TlsSession {
         self.session.wants_write()
     }
 
-    /// Ends the writing.
-    pub fn shut_down(&mut self, socket: &Socket) -> io::Result<()> {
+    /// Ends the session (`close_notify`). The client may still send.
+    pub fn end(&mut self, socket: &Socket) {
         if self.begun {
             self.session.send_close_notify();
             let _ = self.flush(socket);
         }
-        socket.shutdown(Shutdown::Write)
+    }
+
+    /// True if the last read has left nothing in the socket, and the client has
+    /// not ended the session.
+    pub fn has_read_socket(&self) -> bool {
+        // What the client has sent before the session began is not read from
+        // the socket.
+        self.read_socket && self.received.is_empty()
     }
 
     /// Whether the handshake is finished; nothing before the client's first
@@ -195,17 +210,32 @@ impl TlsSession {
 
 /// The socket. Calls that a signal interrupts are repeated, and writes raise no
 /// SIGPIPE.
-struct Uninterrupted<'a>(&'a Socket);
+struct Uninterrupted<'a> {
+    socket: &'a Socket,
+    /// True if the last read has not filled its buffer, so that nothing is left.
+    is_empty: bool,
+}
+
+impl<'a> Uninterrupted<'a> {
+    fn new(socket: &'a Socket) -> Self {
+        Self {
+            socket,
+            is_empty: false,
+        }
+    }
+}
 
 impl Read for Uninterrupted<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        retry(|| self.0.read(into))
+        let length = retry(|| self.socket.read(into))?;
+        self.is_empty = length < into.len();
+        Ok(length)
     }
 }
 
 impl Write for Uninterrupted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| self.0.send_with_flags(bytes, libc::MSG_NOSIGNAL))
+        retry(|| self.socket.send_with_flags(bytes, libc::MSG_NOSIGNAL))
     }
 
     fn flush(&mut self) -> io::Result<()> {

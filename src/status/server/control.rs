@@ -49,7 +49,6 @@ impl ControlClient {
                 "user {peer} may not steer this server; be its own user, or root"
             )));
         }
-        socket.set_nonblocking(true)?;
         Ok(Self {
             socket: UnixStream::from(std::os::fd::OwnedFd::from(socket)),
             frames: Frames::of_commands(),

@@ -114,7 +114,6 @@ impl HttpClient {
     /// # Errors
     /// The socket or the session cannot be used.
     pub fn new(socket: Socket, tls: Option<&Tls>) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
         let transport = match tls {
             Some(tls) => Transport::Tls(Box::new(tls.accept(Vec::new(), http::NOT_TLS)?)),
             None => Transport::Plain,

@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The events that epoll reports for every connection.
-pub const INTEREST: EpollFlags = EpollFlags::EPOLLIN
+const INTEREST: EpollFlags = EpollFlags::EPOLLIN
     .union(EpollFlags::EPOLLRDHUP)
     .union(EpollFlags::EPOLLET);
 
@@ -89,13 +89,8 @@ impl Context {
 
     /// Ends the reactor's wait.
     pub fn wake(&self) {
-        // It fails only when billions of writes were not read.
+        // It fails only after more writes than a server lives to make.
         let _ = self.wake.write(1);
-    }
-
-    /// Takes note of all calls of [`wake`](Context::wake) so far.
-    pub fn clear_wake(&self) {
-        let _ = self.wake.read();
     }
 
     /// Says that the reactor is about to wait. False if it must not, since
@@ -156,10 +151,25 @@ impl Context {
         }
     }
 
-    /// Lets epoll also report when the socket can be written to.
-    pub fn watch_writable(&self, socket: &Socket, id: ConnectionId) -> io::Result<()> {
+    /// Lets epoll report what happens to a new socket.
+    pub fn watch(&self, socket: &Socket, id: ConnectionId) -> io::Result<()> {
+        let event = EpollEvent::new(INTEREST, id.to_bits());
+        Ok(self.epoll.add(socket, event)?)
+    }
+
+    /// Lets epoll also report when the socket can be written to. `is_new` is true if
+    /// epoll does not watch it yet.
+    pub fn watch_writable(
+        &self,
+        socket: &Socket,
+        id: ConnectionId,
+        is_new: bool,
+    ) -> io::Result<()> {
         let mut event = EpollEvent::new(INTEREST | EpollFlags::EPOLLOUT, id.to_bits());
-        Ok(self.epoll.modify(socket, &mut event)?)
+        match is_new {
+            true => Ok(self.epoll.add(socket, event)?),
+            false => Ok(self.epoll.modify(socket, &mut event)?),
+        }
     }
 }
 

@@ -10,10 +10,16 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+/// The most bytes that are held back for others.
+const MOST_HELD: usize = 16 * 1024;
+
 /// The bytes between the app and the socket, in order.
 #[derive(Debug, Default)]
 pub struct Output {
     queue: VecDeque<Piece>,
+    /// Bytes that wait for others, to be sent together with them. Nothing is in the
+    /// queue meanwhile.
+    held: Vec<u8>,
     /// Bytes in memory, without those in files.
     in_memory: usize,
     /// True while the transport (TLS) has bytes that the socket has not taken.
@@ -56,7 +62,17 @@ enum Piece {
 impl Output {
     /// True once the socket has taken everything.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty() && !self.unsent
+        self.held.is_empty() && !self.is_blocked()
+    }
+
+    /// True while the socket does not take everything.
+    pub fn is_blocked(&self) -> bool {
+        !self.queue.is_empty() || self.unsent
+    }
+
+    /// True while bytes wait for others.
+    pub fn is_held(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Bytes in memory that wait for the socket.
@@ -77,6 +93,40 @@ impl Output {
     /// Sends as much as the socket takes, and keeps the rest: in memory up to
     /// the limit, then in a file up to its limit, then again in memory.
     pub fn write(
+        &mut self,
+        transport: &mut Transport,
+        socket: &Socket,
+        limits: &BufferLimits,
+        parts: &mut [IoSlice<'_>],
+    ) -> io::Result<()> {
+        if self.held.is_empty() {
+            return self.write_parts(transport, socket, limits, parts);
+        }
+        if self.hold(parts) {
+            // To send one part costs less than to send several.
+            let held = std::mem::take(&mut self.held);
+            return self.write_parts(transport, socket, limits, &mut [IoSlice::new(&held)]);
+        }
+        let held = std::mem::take(&mut self.held);
+        let mut all = vec![IoSlice::new(&held)];
+        all.extend(parts.iter().map(|part| IoSlice::new(part)));
+        self.write_parts(transport, socket, limits, &mut all)
+    }
+
+    /// Keeps bytes that wait for others, unless they are too many or the socket does
+    /// not take what is before them.
+    pub fn hold(&mut self, parts: &[IoSlice<'_>]) -> bool {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let holds = !self.is_blocked() && self.held.len() + length <= MOST_HELD;
+        if holds {
+            parts
+                .iter()
+                .for_each(|part| self.held.extend_from_slice(part));
+        }
+        holds
+    }
+
+    fn write_parts(
         &mut self,
         transport: &mut Transport,
         socket: &Socket,
@@ -103,6 +153,7 @@ impl Output {
 
     /// Keeps bytes after everything else, in the same way.
     pub fn keep(&mut self, bytes: Vec<u8>, limits: &BufferLimits) {
+        self.release();
         if bytes.is_empty() {
             return;
         }
@@ -152,6 +203,7 @@ impl Output {
 
     /// Keeps a part of a file after everything else.
     pub fn keep_file(&mut self, file: OwnedFd, offset: u64, left: u64) {
+        self.release();
         if left > 0 {
             self.queue.push_back(Piece::File { file, offset, left });
         }
@@ -198,8 +250,19 @@ impl Output {
         Ok(taken)
     }
 
-    /// Sends as much as the socket takes now. Gives the number of bytes sent.
+    /// Moves the bytes that wait for others to the queue.
+    fn release(&mut self) {
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.in_memory += held.len();
+            self.queue.push_back(Piece::Bytes(held.into()));
+        }
+    }
+
+    /// Sends as much as the socket takes now, without waiting for more. Gives the
+    /// number of bytes sent.
     pub fn flush(&mut self, transport: &mut Transport, socket: &Socket) -> io::Result<usize> {
+        self.release();
         let result = self.send_queue(transport, socket);
         self.unsent = transport.has_unsent();
         result

@@ -101,7 +101,7 @@ impl Registry {
     pub fn reject(&self, socket: &Socket, reason: &str) {
         let rules = &self.context.rules;
         rules.board().count(Counter::ConnectionsRefused, 1);
-        if rules.tls.is_none() && socket.set_nonblocking(true).is_ok() {
+        if rules.tls.is_none() {
             let names = self.context.name_unread();
             let note = names.note();
             ::log::debug!("A client that has just come is turned away{note}: {reason}");

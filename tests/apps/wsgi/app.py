@@ -33,6 +33,14 @@ def hinted(environ, start_response):
     return echo(environ, start_response)
 
 
+def forks(environ, start_response):
+    """Leaves a child that has a copy of the client's socket."""
+    if os.fork() == 0:
+        time.sleep(1000)
+        os._exit(0)
+    return echo(environ, start_response)
+
+
 def ignore(environ, start_response):
     """Answers without reading the body."""
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -58,6 +66,11 @@ def write(environ, start_response):
 def blocks(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ab"] * 5000
+
+
+def quick(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return iter([b"block"] * 10)
 
 
 def breaks(environ, start_response):
@@ -108,10 +121,12 @@ PAGES = {
     "/echo": echo,
     "/digest": digest,
     "/hinted": hinted,
+    "/forks": forks,
     "/ignore": ignore,
     "/stream": stream,
     "/write": write,
     "/blocks": blocks,
+    "/quick": quick,
     "/breaks": breaks,
     "/replaced": replaced,
     "/short": short,

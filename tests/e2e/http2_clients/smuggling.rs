@@ -106,7 +106,12 @@ fn from_http_1_to_http_2(class: &[&str]) {
         assert!(own.contains(r#""target": "/own""#), "{request:?}: {own}");
     }
     // The server has served nothing that HAProxy has not seen as a request.
-    let passed_on = front_server.stdout.so_far();
+    let is_own = |line: &&String| line.contains("/own ");
+    let all = |lines: &[String]| lines.iter().filter(is_own).count() >= suite().len();
+    let lines = front_server
+        .stdout
+        .wait_until(all, "the log of all requests");
+    let passed_on = lines.join("\n");
     let log = server.stdout.so_far();
     assert!(log.contains("/shown HTTP/2.0\" 200 "), "{log}");
     for page in ["shown", "hidden", "two", "own"] {

@@ -13,6 +13,7 @@ pub mod prometheus;
 pub mod root;
 pub mod site;
 pub mod status;
+pub mod system_calls;
 pub mod uninterrupted;
 
 pub use http::{Client, Response, Sleepers, Target};

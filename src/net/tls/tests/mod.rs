@@ -7,6 +7,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use socket2::Socket;
 use std::fs;
 use std::io::{IoSlice, Read, Write};
+use std::net::Shutdown;
 use std::path::Path;
 use std::thread;
 
@@ -112,7 +113,8 @@ fn converse(
     }
     heard.push(b'!');
     server.write(&far, &[IoSlice::new(&heard)]).unwrap();
-    server.shut_down(&far).unwrap();
+    server.end(&far);
+    far.shutdown(Shutdown::Write).unwrap();
     Ok((client.join().unwrap()?, server))
 }
 

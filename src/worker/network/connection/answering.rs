@@ -1,11 +1,13 @@
 //! The reactor's functions for sending: from a response to the next request or
 //! the end, and the server's own responses.
 
+use super::io::Watched;
 use super::phase::{Phase, PhaseEvent};
 use super::receiving::Step;
 use super::{Connection, ConnectionState, note_sent};
 use crate::exchange::Stream;
 use crate::http::{self, Framing, Head, ResponseRules, Status};
+use crate::system::has_forked;
 use crate::worker::network::rules::deadline_after;
 use crate::worker::request::refusal::Refusal;
 use std::fmt::Display;
@@ -51,7 +53,15 @@ impl Connection {
             self.expect_request(state, PhaseEvent::Sent);
             return Step::Again;
         }
-        if io.shut_down(&self.socket).is_err() || !io.readable && io.received.is_empty() {
+        let is_read = !io.readable && io.received.is_empty();
+        if is_read && request.is_last && !has_forked() {
+            // Closing the socket says that nothing more comes. If there were
+            // unread bytes, closing would reset the connection; a child that the
+            // app has forked has a copy of the socket, which keeps it open.
+            io.end(&self.socket);
+            return Step::Close;
+        }
+        if io.shut_down(&self.socket).is_err() || is_read {
             return Step::Close;
         }
         io.deadline = deadline_after(Some(LINGER));
@@ -221,11 +231,26 @@ impl Connection {
         state.io.send(&self.socket, limits, parts)
     }
 
+    /// Lets epoll report what happens to the socket. A connection whose only request
+    /// comes at once and is answered at once does without.
+    pub fn watch(&self, state: &mut ConnectionState) -> io::Result<()> {
+        if state.io.watched == Watched::Nothing {
+            let watched = self.context.watch(&self.socket, self.id);
+            watched.inspect_err(|error| ::log::error!("A connection cannot be used: {error}"))?;
+            state.io.watched = Watched::Input;
+        }
+        Ok(())
+    }
+
     /// Lets epoll also report when the socket can be written to.
     pub fn watch_writable(&self, state: &mut ConnectionState) -> io::Result<()> {
-        if !std::mem::replace(&mut state.io.watches_writable, true) {
-            self.context.watch_writable(&self.socket, self.id)?;
-        }
+        let is_new = match state.io.watched {
+            Watched::Nothing => true,
+            Watched::Input => false,
+            Watched::InputAndRoom | Watched::Elsewhere => return Ok(()),
+        };
+        self.context.watch_writable(&self.socket, self.id, is_new)?;
+        state.io.watched = Watched::InputAndRoom;
         Ok(())
     }
 }

@@ -79,6 +79,13 @@ impl Stream for Connection {
         })
     }
 
+    fn write_block(&self, parts: &mut [IoSlice<'_>]) -> io::Result<bool> {
+        self.write_with(|state| {
+            state.request.answered = true;
+            self.send_or_hold(state, parts)
+        })
+    }
+
     fn write_interim(&self, interim: &Interim) -> io::Result<bool> {
         // `answered` stays false: a 100 response and the final response may
         // still follow.
@@ -185,7 +192,7 @@ impl Stream for Connection {
 
     fn abort(&self) {
         let mut state = self.lock();
-        state.io.broken = true;
+        self.give_up(&mut state);
         state.detached = None;
         state.phase.enter(PhaseEvent::End, Phase::Closed);
         self.context.request_check(self.id);
@@ -275,15 +282,22 @@ impl Connection {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         put(&mut state).inspect_err(|_| state.io.broken = true)?;
-        if !state.io.output.is_empty() {
-            self.watch_writable(&mut state)?;
-            let ConnectionState { io, request, .. } = &mut *state;
+        self.watch_blocked(&mut state)?;
+        Ok(state.request.held_back)
+    }
+
+    /// If the socket does not take all output: has epoll report when it takes more, and
+    /// gives the client its time for that.
+    pub fn watch_blocked(&self, state: &mut ConnectionState) -> io::Result<()> {
+        if state.io.output.is_blocked() {
+            self.watch_writable(state)?;
+            let ConnectionState { io, request, .. } = state;
             if io.deadline.is_none() {
                 io.deadline = deadline_after(self.rules().send_timeout);
             }
             request.held_back = io.output.in_memory() > HIGH_WATER;
         }
-        Ok(state.request.held_back)
+        Ok(())
     }
 
     fn wait(

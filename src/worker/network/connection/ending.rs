@@ -72,7 +72,7 @@ impl Connection {
             self.count_request(&mut state, page.status.code);
             let _ = self.send(&mut state, &mut [IoSlice::new(&page.text())]);
         }
-        state.io.broken = true;
+        self.give_up(&mut state);
         can_answer
     }
 

@@ -21,12 +21,25 @@ pub struct Io {
     pub readable: bool,
     /// True once the client has closed the connection, or its sending side.
     pub hung_up: bool,
-    /// True once epoll also reports when the socket can be written to.
-    pub watches_writable: bool,
+    /// What epoll reports of the socket.
+    pub watched: Watched,
     /// True once nothing can or may be written any more.
     pub broken: bool,
     /// When the reactor ends the connection, unless something happens before.
     pub deadline: Option<Instant>,
+}
+
+/// What the reactor's epoll reports of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Nothing: it does not know the socket.
+    Nothing,
+    /// When there is something to read, and when the client has closed.
+    Input,
+    /// Also when the socket can be written to.
+    InputAndRoom,
+    /// The app has the socket, or the relay watches it.
+    Elsewhere,
 }
 
 impl Io {
@@ -36,9 +49,10 @@ impl Io {
             output: Output::default(),
             received: Vec::new(),
             uncounted: 0,
-            readable: false,
+            // Epoll does not watch it yet.
+            readable: true,
             hung_up: false,
-            watches_writable: false,
+            watched: Watched::Nothing,
             broken: false,
             deadline,
         }
@@ -102,6 +116,11 @@ impl Io {
     /// How many bytes were received since the last call.
     pub fn take_received(&mut self) -> u64 {
         std::mem::take(&mut self.uncounted)
+    }
+
+    /// Says that nothing more comes, before the socket is closed.
+    pub fn end(&mut self, socket: &Socket) {
+        self.transport.end(socket);
     }
 
     /// Closes the sending side. The client may go on sending.

@@ -10,6 +10,7 @@
 
 mod answering;
 mod app;
+mod blocks;
 mod detaching;
 mod ending;
 mod event;
@@ -93,6 +94,8 @@ pub struct ConnectionState {
     was_upgraded: bool,
     /// A request that was just refused, for the log.
     refusal: Option<Box<Refusal>>,
+    /// True while the thread for late output has the connection on its list.
+    is_expected: bool,
     /// Set once the connection carries HTTP/2.
     http2: Option<Box<Http2>>,
 }
@@ -122,6 +125,7 @@ impl Connection {
             was_detached: false,
             was_upgraded: false,
             refusal: None,
+            is_expected: false,
             http2: None,
         };
         let connection = Connection {

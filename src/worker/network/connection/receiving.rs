@@ -68,19 +68,23 @@ impl Connection {
             };
             match step {
                 Step::Again => {}
-                Step::Wait => return Progress::Waiting,
+                Step::Wait => match self.watch(state) {
+                    Ok(()) => return Progress::Waiting,
+                    Err(_) => return self.close(state),
+                },
                 Step::Request(exchange) => return Progress::Request(exchange),
-                Step::Close => {
-                    state.phase.enter(PhaseEvent::End, Phase::Closed);
-                    if state.was_detached {
-                        // The app may have copies of the socket, so closing it
-                        // is not enough.
-                        let _ = self.socket.shutdown(Shutdown::Both);
-                    }
-                    return Progress::Closed;
-                }
+                Step::Close => return self.close(state),
             }
         }
+    }
+
+    fn close(&self, state: &mut ConnectionState) -> Progress {
+        state.phase.enter(PhaseEvent::End, Phase::Closed);
+        if state.was_detached {
+            // The app may have copies of the socket, so closing it is not enough.
+            let _ = self.socket.shutdown(Shutdown::Both);
+        }
+        Progress::Closed
     }
 
     /// Handles an event from epoll, and sends waiting output.
@@ -207,7 +211,10 @@ impl Connection {
             return step;
         }
         self.count_received(state);
-        state.request = CurrentRequest::new(head.method(), rules.body_timeout);
+        state.request = CurrentRequest {
+            is_last: !head.keep_alive(),
+            ..CurrentRequest::new(head.method(), rules.body_timeout)
+        };
         if let Some(path) = &rules.health_path
             && http::is_probe(&head, path)
         {
@@ -290,6 +297,11 @@ impl Connection {
             );
             return self.send_refusal(state, refusal, Status::SERVICE_UNAVAILABLE, why);
         };
+        // An app in the reactor's thread takes the whole thread until it answers.
+        let is_unwatched = self.rules().one_at_a_time && state.request.is_last;
+        if !is_unwatched && self.watch(state).is_err() {
+            return Step::Close;
+        }
         state.phase.enter(PhaseEvent::CallApp, Phase::App);
         state.io.deadline = None;
         let names = state.request.names.clone();

@@ -1,5 +1,6 @@
 //! The request that a connection receives or answers at present.
 
+use super::blocks::Pace;
 use crate::exchange::Names;
 use crate::http::{BodyError, Head};
 use crate::scoreboard::Method;
@@ -18,8 +19,12 @@ pub struct CurrentRequest {
     pub head: Option<Box<Head>>,
     /// The body, if there is one.
     pub body: Option<Box<Body>>,
+    /// True if the request says that no other follows on the connection.
+    pub is_last: bool,
     /// True once a part of the final response was sent.
     pub answered: bool,
+    /// How quickly the app makes the blocks of the response.
+    pub pace: Pace,
     /// True while the app should wait before it writes more.
     pub held_back: bool,
     /// When the client's time ends while an ASGI app waits for more of the

@@ -6,7 +6,6 @@ use crate::exchange::{Client, Server};
 use crate::net::{Listener, Peer};
 use crate::scoreboard::Counter;
 use crate::worker::network::connection::Connection;
-use crate::worker::network::context::INTEREST;
 use crate::worker::network::id::ConnectionId;
 use crate::worker::shared::balance::DEFER_TIME;
 use nix::errno::Errno;
@@ -29,10 +28,10 @@ const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 const CERTIFICATE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Reactor {
-    /// Accepts the clients that wait at the listeners, or lets other workers
+    /// Accepts the clients that wait at these listeners, or lets other workers
     /// accept first. `asked` is true if another worker has asked this one to
     /// accept.
-    pub fn accept(&mut self, asked: bool) -> io::Result<()> {
+    pub fn accept(&mut self, listeners: &[usize], asked: bool) -> io::Result<()> {
         self.refresh_certificates();
         let rules = &self.context.rules;
         let deferral = &mut self.accepting.deferral;
@@ -44,10 +43,15 @@ impl Reactor {
             return self.stop_accepting();
         }
         let at_once = rules.accepts_at_once;
-        for index in 0..self.registry.listeners.len() {
-            for _ in 0..at_once {
+        let most = self.accepting.bursts.most(at_once);
+        let mut accepted = 0;
+        for &index in listeners {
+            for _ in 0..most {
                 match self.registry.listeners[index].accept() {
-                    Ok((socket, peer)) => self.accepted(index, socket, peer),
+                    Ok((socket, peer)) => {
+                        accepted += 1;
+                        self.accepted(index, socket, peer);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return self.accept_failed(&error),
                 }
@@ -63,6 +67,7 @@ impl Reactor {
                 self.watch_listener(index)?;
             }
         }
+        self.accepting.bursts.note(most, accepted);
         Ok(())
     }
 
@@ -247,16 +252,6 @@ impl Reactor {
             },
         };
         let id = self.connections.reserve();
-        let watched = socket.set_nonblocking(true).and_then(|()| {
-            let event = EpollEvent::new(INTEREST, id.to_bits());
-            Ok(self.context.epoll.add(&socket, event)?)
-        });
-        if let Err(error) = watched {
-            ::log::error!("A connection cannot be used: {error}");
-            self.connections.release(id);
-            self.uncount(client.ip);
-            return;
-        }
         let connection = Connection::new(id, client, Arc::clone(&self.context), socket);
         if is_used {
             connection.take_over(&mut connection.lock());
@@ -267,6 +262,8 @@ impl Reactor {
         self.connections.insert(connection);
         self.publish_count();
         self.check_later(id.index, deadline);
+        // Its first request may be there already.
+        self.context.to_check().push(id);
     }
 
     /// Counts a client's connection. False if the client has too many, and may

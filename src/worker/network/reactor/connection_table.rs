@@ -41,8 +41,7 @@ impl ConnectionTable {
         entries.filter_map(|entry| Some((entry.opened, entry.connection.as_ref()?)))
     }
 
-    /// Reserves an id: to be used by [`insert`](ConnectionTable::insert), or
-    /// released.
+    /// Reserves an id: to be used by [`insert`](ConnectionTable::insert).
     pub fn reserve(&mut self) -> ConnectionId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry {
@@ -54,11 +53,6 @@ impl ConnectionTable {
         });
         let generation = self.entries[index as usize].generation;
         ConnectionId { index, generation }
-    }
-
-    /// Releases a reserved id that was not used.
-    pub fn release(&mut self, id: ConnectionId) {
-        self.free.push(id.index);
     }
 
     /// Adds a connection, whose id was reserved.

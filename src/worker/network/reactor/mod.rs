@@ -3,6 +3,7 @@
 //! Python.
 
 mod accepting;
+mod bursts;
 mod connection_table;
 
 use super::connection::{BLOCK, Connection, ConnectionState, Event, Expiry, Progress, Readiness};
@@ -14,8 +15,10 @@ use super::timer_wheel::TimerWheel;
 use super::waiter::Waiter;
 use crate::net::Listener;
 use crate::scoreboard::Gauge;
+use crate::system::watch_forks;
 use crate::worker::shared::balance::Deferral;
 use crate::worker::signals::{Signals, StopHandle};
+use bursts::Bursts;
 use connection_table::ConnectionTable;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -78,6 +81,7 @@ struct Accepting {
     /// may be closed.
     full_until: Option<Instant>,
     deferral: Deferral,
+    bursts: Bursts,
     /// The number of connections of each address, if it is limited.
     clients: HashMap<IpAddr, u32>,
     /// When the certificates' files were last checked.
@@ -103,10 +107,12 @@ impl Reactor {
         rules: Rules,
         waiter: Box<dyn Waiter>,
     ) -> io::Result<Reactor> {
+        watch_forks();
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let readable = EpollFlags::EPOLLIN;
-        epoll.add(&wake, EpollEvent::new(readable, WAKE))?;
+        // Edge-triggered, it need not be read.
+        epoll.add(&wake, EpollEvent::new(readable | EpollFlags::EPOLLET, WAKE))?;
         epoll.add(
             signals.as_fd(),
             EpollEvent::new(readable | EpollFlags::EPOLLET, STOP),
@@ -181,15 +187,17 @@ impl Reactor {
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
-        let (mut accept, mut asked, mut handed_over) = (false, false, false);
+        let (mut asked, mut handed_over) = (false, false);
+        // Accepted below, after the connections that are open already.
+        let mut clients_at = Vec::new();
         for event in &ready[..count] {
             match event.data() {
-                WAKE => self.context.clear_wake(),
-                STOP => {}
+                WAKE | STOP => {}
                 ASKED_TO_ACCEPT => asked = true,
                 HANDOVER => handed_over = true,
-                // Accepted below, after the connections that are open already.
-                listener if listener & LISTENERS == LISTENERS => accept = true,
+                listener if listener & LISTENERS == LISTENERS => {
+                    clients_at.push((listener & !LISTENERS) as usize);
+                }
                 id => self.on_ready(ConnectionId::from_bits(id), event.events(), events),
             }
         }
@@ -197,8 +205,11 @@ impl Reactor {
         if handed_over {
             self.take_handed_over(self.context.rules.accepts_at_once)?;
         }
-        if accept || asked && self.accepting.is_on {
-            self.accept(asked)?;
+        if asked && self.accepting.is_on {
+            clients_at = (0..self.registry.listeners.len()).collect();
+        }
+        if !clients_at.is_empty() {
+            self.accept(&clients_at, asked)?;
         }
         self.check_requested(events);
         self.check_due(events);

@@ -1,15 +1,19 @@
-//! A thread that sends output of HTTP/2 in time. Usually the reactor sends it, that of
-//! several streams together. But the app may keep the reactor's thread for long, and an
-//! answer that is complete must not wait for that. The thread starts when it is first
-//! needed, and does not use the interpreter.
+//! A thread that sends output in time which waits for more. That of HTTP/2 waits for the
+//! reactor, which sends that of several streams together; a block of HTTP/1.1 waits for
+//! the app's next one. But the app may take long, and may keep the reactor's thread
+//! meanwhile. The thread starts when it is first needed, and does not use the
+//! interpreter.
 
 use crate::system::lock;
 use crate::worker::network::id::ConnectionId;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-/// How long output waits for the reactor.
+/// How long output waits.
 pub const LONGEST_UNSENT: Duration = Duration::from_millis(1);
 
 /// Sends the output of a connection if it still waits. Gives nothing once the worker
@@ -26,16 +30,15 @@ pub struct LateOutput {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Notified when the thread has something to do again.
-    work: Condvar,
+    /// What the thread waits for. Nothing until it runs.
+    timer: OnceLock<TimerFd>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<ConnectionId>,
-    has_thread: bool,
-    /// True while the thread has nothing to do.
-    is_idle: bool,
+    /// True while the timer runs.
+    is_set: bool,
 }
 
 impl LateOutput {
@@ -44,37 +47,51 @@ impl LateOutput {
         let _ = self.sender.set(Arc::new(sender));
     }
 
-    /// Sends the output of this connection soon, unless the reactor does.
-    pub fn expect(&self, id: ConnectionId) {
+    /// Sends the output of this connection soon, unless that is done before. False if
+    /// that cannot be.
+    pub fn expect(&self, id: ConnectionId) -> bool {
         let mut state = lock(&self.shared.state);
-        state.waiting.push(id);
-        if !state.has_thread
-            && let Some(sender) = self.sender.get().cloned()
-        {
-            let shared = Arc::clone(&self.shared);
-            let builder = thread::Builder::new().name("late output".to_owned());
-            // Without a thread, the reactor sends when it can.
-            state.has_thread = builder.spawn(move || shared.run(&*sender)).is_ok();
-        } else if std::mem::take(&mut state.is_idle) {
-            self.shared.work.notify_one();
+        if !state.is_set {
+            // The thread sleeps until then, so it is woken once for all that wait.
+            state.is_set = self.set_timer().is_ok();
         }
+        if state.is_set {
+            state.waiting.push(id);
+        }
+        state.is_set
+    }
+
+    fn set_timer(&self) -> io::Result<()> {
+        let timer = match self.shared.timer.get() {
+            Some(timer) => timer,
+            None => self.start()?,
+        };
+        let end = Expiration::OneShot(TimeSpec::from_duration(LONGEST_UNSENT));
+        Ok(timer.set(end, TimerSetTimeFlags::empty())?)
+    }
+
+    /// Starts the thread. The caller has the lock.
+    fn start(&self) -> io::Result<&TimerFd> {
+        let sender = self.sender.get().ok_or(io::ErrorKind::NotConnected)?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
+        let (shared, sender) = (Arc::clone(&self.shared), Arc::clone(sender));
+        let builder = thread::Builder::new().name("late output".to_owned());
+        builder.spawn(move || shared.run(&*sender))?;
+        Ok(self.shared.timer.get_or_init(|| timer))
     }
 }
 
 impl Shared {
     fn run(&self, sender: &Sender) {
+        let timer = self.timer.wait();
         loop {
-            let mut state = lock(&self.state);
-            while state.waiting.is_empty() {
-                state.is_idle = true;
-                state = self
-                    .work
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            drop(state);
-            thread::sleep(LONGEST_UNSENT);
-            let waiting = std::mem::take(&mut lock(&self.state).waiting);
+            // Only a signal ends the wait early.
+            let _ = timer.wait();
+            let waiting = {
+                let mut state = lock(&self.state);
+                state.is_set = false;
+                std::mem::take(&mut state.waiting)
+            };
             for id in waiting {
                 if sender(id).is_none() {
                     return;

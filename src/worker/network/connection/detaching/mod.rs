@@ -4,13 +4,12 @@ mod detached;
 
 pub use detached::DetachedConnection;
 
+use super::io::Watched;
 use super::phase::{Phase, PhaseEvent};
 use super::{Connection, ConnectionState, with_buffer};
 use crate::exchange;
 use crate::net::Transport;
-use crate::worker::network::context::INTEREST;
 use detached::SocketPair;
-use nix::sys::epoll::EpollEvent;
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::Shutdown;
@@ -21,6 +20,9 @@ impl Connection {
         let mut state = self.lock();
         let state = &mut *state;
         let ConnectionState { io, request, .. } = state;
+        if io.output.is_held() {
+            io.flush(&self.socket)?;
+        }
         if io.broken || state.phase != Phase::App {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -40,12 +42,13 @@ impl Connection {
                 (app_end, Some(SocketPair::new(end, inbound)))
             }
         };
-        self.context.epoll.delete(&self.socket)?;
+        if io.watched != Watched::Nothing {
+            self.context.epoll.delete(&self.socket)?;
+        }
+        io.watched = Watched::Elsewhere;
         if is_clients {
             self.socket.set_nonblocking(false)?;
         }
-        // The relay watches for writability.
-        io.watches_writable = !is_clients;
         io.deadline = None;
         state.was_detached = true;
         if for_good {
@@ -119,10 +122,9 @@ impl Connection {
         }
         state.detached = None;
         state.phase.enter(PhaseEvent::Reattach, Phase::App);
-        state.io.watches_writable = false;
+        state.io.watched = Watched::Nothing;
         state.io.readable = true;
-        let event = EpollEvent::new(INTEREST, self.id.to_bits());
-        Ok(self.context.epoll.add(&self.socket, event)?)
+        self.watch(state)
     }
 
     /// Copies the available bytes in both directions. The relay calls this.

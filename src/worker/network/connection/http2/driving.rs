@@ -76,16 +76,16 @@ impl Connection {
         } else if since.is_none() {
             http2.unsent_since = Some(Instant::now());
             self.context.request_check(self.id);
+            // Without that thread, the reactor sends when it can.
             self.context.late_output.expect(self.id);
         }
     }
 
     /// Sends what the reactor has not sent. Any thread may call it.
-    pub fn send_late(self: &Arc<Self>) {
-        let mut state = self.lock();
+    pub fn send_streams_late(self: &Arc<Self>, state: &mut ConnectionState) {
         let http2 = state.http2.as_ref();
         if http2.is_some_and(|http2| http2.unsent_since.is_some()) {
-            self.send_now(&mut state);
+            self.send_now(state);
         }
     }
 

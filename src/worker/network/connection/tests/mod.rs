@@ -8,7 +8,7 @@ use crate::http::{ErrorPage, ProxyMode, Status};
 use crate::http2::PREFACE;
 use crate::worker::network::waiter::SocketWaiter;
 use crate::worker::shared::{Heartbeat, MasterWaker};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use socket2::{Domain, Type};
 use std::io::{IoSlice, Read, Write};
@@ -43,10 +43,6 @@ fn pair_with(settings: &Settings, trusted: bool) -> Pair {
         index: 0,
         generation: 0,
     };
-    context
-        .epoll
-        .add(&socket, EpollEvent::new(super::super::context::INTEREST, 0))
-        .unwrap();
     let peer = Client {
         ip: None,
         address: String::new(),
