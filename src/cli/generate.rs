@@ -5,7 +5,7 @@ use std::io;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Command, ValueEnum};
-use clap_complete::Shell;
+use clap_complete::aot::{Bash, Fish, Generator, Zsh};
 
 use super::manual;
 use crate::config::TABLE;
@@ -22,18 +22,58 @@ pub enum Generated {
 impl Generated {
     /// Makes it from the parser.
     pub fn make(self, parser: Command) -> io::Result<Vec<u8>> {
-        let shell = match self {
+        let commands = parser.get_subcommands().map(Command::get_name);
+        let commands: Vec<_> = commands.map(str::to_owned).collect();
+        let script = match self {
             Self::Man => return manual::page(parser),
-            Self::CompleteBash => Shell::Bash,
-            Self::CompleteZsh => Shell::Zsh,
-            Self::CompleteFish => Shell::Fish,
+            Self::CompleteBash => script(Bash, parser)?,
+            Self::CompleteZsh => for_zsh(&script(Zsh, parser)?, &commands),
+            Self::CompleteFish => for_fish(&script(Fish, parser)?, &commands),
         };
-        let mut parser = with_choices(parser);
-        let name = parser.get_name().to_owned();
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut parser, name, &mut script);
-        Ok(script)
+        Ok(script.into_bytes())
     }
+}
+
+/// What completes commands in a shell.
+fn script(shell: impl Generator, parser: Command) -> io::Result<String> {
+    let mut parser = with_choices(parser);
+    let name = parser.get_name().to_owned();
+    parser.set_bin_name(name);
+    parser.build();
+    let mut script = Vec::new();
+    shell.try_generate(&parser, &mut script)?;
+    String::from_utf8(script).map_err(io::Error::other)
+}
+
+/// clap_complete 4.6 takes the first word for the app, so that only the second could be a
+/// command. Here there is no app on a line with a command.
+fn for_zsh(script: &str, commands: &[String]) -> String {
+    // The options come first, so this is the first word of the whole line.
+    let app = script.lines().find(|line| line.starts_with("'::"));
+    let Some(spec) = app.and_then(|line| line.strip_suffix(" \\")) else {
+        return script.to_owned();
+    };
+    let first = "    _arguments ";
+    let commands = commands.join("|");
+    let decide =
+        format!("    local -a app\n    (( ${{words[(I)({commands})]}} )) || app=({spec})\n{first}");
+    let script = script.replacen(spec, "\"${app[@]}\"", 1);
+    let script = script.replacen(first, &decide, 1);
+    script.replace("$line[2]", "$line[1]")
+}
+
+/// clap_complete 4.6 takes the first word for a command, also if it is the app, and
+/// proposes nothing for the value of an option: fish's `argparse` refuses a line that ends
+/// with an option whose value is still missing. Here it is asked again without the option.
+fn for_fish(script: &str, commands: &[String]) -> String {
+    let asks = |line: &&str| line.trim_start().starts_with("argparse ");
+    let Some(ask) = script.lines().find(asks) else {
+        return script.to_owned();
+    };
+    let again = format!("{ask}\n    or begin\n        set -e cmd[-1]\n    {ask}\n    end");
+    let is_command = format!("if contains -- \"$argv[1]\" {}", commands.join(" "));
+    let script = script.replacen(ask, &again, 1);
+    script.replacen("if set -q argv[1]", &is_command, 1)
 }
 
 /// The words of the settings that have some. The ordinary parser does not know them:

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use clap::Command;
+use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
@@ -14,6 +14,7 @@ pub fn page(parser: Command) -> io::Result<Vec<u8>> {
     let name = parser.get_name().to_owned();
     let mut parser = with_whole_help(parser);
     parser.build();
+    let parser = parser.mut_args(in_words);
     let man = Man::new(parser.clone()).source(format!("rgunicorn {}", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render_title(&mut page)?;
@@ -42,7 +43,7 @@ fn commands(parser: &Command, name: &str, page: &mut Vec<u8>) -> io::Result<()> 
         // What has been explained before is left out.
         let own = command.clone().mut_args(|arg| {
             let known = arg.get_id() == "help" || arg.is_global_set() && name.contains("ctl ");
-            arg.hide(known)
+            in_words(arg).hide(known)
         });
         let mut options = Vec::new();
         Man::new(own).render_options_section(&mut options)?;
@@ -52,6 +53,22 @@ fn commands(parser: &Command, name: &str, page: &mut Vec<u8>) -> io::Result<()> 
         commands(command, &name, page)?;
     }
     Ok(())
+}
+
+/// Tells the words that an option may have in a sentence: the page would have a list for
+/// them.
+fn in_words(arg: Arg) -> Arg {
+    let words = arg.get_possible_values();
+    let words = words.iter().map(|it| it.get_name().to_owned());
+    let words = words.collect::<Vec<_>>().join(", ");
+    let help = arg.get_help().map(|it| plain(&it.to_string()));
+    let told = match (help, words.is_empty() || !arg.get_action().takes_values()) {
+        (Some(help), true) => help,
+        (None, true) => return arg,
+        (Some(help), false) => format!("{help}: {words}"),
+        (None, false) => words,
+    };
+    arg.help(told).hide_possible_values(true)
 }
 
 fn heading(level: &str, text: &str, page: &mut Vec<u8>) -> io::Result<()> {

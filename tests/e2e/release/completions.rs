@@ -24,11 +24,18 @@ fn in_a_folder(what: &str, complete: impl Fn(&Path, &str) -> Vec<String>) {
         ("rgunicorn --app-zip si", "site.zip", "sub/"),
         ("rgunicorn --chdir su", "sub/", "site.zip"),
         ("rgunicorn pack --ima", "--image", "--bind"),
+        ("rgunicorn app --reload-eng", "--reload-engine", "--reload"),
+        ("rgunicorn app -w 3 --reload-engine in", "inotify", "poll"),
+        ("rgunicorn -w 3 ctl drain o", "off", "ctl"),
         ("rgunicorn python si", "site.zip", "sub/"),
     ] {
         let proposed = complete(dir.path(), line);
         let proposed: Vec<_> = proposed.iter().map(|it| it.trim()).collect();
-        let is = |word: &str| proposed.iter().any(|it| it.trim_end_matches('/') == word.trim_end_matches('/'));
+        let is = |word: &str| {
+            proposed
+                .iter()
+                .any(|it| it.trim_end_matches('/') == word.trim_end_matches('/'))
+        };
         assert!(is(expected), "{line:?}: no {expected} in {proposed:?}");
         assert!(!is(not), "{line:?}: {not} in {proposed:?}");
     }
@@ -90,9 +97,8 @@ say() { zpty -w shell "$1" }
 say 'PS1= PS2= RPROMPT=; stty -echo; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D'
 say 'source ./script; compdef _rgunicorn rgunicorn'
 say 'compadd() { local -a all; builtin compadd -O all "$@"; print -rl -- "<${^all}>"; builtin compadd "$@"; }'
-say 'finish() { print; print "<END"">"; exit; }'
-say 'null-line() { BUFFER=; zle -R; }'
-say 'complete-and-end() { zle complete-word; print -r -- "<END"">"; exit }; zle -C list complete-word _main_complete; zle -N complete-and-end; bindkey "^X" complete-and-end; print "<READY"">"'
+say 'proposals() { zle ask; print -r -- "<END"">"; exit }'
+say 'zle -C ask complete-word _main_complete; zle -N proposals; bindkey "^X" proposals; print "<READY"">"'
 zpty -r -m shell found '*<READY>*'
 zpty -w -n shell "$1"$'\x18'
 zpty -r -m shell found '*<END>*'
@@ -105,7 +111,8 @@ print -r -- "$found"
             .env("HOME", dir);
         let told = done.run().expect_success().stdout;
         let words = told.split('<').skip(1);
-        let words = words.filter_map(|it| Some(it.split_once('>')?.0.to_owned()));
-        words.collect()
+        let words = words.filter_map(|it| Some(it.split_once('>')?.0));
+        let words = words.flat_map(str::split_whitespace);
+        words.map(str::to_owned).collect()
     });
 }

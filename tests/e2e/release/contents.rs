@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{artefact, is_there, release, tool};
-use crate::support::{Start, python_script, site};
+use super::{artefact, is_there};
+use crate::support::{Start, folder, python_script, site};
 
 /// The name and version of each component of the release's list.
 fn components() -> (Value, BTreeSet<(String, String)>) {
@@ -92,7 +92,9 @@ fn what_is_in_no_registry_has_a_name_for_scanners() {
             assert!(component["cpe"].is_string(), "{component}");
         }
         assert!(
-            component["licenses"].as_array().is_some_and(|it| !it.is_empty()),
+            component["licenses"]
+                .as_array()
+                .is_some_and(|it| !it.is_empty()),
             "{component}"
         );
     }
@@ -103,9 +105,8 @@ fn the_manual_page_has_no_fault() {
     if !is_there("man") {
         return;
     }
-    let place = release().join("manual");
-    fs::create_dir_all(&place).unwrap();
-    let page = place.join("rgunicorn.1");
+    let dir = folder();
+    let page = dir.path().join("rgunicorn.1");
     let told = Start::new(["--generate", "man"]).run().expect_success();
     fs::write(&page, told.stdout + "\n").unwrap();
     let shown = Start::program("man", ["--warnings", "--local-file"])
@@ -114,15 +115,13 @@ fn the_manual_page_has_no_fault() {
         .env("MANWIDTH", "100")
         .run()
         .expect_success();
-    fs::remove_dir_all(place).unwrap();
     assert_eq!(shown.stderr, "");
     for words in [
         "--worker-class <STRING>",
         "rgunicorn ctl stacks",
-        "Default: 127.0.0.1:8000",
+        "Default: ['127.0.0.1:8000']",
     ] {
         let found = shown.stdout.contains(words);
         assert!(found, "no {words} in:\n{}", shown.stdout);
     }
-    let _ = tool;
 }
