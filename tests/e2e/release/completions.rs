@@ -26,7 +26,7 @@ fn in_a_folder(what: &str, complete: impl Fn(&Path, &str) -> Vec<String>) {
         ("rgunicorn pack --ima", "--image", "--bind"),
         ("rgunicorn app --reload-eng", "--reload-engine", "--reload"),
         ("rgunicorn app -w 3 --reload-engine in", "inotify", "poll"),
-        ("rgunicorn -w 3 ctl drain o", "off", "ctl"),
+        ("rgunicorn -w 3 ctl sta", "stacks", "pack"),
         ("rgunicorn python si", "site.zip", "sub/"),
     ] {
         let proposed = complete(dir.path(), line);
