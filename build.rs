@@ -7,12 +7,12 @@
 mod blob;
 #[path = "scripts/build-steps/cache.rs"]
 mod cache;
+#[path = "scripts/build-steps/components/mod.rs"]
+mod components;
 #[path = "scripts/build-steps/fallback.rs"]
 mod fallback;
 #[path = "scripts/build-steps/libraries.rs"]
 mod libraries;
-#[path = "scripts/build-steps/licences.rs"]
-mod licences;
 #[path = "scripts/build-steps/openssl.rs"]
 mod openssl;
 
@@ -47,7 +47,7 @@ fn build() -> Result<()> {
     println!("cargo:rustc-env=RGUNICORN_PYTHON_VERSION={version}");
     println!("cargo:rustc-env=RGUNICORN_PYTHON_MINOR={minor}");
     blob::make(&cpython, minor, &out)?;
-    licences::write(&source, version, &out)?;
+    components::write(&source, &cpython, version, &out)?;
     link(&cpython)
 }
 

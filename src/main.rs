@@ -82,7 +82,9 @@ fn run(line: Vec<OsString>) -> Result<ExitCode> {
     match command {
         Command::Serve(draft) => serve::serve(draft, line),
         Command::Python(draft, words) => be_python(draft, &words),
-        Command::Licenses => print_licenses(),
+        Command::Version { line, verbose } => print_version(line, verbose),
+        Command::Generate(what) => print(&cli::generate(what)?, "What was generated"),
+        Command::Licenses => print(&carried::licenses()?, "The licences"),
         Command::ExtractLibraries(folder) => extract_libraries(&folder),
         Command::Pack(options) => done(pack::make::pack(options)),
         Command::Unpack { file, folder } => done(pack::unpack_to_folder(&file, &folder)),
@@ -108,12 +110,22 @@ fn be_python(mut draft: Draft, words: &[OsString]) -> Result<ExitCode> {
     Ok(exit_code(python::run(words, site.command_environment())))
 }
 
-/// `rgunicorn --licenses`
-fn print_licenses() -> Result<ExitCode> {
-    match io::stdout().write_all(&carried::licenses()?) {
+/// `rgunicorn --version`
+fn print_version(mut text: String, verbose: bool) -> Result<ExitCode> {
+    if verbose {
+        text += "\nInside are:\n";
+        for part in carried::parts()? {
+            text += &format!("  {part}\n");
+        }
+    }
+    print(text.as_bytes(), "The version")
+}
+
+fn print(bytes: &[u8], what: &str) -> Result<ExitCode> {
+    match io::stdout().write_all(bytes) {
         // The user has left the pager.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written.context("The licences cannot be printed")?,
+        written => written.with_context(|| format!("{what} cannot be printed"))?,
     }
     Ok(ExitCode::SUCCESS)
 }

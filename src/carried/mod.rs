@@ -1,6 +1,8 @@
-//! What the executable carries: shared libraries, and the licences of everything in it.
+//! What the executable carries: shared libraries, and a list of everything in it that
+//! others have made.
 
 pub mod packed;
+mod parts;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -11,46 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rgunicorn_loader::Library;
 
-/// The versions and licences of everything inside, then the texts of the licences.
-pub fn licenses() -> io::Result<Vec<u8>> {
-    // scripts/build-steps/licences.rs wrote it.
-    static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/licences.zst"));
-    zstd::decode_all(PACKED)
-}
-
-/// A part of the executable that was made by others.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Crates begin with `crate `. Source packages of Debian are followed by a colon
-    /// and the libraries that come from them.
-    pub name: String,
-    pub version: String,
-    pub licence: String,
-}
-
-/// All parts, in the order of [`licenses`].
-pub fn parts() -> io::Result<Vec<Part>> {
-    let listed = String::from_utf8_lossy(&licenses()?).into_owned();
-    let rows = listed.lines().skip_while(|line| !line.starts_with("  "));
-    let rows = rows.take_while(|line| line.starts_with("  "));
-    Ok(rows.filter_map(|row| part(row.trim())).collect())
-}
-
-/// Reads a row: `NAME VERSION (LICENCE)`. Names and licences may have parentheses, and
-/// versions begin with a digit.
-fn part(row: &str) -> Option<Part> {
-    let row = row.strip_suffix(')')?;
-    row.match_indices(" (").find_map(|(place, mark)| {
-        let (name, version) = row[..place].rsplit_once(' ')?;
-        version
-            .starts_with(|it: char| it.is_ascii_digit())
-            .then(|| Part {
-                name: name.to_owned(),
-                version: version.to_owned(),
-                licence: row[place + mark.len()..].to_owned(),
-            })
-    })
-}
+pub use parts::{Part, licenses, parts};
 
 /// The carried library with this file name, such as `libstdc++.so.6`.
 pub fn library(name: &[u8]) -> Option<io::Result<Cow<'static, [u8]>>> {
@@ -119,22 +82,6 @@ mod tests {
             assert_eq!(bytes.len(), size);
         }
         assert!(super::library(b"libnothing.so.1").is_none());
-    }
-
-    #[test]
-    fn the_parts_are_those_that_the_licences_name() {
-        let row = super::part("liblzma (XZ Utils) 5.8.4 ((A OR B) AND C)").expect("a part");
-        assert_eq!(row.name, "liblzma (XZ Utils)");
-        assert_eq!((&*row.version, &*row.licence), ("5.8.4", "(A OR B) AND C"));
-        let parts = super::parts().expect("a list");
-        for name in ["CPython", "OpenSSL", "crate pyo3"] {
-            assert!(parts.iter().any(|it| it.name == name), "{name}");
-        }
-        let listed = super::licenses().expect("a list");
-        let listed = String::from_utf8_lossy(&listed);
-        let rows = listed.lines().take_while(|it| !it.starts_with("====="));
-        let rows = rows.filter(|it| it.starts_with("  ") && it.ends_with(')'));
-        assert!(parts.len() <= rows.count());
     }
 
     /// Unwinding and symbols depend on what ld.so says about the program. In this test

@@ -2,10 +2,12 @@
 //!
 //! `rgunicorn [OPTIONS] [APP_MODULE]` serves an app;
 //! `rgunicorn [OPTIONS] python ...` is the interpreter, and everything after
-//! that word belongs to it. `--version`, `--licenses` and `--extract-libraries` are
-//! about the executable itself.
+//! that word belongs to it. `--version`, `--licenses`, `--extract-libraries` and
+//! `--generate` are about the executable itself.
 
 mod error;
+mod generate;
+mod manual;
 mod parser;
 
 use std::ffi::OsString;
@@ -20,6 +22,7 @@ use crate::init;
 use crate::pack::{self, Label, inspect, make};
 
 pub use error::Error;
+pub use generate::Generated;
 
 /// The variable that holds more options, written as on the command line.
 const MORE_OPTIONS: &str = "GUNICORN_CMD_ARGS";
@@ -31,6 +34,11 @@ pub enum Command {
     Serve(Draft),
     /// Be the Python interpreter, with these arguments.
     Python(Draft, Vec<OsString>),
+    /// Print this line about the version; `verbose` adds those of all that the
+    /// executable carries.
+    Version { line: String, verbose: bool },
+    /// Print something that is made from the command line.
+    Generate(Generated),
     /// Print the licences of all that the executable carries.
     Licenses,
     /// Write the shared libraries that it carries into this folder.
@@ -63,6 +71,15 @@ pub fn parse(
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = parser::parser().try_get_matches_from(&args);
     let matches = matches.map_err(|error| with_name_of_site(error, &args))?;
+    if matches.get_flag(parser::VERSION) {
+        return Ok(Command::Version {
+            line: parser_of_site().render_version(),
+            verbose: matches.get_flag(parser::VERBOSE),
+        });
+    }
+    if let Some(what) = matches.get_one(parser::GENERATE) {
+        return Ok(Command::Generate(*what));
+    }
     if matches.get_flag(parser::LICENSES) {
         return Ok(Command::Licenses);
     }
@@ -93,17 +110,33 @@ pub fn parse(
     })
 }
 
-/// The help and the version of an executable with a site in it name the site.
+/// Makes what the user asks for.
+///
+/// # Errors
+/// The manual page cannot be made.
+pub fn generate(what: Generated) -> std::io::Result<Vec<u8>> {
+    what.make(parser_of_site())
+}
+
+/// The help of an executable with a site in it names the site.
 fn with_name_of_site(error: clap::Error, args: &[OsString]) -> clap::Error {
-    let Some(own) = pack::own_site().filter(|_| !error.use_stderr()) else {
+    if error.use_stderr() {
         return error;
-    };
-    let label = Label::of(own).unwrap_or_default();
-    let name = own.file_name().unwrap_or_default().to_string_lossy();
-    match parser::parser_of(&name, &label).try_get_matches_from(args) {
+    }
+    match parser_of_site().try_get_matches_from(args) {
         Err(named) => named,
         Ok(_) => error,
     }
+}
+
+/// The parser, which calls an executable with a site in it by its own name.
+fn parser_of_site() -> clap::Command {
+    let Some(own) = pack::own_site() else {
+        return parser::parser();
+    };
+    let label = Label::of(own).unwrap_or_default();
+    let name = own.file_name().unwrap_or_default().to_string_lossy();
+    parser::parser_of(&name, &label)
 }
 
 /// One of the commands that have options of their own, and not the settings.

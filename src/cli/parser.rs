@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueHint, value_parser};
 
+use super::generate::Generated;
 use crate::config::{Kind, Setting, TABLE};
 use crate::ctl;
 use crate::init;
@@ -17,6 +18,9 @@ pub const APP: &str = "wsgi_app";
 /// The options that are commands of their own.
 pub const LICENSES: &str = "licenses";
 pub const EXTRACT_LIBRARIES: &str = "extract-libraries";
+pub const VERSION: &str = "version";
+pub const VERBOSE: &str = "verbose";
+pub const GENERATE: &str = "generate";
 
 /// The words that are commands, in addition to `python`.
 pub const PACK: &str = "pack";
@@ -68,11 +72,18 @@ fn named(name: &str, about: &str) -> Command {
                 .help("The app: module, module:name or module:factory(\"argument\")"),
         )
         .arg(
-            Arg::new("version")
+            Arg::new(VERSION)
                 .short('v')
-                .long("version")
-                .action(ArgAction::Version)
+                .long(VERSION)
+                .action(ArgAction::SetTrue)
                 .help("Print the version"),
+        )
+        .arg(
+            Arg::new(VERBOSE)
+                .long(VERBOSE)
+                .requires(VERSION)
+                .action(ArgAction::SetTrue)
+                .help("With --version: also the version of everything inside"),
         )
         .arg(
             Arg::new(LICENSES)
@@ -85,7 +96,15 @@ fn named(name: &str, about: &str) -> Command {
                 .long(EXTRACT_LIBRARIES)
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::DirPath)
                 .help("Write the shared libraries inside to a folder, for a debugger"),
+        )
+        .arg(
+            Arg::new(GENERATE)
+                .long(GENERATE)
+                .value_name("WHAT")
+                .value_parser(value_parser!(Generated))
+                .help("Print the manual page, or what completes commands in a shell"),
         )
         .args(TABLE.iter().filter(|it| !it.flags.is_empty()).map(option))
         .subcommand(python())
@@ -183,6 +202,10 @@ fn option(setting: &'static Setting) -> Arg {
         .help_heading(setting.section)
         .help(help);
     let arg = setting.flags.iter().fold(arg, flag);
+    let arg = match setting.kind {
+        Kind::Switch | Kind::Off | Kind::Function(_) => arg,
+        _ => arg.value_hint(value_hint(setting)),
+    };
     match setting.kind {
         Kind::Text(value) => arg.value_name(value).value_parser(value_parser!(OsString)),
         Kind::Number(value) => arg
@@ -202,6 +225,16 @@ fn option(setting: &'static Setting) -> Arg {
         Kind::Switch | Kind::Off => arg.action(ArgAction::SetTrue),
         // Functions have no flags.
         Kind::Function(_) => arg,
+    }
+}
+
+/// What a shell proposes for the value.
+fn value_hint(setting: &Setting) -> ValueHint {
+    match setting.kind {
+        Kind::Text("FILE" | "CONFIG" | "INI") | Kind::List("FILES") => ValueHint::FilePath,
+        Kind::Text("DIR" | "DIRS") => ValueHint::DirPath,
+        // Without a hint, shells propose files.
+        _ => ValueHint::Other,
     }
 }
 

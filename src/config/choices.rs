@@ -10,6 +10,9 @@ pub trait Choice: Copy + PartialEq + 'static {
     /// The words, and what each stands for.
     const WORDS: &'static [(&'static str, Self)];
 
+    /// Only the words.
+    const NAMES: &'static [&'static str];
+
     /// The word for it.
     fn word(self) -> &'static str {
         let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
@@ -32,8 +35,7 @@ pub fn word(value: Value, words: &[&str]) -> Result<String, String> {
 
 /// Reads one of the words of a type, in any case.
 pub fn choice<T: Choice>(value: Value) -> Result<T, String> {
-    let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
-    let word = word(value, &words)?;
+    let word = word(value, T::NAMES)?;
     let mut known = T::WORDS.iter();
     Ok(known
         .find(|(known, _)| *known == word)
@@ -114,6 +116,7 @@ macro_rules! choices {
     ($( $type:ty { $( $word:literal => $choice:expr, )+ } )+) => { $(
         impl Choice for $type {
             const WORDS: &'static [(&'static str, Self)] = &[$( ($word, $choice), )+];
+            const NAMES: &'static [&'static str] = &[$( $word, )+];
         }
 
         impl FromValue for $type {

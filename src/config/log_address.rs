@@ -75,13 +75,36 @@ impl ToValue for SyslogAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyslogFacility(u8);
 
-/// The names of Python's `logging.handlers.SysLogHandler`, in the order of
-/// their numbers.
-const FACILITIES: &str = "kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, \
-                          ftp, ntp, security, console, solaris-cron, local0, local1, local2, \
-                          local3, local4, local5, local6, local7";
-
 impl SyslogFacility {
+    /// The names of Python's `logging.handlers.SysLogHandler`, in the order of their
+    /// numbers.
+    pub const NAMES: &'static [&'static str] = &[
+        "kern",
+        "user",
+        "mail",
+        "daemon",
+        "auth",
+        "syslog",
+        "lpr",
+        "news",
+        "uucp",
+        "cron",
+        "authpriv",
+        "ftp",
+        "ntp",
+        "security",
+        "console",
+        "solaris-cron",
+        "local0",
+        "local1",
+        "local2",
+        "local3",
+        "local4",
+        "local5",
+        "local6",
+        "local7",
+    ];
+
     pub const USER: Self = Self(1);
 
     /// The number in a message's priority.
@@ -97,11 +120,12 @@ impl FromValue for SyslogFacility {
             return Err(format!("{value} is not the name of a syslog facility"));
         };
         let name = text.trim().to_ascii_lowercase();
-        let found = FACILITIES.split(", ").position(|known| known == name);
+        let found = Self::NAMES.iter().position(|known| *known == name);
         match found {
             Some(number) => Ok(Self(number as u8)),
             None => Err(format!(
-                "there is no syslog facility {value}; take one of {FACILITIES}"
+                "there is no syslog facility {value}; take one of {}",
+                Self::NAMES.join(", ")
             )),
         }
     }
@@ -109,8 +133,8 @@ impl FromValue for SyslogFacility {
 
 impl ToValue for SyslogFacility {
     fn to_value(&self) -> Value {
-        let name = FACILITIES.split(", ").nth(self.0.into());
-        Value::Str(name.unwrap_or_default().to_owned())
+        let name = SyslogFacility::NAMES[usize::from(self.0)];
+        Value::Str(name.to_owned())
     }
 }
 

@@ -32,6 +32,7 @@ macro_rules! section {
                 $(#[doc = $help:literal])+
                 $(#[flags($($flag:literal),+)])?
                 #[kind($kind:expr)]
+                $(#[choices($choices:expr)])?
                 $(#[default($default:expr)])?
                 $(#[variable($variable:literal, $to_value:expr)])?
                 $(#[support($support:expr)])?
@@ -55,6 +56,7 @@ macro_rules! section {
                     section: $heading,
                     flags: &[$($($flag),+)?],
                     kind: $kind,
+                    choices: section!(@or &[] $(, $choices)?),
                     variable: section!(@or None $(, Some(($variable, $to_value)))?),
                     support: section!(
                         @or $crate::config::setting::Support::Works $(, $support)?

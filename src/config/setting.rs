@@ -55,6 +55,8 @@ pub struct Setting {
     pub flags: &'static [&'static str],
     /// How its value is written.
     pub kind: Kind,
+    /// The words that a shell proposes for its value.
+    pub choices: &'static [&'static str],
     /// The variable of the environment that gives the default, if one does.
     pub variable: Option<Variable>,
     /// Whether it means something here.

@@ -71,6 +71,10 @@ const NAMES: &[(&str, WorkerClass)] = &[
 ];
 
 impl WorkerClass {
+    /// The names that are usual here.
+    pub const SHORT_NAMES: &'static [&'static str] =
+        &["sync", "gthread", "asgi", "gevent", "tornado", "aiohttp"];
+
     /// Why the name cannot be that of a class in Python. It is asked for when all
     /// sources were read: another one may give another class.
     pub fn refusal(&self) -> Option<String> {

@@ -69,6 +69,7 @@ mod programmatic;
 mod prometheus;
 mod proxies;
 mod recursion;
+mod release;
 mod reload;
 mod replaced;
 mod request_ids;

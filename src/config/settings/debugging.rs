@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::config::check;
-use crate::config::choices::ReloadEngine;
+use crate::config::choices::{Choice, ReloadEngine};
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Switch, Text};
 
@@ -20,6 +20,7 @@ section!(
         /// How changes are noticed: `auto`, `poll` or `inotify`.
         #[flags("--reload-engine")]
         #[kind(Text("WORD"))]
+        #[choices(ReloadEngine::NAMES)]
         #[default(ReloadEngine::Auto)]
         #[tested("watching::a_changed_module_is_served_with_either_engine")]
         pub reload_engine: ReloadEngine,

@@ -1,7 +1,7 @@
 //! HTTP/2.
 
 use crate::config::check::between;
-use crate::config::choices::{Http2Cleartext, http2_cleartext};
+use crate::config::choices::{Choice, Http2Cleartext, http2_cleartext};
 use crate::config::http_protocols::HttpProtocols;
 use crate::config::section::section;
 use crate::config::setting::Kind::{Number, OptionalText, Text};
@@ -27,6 +27,7 @@ section!(
         /// It is for proxies: only peers of `forwarded_allow_ips` may use it.
         #[flags("--http2-cleartext")]
         #[kind(OptionalText("MODE", "prior-knowledge"))]
+        #[choices(Http2Cleartext::NAMES)]
         #[default(Http2Cleartext::Off)]
         #[check(http2_cleartext)]
         #[tested(

@@ -100,6 +100,7 @@ section!(
         /// `critical`.
         #[flags("--log-level")]
         #[kind(Text("LEVEL"))]
+        #[choices(&["debug", "info", "warning", "error", "critical"])]
         #[default("info".to_owned())]
         #[tested("arbiter::the_error_log_goes_where_it_is_told_to")]
         pub loglevel: String,
@@ -175,6 +176,7 @@ section!(
         /// The facility in syslog, such as `user`, `daemon` or `local0`.
         #[flags("--log-syslog-facility")]
         #[kind(Text("WORD"))]
+        #[choices(SyslogFacility::NAMES)]
         #[default(SyslogFacility::USER)]
         #[tested("logs_elsewhere::the_access_log_can_be_kept_out_of_syslog")]
         pub syslog_facility: SyslogFacility,

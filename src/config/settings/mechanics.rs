@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::check;
-use crate::config::choices::{choice, proxy_protocol, switch_as};
+use crate::config::choices::{Choice, choice, proxy_protocol, switch_as};
 use crate::config::section::section;
 use crate::config::setting::Kind::{List, Mode, Number, Off, OptionalText, Switch, Text};
 use crate::config::setting::Support::{Ignored, Refused};
@@ -171,6 +171,7 @@ section!(
         /// one; theirs is the client's address then.
         #[flags("--proxy-protocol")]
         #[kind(OptionalText("MODE", "auto"))]
+        #[choices(ProxyMode::NAMES)]
         #[default(ProxyMode::Off)]
         #[check(proxy_protocol)]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
@@ -192,6 +193,7 @@ section!(
         /// means `x-forwarded-for`.
         #[flags("--proxy-headers")]
         #[kind(OptionalText("FIELD", "x-forwarded-for"))]
+        #[choices(Option::<AddressField>::NAMES)]
         #[check(|value| choice(switch_as("x-forwarded-for", value)))]
         #[tested("slow_clients::proxies_tell_for_whom_they_speak")]
         pub proxy_headers: Option<AddressField>,
@@ -263,6 +265,7 @@ section!(
         /// `drop`, `refuse` or `dangerous` to keep them.
         #[flags("--header-map")]
         #[kind(Text("WORD"))]
+        #[choices(Underscores::NAMES)]
         #[default(Underscores::Drop)]
         #[tested("settings::fields_with_an_underscore_are_mapped_as_asked_for")]
         pub header_map: Underscores,

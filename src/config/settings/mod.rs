@@ -167,4 +167,17 @@ mod tests {
             assert!(Setting::named(name).is_some(), "there is no setting {name}");
         }
     }
+
+    #[test]
+    fn each_word_that_shells_propose_is_accepted() {
+        for setting in TABLE.iter() {
+            for word in setting.choices {
+                let value = Value::Str((*word).to_owned());
+                let accepted = Settings::default().set(setting, value);
+                assert_eq!(accepted, Ok(()), "{}: {word}", setting.name);
+            }
+        }
+        let with_words = TABLE.iter().filter(|it| !it.choices.is_empty());
+        assert!(with_words.count() > 10);
+    }
 }

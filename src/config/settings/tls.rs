@@ -48,6 +48,7 @@ section!(
         /// yes.
         #[flags("--cert-reqs")]
         #[kind(Text("INT"))]
+        #[choices(&["0", "1", "2"])]
         #[default(ClientCertificates::None)]
         #[check(client_certificates)]
         #[tested("tls::clients_show_who_they_are")]

@@ -1,5 +1,6 @@
 //! How requests are found again in what other programs record of them.
 
+use crate::config::choices::Choice;
 use crate::config::section::section;
 use crate::config::setting::Kind::{OptionalText, Switch};
 use crate::http::TraceMode;
@@ -19,6 +20,7 @@ section!(
         /// means `make`.
         #[flags("--trace-context")]
         #[kind(OptionalText("WORD", "make"))]
+        #[choices(TraceMode::NAMES)]
         #[default(TraceMode::Off)]
         #[tested("tracing::the_app_and_both_logs_have_the_trace")]
         pub trace_context: TraceMode,

@@ -7,6 +7,10 @@ use crate::config::setting::Support::Ignored;
 use crate::config::value::Value;
 use crate::config::worker_class::WorkerClass;
 
+const LOOPS: &[&str] = &["auto", "asyncio", "uvloop"];
+const LIFESPANS: &[&str] = &["auto", "on", "off"];
+const PARSERS: &[&str] = &["auto", "fast", "python"];
+
 section!(
     /// How many workers there are, of which kind, and how long they may take.
     #[section("Worker Processes")]
@@ -28,6 +32,7 @@ section!(
         /// `sync` with more than one thread means `gthread`.
         #[flags("-k", "--worker-class")]
         #[kind(Text("STRING"))]
+        #[choices(WorkerClass::SHORT_NAMES)]
         #[default(WorkerClass::Sync)]
         #[tested("gevent::requests_that_wait_do_so_together")]
         pub worker_class: WorkerClass,
@@ -119,8 +124,9 @@ section!(
         /// `auto` takes uvloop if the app carries it.
         #[flags("--asgi-loop")]
         #[kind(Text("WORD"))]
+        #[choices(LOOPS)]
         #[default("auto".to_owned())]
-        #[check(|value| word(value, &["auto", "asyncio", "uvloop"]))]
+        #[check(|value| word(value, LOOPS))]
         #[tested("asgi::the_loop_is_asyncios_where_there_is_no_other")]
         pub asgi_loop: String,
 
@@ -129,8 +135,9 @@ section!(
         /// With `on`, an app that does not know the lifespan protocol is an error.
         #[flags("--asgi-lifespan")]
         #[kind(Text("WORD"))]
+        #[choices(LIFESPANS)]
         #[default("auto".to_owned())]
-        #[check(|value| word(value, &["auto", "on", "off"]))]
+        #[check(|value| word(value, LIFESPANS))]
         #[tested("lifespan::lifespan_can_be_turned_off")]
         pub asgi_lifespan: String,
 
@@ -163,9 +170,10 @@ section!(
         /// The parser of requests: `auto`, `fast` or `python`.
         #[flags("--http-parser")]
         #[kind(Text("WORD"))]
+        #[choices(PARSERS)]
         #[default("auto".to_owned())]
         #[support(Ignored("There is one parser of requests, and it is fast."))]
-        #[check(|value| word(value, &["auto", "fast", "python"]))]
+        #[check(|value| word(value, PARSERS))]
         pub http_parser: String,
     }
 );

@@ -33,6 +33,7 @@ use crate::pack::tree::Tree;
 use crate::python;
 use pack::{Form, Pack};
 use packages::Contents;
+use sbom::Subject;
 use survey::Survey;
 
 pub use extract_site::extract_site;
@@ -67,7 +68,11 @@ pub fn inspect(options: &Options) -> Result<()> {
     }
     if let Some(to) = &options.sbom {
         let runtime = runtime(&pack);
-        let list = sbom::list(&contents, pack.label.as_ref(), runtime.as_ref())?;
+        let subject = match pack.form {
+            Form::Bare => Subject::Program,
+            _ => Subject::Site(pack.label.as_ref()),
+        };
+        let list = sbom::list(&contents, subject, runtime.as_ref())?;
         output::write(to, &list, "the list of what is inside")?;
     }
     drop(watch);
@@ -104,9 +109,18 @@ pub fn describe(tree: &Tree, label: &Label, with_program: bool) -> Result<(Vec<u
     let survey = Survey::of_tree(tree)?;
     let contents = Contents::of(&survey);
     let runtime = with_program.then_some(sbom::Runtime::This);
-    let list = sbom::list(&contents, Some(label), runtime.as_ref())?;
+    let list = sbom::list(&contents, Subject::Site(Some(label)), runtime.as_ref())?;
     let notes = native::notes(&survey, &contents, minor(python::version()));
     Ok((list, notes))
+}
+
+/// Lists what this executable carries, in CycloneDX's JSON.
+///
+/// # Errors
+/// The list cannot be read.
+pub fn describe_program() -> Result<Vec<u8>> {
+    let program = sbom::Runtime::This;
+    sbom::list(&Contents::default(), Subject::Program, Some(&program))
 }
 
 /// The program that runs the site, if it is in the file.

@@ -30,13 +30,22 @@ pub enum Runtime {
     },
 }
 
+/// What the list is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A site, and what its label says.
+    Site(Option<&'a Label>),
+    /// An executable without a site.
+    Program,
+}
+
 /// Lists the packages, and the program if there is one.
 ///
 /// # Errors
 /// The list of what this executable carries cannot be read.
 pub fn list(
     contents: &Contents,
-    label: Option<&Label>,
+    subject: Subject<'_>,
     runtime: Option<&Runtime>,
 ) -> Result<Vec<u8>> {
     let packages: BTreeMap<String, Component> = contents
@@ -44,25 +53,27 @@ pub fn list(
         .iter()
         .map(|package| (package.key(), of_package(package)))
         .collect();
-    let (program, parts) = match runtime {
-        Some(runtime) => runtime.components()?,
-        None => (None, Vec::new()),
-    };
     let mut dependencies = dependencies_between(contents, &packages);
-    let site = Component {
-        bom_ref: SITE.to_owned(),
-        kind: "application",
-        name: name(label),
-        version: label.and_then(|label| label.version.clone()),
-        ..Component::default()
-    };
     let mut direct = direct_dependencies(&dependencies);
-    if let Some(program) = &program {
-        direct.insert(program.bom_ref.clone());
-        let parts = parts.iter().map(|part| part.bom_ref.clone()).collect();
-        dependencies.insert(program.bom_ref.clone(), parts);
+    let mut program = None;
+    let mut parts = Vec::new();
+    if let Some(runtime) = runtime {
+        let (version, carried) = runtime.parts()?;
+        let own = own(version);
+        direct.insert(own.bom_ref.clone());
+        dependencies.extend(dependencies_of(&own, &carried));
+        parts.extend(carried.iter().map(of_part));
+        program = Some(own);
     }
-    dependencies.insert(SITE.to_owned(), direct);
+    let component = match (subject, program.take()) {
+        (Subject::Program, Some(own)) => own,
+        (Subject::Program, None) => own(env!("CARGO_PKG_VERSION")),
+        (Subject::Site(label), own) => {
+            program = own;
+            dependencies.insert(SITE.to_owned(), direct);
+            site(label)
+        }
+    };
     let components = packages.into_values().chain(program).chain(parts);
     let mut bill = Bill {
         schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -78,7 +89,7 @@ pub fn list(
                     ..own(env!("CARGO_PKG_VERSION"))
                 }],
             },
-            component: site,
+            component,
         },
         components: components.collect(),
         dependencies: dependencies
@@ -98,29 +109,49 @@ pub fn list(
 /// The reference of the site itself.
 const SITE: &str = "site";
 
-fn name(label: Option<&Label>) -> String {
+fn site(label: Option<&Label>) -> Component {
     let name = label.and_then(|label| label.name.clone());
-    name.unwrap_or_else(|| "site".to_owned())
+    Component {
+        bom_ref: SITE.to_owned(),
+        kind: "application",
+        name: name.unwrap_or_else(|| "site".to_owned()),
+        version: label.and_then(|label| label.version.clone()),
+        ..Component::default()
+    }
 }
 
 impl Runtime {
-    fn components(&self) -> Result<(Option<Component>, Vec<Component>)> {
-        let (version, parts) = match self {
+    /// The version of the program, and what is known to be in it.
+    fn parts(&self) -> Result<(&str, Vec<Part>)> {
+        Ok(match self {
             Self::This => (env!("CARGO_PKG_VERSION"), carried::parts()?),
             Self::Another { rgunicorn, python } => {
                 let python = python.iter().map(|version| Part {
                     name: "CPython".to_owned(),
                     version: version.clone(),
                     licence: "PSF-2.0".to_owned(),
+                    purl: purl("generic", "cpython", version),
+                    cpe: Some(format!("cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*")),
+                    ..Part::default()
                 });
                 (rgunicorn.as_str(), python.collect())
             }
-        };
-        let mut known = BTreeSet::new();
-        let parts = parts.iter().map(of_part);
-        let parts = parts.filter(|part| known.insert(part.bom_ref.clone()));
-        Ok((Some(own(version)), parts.collect()))
+        })
     }
+}
+
+/// The parts of the program, and the parts of these.
+fn dependencies_of(own: &Component, parts: &[Part]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut dependencies = BTreeMap::<String, BTreeSet<String>>::new();
+    for part in parts {
+        let whole = parts
+            .iter()
+            .find(|it| part.within.as_ref() == Some(&it.name));
+        let whole = whole.map_or_else(|| own.bom_ref.clone(), reference);
+        let of_whole = dependencies.entry(whole).or_default();
+        of_whole.insert(reference(part));
+    }
+    dependencies
 }
 
 fn own(version: &str) -> Component {
@@ -152,55 +183,39 @@ fn of_package(package: &Package) -> Component {
     }
 }
 
+/// A site may have the same version of a package that is also in pip.
+fn reference(part: &Part) -> String {
+    match &part.within {
+        Some(whole) => format!("{}#{whole}", part.purl),
+        None => part.purl.clone(),
+    }
+}
+
 fn of_part(part: &Part) -> Component {
-    let crate_name = part.name.strip_prefix("crate ");
-    let debian = part.name.split_once(": ");
-    let (name, purl) = match (crate_name, debian) {
-        (Some(name), _) => (name.to_owned(), purl("cargo", name, &part.version)),
-        (None, Some((source, libraries))) => (
-            format!("{source} ({libraries})"),
-            purl("deb/debian", source, &part.version),
-        ),
-        (None, None) => {
-            let short = part.name.split([' ', '\'']).next().unwrap_or_default();
-            let short = short.to_lowercase();
-            (part.name.clone(), purl("generic", &short, &part.version))
-        }
-    };
     let licenses = match part.licence.as_str() {
         // Several licences, which the printed text explains.
         "see the text" => licences(&Licence::Name("see rgunicorn --licenses".to_owned())),
         told => licences(&Licence::told(told)),
     };
+    let patches = part.fixes.iter().map(|id| Patch {
+        kind: "backport",
+        resolves: [Issue {
+            kind: "security",
+            id: id.clone(),
+        }],
+    });
+    let patches: Vec<Patch> = patches.collect();
     Component {
-        // Two packages of Debian can come from one source.
-        bom_ref: match debian {
-            Some((_, libraries)) => format!("{purl}#{}", libraries.replace(' ', "")),
-            None => purl.clone(),
-        },
+        bom_ref: reference(part),
         kind: "library",
-        cpe: cpe(&part.name, &part.version),
-        name,
+        name: part.name.clone(),
         version: Some(part.version.clone()),
         licenses,
-        purl: Some(purl),
+        cpe: part.cpe.clone(),
+        purl: Some(part.purl.clone()),
+        pedigree: (!patches.is_empty()).then_some(Pedigree { patches }),
         ..Component::default()
     }
-}
-
-/// The name in the National Vulnerability Database of libraries that are in no package
-/// registry.
-fn cpe(name: &str, version: &str) -> Option<String> {
-    let (vendor, product) = match name {
-        "CPython" => ("python", "python"),
-        "OpenSSL" => ("openssl", "openssl"),
-        "SQLite" => ("sqlite", "sqlite"),
-        "zlib" => ("zlib", "zlib"),
-        _ => return None,
-    };
-    Some(format!(
-        "cpe:2.3:a:{vendor}:{product}:{version}:*:*:*:*:*:*:*"
-    ))
 }
 
 fn hashes(package: &Package) -> Vec<Hash> {
@@ -363,6 +378,28 @@ struct Component {
     cpe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purl: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pedigree: Option<Pedigree>,
+}
+
+/// What was done to a component.
+#[derive(Serialize)]
+struct Pedigree {
+    patches: Vec<Patch>,
+}
+
+#[derive(Serialize)]
+struct Patch {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    resolves: [Issue; 1],
+}
+
+#[derive(Serialize)]
+struct Issue {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
 }
 
 #[derive(Serialize)]
@@ -413,7 +450,7 @@ mod tests {
             packages,
             ..Contents::default()
         };
-        let bytes = list(&contents, None, runtime).expect("a list");
+        let bytes = list(&contents, Subject::Site(None), runtime).expect("a list");
         serde_json::from_slice(&bytes).expect("JSON")
     }
 
@@ -478,5 +515,32 @@ mod tests {
         let bill = listed(Vec::new(), Some(&another));
         assert_eq!(bill["components"].as_array().expect("a list").len(), 2);
         assert_eq!(needs(&bill, SITE), ["pkg:generic/rgunicorn@9.9.9"]);
+    }
+
+    #[test]
+    fn the_program_alone_is_what_its_list_is_about() {
+        let bytes = list(&Contents::default(), Subject::Program, Some(&Runtime::This));
+        let bill: Value = serde_json::from_slice(&bytes.expect("a list")).expect("JSON");
+        let subject = &bill["metadata"]["component"];
+        assert_eq!(subject["name"], "rgunicorn");
+        let components = bill["components"].as_array().expect("a list");
+        assert_eq!(components.len(), carried::parts().expect("a list").len());
+        let direct = needs(&bill, subject["bom-ref"].as_str().expect("text"));
+        assert!(
+            direct
+                .iter()
+                .any(|it| it.starts_with("pkg:generic/openssl@"))
+        );
+        let expat = components.iter().find(|it| {
+            it["name"] == "expat" && it["purl"].as_str().is_some_and(|it| it.contains("generic"))
+        });
+        let expat = expat.expect("CPython's own")["bom-ref"]
+            .as_str()
+            .expect("text");
+        assert!(!direct.contains(&expat.to_owned()));
+        let python = direct
+            .iter()
+            .find(|it| it.starts_with("pkg:generic/cpython@"));
+        assert!(needs(&bill, python.expect("CPython")).contains(&expat.to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! Packs a project's folder into one file: a zip, an executable or a container image.
 
+mod alone;
 mod archive;
 mod collect;
 mod compile;
@@ -36,6 +37,9 @@ use super::output::{self, Output};
 /// One sentence that says what to do; nothing unfinished is left.
 pub fn pack(options: Options) -> Result<()> {
     let watch = interrupt::watch()?;
+    if options.no_site {
+        return alone::pack(&options);
+    }
     let project = Project::read(options)?;
     let times = Times::read()?;
     let targets = Target::all(&project)?;

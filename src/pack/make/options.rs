@@ -25,6 +25,10 @@ pub struct Options {
     /// Write a container image, an OCI layout in a tar
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
+    /// Pack no site: an image of the program alone, for sites that are mounted at /site
+    #[arg(long, requires = "image", conflicts_with_all = ["output", "exe", "app", "check"])]
+    #[serde(skip)]
+    pub no_site: bool,
     /// The image's name, as in shop:1.2 [default: NAME:VERSION]
     #[arg(long, value_name = "NAME")]
     pub tag: Option<String>,
@@ -103,6 +107,7 @@ impl Options {
             output: self.output.or(theirs.output.map(path)),
             exe: self.exe || theirs.exe,
             image: self.image.or(theirs.image.map(path)),
+            no_site: self.no_site,
             tag: self.tag.or(theirs.tag),
             sbom: self.sbom.or(theirs.sbom.map(path)),
             name: self.name.or(theirs.name),

@@ -50,6 +50,9 @@ fn stack<'a>(image: &'a Image<'_>) -> Vec<(String, Fill<'a>)> {
             Box::new(|contents| contents.tree(SITE, image.dependencies)),
         ));
     }
+    if image.has_no_site() {
+        return stack;
+    }
     let named = [label.name.as_deref(), label.version.as_deref()];
     let named = named.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let title = if named.is_empty() {
@@ -72,6 +75,12 @@ fn base(image: &Image<'_>, contents: &mut LayerWriter) -> Result<()> {
     contents.file("etc/group", 0o644, groups.as_bytes())?;
     contents.file("etc/passwd", 0o644, users.as_bytes())?;
     contents.file("rgunicorn", 0o755, image.executable)?;
+    if image.has_no_site() {
+        contents.folder(SITE, 0o755, 0)?;
+        if let Some(sbom) = image.sbom {
+            contents.file(SBOM, 0o644, sbom)?;
+        }
+    }
     contents.folder("tmp", 0o1777, 0)
 }
 

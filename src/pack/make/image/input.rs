@@ -10,7 +10,8 @@ pub const NOBODY: u32 = 65534;
 pub const SITE: &str = "site";
 /// The only folder besides `/tmp` that [`NOBODY`] may write to.
 pub const CACHE: &str = "cache";
-/// The list of what is inside, in the site's folder. Scanners find it by its extension.
+/// The list of what is inside, in the site's folder, or in the root if there is no site.
+/// Scanners find it by its extension.
 pub const SBOM: &str = "sbom.cdx.json";
 
 /// What an image is made of.
@@ -26,4 +27,11 @@ pub struct Image<'a> {
     pub sbom: Option<&'a [u8]>,
     /// Seconds since 1970.
     pub created: u64,
+}
+
+impl Image<'_> {
+    /// Whether it has the program alone: every site has a file of its app.
+    pub fn has_no_site(&self) -> bool {
+        self.app.0.is_empty()
+    }
 }
