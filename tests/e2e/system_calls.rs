@@ -27,6 +27,8 @@ fn a_connection_that_ends_costs_four_calls() {
             "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
         ] {
+            // After the first answer, the worker has nothing else to do.
+            ask(&target, request);
             let ask_all = || (0..COUNT).for_each(|_| ask(&target, request));
             let Some(calls) = calls_during(worker, ask_all) else {
                 return eprintln!("{SKIPPED}");
@@ -41,7 +43,8 @@ fn a_connection_that_ends_costs_four_calls() {
             assert_eq!(calls.of(&[libc::SYS_recvfrom]), COUNT + waited, "{said}");
             // Sometimes it is asked whether another client waits.
             let accepted = calls.of(&[libc::SYS_accept4]);
-            assert!(accepted >= COUNT && accepted < COUNT + COUNT / 3, "{said}");
+            let few = COUNT..COUNT + COUNT / 3;
+            assert!(few.contains(&accepted), "{said}");
             let never = [libc::SYS_fcntl, libc::SYS_shutdown, libc::SYS_setsockopt];
             assert_eq!(calls.of(&never), 0, "{said}");
         }
@@ -53,7 +56,7 @@ fn ask(target: &Target, request: &str) {
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    assert!(text.contains(" 200 OK\r\n"), "{text}");
 }
 
 #[test]

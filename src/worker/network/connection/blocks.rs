@@ -9,44 +9,6 @@ use super::phase::Phase;
 use super::{Connection, ConnectionState, note_sent};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A block waits if it comes within this time of the one before. So an app that makes
-/// its blocks slowly has each of them sent at once.
-const QUICK: Duration = Duration::from_micros(100);
-
-/// For how many blocks that come quickly the thread may send once: to wake it costs more
-/// than to send a few blocks.
-const PRICE: i32 = 8;
-
-/// The most blocks that are counted for later.
-const MOST_SAVED: i32 = 2 * PRICE;
-
-/// How quickly the app makes the blocks of a body.
-#[derive(Debug, Default)]
-pub struct Pace {
-    last: Option<Instant>,
-    /// How many blocks came quickly, minus the price of what was sent late.
-    saved: i32,
-}
-
-impl Pace {
-    /// Notes that a block comes now. True if it may wait for the next one.
-    fn note_block(&mut self) -> bool {
-        let now = Instant::now();
-        let before = self.last.replace(now);
-        let is_quick = before.is_some_and(|before| now.duration_since(before) < QUICK);
-        if is_quick {
-            self.saved = (self.saved + 1).min(MOST_SAVED);
-        }
-        is_quick && self.saved > 0
-    }
-
-    /// Notes that the next one did not come in time.
-    fn note_late(&mut self) {
-        self.saved -= PRICE;
-    }
-}
 
 impl Connection {
     /// Sends a block, or has it wait for the next one.
