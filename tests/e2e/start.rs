@@ -9,7 +9,7 @@ use crate::support::{Start, folder};
 const LOADED: &str = "import sys
 def loaded():
     folder = sys._stdlib_dir + '/'
-    files = {getattr(module, '__file__', None) or '' for module in list(sys.modules.values())}
+    files = {module.__spec__.origin or '' for module in list(sys.modules.values()) if module.__spec__}
     return [file.removeprefix(folder) for file in sorted(files) if file.startswith(folder)]
 ";
 
