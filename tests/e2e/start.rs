@@ -47,3 +47,38 @@ fn lines(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(str::to_owned).collect()
 }
+
+/// An app that imports nothing, and looks at the client's socket.
+const SOCKETS: &str = "import sys
+def app(environ, start_response):
+    offered = environ['gunicorn.socket']
+    path = environ['PATH_INFO']
+    if path == '/before':
+        told = 'socket' in sys.modules
+    elif path == '/seen':
+        is_peer = offered.getpeername() == ('127.0.0.1', int(environ['REMOTE_PORT']))
+        from socket import socket
+        told = f'{is_peer} {isinstance(offered, socket)} {offered!r}'
+    else:
+        with offered:
+            offered.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\nConnection: close\\r\\n\\r\\nmine')
+        return []
+    start_response('200 OK', [])
+    return [str(told).encode()]
+";
+
+#[test]
+fn the_clients_socket_is_made_when_an_app_looks_at_it() {
+    let site = folder();
+    fs::write(site.path().join("site_app.py"), SOCKETS).unwrap();
+    let server = Start::server(["site_app:app"]).cwd(site.path()).spawn();
+    let target = server.target();
+    assert_eq!(target.get("/before").ok(), "False");
+    // The first request that looks, and one that gets the object of the one before.
+    for path in ["/seen", "/seen"] {
+        let told = "True True <gunicorn.socket, not in use>";
+        assert_eq!(target.get(path).ok(), told);
+    }
+    assert_eq!(target.get("/take").ok(), "mine");
+    assert_eq!(target.get("/before").ok(), "True");
+}
