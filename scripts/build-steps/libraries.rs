@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cache::{Cache, Key};
+use crate::cache::Cache;
 
 /// Crates with C source that is linked into CPython.
 const CRATES: [&str; 6] = [
