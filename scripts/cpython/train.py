@@ -101,7 +101,9 @@ def containers():
     total = sum(chained[word] for word in WORDS[:100])
     unique = {word.lower() for word in WORDS} - set(WORDS[:50])
     recent = collections.deque(sorted(unique, key=len, reverse=True), maxlen=20)
-    return counts.most_common(3), sorted(sizes.items(), key=operator.itemgetter(1)), total, [*recent], {**chained, "b": [w for w in WORDS if "a" in w]}
+    by_size = sorted(sizes.items(), key=operator.itemgetter(1))
+    with_an_a = {**chained, "b": [word for word in WORDS if "a" in word]}
+    return counts.most_common(3), by_size, total, [*recent], with_an_a
 
 
 def documents():
@@ -275,7 +277,8 @@ def definitions():
     signature = inspect.signature(Record)
     code = compile(inspect.cleandoc(SOURCE), "<source>", "exec")
     exec(code, {})
-    return Point(1, 2, 3), Colour.red, Mode.READ | Mode.WRITE, Box[int], typing.get_type_hints(Reader.read), signature
+    hints = typing.get_type_hints(Reader.read)
+    return Point(1, 2, 3), Colour.red, Mode.READ | Mode.WRITE, Box[int], hints, signature
 
 
 T = typing.TypeVar("T")
