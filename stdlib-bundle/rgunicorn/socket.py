@@ -31,8 +31,8 @@ def offers(cooperative):
         return made
 
     def offer(way):
-        # Frameworks import `socket` anyway. It takes half as long as the interpreter's
-        # start, so nobody else waits for it.
+        # Frameworks import `socket` anyway. It takes more than half as
+        # long as the interpreter's start, so nobody else waits for it.
         return make(way) if "socket" in sys.modules else Later(make, way)
 
     return offer

@@ -1,22 +1,13 @@
 """A Django site in one file, with the middleware of a new project."""
 
+import new_project
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.urls import path
 
-settings.configure(
-    ALLOWED_HOSTS=["*"],
-    SECRET_KEY="benchmark",
-    ROOT_URLCONF=__name__,
-    MIDDLEWARE=[
-        "django.middleware.security.SecurityMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ],
-)
+settings.configure(**new_project.SETTINGS, ROOT_URLCONF=__name__)
 
 
 def hello(request):

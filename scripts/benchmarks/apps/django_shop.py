@@ -4,6 +4,7 @@ of a new project. As without a setting, each request has its own connection to t
 import pathlib
 
 import django
+import new_project
 import shop
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -12,15 +13,8 @@ from django.template import engines
 from django.urls import path
 
 settings.configure(
-    ALLOWED_HOSTS=["*"],
-    SECRET_KEY="benchmark",
+    **new_project.SETTINGS,
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=[
-        "django.middleware.security.SecurityMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ],
     DATABASES={
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": pathlib.Path(__file__).with_name(shop.FILE)},
     },

@@ -69,7 +69,7 @@ impl Crates {
             for file in licence_files(&it.folder)? {
                 texts.add(&it.name, &file)?;
             }
-            let purl = format!("pkg:cargo/{}@", it.name);
+            let purl = purl("cargo", &it.name, &it.version);
             Ok(Component::new(&it.name, &it.version, &it.licence, purl))
         };
         linked.map(of).collect()

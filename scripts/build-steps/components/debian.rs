@@ -8,8 +8,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::Component;
 use super::licences::Texts;
-use super::{Component, percent_encoded};
+use super::purl::{percent_encoded, purl};
 
 /// A component for each source package that these libraries come from; adds the texts
 /// of their licences.
@@ -29,10 +30,10 @@ pub fn components(libraries: &[PathBuf], texts: &mut Texts) -> Result<Vec<Compon
     texts.add("glibc: GNU LGPL 2.1", &licences.join("LGPL-2.1"))?;
     texts.add("GCC runtime: GNU GPL 3", &licences.join("GPL-3"))?;
     let of = |((name, version), files): ((String, String), Vec<String>)| {
-        let purl = format!("pkg:deb/{system}/{}@", percent_encoded(&name));
-        let mut component = Component::new(&name, &version, licence(&name), purl);
+        let mut purl = purl(&format!("deb/{system}"), &name, &version);
         // A scanner finds the faults that this release of the system has mended.
-        component.purl += &format!("?arch=source&distro={}", percent_encoded(&distro));
+        purl += &format!("?arch=source&distro={}", percent_encoded(&distro));
+        let mut component = Component::new(&name, &version, licence(&name), purl);
         component.files = files;
         component
     };

@@ -140,7 +140,7 @@ print(zipfile.ZipFile(wheel).read('pip/_vendor/vendor.txt').decode())
             "pip" => "MIT",
             _ => "see pip's own licence files",
         };
-        let purl = format!("pkg:pypi/{name}@");
+        let purl = purl("pypi", &name, version);
         let mut component = Component::new(&name, version, licence, purl);
         let parent = if name == "pip" { "CPython" } else { "pip" };
         component.within = Some(parent.to_owned());

@@ -7,6 +7,8 @@ mod crates;
 mod debian;
 mod inside_cpython;
 mod licences;
+#[path = "../../../src/pack/inspect/purl.rs"]
+mod purl;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 
 use crates::Crates;
 use licences::Texts;
+use purl::purl;
 
 /// One of them. `src/carried/parts.rs` reads it, and says what the fields are.
 struct Component {
@@ -59,16 +62,16 @@ pub fn write(source: &Path, cpython: &Path, version: &str, out: &Path) -> Result
 impl Component {
     /// One that is in no registry of packages. `package` is its usual name.
     fn generic(name: &str, package: &str, version: &str, licence: &str) -> Self {
-        Self::new(name, version, licence, format!("pkg:generic/{package}@"))
+        let purl = purl("generic", package, version);
+        Self::new(name, version, licence, purl)
     }
 
-    /// `purl` is the package URL (purl specification) without the version.
     fn new(name: &str, version: &str, licence: &str, purl: String) -> Self {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
             licence: licence.to_owned(),
-            purl: purl + &percent_encoded(version),
+            purl,
             cpe: None,
             files: Vec::new(),
             within: None,
@@ -96,18 +99,6 @@ impl Component {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b':') {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 /// What the loader's build script has reported.
 fn told(name: &str) -> Result<String> {
     env::var(name).with_context(|| format!("the loader gave no {name}"))
@@ -131,7 +122,7 @@ fn data(crates: &Crates) -> Result<[Component; 2]> {
             "Mozilla's certificate authorities",
             &authorities.version,
             &authorities.licence,
-            "pkg:cargo/webpki-root-certs@".to_owned(),
+            purl("cargo", &authorities.name, &authorities.version),
         ),
     ])
 }

@@ -15,6 +15,7 @@ mod options;
 mod pack;
 mod packages;
 mod page;
+mod purl;
 mod sbom;
 mod sizes;
 mod survey;

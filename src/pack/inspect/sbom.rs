@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::metadata::Licence;
 use super::packages::{Contents, Package};
+use super::purl::purl;
 use crate::cache::hexadecimal;
 use crate::carried::{self, Part};
 use crate::pack::label::Label;
@@ -285,28 +286,6 @@ fn reach(
             next.extend(needed.map(String::as_str));
         }
     }
-}
-
-/// A package URL (purl specification), as in `pkg:pypi/flask@3.1`.
-fn purl(kind: &str, name: &str, version: &str) -> String {
-    let mut purl = format!("pkg:{kind}/{}", percent_encoded(name));
-    if !version.is_empty() {
-        purl.push('@');
-        purl.push_str(&percent_encoded(version));
-    }
-    purl
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b':') {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 /// When the pack was made, if `SOURCE_DATE_EPOCH` (seconds since 1970) says it.
