@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Component;
 use super::licences::Texts;
+use super::purl::purl;
 
 /// All crates of the lock file, sorted.
 pub struct Crates(Vec<Crate>);

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Component;
 use super::c_libraries::version_in;
 use super::licences::Texts;
+use super::purl::purl;
 
 /// CPython, with the faults that the patches correct; adds the texts of its licences.
 pub fn interpreter(source: &Path, version: &str, texts: &mut Texts) -> Result<Component> {
