@@ -219,7 +219,7 @@ def one_round(command, packages):
             f"sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench; bench.measure()"
     done = subprocess.run([*words, "-c", start], env=environment, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(done.stderr)
+        sys.exit(done.stderr or f"{command} ended with {done.returncode}")
     return json.loads(done.stdout)
 
 

@@ -18,7 +18,7 @@ pub struct Crates(Vec<Crate>);
 /// One of them.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 pub struct Crate {
-    name: String,
+    pub name: String,
     pub version: String,
     pub licence: String,
     pub folder: PathBuf,
