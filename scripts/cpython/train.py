@@ -6,6 +6,13 @@ exceptions, coroutines, dates, hashes, a database. It is not what
 scripts/cpython/bench.py measures.
 """
 
+import itertools
+import time
+
+# The time is the same in each build, too. Some modules ask for it when they are imported.
+time.time_ns = itertools.count(1_700_000_000_000_000_000, 1_000_000).__next__
+time.monotonic = itertools.count(1, 0.001).__next__
+
 import asyncio
 import base64
 import collections
@@ -23,7 +30,6 @@ import html
 import importlib
 import inspect
 import io
-import itertools
 import json
 import logging
 import operator
