@@ -81,6 +81,7 @@ fn cpython(cache: &Cache, source: &Path, sysroot: &Path) -> Result<PathBuf> {
         "scripts/cpython/build",
         "scripts/cpython/train.py",
         "stdlib-bundle/cpython.env",
+        openssl::SCRIPT,
     ] {
         key.tree(Path::new(file))?;
     }

@@ -1,9 +1,10 @@
 //! OpenSSL, for Python's modules `ssl` and `hashlib`. The crate `openssl-src` has its source.
 //!
 //! The crate's own build is not used: it puts the folder of the build into the library, so
-//! that no two builds are the same, and it builds what nothing here can call.
+//! that no two builds are the same, and it builds what nothing here can call. It is built in a
+//! copy of its source, since it also puts the path to its source into the library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -21,10 +22,13 @@ const CHOICES: &str = "linux-x86_64 --prefix=/usr --libdir=lib --openssldir=/etc
     no-comp no-zlib \
     no-quic no-cmp no-cms no-ts no-ct no-srp no-rfc3779 no-http no-ui-console no-lms";
 
+/// This file, on which the result depends.
+pub const SCRIPT: &str = "scripts/build-steps/openssl.rs";
+
 /// Build OpenSSL, or find it in the cache. The folder has `include/` and `lib/`.
 pub fn build(cache: &Cache) -> Result<PathBuf> {
     let mut key = Key::new();
-    key.text(CHOICES);
+    key.tree(Path::new(SCRIPT))?;
     key.text(&versions()?);
     key.text(&compiler()?);
     cache.entry("openssl", key, |scratch, result| {
@@ -35,10 +39,10 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
                 .env("CC", "gcc");
             crate::run(command, what)
         };
-        let configure = openssl_src::source_dir().join("Configure");
+        copy_tree(&openssl_src::source_dir(), scratch)?;
         run(
             Command::new("perl")
-                .arg(configure)
+                .arg("Configure")
                 .args(CHOICES.split_whitespace()),
             "configuring OpenSSL",
         )?;
@@ -48,10 +52,6 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
             make.env("MAKEFLAGS", flags);
         }
         run(make.args(["-s", "build_libs"]), "building OpenSSL")?;
-        copy_tree(
-            &openssl_src::source_dir().join("include"),
-            &result.join("include"),
-        )?;
         copy_tree(&scratch.join("include"), &result.join("include"))?;
         fs::create_dir_all(result.join("lib"))?;
         for name in ["libssl.a", "libcrypto.a"] {
